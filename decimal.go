@@ -1,0 +1,406 @@
+package fqgw
+
+import (
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+// Decimal is PostgreSQL's numeric: an exact decimal with a display scale, or
+// NaN, or an infinity. The zero Decimal is 0. Decimals are immutable; the
+// results of arithmetic carry the display scale that PostgreSQL gives them.
+type Decimal struct {
+	coef  *big.Int // the unscaled value; nil is zero. Never written after creation.
+	scale int32    // digits behind the point that are shown, >= 0
+	form  decimalForm
+}
+
+type decimalForm uint8
+
+const (
+	finite decimalForm = iota
+	nan
+	posInf
+	negInf
+)
+
+// The special numerics.
+var (
+	DecimalNaN    = Decimal{form: nan}
+	DecimalInf    = Decimal{form: posInf}
+	DecimalNegInf = Decimal{form: negInf}
+)
+
+var bigZero = new(big.Int)
+
+// NewDecimal is coef * 10^-scale; it takes ownership of coef. scale must be >= 0.
+func NewDecimal(coef *big.Int, scale int32) Decimal { return Decimal{coef: coef, scale: scale} }
+
+// DecimalFromInt is i with scale 0.
+func DecimalFromInt(i int64) Decimal { return Decimal{coef: big.NewInt(i)} }
+
+// DecimalFromFloat converts as PostgreSQL's float8::numeric does: 15 significant digits.
+func DecimalFromFloat(f float64) Decimal { return decimalFromDigits(f, 15) }
+
+// DecimalFromFloat4 converts as float4::numeric does: 6 significant digits.
+func DecimalFromFloat4(f float64) Decimal { return decimalFromDigits(f, 6) }
+
+func decimalFromDigits(f float64, digits int) Decimal {
+	switch {
+	case math.IsNaN(f):
+		return DecimalNaN
+	case math.IsInf(f, 1):
+		return DecimalInf
+	case math.IsInf(f, -1):
+		return DecimalNegInf
+	}
+	d, _ := ParseDecimal(strconv.FormatFloat(f, 'g', digits, 64))
+	return d.TrimScale()
+}
+
+// ParseDecimal reads PostgreSQL's text form of a numeric; spaces around it are
+// allowed. ok is false when s is none, or when its exponent is out of range.
+func ParseDecimal(s string) (d Decimal, ok bool) {
+	s = strings.TrimSpace(s)
+	switch strings.ToLower(s) {
+	case "nan":
+		return DecimalNaN, true
+	case "inf", "infinity", "+inf", "+infinity":
+		return DecimalInf, true
+	case "-inf", "-infinity":
+		return DecimalNegInf, true
+	}
+	mant, exp := s, int64(0)
+	if i := strings.IndexAny(s, "eE"); i >= 0 {
+		e, err := strconv.ParseInt(s[i+1:], 10, 32)
+		if err != nil || e > 131072 || e < -16383 {
+			return Decimal{}, false
+		}
+		mant, exp = s[:i], e
+	}
+	neg := false
+	if mant != "" && (mant[0] == '-' || mant[0] == '+') {
+		neg, mant = mant[0] == '-', mant[1:]
+	}
+	whole, frac, _ := strings.Cut(mant, ".")
+	digits := whole + frac
+	if digits == "" || len(digits) > 150000 {
+		return Decimal{}, false
+	}
+	for i := 0; i < len(digits); i++ {
+		if digits[i] < '0' || digits[i] > '9' {
+			return Decimal{}, false
+		}
+	}
+	coef, _ := new(big.Int).SetString(digits, 10)
+	if neg {
+		coef.Neg(coef)
+	}
+	scale := int64(len(frac)) - exp
+	if scale < 0 {
+		coef.Mul(coef, pow10(int32(-scale)))
+		scale = 0
+	}
+	if scale > 16383 {
+		return Decimal{}, false
+	}
+	return Decimal{coef: coef, scale: int32(scale)}, true
+}
+
+func (d Decimal) big() *big.Int {
+	if d.coef == nil {
+		return bigZero
+	}
+	return d.coef
+}
+
+// Coef is the unscaled value; the caller must not change it.
+func (d Decimal) Coef() *big.Int { return d.big() }
+
+// Scale is the number of digits behind the point.
+func (d Decimal) Scale() int32 { return d.scale }
+func (d Decimal) IsNaN() bool  { return d.form == nan }
+func (d Decimal) IsInf() bool  { return d.form == posInf || d.form == negInf }
+func (d Decimal) Finite() bool { return d.form == finite }
+func (d Decimal) infSign() int { return map[decimalForm]int{posInf: 1, negInf: -1}[d.form] }
+func pow10(n int32) *big.Int   { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
+func (d Decimal) IsZero() bool { return d.form == finite && d.big().Sign() == 0 }
+func special(sign int) Decimal {
+	return map[int]Decimal{1: DecimalInf, -1: DecimalNegInf, 0: DecimalNaN}[sign]
+}
+func (d Decimal) negative() bool { return d.Sign() < 0 }
+
+// Sign is -1, 0 or 1; 0 for NaN.
+func (d Decimal) Sign() int {
+	if d.form != finite {
+		return d.infSign()
+	}
+	return d.big().Sign()
+}
+
+// String is PostgreSQL's text form.
+func (d Decimal) String() string {
+	switch d.form {
+	case nan:
+		return "NaN"
+	case posInf:
+		return "Infinity"
+	case negInf:
+		return "-Infinity"
+	}
+	s := new(big.Int).Abs(d.big()).String()
+	if n := int(d.scale); n > 0 {
+		if len(s) <= n {
+			s = strings.Repeat("0", n-len(s)+1) + s
+		}
+		s = s[:len(s)-n] + "." + s[len(s)-n:]
+	}
+	if d.big().Sign() < 0 {
+		s = "-" + s
+	}
+	return s
+}
+
+// Cmp is PostgreSQL's order: NaN equals NaN and is above all, 1.0 equals 1.00.
+func (d Decimal) Cmp(e Decimal) int {
+	if d.form != finite || e.form != finite {
+		rank := map[decimalForm]int{negInf: -1, finite: 0, posInf: 1, nan: 2}
+		return btoi(rank[d.form] > rank[e.form]) - btoi(rank[d.form] < rank[e.form])
+	}
+	if s, t := d.big().Sign(), e.big().Sign(); s != t {
+		return btoi(s > t) - btoi(s < t)
+	}
+	a, b := align(d, e)
+	return a.Cmp(b)
+}
+
+func align(d, e Decimal) (a, b *big.Int) {
+	a, b = d.big(), e.big()
+	if d.scale < e.scale {
+		a = new(big.Int).Mul(a, pow10(e.scale-d.scale))
+	} else if e.scale < d.scale {
+		b = new(big.Int).Mul(b, pow10(d.scale-e.scale))
+	}
+	return a, b
+}
+
+func (d Decimal) Neg() Decimal {
+	switch d.form {
+	case posInf:
+		return DecimalNegInf
+	case negInf:
+		return DecimalInf
+	case nan:
+		return d
+	}
+	return Decimal{coef: new(big.Int).Neg(d.big()), scale: d.scale}
+}
+
+func (d Decimal) Abs() Decimal {
+	if d.negative() {
+		return d.Neg()
+	}
+	return d
+}
+
+// Add is d + e with the greater scale of the two; Inf + -Inf is NaN.
+func (d Decimal) Add(e Decimal) Decimal {
+	if d.form != finite || e.form != finite {
+		if d.form == nan || e.form == nan || d.infSign()*e.infSign() < 0 {
+			return DecimalNaN
+		}
+		return special(btoi(d.infSign()+e.infSign() > 0) - btoi(d.infSign()+e.infSign() < 0))
+	}
+	a, b := align(d, e)
+	return Decimal{coef: new(big.Int).Add(a, b), scale: max(d.scale, e.scale)}
+}
+
+func (d Decimal) Sub(e Decimal) Decimal { return d.Add(e.Neg()) }
+
+// Mul is d * e with the sum of the scales; Inf * 0 is NaN.
+func (d Decimal) Mul(e Decimal) Decimal {
+	if d.form != finite || e.form != finite {
+		if d.form == nan || e.form == nan {
+			return DecimalNaN
+		}
+		return special(d.Sign() * e.Sign())
+	}
+	p := Decimal{coef: new(big.Int).Mul(d.big(), e.big()), scale: d.scale + e.scale}
+	if p.scale > 16383 {
+		return p.Round(16383)
+	}
+	return p
+}
+
+// Quo is d / e at the scale that PostgreSQL chooses (select_div_scale: at least
+// 16 significant digits). ok is false on division by zero.
+func (d Decimal) Quo(e Decimal) (q Decimal, ok bool) {
+	switch {
+	case d.form == nan || e.form == nan:
+		return DecimalNaN, true
+	case e.IsZero():
+		return Decimal{}, false
+	case d.IsInf() && e.IsInf():
+		return DecimalNaN, true
+	case d.IsInf():
+		return special(d.Sign() * e.Sign()), true
+	case e.IsInf():
+		return Decimal{}, true
+	}
+	return d.QuoScale(e, divScale(d, e)), true
+}
+
+// QuoScale is d / e rounded half away from zero at the scale; both finite, e not zero.
+func (d Decimal) QuoScale(e Decimal, scale int32) Decimal {
+	num, den := new(big.Int).Set(d.big()), new(big.Int).Set(e.big())
+	if shift := scale + e.scale - d.scale; shift >= 0 {
+		num.Mul(num, pow10(shift))
+	} else {
+		den.Mul(den, pow10(-shift))
+	}
+	return Decimal{coef: quoRound(num, den), scale: scale}
+}
+
+// divScale follows select_div_scale of PostgreSQL's numeric.c, which counts in
+// base-10000 digits.
+func divScale(d, e Decimal) int32 {
+	w1, f1 := firstDigit(d)
+	w2, f2 := firstDigit(e)
+	qweight := w1 - w2
+	if f1 <= f2 {
+		qweight--
+	}
+	return min(max(16-qweight*4, d.scale, e.scale, 0), 1000)
+}
+
+// firstDigit is the weight of the leading non-zero base-10000 digit, and that digit.
+func firstDigit(d Decimal) (weight, digit int32) {
+	if d.IsZero() {
+		return 0, 0
+	}
+	s := new(big.Int).Abs(d.big()).String()
+	exp := int32(len(s)) - 1 - d.scale // power of ten of the first digit
+	weight = exp / 4
+	if exp < 0 && exp%4 != 0 {
+		weight--
+	}
+	for n := exp - weight*4 + 1; n > 0; n-- {
+		digit *= 10
+		if len(s) > 0 {
+			digit, s = digit+int32(s[0]-'0'), s[1:]
+		}
+	}
+	return weight, digit
+}
+
+// Rem is d modulo e with d's sign, as PostgreSQL's %; false on division by zero.
+func (d Decimal) Rem(e Decimal) (Decimal, bool) {
+	switch {
+	case d.form == nan || e.form == nan:
+		return DecimalNaN, true
+	case e.IsZero():
+		return Decimal{}, false
+	case d.IsInf():
+		return DecimalNaN, true
+	case e.IsInf():
+		return d, true
+	}
+	a, b := align(d, e)
+	return Decimal{coef: new(big.Int).Rem(a, b), scale: max(d.scale, e.scale)}, true
+}
+
+// quoRound is num/den rounded half away from zero; it consumes its arguments.
+func quoRound(num, den *big.Int) *big.Int {
+	neg := num.Sign()*den.Sign() < 0
+	num.Abs(num)
+	den.Abs(den)
+	q, r := new(big.Int).QuoRem(num, den, new(big.Int))
+	if r.Lsh(r, 1).Cmp(den) >= 0 {
+		q.Add(q, big.NewInt(1))
+	}
+	if neg {
+		q.Neg(q)
+	}
+	return q
+}
+
+// Round rounds half away from zero to scale digits behind the point; a negative
+// scale rounds before the point. The display scale becomes max(scale, 0).
+func (d Decimal) Round(scale int32) Decimal {
+	if d.form != finite {
+		return d
+	}
+	show := max(scale, 0)
+	if scale >= d.scale {
+		return Decimal{coef: new(big.Int).Mul(d.big(), pow10(scale-d.scale)), scale: show}
+	}
+	q := quoRound(new(big.Int).Set(d.big()), pow10(d.scale-scale))
+	if scale < 0 {
+		q.Mul(q, pow10(-scale))
+	}
+	return Decimal{coef: q, scale: show}
+}
+
+// Trunc cuts towards zero at scale digits, otherwise as Round.
+func (d Decimal) Trunc(scale int32) Decimal {
+	if d.form != finite || scale >= d.scale {
+		return d.Round(max(scale, 0))
+	}
+	q := new(big.Int).Quo(d.big(), pow10(d.scale-scale))
+	if scale < 0 {
+		q.Mul(q, pow10(-scale))
+	}
+	return Decimal{coef: q, scale: max(scale, 0)}
+}
+
+// Floor is the greatest integer not above d.
+func (d Decimal) Floor() Decimal {
+	t := d.Trunc(0)
+	if t.Cmp(d) > 0 {
+		return t.Sub(DecimalFromInt(1))
+	}
+	return t
+}
+
+// Ceil is the least integer not below d.
+func (d Decimal) Ceil() Decimal { return d.Neg().Floor().Neg() }
+
+// TrimScale drops the trailing zeros behind the point.
+func (d Decimal) TrimScale() Decimal {
+	if d.form != finite || d.scale == 0 {
+		return d
+	}
+	c, s, ten, r := new(big.Int).Set(d.big()), d.scale, big.NewInt(10), new(big.Int)
+	for s > 0 {
+		q, m := new(big.Int).QuoRem(c, ten, r)
+		if m.Sign() != 0 {
+			break
+		}
+		c, s = q, s-1
+	}
+	return Decimal{coef: c, scale: s}
+}
+
+// Float is the nearest float64.
+func (d Decimal) Float() float64 {
+	switch d.form {
+	case nan:
+		return math.NaN()
+	case posInf:
+		return math.Inf(1)
+	case negInf:
+		return math.Inf(-1)
+	}
+	f, _ := strconv.ParseFloat(d.String(), 64)
+	return f
+}
+
+// Int64 is d rounded half away from zero; false when that does not fit or d is not finite.
+func (d Decimal) Int64() (int64, bool) {
+	if d.form != finite {
+		return 0, false
+	}
+	r := d.Round(0).big()
+	return r.Int64(), r.IsInt64()
+}

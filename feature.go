@@ -1,0 +1,198 @@
+package fqgw
+
+// Column is one column of a source, a table or a system relation.
+type Column struct {
+	Name    string
+	Type    Type
+	NotNull bool
+	Field   string // the record's field when it is not Name (nested: a.b)
+	Comment string
+}
+
+// Check is one CHECK of a source: a row passes unless Expr is false (NULL passes).
+type Check struct {
+	Name string
+	Expr Expr // over the source's columns
+	SQL  string
+}
+
+// KnownBy says where a source's known times come from (SEMANTICS §1).
+type KnownBy uint8
+
+const (
+	KnownByRecord    KnownBy = iota // the record's own timestamp
+	KnownByEventTime                // the event time: topics that replay a past
+	KnownByColumn                   // Source.KnownColumn
+)
+
+// Source is a typed event stream and its history.
+type Source struct {
+	OID         uint32
+	Name        string
+	Columns     []Column
+	Checks      []Check
+	Connector   string // "kafka"
+	Topic       string
+	Format      string // "json"
+	EventTime   int    // index of the event time's column
+	Known       KnownBy
+	KnownColumn int   // for KnownByColumn
+	KeyColumn   int   // column that is the record key of produced records, -1 none
+	Partitions  int   // of a topic to be created
+	MaxFuture   int64 // microseconds an event time may be ahead of its record's timestamp
+	TimeUnit    int64 // microseconds per unit of numeric timestamps
+	Start       string
+	History     string // the lake table: "lake.departures"
+	GateVersion int
+	Options     map[string]string // WITH, as written
+	SQL         string
+	Comment     string
+}
+
+// ColumnIndex is the index of the named column, -1 when there is none.
+func (s *Source) ColumnIndex(name string) int { return columnIndex(s.Columns, name) }
+
+func columnIndex(cols []Column, name string) int {
+	for i := range cols {
+		if cols[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// The hidden columns that every landed row carries, behind the source's own.
+const (
+	ColEpoch     = "_fq_epoch"     // int
+	ColPartition = "_fq_partition" // int
+	ColOffset    = "_fq_offset"    // long
+	ColKnownAt   = "_fq_known_at"  // timestamptz
+)
+
+// HiddenColumns are the columns that landing appends to a source's own, in order.
+var HiddenColumns = []Column{
+	{Name: ColEpoch, Type: Int4}, {Name: ColPartition, Type: Int4},
+	{Name: ColOffset, Type: Int8}, {Name: ColKnownAt, Type: Timestamptz},
+}
+
+// KeyColumn is one join key of a feature view: a column of its source.
+type KeyColumn struct {
+	Name   string // as the view shows it
+	Column int    // index in the source
+	Type   Type
+}
+
+// Window is one window of a feature view (SEMANTICS §2, §3.1).
+type Window struct {
+	Name   string
+	Length int64 // microseconds; 0 is lifetime
+	Hop    int64 // microseconds; 0 for lifetime
+}
+
+// Aggregate is one window aggregate: a slot of a windowed view.
+type Aggregate struct {
+	Func   string  // "count", "sum", "avg", "stddev_samp", "approx_percentile" …
+	Star   bool    // count(*)
+	Args   []Expr  // over the source's columns
+	Params []Value // constants behind the arguments: the q of approx_percentile
+	Filter Expr    // nil: none
+	Window int     // index in FeatureView.Windows
+	Type   Type    // of the result
+}
+
+// Feature is one output column of a feature view.
+type Feature struct {
+	Name    string
+	Type    Type
+	Read    Expr  // over the row (join keys…, slots…); see FeatureView
+	Default Value // NULL: none. Replaces NULL, whatever its cause (SEMANTICS §4.2)
+	Comment string
+}
+
+// FeatureView is one version of a feature view. Its slots are what the state
+// keeps: the aggregates of a windowed view, the Row expressions of a
+// latest-row view. A feature is an expression over (join keys…, slots…).
+type FeatureView struct {
+	OID     uint32
+	Name    string
+	Version int   // of the view: 1, 2 …
+	State   int64 // the state version's number; never used again for another state
+	Source  *Source
+	Keys    []KeyColumn
+	Where   Expr // over the source's columns; nil: all rows
+
+	Latest bool   // DISTINCT ON: the latest row per key
+	MaxAge int64  // microseconds; 0: none. Latest only
+	Row    []Expr // Latest only: the slots, over the source's columns
+
+	Windows    []Window    // windowed only
+	Aggregates []Aggregate // windowed only: the slots
+
+	Features     []Feature
+	Columns      []OutputColumn // the SELECT list in its order
+	HistorySince int64
+	Options      map[string]string
+	SQL          string // the statement, as written
+	Comment      string
+}
+
+// OutputColumn is one column of a view as a relation: a join key or a feature.
+type OutputColumn struct {
+	Name    string
+	Key     int // index in Keys, or -1
+	Feature int // index in Features, or -1
+}
+
+// SlotTypes are the types of the slots, in order.
+func (v *FeatureView) SlotTypes() []Type {
+	var out []Type
+	if v.Latest {
+		for _, e := range v.Row {
+			out = append(out, e.Type())
+		}
+		return out
+	}
+	for i := range v.Aggregates {
+		out = append(out, v.Aggregates[i].Type)
+	}
+	return out
+}
+
+// OutputType is the type of one output column.
+func (v *FeatureView) OutputType(i int) Type {
+	if c := v.Columns[i]; c.Key >= 0 {
+		return v.Keys[c.Key].Type
+	} else {
+		return v.Features[c.Feature].Type
+	}
+}
+
+// DefaultHop is the hop of a window of that length (SEMANTICS §3.1): the
+// largest step that is at most a sixtieth of it, and at least a second.
+func DefaultHop(length int64) int64 {
+	const s = 1_000_000
+	hop := int64(s)
+	for _, step := range []int64{5 * s, 10 * s, 60 * s, 300 * s, 900 * s, 3600 * s, 21600 * s, 86400 * s} {
+		if step <= length/60 {
+			hop = step
+		}
+	}
+	return hop
+}
+
+// Status says how a feature's value came about (SEMANTICS §4.3).
+type Status uint8
+
+const (
+	StatusPresent Status = iota
+	StatusNull
+	StatusNotFound
+	StatusOutsideMaxAge
+	StatusError
+	StatusDefault
+	StatusTimeout
+)
+
+func (s Status) String() string {
+	return [...]string{"present", "null", "not_found", "outside_max_age", "error", "default", "timeout"}[s]
+}

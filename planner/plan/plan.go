@@ -1,0 +1,276 @@
+// Package plan holds the nodes of a bound statement: what the binder makes and
+// the executor runs. Every expression in a node is bound over the columns of
+// its input (a join's condition over left columns, then right columns).
+package plan
+
+import "github.com/fqgw/fqgw"
+
+// Column describes one output column of a node.
+type Column struct {
+	Name string
+	Type fqgw.Type
+	Rel  uint32 // OID of the relation it comes from unchanged, 0 otherwise
+	Att  int16  // its attribute number there
+}
+
+// Node is a query plan; the kinds are those of this package.
+type Node interface {
+	Columns() []Column
+	Children() []Node
+	node()
+}
+
+// Leaves.
+type (
+	// Values yields constant rows, evaluated over the outer rows and parameters
+	// only. A SELECT without FROM is one row of no columns.
+	Values struct {
+		Cols []Column
+		Rows [][]fqgw.Expr
+	}
+	// SourceScan reads the history of a source. Columns index the source's
+	// columns; len(source.Columns)+i is the hidden column i. AsOf is nil for all
+	// that is landed, else rows known by then (constant over the statement).
+	SourceScan struct {
+		Source *fqgw.Source
+		Cols   []Column
+		Fields []int
+		AsOf   fqgw.Expr
+		Lo, Hi fqgw.Expr // bounds on the event time that the filter above implies, inclusive; nil: none
+	}
+	// TableScan reads a lake table; AsOf is its snapshot at that time.
+	TableScan struct {
+		Table  *fqgw.Table
+		Cols   []Column
+		Fields []int
+		AsOf   fqgw.Expr
+	}
+	// SystemScan reads a system relation.
+	SystemScan struct {
+		Rel    *SystemRelation
+		Cols   []Column
+		Fields []int
+	}
+	// TableFunc is generate_series, unnest and the like in FROM; with
+	// Ordinality the last column counts from 1. Args see outer rows only.
+	TableFunc struct {
+		Name       string
+		Args       []fqgw.Expr
+		Cols       []Column
+		Ordinality bool
+	}
+	// FeatureScan reads a feature view as a relation at one time. At nil is now
+	// (the online store), else history AS OF At KNOWN AT Known (nil: At). With
+	// Keys, only those entities: Each of Keys is a tuple over outer rows and
+	// parameters; KeyArrays is the form `key = ANY($1)`, one array for the only
+	// join key. The rows are those of SEMANTICS §4.1.
+	FeatureScan struct {
+		View      *fqgw.FeatureView
+		At, Known fqgw.Expr
+		Keys      [][]fqgw.Expr
+		KeyArray  fqgw.Expr
+		Outputs   []Output
+		Cols      []Column
+	}
+	// CTEScan reads a common table expression that is run once for the statement.
+	CTEScan struct {
+		CTE  *CTE
+		Cols []Column
+	}
+	// WorkTable is the recursive reference inside a recursive CTE.
+	WorkTable struct {
+		CTE  *CTE
+		Cols []Column
+	}
+)
+
+// CTE is a WITH query. Recursive ones run Plan once, then Step over WorkTable
+// until it yields nothing; All keeps duplicates.
+type CTE struct {
+	Name      string
+	Plan      Node
+	Recursive bool
+	Step      Node
+	All       bool
+}
+
+// What an Output of a feature view is.
+type OutputKind uint8
+
+const (
+	OutKey     OutputKind = iota // join key Index
+	OutFeature                   // the value of feature Index
+	OutStatus                    // feature_status of feature Index, text
+	OutTime                      // feature_time of feature Index, timestamptz
+	OutToken                     // the token of the view and entity, text
+)
+
+// Output is one column that FeatureScan or FeatureJoin appends.
+type Output struct {
+	Kind  OutputKind
+	Index int
+}
+
+// Unary and binary nodes.
+type (
+	// FeatureJoin joins a feature view onto its input by the entity: Keys gives
+	// the join keys over the input's row, At and Known the times (nil: now; nil:
+	// At). Left keeps every input row, a missing row giving the values of empty
+	// windows and then defaults (SEMANTICS §4.2); a NULL key or NULL time gives
+	// NULLs, then defaults. On is a further condition over input columns then
+	// Outputs; where it is not true a left join gives NULLs without defaults.
+	// Output columns: the input's, then Outputs.
+	FeatureJoin struct {
+		Input     Node
+		View      *fqgw.FeatureView
+		Keys      []fqgw.Expr
+		At, Known fqgw.Expr
+		Left      bool
+		On        fqgw.Expr
+		Outputs   []Output
+		Cols      []Column
+	}
+	Filter struct {
+		Input Node
+		Cond  fqgw.Expr
+	}
+	Project struct {
+		Input Node
+		Exprs []fqgw.Expr
+		Cols  []Column
+	}
+	// Join is any other join. Lateral: Right sees Left's row as its innermost
+	// outer row. Semi and anti joins yield Left's columns alone.
+	Join struct {
+		Kind        JoinKind
+		Left, Right Node
+		Cond        fqgw.Expr // nil: true
+		Lateral     bool
+	}
+	// Aggregate groups by Groups (none: one row for the whole input) and yields
+	// the groups, then the aggregates. Sets, if any, are GROUPING SETS: indexes
+	// into Groups; a group that is not in a set is NULL in its rows.
+	Aggregate struct {
+		Input  Node
+		Groups []fqgw.Expr
+		Aggs   []AggCall
+		Sets   [][]int
+		Cols   []Column
+	}
+	// Window appends one column per call to the input's columns.
+	Window struct {
+		Input Node
+		Calls []WindowCall
+		Cols  []Column
+	}
+	Sort struct {
+		Input Node
+		Keys  []SortKey
+	}
+	// Limit skips Offset rows and yields at most Count; nil is none. With ties:
+	// also the rows equal to the last by Ties.
+	Limit struct {
+		Input         Node
+		Count, Offset fqgw.Expr
+		Ties          []SortKey
+	}
+	// Distinct keeps the first row of each set of equal rows; with On, of rows
+	// equal in those expressions (DISTINCT ON; the input is sorted for it).
+	Distinct struct {
+		Input Node
+		On    []fqgw.Expr
+	}
+	SetOp struct {
+		Kind        SetKind
+		All         bool
+		Left, Right Node
+		Cols        []Column
+	}
+	// ProjectSet is Project where some expressions are set-returning functions
+	// (Sets[i] not nil): they run in step, shorter ones give NULLs.
+	ProjectSet struct {
+		Input Node
+		Exprs []fqgw.Expr
+		Sets  []*TableFunc // over the input's row as the innermost outer row
+		Cols  []Column
+	}
+)
+
+// JoinKind is the kind of a Join.
+type JoinKind uint8
+
+const (
+	Inner JoinKind = iota
+	LeftOuter
+	RightOuter
+	FullOuter
+	Cross
+	Semi
+	Anti
+)
+
+// SetKind is UNION, INTERSECT or EXCEPT.
+type SetKind uint8
+
+const (
+	Union SetKind = iota
+	Intersect
+	Except
+)
+
+// SortKey is one ORDER BY item.
+type SortKey struct {
+	Expr       fqgw.Expr
+	Desc       bool
+	NullsFirst bool
+}
+
+// AggCall is one aggregate call in a plain query (not a feature's: those are
+// stream/window's).
+type AggCall struct {
+	Func     string
+	Star     bool
+	Distinct bool
+	Args     []fqgw.Expr
+	Direct   []fqgw.Expr // of ordered-set aggregates
+	Order    []SortKey
+	Filter   fqgw.Expr
+	Type     fqgw.Type
+}
+
+// WindowCall is one window function call.
+type WindowCall struct {
+	AggCall
+	Partition []fqgw.Expr
+	OrderBy   []SortKey
+	Frame     Frame
+}
+
+// FrameBound is one end of a frame.
+type FrameBound uint8
+
+const (
+	UnboundedPreceding FrameBound = iota
+	OffsetPreceding
+	CurrentRow
+	OffsetFollowing
+	UnboundedFollowing
+)
+
+// Frame is a window frame; Mode is 'r' RANGE, 'w' ROWS, 'g' GROUPS.
+type Frame struct {
+	Mode                   byte
+	Start, End             FrameBound
+	StartOffset, EndOffset fqgw.Expr
+	Exclude                byte // 0 none, 'c' current row, 'g' group, 't' ties
+}
+
+// SystemRelation is a relation whose rows the process computes: pg_catalog,
+// information_schema and schema fqgw.
+type SystemRelation struct {
+	OID     uint32
+	Schema  string
+	Name    string
+	Columns []fqgw.Column
+	Rows    func(env *fqgw.Env) ([][]fqgw.Value, error)
+}

@@ -1,0 +1,158 @@
+package plan
+
+import "github.com/fqgw/fqgw"
+
+// Statement is one bound statement; the kinds are those of this file.
+type Statement interface{ statement() }
+
+type (
+	// Query is a SELECT or VALUES.
+	Query struct {
+		Root Node
+	}
+	// Explain shows the plan of Statement; Analyze runs it first.
+	Explain struct {
+		Statement Statement
+		Analyze   bool
+		Format    string // "text" or "json"
+	}
+	CreateSource struct {
+		Source      *fqgw.Source // without OID
+		IfNotExists bool
+		OrReplace   bool
+		Notices     []string
+	}
+	CreateFeatureView struct {
+		View        *fqgw.FeatureView // without OID, version and state
+		IfNotExists bool
+		OrReplace   bool
+		NoWait      bool
+		Notices     []string
+	}
+	CreateView struct {
+		View      *fqgw.View // without OID
+		OrReplace bool
+	}
+	// CreateTable makes a table; with Query it is CREATE TABLE AS.
+	CreateTable struct {
+		Table       *fqgw.Table // without OID and History
+		Query       Node
+		WithNoData  bool
+		Temp        bool
+		IfNotExists bool
+	}
+	// Insert writes the rows of Query, whose columns are Fields of the target;
+	// other columns are NULL. Field len(columns) of a source is _fq_known_at.
+	Insert struct {
+		Source *fqgw.Source
+		Table  *fqgw.Table
+		Fields []int
+		Query  Node
+	}
+	// CopyFrom is COPY … FROM STDIN; fields as in Insert.
+	CopyFrom struct {
+		Source *fqgw.Source
+		Table  *fqgw.Table
+		Fields []int
+		Format CopyFormat
+	}
+	// CopyTo is COPY … TO STDOUT, or to a file when Path is set.
+	CopyTo struct {
+		Query  Node
+		Path   string
+		Format CopyFormat
+	}
+	Drop struct {
+		Kind     string // "source", "feature view", "view", "table"
+		Names    []string
+		IfExists bool
+		Cascade  bool
+		Purge    bool
+	}
+	// AlterFeature sets or drops a feature's default.
+	AlterFeature struct {
+		View    string
+		Feature string
+		Default fqgw.Value // NULL drops it
+		SQL     string     // of the default
+	}
+	Comment struct {
+		Kind, Name, Column string
+		Text               string
+	}
+	// Refresh is REFRESH MATERIALIZED VIEW: accepted, does nothing.
+	Refresh struct{ Name string }
+	// Set is SET or RESET (Reset; All for RESET ALL); Value is as SHOW prints it.
+	Set struct {
+		Name, Value string
+		Local       bool
+		Reset, All  bool
+	}
+	Show struct{ Name string }
+	// Transaction is BEGIN, COMMIT, ROLLBACK, SAVEPOINT …
+	Transaction struct {
+		Kind     TransactionKind
+		Name     string // of the savepoint
+		ReadOnly *bool
+		Tag      string // "START TRANSACTION" and the like
+	}
+	// Prepare, Execute, Deallocate and Discard are the SQL forms.
+	Prepare struct {
+		Name  string
+		Types []fqgw.Type
+		Text  string // of the statement
+	}
+	Execute struct {
+		Name string
+		Args []fqgw.Expr
+	}
+	Deallocate struct{ Name string } // "" is ALL
+	Discard    struct{ What string }
+	// Grant and the like: accepted with a notice where fqgw has nothing to do yet.
+	NoOp struct{ Tag, Notice string }
+)
+
+// TransactionKind is what a Transaction statement does.
+type TransactionKind uint8
+
+const (
+	Begin TransactionKind = iota
+	Commit
+	Rollback
+	Savepoint
+	Release
+	RollbackTo
+)
+
+// CopyFormat is how COPY writes or reads rows.
+type CopyFormat struct {
+	Name       string // "text", "csv", "binary", "parquet"
+	Header     bool
+	Delimiter  byte
+	Null       string
+	Quote      byte
+	Escape     byte
+	ForceQuote []string // csv: columns always quoted; "*" alone: all
+}
+
+func (*Query) statement()             {}
+func (*Explain) statement()           {}
+func (*CreateSource) statement()      {}
+func (*CreateFeatureView) statement() {}
+func (*CreateView) statement()        {}
+func (*CreateTable) statement()       {}
+func (*Insert) statement()            {}
+func (*CopyFrom) statement()          {}
+func (*CopyTo) statement()            {}
+func (*Drop) statement()              {}
+func (*AlterFeature) statement()      {}
+func (*Comment) statement()           {}
+func (*Refresh) statement()           {}
+func (*Set) statement()               {}
+func (*Show) statement()              {}
+func (*Transaction) statement()       {}
+func (*Prepare) statement()           {}
+func (*Execute) statement()           {}
+func (*Deallocate) statement()        {}
+func (*Discard) statement()           {}
+func (*NoOp) statement()              {}

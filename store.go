@@ -1,0 +1,221 @@
+package fqgw
+
+import (
+	"context"
+	"iter"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// Records is a stream of Arrow batches. The reader releases each batch; the
+// sequence ends at the first error.
+type Records = iter.Seq2[arrow.RecordBatch, error]
+
+// Unit is the unit of writing online (SEMANTICS §6.2): the entities of one
+// shard under one state version. All units of a shard share a Redis Cluster slot.
+type Unit struct {
+	View  string
+	State int64
+	Shard uint32
+}
+
+// UnitRead asks for the states of some entities of one unit.
+type UnitRead struct {
+	Unit Unit
+	Keys []EntityKey
+}
+
+// UnitState answers a UnitRead: the unit's applied positions and the packed
+// state of each key, nil where there is none.
+type UnitState struct {
+	Marks  Marks
+	States [][]byte
+}
+
+// PartitionMark is the mark of one partition.
+type PartitionMark struct {
+	Partition int32
+	Mark      Mark
+}
+
+// UnitFlush is one atomic write of a unit: if every mark in From is what the
+// store has, the states are set (nil deletes the key) and the marks become To.
+// From and To name the same partitions in the same order: those that the
+// writer owns.
+type UnitFlush struct {
+	Unit     Unit
+	From, To []PartitionMark
+	Keys     []EntityKey
+	States   [][]byte
+}
+
+// FlushResult says whether a flush was taken; if not, Found has the marks that
+// the store holds. A retried flush whose To is already there counts as taken.
+type FlushResult struct {
+	OK    bool
+	Found []PartitionMark
+}
+
+// OnlineStore keeps the packed states of entities with the positions that they
+// stand for. Safe for concurrent use. Errors of the connection are *Error with
+// class 08.
+type OnlineStore interface {
+	// Shards is the shard count, fixed when the store was created.
+	Shards() uint32
+	// Read answers all reads, in order, in one pipelined trip.
+	Read(ctx context.Context, reads []UnitRead) ([]UnitState, error)
+	// Claim raises the generation of the partitions in the unit and returns
+	// their marks, with the new generation.
+	Claim(ctx context.Context, u Unit, partitions []int32) ([]PartitionMark, error)
+	// Flush carries out each flush atomically by itself, results in order.
+	Flush(ctx context.Context, flushes []UnitFlush) ([]FlushResult, error)
+	// Entities streams the keys of a state version, at most limit; more is 54000.
+	Entities(ctx context.Context, view string, state int64, limit int) iter.Seq2[EntityKey, error]
+	// Drop removes every state and position of a state version.
+	Drop(ctx context.Context, view string, state int64) error
+	// Ping says whether the store answers and is fit for use (noeviction).
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// Scan says what to read of a lake table. The zero value of a field does not restrict.
+type Scan struct {
+	Table   string   // "lake.departures"
+	Columns []string // nil: all
+	// Time names a timestamp column whose values must lie in [From, To]. Files
+	// are pruned by it; rows are filtered.
+	Time     string
+	From, To int64
+	Snapshot int64 // snapshot id; 0: AsOf, or the newest
+	AsOf     int64 // the newest snapshot committed at or before; 0: the newest
+}
+
+// Snapshot identifies one state of a lake table.
+type Snapshot struct {
+	ID        int64
+	Committed int64 // microseconds UTC
+	Landed    Marks // what the landing had written, for histories of sources
+	Rows      int64
+}
+
+// History is the offline store: the tables of the lake. Safe for concurrent use.
+type History interface {
+	// Create makes a table with those columns; 42P07 when it exists.
+	Create(ctx context.Context, table string, cols []Column) error
+	// Drop removes the table from the catalog and its files; 42P01 when it is not there.
+	Drop(ctx context.Context, table string) error
+	// Describe gives the columns; 42P01 when there is no such table.
+	Describe(ctx context.Context, table string) ([]Column, error)
+	// Current is the newest snapshot; its ID is 0 for an empty table.
+	Current(ctx context.Context, table string) (Snapshot, error)
+	// Land appends the batch if the table's marks equal from, and records to in
+	// the same commit. When they differ it appends nothing and returns the marks
+	// found with ok false: the caller decides again (SEMANTICS §6.3). It never
+	// retries a commit by itself.
+	Land(ctx context.Context, table string, rows arrow.RecordBatch, from, to Marks) (found Marks, ok bool, err error)
+	// Append commits all rows as one snapshot and returns how many they were. An
+	// error leaves the table as it was.
+	Append(ctx context.Context, table string, rows Records) (int64, error)
+	// Scan reads; columns come in the order of Scan.Columns.
+	Scan(ctx context.Context, s Scan) (*arrow.Schema, Records, error)
+	Close() error
+}
+
+// LogRecord is one Kafka record.
+type LogRecord struct {
+	Partition int32
+	Offset    int64
+	Timestamp int64 // microseconds (Kafka's are milliseconds)
+	Key       []byte
+	Value     []byte
+}
+
+// Topic is what a log knows of a topic.
+type Topic struct {
+	Name       string
+	ID         [16]byte
+	Partitions int
+	CreateTime bool // timestamps are the producers', not the broker's
+}
+
+// Log is the broker: topics to produce to and to consume. Safe for concurrent use.
+type Log interface {
+	// Topics lists the topics' names.
+	Topics(ctx context.Context) ([]string, error)
+	// Topic describes a topic; 42P01 when there is none.
+	Topic(ctx context.Context, name string) (Topic, error)
+	// CreateTopic makes a topic that keeps its records for ever; 42P07 when it is there.
+	CreateTopic(ctx context.Context, name string, partitions int) (Topic, error)
+	DropTopic(ctx context.Context, name string) error
+	// Produce returns when the broker has acknowledged all records. Partition -1
+	// lets the key decide; a Timestamp of 0 is now.
+	Produce(ctx context.Context, topic string, recs []LogRecord) error
+	// Offsets are the first and the end offsets per partition (read committed).
+	Offsets(ctx context.Context, topic string) (first, end []int64, err error)
+	// Consume reads from the offsets, one per partition, without a group.
+	Consume(ctx context.Context, topic string, from []int64) (Consumer, error)
+	Close() error
+}
+
+// Consumer reads one topic, read committed, in order within each partition. Not
+// safe for concurrent use.
+type Consumer interface {
+	// Poll waits until there is something or ctx ends (then it returns ctx's
+	// error). The records' bytes are valid until the next Poll.
+	Poll(ctx context.Context) ([]LogRecord, error)
+	// Pause stops fetching partitions, Resume goes on from the offset.
+	Pause(partitions ...int32)
+	Resume(partition int32, offset int64)
+	Close()
+}
+
+// Object is one definition as the registry keeps it: the statement that made
+// it, and what was decided then.
+type Object struct {
+	OID     uint32
+	Kind    string // "source", "feature view", "table", "view"
+	Name    string
+	Version int
+	State   int64             // feature views: the state version
+	SQL     string            // the statement, bound anew at each start
+	Props   map[string]string // defaults, comments, options that ALTER changed, history_since
+}
+
+// Definitions is everything defined, at one version.
+type Definitions struct {
+	Version int64
+	Objects []Object
+}
+
+// DeadLetter is a record that the gate refused.
+type DeadLetter struct {
+	Source   string
+	Pos      Position
+	Time     int64 // the record's timestamp
+	Rejected int64 // when the gate decided
+	Reason   string
+	Column   string
+	Key      []byte
+	Payload  []byte
+}
+
+// Registry keeps the definitions and the small facts that must outlive the
+// process. One process owns it. Safe for concurrent use.
+type Registry interface {
+	Load(ctx context.Context) (Definitions, error)
+	// Commit replaces the named objects (put) and removes others (drop, by OID)
+	// if the version is still base; 40001 otherwise. It returns the new version.
+	Commit(ctx context.Context, base int64, put []Object, drop []uint32) (int64, error)
+	// Next gives n numbers of a sequence that never repeats and returns the first ("oid", "state").
+	Next(ctx context.Context, sequence string, n int) (int64, error)
+	// Get and Put keep a named fact (the clock, the store's shard count …); "" is none.
+	Get(ctx context.Context, name string) (string, error)
+	Put(ctx context.Context, name, value string) error
+	// Epoch is the number of a topic's incarnation for a source, numbering a new
+	// topic id with the next number (SEMANTICS §1, Position).
+	Epoch(ctx context.Context, source string, topicID [16]byte) (int32, error)
+	// Bury keeps dead letters; one of the same source and position is kept once.
+	Bury(ctx context.Context, letters []DeadLetter) error
+	DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error)
+	Close() error
+}
