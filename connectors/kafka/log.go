@@ -1,0 +1,214 @@
+// Package kafka is the broker behind fqgw.Log, on franz-go.
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/fqgw/fqgw"
+)
+
+// Options say how to reach the brokers.
+type Options struct {
+	Brokers []string
+	Timeout time.Duration // of one request; 0: 15 s
+}
+
+// Log is an fqgw.Log. Safe for concurrent use.
+type Log struct {
+	o      Options
+	client *kgo.Client // produces, and asks for metadata
+	admin  *kadm.Client
+}
+
+// Open connects; brokers that do not answer are 08006.
+func Open(ctx context.Context, o Options) (*Log, error) {
+	if o.Timeout == 0 {
+		o.Timeout = 15 * time.Second
+	}
+	client, err := kgo.NewClient(append(base(o),
+		kgo.ProducerLinger(0),
+		kgo.RecordPartitioner(partitioner()),
+		kgo.RecordDeliveryTimeout(o.Timeout),
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
+	)...)
+	if err != nil {
+		return nil, fqgw.Errorf(fqgw.CodeInvalidParameter, "kafka: %v", err)
+	}
+	l := &Log{o: o, client: client, admin: kadm.NewClient(client)}
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	if err := client.Ping(ctx); err != nil {
+		client.Close()
+		return nil, fail(err)
+	}
+	return l, nil
+}
+
+func base(o Options) []kgo.Opt {
+	return []kgo.Opt{kgo.SeedBrokers(o.Brokers...), kgo.ClientID("fqgw"), kgo.RetryTimeout(o.Timeout), kgo.DialTimeout(5 * time.Second)}
+}
+
+// partitioner sends a record to the partition that it names, or where its key
+// hashes to as Kafka's own clients do.
+func partitioner() kgo.Partitioner {
+	byKey := kgo.StickyKeyPartitioner(nil)
+	return kgo.BasicConsistentPartitioner(func(topic string) func(*kgo.Record, int) int {
+		keyed := byKey.ForTopic(topic)
+		return func(r *kgo.Record, n int) int {
+			if r.Partition >= 0 {
+				return int(r.Partition)
+			}
+			return keyed.Partition(r, n)
+		}
+	})
+}
+
+// fail maps an error: the connection's are class 08.
+func fail(err error) error {
+	var known *fqgw.Error
+	var netErr net.Error
+	var broker *kerr.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known), errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
+		return &fqgw.Error{Code: fqgw.CodeUndefinedTable, Message: "kafka: the topic does not exist", Err: err}
+	case errors.As(err, &broker) && !broker.Retriable:
+		return &fqgw.Error{Code: fqgw.CodeIO, Message: "kafka: " + broker.Message + ": " + broker.Description, Err: err}
+	case errors.As(err, &netErr), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrClientClosed):
+	}
+	return &fqgw.Error{Code: fqgw.CodeConnectionFailure, Message: "kafka does not answer: " + err.Error(),
+		Hint: "Nothing is lost; the stream goes on when the broker is back.", Err: err}
+}
+
+// Topics implements fqgw.Log.
+func (l *Log) Topics(ctx context.Context) ([]string, error) {
+	details, err := l.admin.ListTopics(ctx)
+	if err != nil {
+		return nil, fail(err)
+	}
+	return slices.Sorted(slices.Values(details.Names())), nil
+}
+
+// Topic implements fqgw.Log.
+func (l *Log) Topic(ctx context.Context, name string) (fqgw.Topic, error) {
+	details, err := l.admin.ListTopics(ctx, name)
+	if err != nil {
+		return fqgw.Topic{}, fail(err)
+	}
+	d, ok := details[name]
+	if !ok || errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
+		e := fqgw.Errorf(fqgw.CodeUndefinedTable, "topic \"%s\" does not exist", name)
+		if all, err := l.Topics(ctx); err == nil {
+			if near := fqgw.Nearest(name, all); near != "" {
+				e = e.WithHint("Perhaps you meant \"%s\".", near)
+			}
+		}
+		return fqgw.Topic{}, e
+	}
+	if d.Err != nil {
+		return fqgw.Topic{}, fail(d.Err)
+	}
+	t := fqgw.Topic{Name: name, ID: [16]byte(d.ID), Partitions: len(d.Partitions), CreateTime: true}
+	configs, err := l.admin.DescribeTopicConfigs(ctx, name)
+	if err != nil {
+		return t, fail(err)
+	}
+	for _, rc := range configs {
+		for _, c := range rc.Configs {
+			if c.Key == "message.timestamp.type" && c.Value != nil {
+				t.CreateTime = !strings.EqualFold(*c.Value, "LogAppendTime")
+			}
+		}
+	}
+	return t, nil
+}
+
+// CreateTopic implements fqgw.Log.
+func (l *Log) CreateTopic(ctx context.Context, name string, partitions int) (fqgw.Topic, error) {
+	forever := "-1"
+	_, err := l.admin.CreateTopic(ctx, int32(partitions), 1, map[string]*string{"retention.ms": &forever}, name)
+	if errors.Is(err, kerr.TopicAlreadyExists) {
+		return fqgw.Topic{}, fqgw.Errorf(fqgw.CodeDuplicateTable, "topic \"%s\" already exists", name)
+	}
+	if err != nil {
+		return fqgw.Topic{}, fail(err)
+	}
+	// A real broker knows a new topic a moment later.
+	for wait := 10 * time.Millisecond; ; wait *= 2 {
+		t, err := l.Topic(ctx, name)
+		if err == nil && t.Partitions == partitions || wait > 2*time.Second {
+			return t, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return t, ctx.Err()
+		}
+	}
+}
+
+// DropTopic implements fqgw.Log.
+func (l *Log) DropTopic(ctx context.Context, name string) error {
+	_, err := l.admin.DeleteTopic(ctx, name)
+	return fail(err)
+}
+
+// Produce implements fqgw.Log.
+func (l *Log) Produce(ctx context.Context, topic string, recs []fqgw.LogRecord) error {
+	batch := make([]*kgo.Record, len(recs))
+	for i, r := range recs {
+		batch[i] = &kgo.Record{Topic: topic, Partition: r.Partition, Key: r.Key, Value: r.Value}
+		if r.Timestamp != 0 {
+			batch[i].Timestamp = time.UnixMilli(fqgw.Floor(r.Timestamp, 1000) / 1000)
+		}
+	}
+	return fail(l.client.ProduceSync(ctx, batch...).FirstErr())
+}
+
+// Offsets implements fqgw.Log.
+func (l *Log) Offsets(ctx context.Context, topic string) (first, end []int64, err error) {
+	starts, err := l.admin.ListStartOffsets(ctx, topic)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return nil, nil, fail(err)
+	}
+	ends, err := l.admin.ListCommittedOffsets(ctx, topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return nil, nil, fail(err)
+	}
+	n := len(starts[topic])
+	first, end = make([]int64, n), make([]int64, n)
+	for p := range int32(n) {
+		s, ok1 := starts.Lookup(topic, p)
+		e, ok2 := ends.Lookup(topic, p)
+		if !ok1 || !ok2 {
+			return nil, nil, fail(fmt.Errorf("no offsets of partition %d of %s", p, topic))
+		}
+		first[p], end[p] = s.Offset, e.Offset
+	}
+	return first, end, nil
+}
+
+// Close implements fqgw.Log.
+func (l *Log) Close() error {
+	l.client.Close()
+	return nil
+}

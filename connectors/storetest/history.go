@@ -1,0 +1,268 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/fqgw/fqgw"
+)
+
+// Batch is rows as one Arrow batch.
+func Batch(t testing.TB, cols []fqgw.Column, rows [][]fqgw.Value) arrow.RecordBatch {
+	t.Helper()
+	b := array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(cols))
+	defer b.Release()
+	for _, r := range rows {
+		for i, c := range cols {
+			if err := fqgw.AppendValue(b.Field(i), r[i], c.Type); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return b.NewRecordBatch()
+}
+
+func one(b arrow.RecordBatch) fqgw.Records {
+	return func(yield func(arrow.RecordBatch, error) bool) { yield(b, nil) }
+}
+
+// ReadAll reads a scan as rows of the types.
+func ReadAll(t testing.TB, h fqgw.History, s fqgw.Scan, types []fqgw.Type) [][]fqgw.Value {
+	t.Helper()
+	_, records, err := h.Scan(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out [][]fqgw.Value
+	for b, err := range records {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r := range int(b.NumRows()) {
+			row := make([]fqgw.Value, len(types))
+			for c := range types {
+				row[c] = fqgw.ArrowValue(b.Column(c), r, types[c])
+			}
+			out = append(out, row)
+		}
+		b.Release()
+	}
+	return out
+}
+
+var eventColumns = []fqgw.Column{{Name: "k", Type: fqgw.Text}, {Name: "v", Type: fqgw.Float8}, {Name: "ts", Type: fqgw.Timestamptz, NotNull: true}}
+
+func events(t testing.TB, from, n int) arrow.RecordBatch {
+	var rows [][]fqgw.Value
+	for i := from; i < from+n; i++ {
+		rows = append(rows, []fqgw.Value{fqgw.TextValue(fmt.Sprint("k", i%7)), fqgw.FloatValue(float64(i)), fqgw.TimestampValue(int64(i) * 1_000_000)})
+	}
+	return Batch(t, eventColumns, rows)
+}
+
+// History checks an offline store. The store must be empty.
+func History(t *testing.T, h fqgw.History) {
+	ctx := t.Context()
+
+	t.Run("create, describe, drop", func(t *testing.T) {
+		if err := h.Create(ctx, "lake.a", eventColumns); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Create(ctx, "lake.a", eventColumns); fqgw.AsError(err).Code != fqgw.CodeDuplicateTable {
+			t.Errorf("a second create: %v", err)
+		}
+		got, err := h.Describe(ctx, "lake.a")
+		if err != nil || !slices.Equal(got, eventColumns) {
+			t.Errorf("described as %v, %v", got, err)
+		}
+		if s, err := h.Current(ctx, "lake.a"); err != nil || s.ID != 0 || len(s.Landed) != 0 {
+			t.Errorf("an empty table is at %v, %v", s, err)
+		}
+		if rows := ReadAll(t, h, fqgw.Scan{Table: "lake.a"}, []fqgw.Type{fqgw.Text, fqgw.Float8, fqgw.Timestamptz}); len(rows) != 0 {
+			t.Errorf("an empty table has %d rows", len(rows))
+		}
+		if err := h.Drop(ctx, "lake.a"); err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range []error{h.Drop(ctx, "lake.a"), second(h.Describe(ctx, "lake.a")), third(h.Scan(ctx, fqgw.Scan{Table: "lake.a"}))} {
+			if fqgw.AsError(err).Code != fqgw.CodeUndefinedTable {
+				t.Errorf("a table that is gone: %v", err)
+			}
+		}
+		if err := h.Create(ctx, "lake.a", eventColumns[:1]); err != nil {
+			t.Fatalf("created again: %v", err)
+		}
+	})
+
+	t.Run("land", func(t *testing.T) {
+		const name = "lake.landed"
+		if err := h.Create(ctx, name, eventColumns); err != nil {
+			t.Fatal(err)
+		}
+		at10 := fqgw.Marks{{Next: 10}, {Epoch: 1, Next: 5}}
+		if _, ok, err := h.Land(ctx, name, events(t, 0, 10), nil, at10); !ok || err != nil {
+			t.Fatalf("the first landing: %v, %v", ok, err)
+		}
+		// A replay with the old marks appends nothing and learns where things are.
+		found, ok, err := h.Land(ctx, name, events(t, 0, 10), nil, at10)
+		if ok || err != nil || !slices.Equal(found, at10) {
+			t.Fatalf("a replayed landing: %v, %v, %v", found, ok, err)
+		}
+		at20 := fqgw.Marks{{Next: 20}, {Epoch: 1, Next: 5}}
+		if _, ok, err := h.Land(ctx, name, events(t, 10, 10), at10, at20); !ok || err != nil {
+			t.Fatalf("the second landing: %v, %v", ok, err)
+		}
+		// Marks may advance without rows (all were dead letters).
+		at25 := fqgw.Marks{{Next: 25}, {Epoch: 1, Next: 5}}
+		if _, ok, err := h.Land(ctx, name, nil, at20, at25); !ok || err != nil {
+			t.Fatalf("a landing without rows: %v, %v", ok, err)
+		}
+		s, err := h.Current(ctx, name)
+		if err != nil || !slices.Equal(s.Landed, at25) || s.Rows != 20 {
+			t.Errorf("now at %+v, %v", s, err)
+		}
+		rows := ReadAll(t, h, fqgw.Scan{Table: name, Columns: []string{"ts", "k"}, Time: "ts", From: 5_000_000, To: 14_000_000}, []fqgw.Type{fqgw.Timestamptz, fqgw.Text})
+		if len(rows) != 10 {
+			t.Errorf("%d rows in the time range, not 10", len(rows))
+		}
+		for _, r := range rows {
+			if n := r[0].Int() / 1_000_000; n < 5 || n > 14 || r[1].Str() != fmt.Sprint("k", n%7) {
+				t.Errorf("row %d %s", n, r[1].Str())
+			}
+		}
+		if rows := ReadAll(t, h, fqgw.Scan{Table: name, Columns: []string{"v"}, Time: "ts", From: math.MinInt64, To: 0}, []fqgw.Type{fqgw.Float8}); len(rows) != 1 {
+			t.Errorf("%d rows up to the epoch, not 1", len(rows))
+		}
+		if _, _, err := h.Scan(ctx, fqgw.Scan{Table: name, Columns: []string{"nope"}}); fqgw.AsError(err).Code != fqgw.CodeUndefinedColumn {
+			t.Errorf("a column that is not there: %v", err)
+		}
+	})
+
+	t.Run("many landings", func(t *testing.T) {
+		const name = "lake.many"
+		if err := h.Create(ctx, name, eventColumns); err != nil {
+			t.Fatal(err)
+		}
+		var at fqgw.Marks
+		for i := range 120 {
+			to := fqgw.Marks{{Next: int64(i + 1)}}
+			if _, ok, err := h.Land(ctx, name, events(t, i, 1), at, to); !ok || err != nil {
+				t.Fatalf("landing %d: %v, %v", i, ok, err)
+			}
+			at = to
+		}
+		if rows := ReadAll(t, h, fqgw.Scan{Table: name, Columns: []string{"v"}}, []fqgw.Type{fqgw.Float8}); len(rows) != 120 {
+			t.Errorf("%d rows, not 120", len(rows))
+		}
+		if s, err := h.Current(ctx, name); err != nil || !slices.Equal(s.Landed, at) || s.Rows != 120 {
+			t.Errorf("now at %+v, %v", s, err)
+		}
+	})
+
+	t.Run("append and snapshots", func(t *testing.T) {
+		const name = "lake.appended"
+		if err := h.Create(ctx, name, eventColumns); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := h.Append(ctx, name, one(events(t, 0, 3))); n != 3 || err != nil {
+			t.Fatalf("appended %d, %v", n, err)
+		}
+		first, err := h.Current(ctx, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		broken := errors.New("broken")
+		_, err = h.Append(ctx, name, func(yield func(arrow.RecordBatch, error) bool) {
+			if yield(events(t, 3, 1), nil) {
+				yield(nil, broken)
+			}
+		})
+		if !errors.Is(err, broken) {
+			t.Errorf("a broken input: %v", err)
+		}
+		if n, err := h.Append(ctx, name, one(events(t, 3, 2))); n != 2 || err != nil {
+			t.Fatalf("appended %d, %v", n, err)
+		}
+		for want, s := range map[int]fqgw.Scan{5: {Table: name}, 3: {Table: name, Snapshot: first.ID}, 0: {Table: name, AsOf: first.Committed - 10_000_000}} {
+			if rows := ReadAll(t, h, s, []fqgw.Type{fqgw.Text, fqgw.Float8, fqgw.Timestamptz}); len(rows) != want {
+				t.Errorf("%+v: %d rows, not %d", s, len(rows), want)
+			}
+		}
+	})
+
+	t.Run("types", func(t *testing.T) { roundTrip(t, h) })
+}
+
+func second[T any](_ T, err error) error        { return err }
+func third[T, U any](_ T, _ U, err error) error { return err }
+
+func roundTrip(t *testing.T, h fqgw.History) {
+	dec := func(s string) fqgw.Value {
+		d, ok := fqgw.ParseDecimal(s)
+		if !ok {
+			t.Fatal(s)
+		}
+		return fqgw.NumericValue(d)
+	}
+	cases := []struct {
+		typ    fqgw.Type
+		values []fqgw.Value
+	}{
+		{fqgw.Bool, []fqgw.Value{fqgw.BoolValue(true), fqgw.BoolValue(false)}},
+		{fqgw.Int2, []fqgw.Value{fqgw.IntValue(math.MaxInt16), fqgw.IntValue(math.MinInt16)}},
+		{fqgw.Int4, []fqgw.Value{fqgw.IntValue(math.MaxInt32), fqgw.IntValue(math.MinInt32)}},
+		{fqgw.Int8, []fqgw.Value{fqgw.IntValue(math.MaxInt64), fqgw.IntValue(math.MinInt64)}},
+		{fqgw.Float4, []fqgw.Value{fqgw.FloatValue(1.5), fqgw.FloatValue(math.Inf(-1))}},
+		{fqgw.Float8, []fqgw.Value{fqgw.FloatValue(math.NaN()), fqgw.FloatValue(math.SmallestNonzeroFloat64)}},
+		{fqgw.Numeric, []fqgw.Value{dec("12345678901234567890123456789.10"), dec("NaN")}},
+		{fqgw.NumericOf(10, 3), []fqgw.Value{dec("-1234567.890"), dec("0.001")}},
+		{fqgw.Text, []fqgw.Value{fqgw.TextValue(""), fqgw.TextValue("zoë \n x")}},
+		{fqgw.Bytea, []fqgw.Value{fqgw.BytesValue("\x00\xff"), fqgw.BytesValue("")}},
+		{fqgw.Date, []fqgw.Value{fqgw.DateValue(-1), fqgw.DateValue(20000)}},
+		{fqgw.Time, []fqgw.Value{fqgw.TimeValue(0), fqgw.TimeValue(86_399_999_999)}},
+		{fqgw.Timestamp, []fqgw.Value{fqgw.TimestampValue(-1), fqgw.TimestampValue(1_362_131_640_000_001)}},
+		{fqgw.Timestamptz, []fqgw.Value{fqgw.TimestampValue(-1), fqgw.TimestampValue(1_362_131_640_000_001)}},
+		{fqgw.UUID, []fqgw.Value{fqgw.UUIDValue([16]byte{1, 255}), fqgw.UUIDValue([16]byte{})}},
+		{fqgw.JSONB, []fqgw.Value{fqgw.TextValue(`{"a": [1, null]}`), fqgw.TextValue("null")}},
+		{fqgw.Float8.Array(), []fqgw.Value{fqgw.ArrayOf(fqgw.Float8, fqgw.FloatValue(1), fqgw.Null), fqgw.ArrayOf(fqgw.Float8)}},
+	}
+	var cols []fqgw.Column
+	rows := make([][]fqgw.Value, 3)
+	for i, c := range cases {
+		cols = append(cols, fqgw.Column{Name: fmt.Sprint("c", i), Type: c.typ})
+		rows[0], rows[1], rows[2] = append(rows[0], c.values[0]), append(rows[1], fqgw.Null), append(rows[2], c.values[1])
+	}
+	const name = "lake.types"
+	if err := h.Create(t.Context(), name, cols); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := h.Describe(t.Context(), name); err != nil || !slices.Equal(got, cols) {
+		t.Errorf("described as %v, %v", got, err)
+	}
+	if _, err := h.Append(t.Context(), name, one(Batch(t, cols, rows))); err != nil {
+		t.Fatal(err)
+	}
+	var types []fqgw.Type
+	for _, c := range cols {
+		types = append(types, c.Type)
+	}
+	got := ReadAll(t, h, fqgw.Scan{Table: name}, types)
+	if len(got) != len(rows) {
+		t.Fatalf("%d rows come back", len(got))
+	}
+	for r := range rows {
+		for c := range cols {
+			g, w := got[r][c], rows[r][c]
+			if g.Kind() != w.Kind() || !w.IsNull() && fqgw.Compare(g, w) != 0 || w.Kind() == fqgw.KindNumeric && g.Numeric().String() != w.Numeric().String() {
+				t.Errorf("%s row %d: %+v comes back as %+v", cols[c].Type, r, w, g)
+			}
+		}
+	}
+}
