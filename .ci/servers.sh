@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# Starts the real servers that the tests run against, on loopback ports that are
+# free, and ends them by their pids. Sourced by .ci/run.
+#
+#   start_redis           sets REDIS_URL
+#   start_redis_cluster   sets REDIS_CLUSTER (three masters)
+#   start_kafka           sets KAFKA_BROKERS
+#   stop_servers
+#
+# What is missing is installed: redis-server from Debian, Kafka's jars by Maven.
+
+SERVER_DIR=${SERVER_DIR:-$(mktemp -d)}
+CACHE_DIR=${FQGW_SERVER_CACHE:-$HOME/.cache/fqgw-servers}
+mkdir -p "$CACHE_DIR"
+server_pids=()
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+retry() { local i; for i in 1 2 3; do "$@" && return 0; sleep $((i * 3)); done; return 1; }
+
+apt_install() {
+  retry as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update >/dev/null
+  # RUNLEVEL=1 keeps the packages from starting services of their own.
+  retry as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq -y --no-install-recommends install "$@" >"$CACHE_DIR/apt.log" 2>&1 ||
+    { tail -5 "$CACHE_DIR/apt.log" >&2; return 1; }
+}
+
+need() { command -v "$1" >/dev/null 2>&1 || { echo "installing $2"; apt_install "$2"; }; }
+
+listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# free_ports N: N adjacent free ports below the ephemeral range.
+free_ports() {
+  local base i ok
+  for _ in $(seq 1 100); do
+    base=$((20000 + RANDOM % 10000))
+    ok=1
+    for i in $(seq 0 $(($1 - 1))); do listening $((base + i)) && ok=0; done
+    [ $ok = 1 ] && { echo $base; return 0; }
+  done
+  return 1
+}
+
+# daemon NAME COMMAND…: in the background, output to NAME.log.
+daemon() {
+  local name=$1
+  shift
+  "$@" >"$SERVER_DIR/$name.log" 2>&1 </dev/null &
+  server_pids+=($!)
+}
+
+# ready NAME SECONDS COMMAND…
+ready() {
+  local name=$1 until=$((SECONDS + $2))
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $until ] || { echo "$name was not ready in time" >&2; tail -20 "$SERVER_DIR/$name.log" >&2; return 1; }
+    sleep 0.2
+  done
+}
+
+start_redis() {
+  need redis-server redis-server
+  local port
+  port=$(free_ports 1)
+  mkdir -p "$SERVER_DIR/redis"
+  daemon redis redis-server --port "$port" --bind 127.0.0.1 --dir "$SERVER_DIR/redis" --save "" --appendonly no
+  ready redis 60 listening "$port"
+  REDIS_URL="redis://127.0.0.1:$port"
+}
+
+start_redis_cluster() {
+  need redis-server redis-server
+  local port i
+  port=$(free_ports 6)
+  REDIS_CLUSTER=
+  for i in 0 1 2; do
+    mkdir -p "$SERVER_DIR/cluster$i"
+    daemon "cluster$i" redis-server --port $((port + i)) --bind 127.0.0.1 --dir "$SERVER_DIR/cluster$i" --save "" --appendonly no \
+      --cluster-enabled yes --cluster-port $((port + 3 + i)) --cluster-config-file nodes.conf --cluster-node-timeout 2000
+    REDIS_CLUSTER+="${REDIS_CLUSTER:+,}127.0.0.1:$((port + i))"
+  done
+  for i in 0 1 2; do ready "cluster$i" 60 listening $((port + i)); done
+  redis-cli --cluster create ${REDIS_CLUSTER//,/ } --cluster-yes >"$SERVER_DIR/cluster-create.log" 2>&1 ||
+    { cat "$SERVER_DIR/cluster-create.log" >&2; return 1; }
+  for i in 0 1 2; do
+    ready "cluster$i" 120 sh -c "redis-cli -h 127.0.0.1 -p $((port + i)) cluster info | grep -q cluster_state:ok"
+  done
+}
+
+kafka_jars() {
+  local lib=$CACHE_DIR/kafka-4.4.0
+  if [ ! -f "$lib/.complete" ]; then
+    need mvn maven >&2
+    rm -rf "$lib"
+    mkdir -p "$lib"
+    cat >"$CACHE_DIR/kafka-pom.xml" <<'P'
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>fqgw</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>4.4.0</version></dependency>
+    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.5</version></dependency>
+  </dependencies>
+</project>
+P
+    retry mvn -U -q -B -f "$CACHE_DIR/kafka-pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$lib" >"$CACHE_DIR/kafka-mvn.log" 2>&1 ||
+      { grep -m3 ERROR "$CACHE_DIR/kafka-mvn.log" >&2; return 1; }
+    touch "$lib/.complete"
+  fi
+  echo "$lib"
+}
+
+start_kafka() {
+  local lib port dir=$SERVER_DIR/kafka
+  command -v java >/dev/null 2>&1 || apt_install openjdk-17-jre-headless
+  lib=$(kafka_jars)
+  port=$(free_ports 2)
+  mkdir -p "$dir"
+  cat >"$dir/server.properties" <<P
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$((port + 1))
+listeners=CLIENT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
+advertised.listeners=CLIENT://127.0.0.1:$port
+listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=CLIENT
+controller.listener.names=CONTROLLER
+log.dirs=$dir/data
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+log.cleaner.dedupe.buffer.size=16777216
+P
+  cat >"$dir/log4j2.properties" <<'P'
+status = error
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d %p %c{1} %m%n
+rootLogger.level = warn
+rootLogger.appenderRef.out.ref = out
+logger.started.name = kafka.server.KafkaRaftServer
+logger.started.level = info
+P
+  java -XX:TieredStopAtLevel=1 -cp "$lib/*" -Dlog4j2.configurationFile="$dir/log4j2.properties" kafka.tools.StorageTool format \
+    -t "$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d =)" -c "$dir/server.properties" >"$dir/format.log" 2>&1 ||
+    { cat "$dir/format.log" >&2; return 1; }
+  daemon kafka java -Xmx512m -Xms64m -XX:+UseSerialGC -Dlog4j2.configurationFile="$dir/log4j2.properties" -cp "$lib/*" kafka.Kafka "$dir/server.properties"
+  ready kafka 240 grep -q 'Kafka Server started' "$SERVER_DIR/kafka.log"
+  KAFKA_BROKERS="127.0.0.1:$port"
+}
+
+stop_servers() {
+  local pid
+  for pid in "${server_pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${server_pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  rm -rf "$SERVER_DIR"
+}

@@ -1,0 +1,256 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/hex"
+	"io"
+	"math"
+	"testing"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// Each value's binary form as PostgreSQL 15's send function gives it.
+var binaryForms = []struct {
+	typ  fqgw.Type
+	text string
+	hex  string
+}{
+	{fqgw.Bool, "t", "01"},
+	{fqgw.Int2, "-2", "fffe"},
+	{fqgw.Int4, "65536", "00010000"},
+	{fqgw.Int8, "-1", "ffffffffffffffff"},
+	{fqgw.Float4, "1.5", "3fc00000"},
+	{fqgw.Float8, "-0.1", "bfb999999999999a"},
+	{fqgw.Text, "é", "c3a9"},
+	{fqgw.Bytea, `\x00ff`, "00ff"},
+	{fqgw.Date, "2000-01-02", "00000001"},
+	{fqgw.Date, "1999-12-31", "ffffffff"},
+	{fqgw.Timestamptz, "2000-01-01 00:00:01+00", "00000000000f4240"},
+	{fqgw.Timestamptz, "infinity", "7fffffffffffffff"},
+	{fqgw.Interval, "1 mon 2 days 00:00:03", "00000000002dc6c00000000200000001"},
+	{fqgw.UUID, "00010203-0405-0607-0809-0a0b0c0d0e0f", "000102030405060708090a0b0c0d0e0f"},
+	{fqgw.Numeric, "0", "0000000000000000"},
+	{fqgw.Numeric, "1", "00010000000000000001"},
+	{fqgw.Numeric, "-12345.678", "0003000140000003000109291a7c"},
+	{fqgw.Numeric, "0.0001", "0001ffff000000040001"},
+	{fqgw.Numeric, "100000000", "00010002000000000001"},
+	{fqgw.Numeric, "NaN", "00000000c0000000"},
+	{fqgw.Numeric, "10.50", "000200000000000200" + "0a1388"},
+	{fqgw.Int4.Array(), "{1,NULL}", "0000000100000001000000170000000200000001" + "0000000400000001" + "ffffffff"},
+	{fqgw.Text.Array(), "{}", "000000000000000000000019"},
+	{fqgw.JSONB, `{"a": 1}`, "017b2261223a20317d"},
+}
+
+func TestBinary(t *testing.T) {
+	for _, c := range binaryForms {
+		v, err := expr.Parse(c.text, c.typ, nil)
+		if err != nil {
+			t.Errorf("%s %q: %v", c.typ, c.text, err)
+			continue
+		}
+		got, err := AppendValue(nil, v, c.typ, 1, nil)
+		if err != nil || hex.EncodeToString(got) != c.hex {
+			t.Errorf("%s %q: %x, %v; want %s", c.typ, c.text, got, err, c.hex)
+			continue
+		}
+		back, err := Decode(got, c.typ, 1, nil)
+		if err != nil || fqgw.Compare(back, v) != 0 {
+			t.Errorf("%s %q comes back as %v, %v", c.typ, c.text, back, err)
+		}
+		if text := expr.Text(back, c.typ, nil); text != expr.Text(v, c.typ, nil) {
+			t.Errorf("%s %q comes back as %q", c.typ, c.text, text)
+		}
+	}
+}
+
+func TestDecodeBadBinary(t *testing.T) {
+	for _, c := range []struct {
+		typ fqgw.Type
+		raw string
+	}{{fqgw.Int4, "00"}, {fqgw.Numeric, "0001"}, {fqgw.Numeric, "000100000000000027ff"}, {fqgw.Int4.Array(), "7fffffff00000000000000177fffffff00000001"}, {fqgw.UUID, "00"}} {
+		raw, _ := hex.DecodeString(c.raw)
+		if v, err := Decode(raw, c.typ, 1, nil); err == nil || fqgw.AsError(err).Code != fqgw.CodeInvalidBinary {
+			t.Errorf("%s %s: %v, %v", c.typ, c.raw, v, err)
+		}
+	}
+	if _, err := Decode([]byte("a\x00"), fqgw.Text, 0, nil); fqgw.AsError(err).Code != fqgw.CodeNotInRepertoire {
+		t.Errorf("a zero byte in text: %v", err)
+	}
+	if _, err := Decode([]byte{0xff}, fqgw.Text, 1, nil); fqgw.AsError(err).Code != fqgw.CodeNotInRepertoire {
+		t.Errorf("invalid UTF-8: %v", err)
+	}
+}
+
+func TestRowEncoder(t *testing.T) {
+	var e RowEncoder
+	e.Reset([]fqgw.Type{fqgw.Int4, fqgw.Text, fqgw.Text, fqgw.Float8}, []int16{1, 0, 0, 1}, nil)
+	for range 2 { // the buffers are used again
+		got, _, err := e.Encode([]fqgw.Value{fqgw.IntValue(7), fqgw.TextValue(""), fqgw.Null, fqgw.FloatValue(math.Inf(1))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := [][]byte{{0, 0, 0, 7}, {}, nil, {0x7f, 0xf0, 0, 0, 0, 0, 0, 0}}
+		for i := range want {
+			if !bytes.Equal(got[i], want[i]) || (got[i] == nil) != (want[i] == nil) {
+				t.Errorf("value %d is %v, want %v", i, got[i], want[i])
+			}
+		}
+	}
+}
+
+var (
+	textFormat = plan.CopyFormat{Name: "text", Delimiter: '\t', Null: `\N`}
+	csvFormat  = plan.CopyFormat{Name: "csv", Delimiter: ',', Quote: '"', Escape: '"'}
+)
+
+func TestCopyEncode(t *testing.T) {
+	types := []fqgw.Type{fqgw.Int4, fqgw.Text}
+	rows := [][]fqgw.Value{
+		{fqgw.IntValue(1), fqgw.TextValue("a\tb\\\n")}, {fqgw.Null, fqgw.TextValue("")}, {fqgw.IntValue(2), fqgw.Null}, {fqgw.IntValue(3), fqgw.TextValue(`x,"y`)},
+	}
+	for _, c := range []struct {
+		format plan.CopyFormat
+		want   string
+	}{
+		{textFormat, "1\ta\\tb\\\\\\n\n\\N\t\n2\t\\N\n3\tx,\"y\n"},
+		{csvFormat, "1,\"a\tb\\\n\"\n,\"\"\n2,\n3,\"x,\"\"y\"\n"},
+	} {
+		e, err := NewCopyEncoder(c.format, []string{"a", "b"}, types, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		for _, r := range rows {
+			line, err := e.Row(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out.Write(line)
+		}
+		if out.String() != c.want {
+			t.Errorf("%s:\n%q\nwant\n%q", c.format.Name, out.String(), c.want)
+		}
+	}
+}
+
+// What COPY TO writes, COPY FROM reads back, in every format.
+func TestCopyRoundTrip(t *testing.T) {
+	types := []fqgw.Type{fqgw.Int8, fqgw.Text, fqgw.Float8, fqgw.Timestamptz, fqgw.Numeric, fqgw.Text.Array()}
+	row := func(texts ...string) []fqgw.Value {
+		out := make([]fqgw.Value, len(texts))
+		for i, s := range texts {
+			if s == "NULL" {
+				continue
+			}
+			v, err := expr.Parse(s, types[i], nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[i] = v
+		}
+		return out
+	}
+	rows := [][]fqgw.Value{
+		row("1", "plain", "0.1", "2013-03-08 22:17:30.5+00", "12.50", `{a,"b,c",NULL}`),
+		row("NULL", "NULL", "NULL", "NULL", "NULL", "NULL"),
+		row("-9223372036854775808", "", "NaN", "infinity", "NaN", "{}"),
+		row("7", "tab\there \\N \\. \"quote\" ünï\r\nline", "-0", "1969-12-31 23:59:59.999999+00", "-0.001", `{"\\"}`),
+		row("8", `\N`, "1e300", "2000-01-01 00:00:00+00", "0", `{NULL}`),
+	}
+	for _, f := range []plan.CopyFormat{textFormat, csvFormat, {Name: "binary"}, {Name: "csv", Delimiter: ';', Quote: '\'', Escape: '\\', Null: `\N`, Header: true}} {
+		e, err := NewCopyEncoder(f, []string{"a", "b", "c", "d", "e", "f"}, types, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		out.Write(e.Header())
+		for _, r := range rows {
+			line, err := e.Row(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out.Write(line)
+		}
+		out.Write(e.Trailer())
+		d, err := NewCopyDecoder(&out, f, types, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range rows {
+			got, err := d.Next()
+			if err != nil {
+				t.Fatalf("%s row %d: %v", f.Name, i, err)
+			}
+			for c := range want {
+				if got[c].IsNull() != want[c].IsNull() || !want[c].IsNull() && expr.Text(got[c], types[c], nil) != expr.Text(want[c], types[c], nil) {
+					t.Errorf("%s row %d column %d: %q, want %q", f.Name, i, c, expr.Text(got[c], types[c], nil), expr.Text(want[c], types[c], nil))
+				}
+			}
+		}
+		if _, err := d.Next(); err != io.EOF {
+			t.Errorf("%s: %v behind the last row", f.Name, err)
+		}
+	}
+}
+
+func TestCopyDecodeBad(t *testing.T) {
+	for _, c := range []struct {
+		format plan.CopyFormat
+		in     string
+		code   fqgw.Code
+	}{
+		{textFormat, "1\n", fqgw.CodeBadCopyFormat}, {textFormat, "1\ta\tb\n", fqgw.CodeBadCopyFormat}, {textFormat, "x\ta\n", fqgw.CodeInvalidText},
+		{csvFormat, "1,\"a\n", fqgw.CodeBadCopyFormat}, {plan.CopyFormat{Name: "binary"}, "nonsense", fqgw.CodeBadCopyFormat},
+	} {
+		d, err := NewCopyDecoder(bytes.NewReader([]byte(c.in)), c.format, []fqgw.Type{fqgw.Int4, fqgw.Text}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = d.Next(); err == nil || fqgw.AsError(err).Code != c.code {
+			t.Errorf("%q: %v, want %s", c.in, err, c.code)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, c := range binaryForms {
+		raw, _ := hex.DecodeString(c.hex)
+		f.Add(c.typ.OID, raw)
+	}
+	f.Fuzz(func(t *testing.T, oid uint32, raw []byte) {
+		typ, ok := fqgw.TypeByOID(oid)
+		if !ok {
+			return
+		}
+		for _, format := range []int16{0, 1} {
+			v, err := Decode(raw, typ, format, nil)
+			if err != nil {
+				continue
+			}
+			if _, err := AppendValue(nil, v, typ, format, nil); err != nil && fqgw.AsError(err).Code == fqgw.CodeInternal {
+				t.Fatalf("%s %q read but not written: %v", typ, raw, err)
+			}
+		}
+	})
+}
+
+func FuzzCopyDecode(f *testing.F) {
+	f.Add("1\ta\\tb\n", byte(0))
+	f.Add("1,\"a\"\"b\"\n", byte(1))
+	f.Add("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02", byte(2))
+	f.Fuzz(func(t *testing.T, in string, kind byte) {
+		format := []plan.CopyFormat{textFormat, csvFormat, {Name: "binary"}}[kind%3]
+		d, err := NewCopyDecoder(bytes.NewReader([]byte(in)), format, []fqgw.Type{fqgw.Int4, fqgw.Text}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			if _, err := d.Next(); err != nil {
+				return
+			}
+		}
+	})
+}
