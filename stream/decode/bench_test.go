@@ -1,0 +1,35 @@
+package decode
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/fqgw/fqgw"
+)
+
+// BenchmarkDecode reads events of about 120 bytes of which five fields are wanted.
+func BenchmarkDecode(b *testing.B) {
+	d, err := New(source(
+		fqgw.Column{Name: "ts", Type: fqgw.Timestamptz}, fqgw.Column{Name: "user_id", Type: fqgw.Int8}, fqgw.Column{Name: "kind", Type: fqgw.Text},
+		fqgw.Column{Name: "price", Type: fqgw.Float8}, fqgw.Column{Name: "country", Type: fqgw.Text},
+	))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var events [][]byte
+	for i := range 4096 {
+		events = append(events, fmt.Appendf(nil, `{"ts":%d,"user_id":%d,"session":"s%08x","kind":"%s","price":%d.%02d,"country":"%s","ok":true}`,
+			1362131640000+i*13, i*7919%100000, i*2654435761, []string{"view", "buy", "cart"}[i%3], i%500, i%100, []string{"NO", "DE", "FR", "US"}[i%4]))
+	}
+	row := make([]fqgw.Value, 5)
+	b.SetBytes(int64(len(events[0])))
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		if err := d.Decode(events[n&4095], row); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
+}

@@ -1,0 +1,144 @@
+// Package decode turns the payloads of a source's records into rows and rows
+// into payloads. A JSON field is read as PostgreSQL reads
+// (payload ->> 'field')::type, with these exceptions: an integer may be written
+// 1.0 or 1e3; a timestamp may be a number of Source.TimeUnits since the epoch,
+// anything finer than a microsecond is floored, and one with an offset is that
+// instant also in a column without time zone; an array is a JSON array.
+package decode
+
+import (
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/fqgw/fqgw"
+)
+
+// Decoder reads the records of one source. It keeps scratch space: one
+// goroutine at a time.
+type Decoder struct {
+	columns []column
+	want    []field
+	places  []span
+	scratch []byte
+	known   [256]string // texts seen lately, so that categories are allocated once
+}
+
+// column is how one column is read and written.
+type column struct {
+	name string
+	typ  fqgw.Type
+	unit int64 // microseconds per unit of numeric timestamps
+	elem *column
+}
+
+// field is a node of the tree of wanted fields.
+type field struct {
+	name    string
+	columns []int // the columns that are this field's value
+	inner   []field
+	below   []int // every column in inner, at any depth
+}
+
+// New makes the decoder of a source; 0A000 for a format or a type that records
+// cannot carry.
+func New(s *fqgw.Source) (*Decoder, error) {
+	columns, want, err := compile(s)
+	if err != nil {
+		return nil, err
+	}
+	return &Decoder{columns: columns, want: want, places: make([]span, len(columns))}, nil
+}
+
+func compile(s *fqgw.Source) ([]column, []field, error) {
+	if s.Format != "" && s.Format != "json" {
+		return nil, nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "format %q is not supported", s.Format).
+			WithHint("Use format = 'json'.")
+	}
+	unit := s.TimeUnit
+	if unit <= 0 {
+		unit = 1000
+	}
+	var columns []column
+	root := field{}
+	for i, c := range s.Columns {
+		col := column{name: c.Name, typ: c.Type, unit: unit}
+		base := c.Type
+		if c.Type.IsArray() {
+			base = c.Type.Elem()
+			col.elem = &column{name: c.Name, typ: base, unit: unit}
+		}
+		if !readable(base) {
+			return nil, nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "column %q: a record cannot carry type %s", c.Name, c.Type)
+		}
+		columns = append(columns, col)
+		path := []string{c.Name}
+		if c.Field != "" {
+			path = strings.Split(c.Field, ".")
+		}
+		root.add(path, i)
+	}
+	return columns, root.inner, nil
+}
+
+func (f *field) add(path []string, column int) {
+	if len(path) == 0 {
+		f.columns = append(f.columns, column)
+		return
+	}
+	f.below = append(f.below, column)
+	for i := range f.inner {
+		if f.inner[i].name == path[0] {
+			f.inner[i].add(path[1:], column)
+			return
+		}
+	}
+	f.inner = append(f.inner, field{name: path[0]})
+	f.inner[len(f.inner)-1].add(path[1:], column)
+}
+
+// Decode reads one payload into row, which has one place per column. Values own
+// their memory: the payload may be reused afterwards. An error is an
+// *fqgw.Error with the column that could not be read, if it was one.
+func (d *Decoder) Decode(payload []byte, row []fqgw.Value) error {
+	if len(payload) == 0 {
+		return fqgw.Errorf(fqgw.CodeInvalidText, "record has no payload")
+	}
+	if !utf8.Valid(payload) {
+		return fqgw.Errorf(fqgw.CodeNotInRepertoire, "record is not valid UTF-8")
+	}
+	clear(d.places)
+	s := scanner{b: payload}
+	ok := s.fields(d.want, d.places, 0)
+	if s.space(); !ok || s.i != len(payload) {
+		return fqgw.Errorf(fqgw.CodeInvalidText, "record is not a JSON object").WithDetail("Unexpected byte at offset %d.", s.i)
+	}
+	for i := range d.columns {
+		v, err := d.read(&d.columns[i], payload, d.places[i])
+		if err != nil {
+			var e *fqgw.Error
+			if errors.As(err, &e) {
+				e.Column = d.columns[i].name
+			}
+			return err
+		}
+		row[i] = v
+	}
+	return nil
+}
+
+// share is the string of b, from memory when it was met lately.
+func (d *Decoder) share(b []byte) string {
+	if len(b) == 0 || len(b) > 32 {
+		return string(b)
+	}
+	h := uint32(len(b))
+	for _, c := range b {
+		h = h*31 + uint32(c)
+	}
+	p := &d.known[(h^h>>8)&255]
+	if *p != string(b) {
+		*p = string(b)
+	}
+	return *p
+}

@@ -1,0 +1,277 @@
+package window
+
+import (
+	"strings"
+
+	"github.com/fqgw/fqgw"
+)
+
+// accumulator is the state of one aggregate over some events: a commutative
+// monoid whose bytes are equal under any order and grouping (SEMANTICS §3.4).
+// The zero value of every implementation is the empty one.
+type accumulator interface {
+	// add counts an event whose argument is v, NULL included.
+	add(in *Input, v fqgw.Value)
+	// merge counts everything that o, of the same kind, has counted. o stays as it is.
+	merge(o accumulator)
+	// append packs canonically. newest is the greatest event time among the
+	// events, so that times can be written relative to it.
+	append(dst []byte, newest int64) []byte
+	// read unpacks into an empty accumulator; damage is left in the reader.
+	read(r *reader, newest int64)
+	// result is the aggregate's value; ok is false when it is outside the type.
+	result(s *slotSpec) (v fqgw.Value, ok bool)
+}
+
+// kind is a sort of accumulator; aggregates of one kind share one.
+type kind struct {
+	name string // outlives the process in the layout's hash
+	make func(n int) []accumulator
+}
+
+// slab makes n empty accumulators side by side.
+func slab[T any, P interface {
+	*T
+	accumulator
+}](n int) []accumulator {
+	all, out := make([]T, n), make([]accumulator, n)
+	for i := range all {
+		out[i] = P(&all[i])
+	}
+	return out
+}
+
+var (
+	kindCount          = &kind{"count", slab[counter]}
+	kindIntSum         = &kind{"int sum", slab[intSum]}
+	kindFloatSum       = &kind{"float sum", slab[floatSum]}
+	kindNumericSum     = &kind{"numeric sum", slab[numericSum]}
+	kindIntMoments     = &kind{"int moments", slab[intMoments]}
+	kindFloatMoments   = &kind{"float moments", slab[floatMoments]}
+	kindNumericMoments = &kind{"numeric moments", slab[numericMoments]}
+	kindMin            = &kind{"min", slab[minimum]}
+	kindMax            = &kind{"max", slab[maximum]}
+	kindBools          = &kind{"bools", slab[bools]}
+	kindFirst          = &kind{"first", slab[first]}
+	kindLast           = &kind{"last", slab[last]}
+	kindDistinct       = &kind{"distinct", slab[distinct]}
+	kindSketch         = &kind{"sketch", slab[sketch]}
+)
+
+// canonicalName resolves PostgreSQL's second names.
+func canonicalName(fn string) string {
+	switch fn {
+	case "variance":
+		return "var_samp"
+	case "stddev":
+		return "stddev_samp"
+	case "every":
+		return "bool_and"
+	}
+	return fn
+}
+
+// kindOf is the accumulator that a supported aggregate needs for its argument.
+func kindOf(fn string, arg fqgw.Type) *kind {
+	pick := func(i, f, n *kind) *kind {
+		switch arg.Kind() {
+		case fqgw.KindFloat:
+			return f
+		case fqgw.KindNumeric:
+			return n
+		}
+		return i
+	}
+	switch canonicalName(fn) {
+	case "sum", "avg":
+		return pick(kindIntSum, kindFloatSum, kindNumericSum)
+	case "var_samp", "var_pop", "stddev_samp", "stddev_pop":
+		return pick(kindIntMoments, kindFloatMoments, kindNumericMoments)
+	case "min":
+		return kindMin
+	case "max":
+		return kindMax
+	case "bool_and", "bool_or":
+		return kindBools
+	case "first_value":
+		return kindFirst
+	case "last_value":
+		return kindLast
+	case "approx_count_distinct":
+		return kindDistinct
+	case "approx_percentile":
+		return kindSketch
+	}
+	return kindCount
+}
+
+// The supported aggregates, and what to write instead of others.
+var (
+	supported = []string{"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "variance", "var_samp", "var_pop",
+		"stddev", "stddev_samp", "stddev_pop", "first_value", "last_value", "approx_count_distinct", "approx_percentile"}
+	refused = map[string]string{
+		"percentile_cont": "Use approx_percentile(x, q).",
+		"percentile_disc": "Use approx_percentile(x, q).",
+		"mode":            "It needs every value of the window; use approx_percentile(x, 0.5) or count(*) with FILTER per value.",
+		"array_agg":       "Use last_value(x) for the newest value.",
+		"string_agg":      "Use last_value(x) for the newest value, or approx_count_distinct(x).",
+		"json_agg":        "Use last_value(x) for the newest value.",
+		"jsonb_agg":       "Use last_value(x) for the newest value.",
+		"json_object_agg": "Use last_value(x) for the newest value.",
+		"xmlagg":          "Use last_value(x) for the newest value.",
+		"any_value":       "Use first_value(x) or last_value(x): its choice would depend on the order of arrival.",
+		"nth_value":       "Use first_value(x) or last_value(x).",
+		"lag":             "Use last_value(x): a feature sees its window as one.",
+		"lead":            "Use last_value(x): a feature sees its window as one.",
+		"row_number":      "Use count(*).",
+		"rank":            "Use count(*) with FILTER.",
+		"dense_rank":      "Use approx_count_distinct(x).",
+		"percent_rank":    "Use approx_percentile(x, q).",
+		"cume_dist":       "Use approx_percentile(x, q).",
+		"ntile":           "Use approx_percentile(x, q).",
+		"bit_and":         "Use bool_and(x) per bit.",
+		"bit_or":          "Use bool_or(x) per bit.",
+		"bit_xor":         "Use count(*) with FILTER per bit.",
+		"corr":            "Compute it from sum(x), sum(y), sum(x*y), sum(x*x), sum(y*y) and count(*) over the window.",
+		"covar_pop":       "Compute it from sum(x), sum(y), sum(x*y) and count(*) over the window.",
+		"covar_samp":      "Compute it from sum(x), sum(y), sum(x*y) and count(*) over the window.",
+		"regr_slope":      "Compute it from sum(x), sum(y), sum(x*y), sum(x*x) and count(*) over the window.",
+		"regr_intercept":  "Compute it from sum(x), sum(y), sum(x*y), sum(x*x) and count(*) over the window.",
+		"regr_r2":         "Compute it from sums over the window.",
+		"last_n":          "Use last_value(x) for the newest value.",
+		"top_k":           "Use count(*) with FILTER per value.",
+		"histogram":       "Use count(*) with FILTER per bucket.",
+		"decayed_sum":     "Use sum(x) over several windows.",
+	}
+)
+
+// Params is the number of constants behind the arguments of an aggregate: the q
+// of approx_percentile(x, q).
+func Params(fn string) int {
+	if fn == "approx_percentile" {
+		return 1
+	}
+	return 0
+}
+
+// ResultType types an aggregate of a feature view. args are the types of its
+// arguments without the constants behind them (Params), which are params; star
+// is count(*). argTypes are the types to which the arguments are to be cast.
+// 42883 when there is no such function for these types, 0A000 with what to
+// write instead when there is one but not as a feature, 22023 for a bad constant.
+func ResultType(fn string, args []fqgw.Type, params []fqgw.Value, star bool) (argTypes []fqgw.Type, result fqgw.Type, err error) {
+	fn = strings.ToLower(fn)
+	if hint, ok := refused[fn]; ok {
+		return nil, fqgw.Type{}, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "%s is not supported in a feature view", fn).WithHint("%s", hint)
+	}
+	if star {
+		if fn != "count" || len(args) > 0 {
+			return nil, fqgw.Type{}, undefined(fn, "*")
+		}
+		return nil, fqgw.Int8, nil
+	}
+	if len(args) != 1 || len(params) != Params(fn) {
+		return nil, fqgw.Type{}, undefined(fn, typeNames(args, params))
+	}
+	arg := args[0].Base()
+	if arg == fqgw.Unknown {
+		arg = fqgw.Text
+	}
+	result, ok := resultType(canonicalName(fn), &arg)
+	if !ok {
+		return nil, fqgw.Type{}, undefined(fn, typeNames(args, params))
+	}
+	if fn == "approx_percentile" {
+		if q, ok := number(params[0]); !ok || !(q >= 0 && q <= 1) {
+			return nil, fqgw.Type{}, fqgw.Errorf(fqgw.CodeInvalidParameter, "the percentile of approx_percentile must be a number from 0 to 1")
+		}
+	}
+	if arg == args[0].Base() {
+		arg = args[0] // no cast needed, the modifier stays
+	}
+	return []fqgw.Type{arg}, result, nil
+}
+
+// resultType gives the result for an argument and may change the type to which
+// the argument is cast.
+func resultType(fn string, arg *fqgw.Type) (fqgw.Type, bool) {
+	isInt := *arg == fqgw.Int2 || *arg == fqgw.Int4 || *arg == fqgw.Int8
+	isFloat := *arg == fqgw.Float4 || *arg == fqgw.Float8
+	isNumber := isInt || isFloat || *arg == fqgw.Numeric
+	switch fn {
+	case "count", "approx_count_distinct":
+		return fqgw.Int8, arg.Kind() != fqgw.KindNull
+	case "sum":
+		switch {
+		case *arg == fqgw.Int2 || *arg == fqgw.Int4:
+			return fqgw.Int8, true
+		case *arg == fqgw.Int8:
+			return fqgw.Numeric, true
+		}
+		return *arg, isNumber
+	case "avg", "var_samp", "var_pop", "stddev_samp", "stddev_pop":
+		if isFloat {
+			return fqgw.Float8, true
+		}
+		return fqgw.Numeric, isNumber
+	case "min", "max":
+		switch *arg {
+		case fqgw.Varchar, fqgw.Name, fqgw.CharType:
+			*arg = fqgw.Text
+		}
+		switch *arg {
+		case fqgw.Text, fqgw.BPChar, fqgw.Date, fqgw.Time, fqgw.Timestamp, fqgw.Timestamptz, fqgw.Interval, fqgw.OID:
+			return *arg, true
+		}
+		return *arg, isNumber || arg.IsArray()
+	case "bool_and", "bool_or":
+		return fqgw.Bool, *arg == fqgw.Bool
+	case "first_value", "last_value":
+		return *arg, arg.Kind() != fqgw.KindNull && arg.Kind() != fqgw.KindRecord
+	case "approx_percentile":
+		*arg = fqgw.Float8
+		return fqgw.Float8, isNumber
+	}
+	return fqgw.Type{}, false
+}
+
+func undefined(fn, args string) error {
+	e := fqgw.Errorf(fqgw.CodeUndefinedFunction, "aggregate %s(%s) does not exist", fn, args)
+	for _, s := range supported {
+		if s != fn {
+			continue
+		}
+		if fn == "approx_percentile" {
+			return e.WithHint("Write approx_percentile(x, q) with a number x and a constant q from 0 to 1.")
+		}
+		return e.WithHint("No function matches the given name and argument types. You might need to add explicit type casts.")
+	}
+	if near := fqgw.Nearest(fn, supported); near != "" {
+		return e.WithHint("Perhaps you meant %s.", near)
+	}
+	return e.WithHint("Feature views know %s.", strings.Join(supported, ", "))
+}
+
+func typeNames(args []fqgw.Type, params []fqgw.Value) string {
+	var names []string
+	for _, t := range args {
+		names = append(names, t.String())
+	}
+	for range params {
+		names = append(names, "constant")
+	}
+	return strings.Join(names, ", ")
+}
+
+// number reads a constant of any numeric kind.
+func number(v fqgw.Value) (float64, bool) {
+	switch v.Kind() {
+	case fqgw.KindInt:
+		return float64(v.Int()), true
+	case fqgw.KindFloat:
+		return v.Float(), true
+	case fqgw.KindNumeric:
+		return v.Numeric().Float(), true
+	}
+	return 0, false
+}

@@ -1,0 +1,97 @@
+package window
+
+import (
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/fqgw/fqgw"
+)
+
+// TestExactAgainstRationals compares sums, means and deviations with rational
+// arithmetic over doubles of all magnitudes.
+func TestExactAgainstRationals(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for round := range 2000 {
+		var in []fqgw.Value
+		var xs []*big.Rat
+		for range 1 + rnd.IntN(12) {
+			f := math.Float64frombits(rnd.Uint64())
+			switch rnd.IntN(4) {
+			case 0:
+				f = math.Float64frombits(rnd.Uint64() % (1 << 53)) // around the smallest
+			case 1:
+				f = float64(rnd.IntN(100)) / 8
+			case 2:
+				f = math.Ldexp(rnd.Float64()-0.5, rnd.IntN(70))
+			}
+			if math.IsNaN(f) || math.IsInf(f, 0) {
+				continue
+			}
+			in = append(in, fqgw.FloatValue(f))
+			xs = append(xs, new(big.Rat).SetFloat64(f))
+		}
+		if len(xs) < 2 {
+			continue
+		}
+		sum, squares := new(big.Rat), new(big.Rat)
+		for _, x := range xs {
+			sum.Add(sum, x)
+			squares.Add(squares, new(big.Rat).Mul(x, x))
+		}
+		n := big.NewRat(int64(len(xs)), 1)
+		variance := new(big.Rat).Sub(new(big.Rat).Mul(n, squares), new(big.Rat).Mul(sum, sum))
+		variance.Quo(variance, new(big.Rat).Mul(n, new(big.Rat).Sub(n, big.NewRat(1, 1))))
+		v, _ := variance.Float64()
+		for fn, want := range map[string]float64{"sum": nearest(sum), "avg": nearest(new(big.Rat).Quo(sum, n)), "var_samp": v, "stddev_samp": math.Sqrt(v)} {
+			got, ok := result(t, fn, fqgw.Float8, in)
+			if math.IsInf(want, 0) == ok || ok && got.Float() != want {
+				t.Fatalf("round %d: %s of %s = %s, want %v", round, fn, shows(in), show(got), want)
+			}
+		}
+	}
+}
+
+func nearest(r *big.Rat) float64 {
+	f, _ := r.Float64()
+	return f
+}
+
+// TestExactCarries adds so often that carries must be settled on the way.
+func TestExactCarries(t *testing.T) {
+	var x exact
+	for range 5 {
+		x.add(3, 0, math.MaxUint64, true)
+		x.pending = maxPending - 1
+	}
+	want := new(big.Int).Lsh(new(big.Int).SetUint64(math.MaxUint64), 3)
+	want.Mul(want, big.NewInt(-5))
+	if got := x.big(0); got.Cmp(want) != 0 {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for range 5 {
+		x.add(3, 0, math.MaxUint64, false)
+	}
+	if x.settle(); len(x.digits) != 0 {
+		t.Errorf("zero has the digits %v", x.digits)
+	}
+}
+
+func TestInt128(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for range 5000 {
+		x := int128{int64(rnd.Uint64()) >> rnd.IntN(64), rnd.Uint64() >> rnd.IntN(64)}
+		b := appendInt128(nil, x)
+		r := reader{b: b}
+		if y := r.int128(); y != x || r.bad || len(r.b) > 0 {
+			t.Fatalf("%v packs as %x, which is %v", x, b, y)
+		}
+	}
+	for _, x := range []int128{{0, 0}, {-1, math.MaxUint64}, {math.MaxInt64, math.MaxUint64}, {math.MinInt64, 0}} {
+		r := reader{b: appendInt128(nil, x)}
+		if y := r.int128(); y != x || r.bad {
+			t.Errorf("%v comes back as %v", x, y)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package window
+
+import (
+	"bytes"
+	"math"
+
+	"github.com/fqgw/fqgw"
+)
+
+// extreme keeps the least or greatest value in PostgreSQL's order. Values that
+// are equal there but not in their bytes (1.0 and 1.00, a month and 30 days)
+// go by their bytes, so that the choice does not depend on the order.
+type extreme struct{ v fqgw.Value }
+
+func (e *extreme) offer(v fqgw.Value, sign int) {
+	if v.IsNull() {
+		return
+	}
+	if v.Kind() == fqgw.KindFloat {
+		v = plainFloat(v)
+	}
+	if !e.v.IsNull() {
+		c := fqgw.Compare(v, e.v) * sign
+		if k := v.Kind(); c == 0 && (k == fqgw.KindNumeric || k == fqgw.KindInterval || k == fqgw.KindArray) {
+			c = bytes.Compare(appendValue(nil, v), appendValue(nil, e.v))
+		}
+		if c <= 0 {
+			return
+		}
+	}
+	e.v = v
+}
+
+// plainFloat makes -0 +0 and every NaN the same.
+func plainFloat(v fqgw.Value) fqgw.Value {
+	if f := v.Float(); math.IsNaN(f) {
+		return fqgw.FloatValue(math.NaN())
+	} else {
+		return fqgw.FloatValue(f + 0)
+	}
+}
+
+func (e *extreme) append(dst []byte, _ int64) []byte   { return appendValue(dst, e.v) }
+func (e *extreme) read(r *reader, _ int64)             { e.v = r.value() }
+func (e *extreme) result(*slotSpec) (fqgw.Value, bool) { return e.v, true }
+
+type minimum struct{ extreme }
+
+func (m *minimum) add(_ *Input, v fqgw.Value) { m.offer(v, -1) }
+func (m *minimum) merge(o accumulator)        { m.offer(o.(*minimum).v, -1) }
+
+type maximum struct{ extreme }
+
+func (m *maximum) add(_ *Input, v fqgw.Value) { m.offer(v, 1) }
+func (m *maximum) merge(o accumulator)        { m.offer(o.(*maximum).v, 1) }
+
+// edge keeps the value, NULL included, of the event that is first or last in
+// the order of events.
+type edge struct {
+	has bool
+	at  Input // times and position alone
+	v   fqgw.Value
+}
+
+func (e *edge) offer(at *Input, v fqgw.Value, sign int) {
+	if !e.has || at.compare(&e.at)*sign > 0 {
+		*e = edge{true, Input{Time: at.Time, Known: at.Known, Pos: at.Pos, tie: at.tie}, v}
+	}
+}
+
+func (e *edge) join(o *edge, sign int) {
+	if o.has {
+		e.offer(&o.at, o.v, sign)
+	}
+}
+
+func (e *edge) append(dst []byte, newest int64) []byte {
+	return appendValue(appendMoment(dst, &e.at, newest), e.v)
+}
+
+func (e *edge) read(r *reader, newest int64) {
+	e.has = true
+	r.moment(&e.at, newest)
+	e.v = r.value()
+}
+
+func (e *edge) result(*slotSpec) (fqgw.Value, bool) { return e.v, true }
+
+type first struct{ edge }
+
+func (f *first) add(in *Input, v fqgw.Value) { f.offer(in, v, -1) }
+func (f *first) merge(o accumulator)         { f.join(&o.(*first).edge, -1) }
+
+type last struct{ edge }
+
+func (l *last) add(in *Input, v fqgw.Value) { l.offer(in, v, 1) }
+func (l *last) merge(o accumulator)         { l.join(&o.(*last).edge, 1) }

@@ -1,0 +1,79 @@
+package window
+
+import (
+	"math"
+	"slices"
+
+	"github.com/fqgw/fqgw"
+)
+
+// FeatureValue is the value of one feature for one entity (SEMANTICS §4).
+type FeatureValue struct {
+	Value  fqgw.Value
+	Status fqgw.Status
+	Cause  fqgw.Status // of a default: the status that it replaced; else Status
+	Time   int64       // event time of the newest contributing event, or NoTime
+}
+
+// NoTime stands where no event contributed.
+const NoTime = math.MinInt64
+
+// Features are the values of all features of a view for one entity: read
+// expressions, statuses, defaults. key has the join keys; it is nil when one of
+// them, or the time asked for, is NULL: then every value is (a view without
+// keys takes an empty key that is not nil). Where r has no row the values are
+// those that a LEFT JOIN shows; a caller that wants rows only asks r.Exists.
+// env is for the read expressions.
+func Features(v *fqgw.FeatureView, key []fqgw.Value, r *Reading, env *fqgw.Env) []FeatureValue {
+	known := key != nil && r != nil
+	out := make([]FeatureValue, len(v.Features))
+	var row []fqgw.Value
+	if known {
+		row = append(append(make([]fqgw.Value, 0, len(key)+len(r.Slots)), key...), r.Slots...)
+	}
+	for i := range out {
+		f := &out[i]
+		*f = FeatureValue{Status: fqgw.StatusNotFound, Time: NoTime}
+		switch {
+		case !known:
+		case r.Exists || !v.Latest:
+			f.read(v.Features[i].Read, row, r, env, r.uses(v, i))
+		case r.OutsideMaxAge:
+			f.Status = fqgw.StatusOutsideMaxAge
+		}
+		f.Cause = f.Status
+		if d := v.Features[i].Default; f.Value.IsNull() && !d.IsNull() {
+			f.Value, f.Status = d, fqgw.StatusDefault
+		}
+	}
+	return out
+}
+
+// read evaluates a read expression; slots are those it depends on.
+func (f *FeatureValue) read(e fqgw.Expr, row []fqgw.Value, r *Reading, env *fqgw.Env, slots []int) {
+	v, err := e.Eval(env, row)
+	f.Value = v
+	for _, s := range slots {
+		f.Time = max(f.Time, r.Times[s])
+	}
+	switch {
+	case err != nil:
+		f.Value, f.Status = fqgw.Null, fqgw.StatusError
+	case v.IsNull() && slices.ContainsFunc(slots, func(s int) bool { return r.Errors[s] }):
+		f.Status = fqgw.StatusError
+	case !r.Exists:
+	case v.IsNull():
+		f.Status = fqgw.StatusNull
+	default:
+		f.Status = fqgw.StatusPresent
+	}
+}
+
+// uses are the slots that a feature of v depends on. v may be a later version
+// of the view than the layout's, with other read expressions.
+func (r *Reading) uses(v *fqgw.FeatureView, feature int) []int {
+	if l := r.layout; l != nil && feature < len(l.uses) && (l.view == v || same(l.view.Features[feature].Read, v.Features[feature].Read)) {
+		return l.uses[feature]
+	}
+	return dependsOn(v, v.Features[feature].Read)
+}

@@ -1,0 +1,74 @@
+package window
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/fqgw/fqgw"
+)
+
+// Input is an event reduced to what the state needs: it has passed WHERE, its
+// filters and arguments are evaluated.
+type Input struct {
+	Time  int64 // event time
+	Known int64 // known time
+	Pos   fqgw.Position
+	tie   string       // rows without an offset: the canonical bytes of the row
+	pass  []bool       // by Layout.filters
+	args  []fqgw.Value // by Layout.args; NULL where no filter needs it
+}
+
+// VisibleAt is the least T at which a reader with K = T sees the event.
+func (in *Input) VisibleAt() int64 { return max(in.Time, in.Known) }
+
+// compare is the order of events (SEMANTICS §1).
+func (in *Input) compare(o *Input) int {
+	return cmp.Or(cmp.Compare(in.Time, o.Time), cmp.Compare(in.Known, o.Known), in.Pos.Compare(o.Pos), cmp.Compare(in.tie, o.tie))
+}
+
+// clone is a copy that shares nothing that Reduce writes.
+func (in *Input) clone() Input {
+	c := *in
+	c.pass, c.args = slices.Clone(in.pass), slices.Clone(in.args)
+	return c
+}
+
+// Input reduces an event; keep is false when WHERE is not true for it. Row
+// expressions that raise give NULL and are counted (SEMANTICS §2.4).
+func (l *Layout) Input(ev *fqgw.Event) (in Input, keep bool, evalErrors int) {
+	keep, evalErrors = l.Reduce(&in, ev)
+	return in, keep, evalErrors
+}
+
+// Reduce is Input into a value whose buffers are used again.
+func (l *Layout) Reduce(in *Input, ev *fqgw.Event) (keep bool, evalErrors int) {
+	var env fqgw.Env
+	eval := func(e fqgw.Expr) fqgw.Value {
+		v, err := e.Eval(&env, ev.Row)
+		if err != nil {
+			evalErrors++
+			return fqgw.Null
+		}
+		return v
+	}
+	if l.view.Where != nil && !eval(l.view.Where).True() {
+		return false, evalErrors
+	}
+	in.Time, in.Known, in.Pos, in.tie = ev.Time, ev.Known, ev.Pos, ""
+	if ev.Pos.Offset < 0 {
+		in.tie = string(appendValues(nil, ev.Row))
+	}
+	in.pass = append(in.pass[:0], true)
+	for _, f := range l.filters[1:] {
+		in.pass = append(in.pass, eval(f).True())
+	}
+	in.args = in.args[:0]
+	for i := range l.args {
+		v := fqgw.Null
+		if slices.ContainsFunc(l.args[i].filters, func(f int) bool { return in.pass[f] }) {
+			v = eval(l.args[i].expr)
+		}
+		in.args = append(in.args, v)
+	}
+	return true, evalErrors
+}

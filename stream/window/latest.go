@@ -1,0 +1,54 @@
+package window
+
+import "slices"
+
+// latest is the visible row that is last in the order of events. Once it is
+// older than max_age nobody can see it any more and only a stub stays, which
+// tells outside_max_age from not_found for ever.
+type latest struct {
+	has  bool
+	stub bool
+	row  Input // of a stub: times and position alone
+}
+
+// fold takes the event if it is later.
+func (r *latest) fold(in *Input) {
+	if !r.has || r.row.compare(in) < 0 {
+		*r = latest{has: true, row: Input{Time: in.Time, Known: in.Known, Pos: in.Pos, tie: in.tie, args: slices.Clone(in.args)}}
+	}
+}
+
+// age leaves a stub of a row that is too old at h.
+func (r *latest) age(h, maxAge int64) {
+	if r.has && !r.stub && tooOld(r.row.Time, h, maxAge) {
+		r.stub, r.row.tie, r.row.args = true, "", nil
+	}
+}
+
+// tooOld says whether a row of that time is outside max age at t.
+func tooOld(time, t, maxAge int64) bool { return maxAge > 0 && before(t, maxAge) > time }
+
+// readLatest answers a latest-row view at r.T.
+func (l *Layout) readLatest(s *State, r *Reading) {
+	var best *Input
+	if s.latest.has {
+		best = &s.latest.row
+	}
+	for i := range s.held { // in the order of events
+		if in := &s.held[i]; in.VisibleAt() <= r.T && (best == nil || best.compare(in) < 0) {
+			best = in
+		}
+	}
+	if best == nil {
+		return
+	}
+	if tooOld(best.Time, r.T, l.view.MaxAge) {
+		r.OutsideMaxAge = true
+		return
+	}
+	r.Exists = true
+	copy(r.Slots, best.args)
+	for i := range r.Times {
+		r.Times[i] = best.Time
+	}
+}

@@ -1,0 +1,251 @@
+// Package window computes the features of a view: it is the only place where an
+// aggregate of a feature is computed, for the stream, the backfill and the
+// point-in-time join alike (SEMANTICS §3).
+//
+// A Layout says what the state of one entity under one state version looks
+// like; a State is that state in memory; Encode and Decode pack it for the
+// online store; Read answers at a time T. Everything here is pure: no I/O, no
+// clock, no goroutines.
+package window
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/fqgw/fqgw"
+)
+
+// Layout is the shape of the states of one state version. It is immutable and
+// safe for concurrent use.
+type Layout struct {
+	view    *fqgw.FeatureView
+	filters []fqgw.Expr // the distinct FILTERs; [0] is nil: every row
+	args    []arg       // the distinct arguments; in a latest-row view the slots
+	rings   []ringSpec
+	reads   []readSpec
+	slots   []slotSpec
+	uses    [][]int // the slots that each feature depends on
+	hash    uint32  // of everything that the state's bytes depend on
+}
+
+// arg is a row expression whose value the state needs, for the rows that pass
+// one of the filters.
+type arg struct {
+	expr    fqgw.Expr
+	filters []int
+}
+
+// ringSpec describes the tiles that the windows of one hop share. A lifetime
+// window is a ring of a single tile.
+type ringSpec struct {
+	hop     int64 // microseconds; 0: lifetime
+	length  int64 // of the longest window
+	filters []int // Layout.filters that are counted apart; [0] is 0
+	accs    []accSpec
+	reads   []int // Layout.reads that are answered from this ring
+}
+
+// accSpec is one accumulator in each tile of a ring.
+type accSpec struct {
+	kind   *kind
+	arg    int // in Layout.args
+	filter int // in ringSpec.filters
+}
+
+// readSpec is an accumulator merged over one window.
+type readSpec struct {
+	ring   int
+	length int64
+	acc    int // in ringSpec.accs; -1: the row count of the filter alone
+	filter int // in ringSpec.filters
+}
+
+// slotSpec is how a slot comes from a read.
+type slotSpec struct {
+	read     int
+	fn       string
+	typ      fqgw.Type
+	quantile float64 // approx_percentile
+}
+
+// NewLayout makes the layout of a bound feature view. Errors are those of
+// ResultType; a view that define has accepted gives none.
+func NewLayout(v *fqgw.FeatureView) (*Layout, error) {
+	l := &Layout{view: v, filters: []fqgw.Expr{nil}}
+	if v.Latest {
+		for _, e := range v.Row {
+			l.args = append(l.args, arg{e, []int{0}})
+			l.slots = append(l.slots, slotSpec{typ: e.Type()})
+		}
+	} else {
+		for _, w := range v.Windows {
+			r := &l.rings[l.ring(w.Hop)]
+			r.length = max(r.length, w.Length)
+		}
+		for i := range v.Aggregates {
+			if err := l.slot(&v.Aggregates[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	sum := sha256.Sum256([]byte(l.describe()))
+	l.hash = binary.BigEndian.Uint32(sum[:])
+	l.uses = dependencies(v)
+	return l, nil
+}
+
+// View is the feature view of the layout.
+func (l *Layout) View() *fqgw.FeatureView { return l.view }
+
+// Key is the entity of a row over the source's columns; ok is false when a part
+// of the key is NULL.
+func (l *Layout) Key(row []fqgw.Value) (key fqgw.EntityKey, ok bool) {
+	var buf [4]fqgw.Value
+	parts := buf[:0]
+	for i := range l.view.Keys {
+		parts = append(parts, row[l.view.Keys[i].Column])
+	}
+	return fqgw.EncodeKey(parts...)
+}
+
+// ring is the index of the ring of a hop, made if need be.
+func (l *Layout) ring(hop int64) int {
+	i := slices.IndexFunc(l.rings, func(r ringSpec) bool { return r.hop == hop })
+	if i < 0 {
+		i = len(l.rings)
+		l.rings = append(l.rings, ringSpec{hop: hop, filters: []int{0}})
+	}
+	return i
+}
+
+// slot adds an aggregate, sharing whatever an earlier one already needs.
+func (l *Layout) slot(a *fqgw.Aggregate) error {
+	var types []fqgw.Type
+	for _, e := range a.Args {
+		types = append(types, e.Type())
+	}
+	_, typ, err := ResultType(a.Func, types, a.Params, a.Star)
+	if err != nil {
+		return err
+	}
+	w := l.view.Windows[a.Window]
+	rd := readSpec{ring: l.ring(w.Hop), length: w.Length, acc: -1}
+	r := &l.rings[rd.ring]
+
+	f := l.filter(a.Filter)
+	if rd.filter = slices.Index(r.filters, f); rd.filter < 0 {
+		rd.filter = len(r.filters)
+		r.filters = append(r.filters, f)
+	}
+	if !a.Star {
+		spec := accSpec{kind: kindOf(a.Func, types[0]), arg: l.arg(a.Args[0], f), filter: rd.filter}
+		if rd.acc = slices.Index(r.accs, spec); rd.acc < 0 {
+			rd.acc = len(r.accs)
+			r.accs = append(r.accs, spec)
+		}
+	}
+	s := slotSpec{read: slices.Index(l.reads, rd), fn: canonicalName(a.Func), typ: typ}
+	if s.read < 0 {
+		s.read = len(l.reads)
+		l.reads = append(l.reads, rd)
+		r.reads = append(r.reads, s.read)
+	}
+	if len(a.Params) > 0 {
+		s.quantile, _ = number(a.Params[0])
+	}
+	l.slots = append(l.slots, s)
+	return nil
+}
+
+func (l *Layout) filter(e fqgw.Expr) int {
+	if e == nil {
+		return 0
+	}
+	for i, f := range l.filters {
+		if f != nil && same(e, f) {
+			return i
+		}
+	}
+	l.filters = append(l.filters, e)
+	return len(l.filters) - 1
+}
+
+func (l *Layout) arg(e fqgw.Expr, filter int) int {
+	i := slices.IndexFunc(l.args, func(a arg) bool { return same(e, a.expr) })
+	if i < 0 {
+		i = len(l.args)
+		l.args = append(l.args, arg{expr: e})
+	}
+	if !slices.Contains(l.args[i].filters, filter) {
+		l.args[i].filters = append(l.args[i].filters, filter)
+	}
+	return i
+}
+
+// same says whether two bound expressions are the same tree.
+func same(a, b fqgw.Expr) bool { return a.Type() == b.Type() && a.String() == b.String() }
+
+// describe names everything that the bytes of a state depend on.
+func (l *Layout) describe() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "latest=%t max_age=%d where=%s\n", l.view.Latest, l.view.MaxAge, text(l.view.Where))
+	for _, f := range l.filters {
+		fmt.Fprintf(&b, "filter %s\n", text(f))
+	}
+	for _, a := range l.args {
+		fmt.Fprintf(&b, "arg %d %s\n", a.expr.Type().OID, a.expr)
+	}
+	for _, r := range l.rings {
+		fmt.Fprintf(&b, "ring hop=%d length=%d filters=%v\n", r.hop, r.length, r.filters)
+		for _, a := range r.accs {
+			fmt.Fprintf(&b, "acc %s arg=%d filter=%d\n", a.kind.name, a.arg, a.filter)
+		}
+	}
+	return b.String()
+}
+
+func text(e fqgw.Expr) string {
+	if e == nil {
+		return ""
+	}
+	return e.String()
+}
+
+// tile is the index of the tile of a time.
+func (r *ringSpec) tile(t int64) int64 {
+	if r.hop == 0 {
+		return 0
+	}
+	return floorDiv(t, r.hop)
+}
+
+// low is the index of the oldest tile inside a window of that length at t.
+func (r *ringSpec) low(t, length int64) int64 {
+	if r.hop == 0 {
+		return 0
+	}
+	return floorDiv(before(t, length), r.hop)
+}
+
+// reaches says whether an event of that time can count at t or later.
+func (r *ringSpec) reaches(time, t int64) bool { return r.tile(time) >= r.low(t, r.length) }
+
+func floorDiv(t, step int64) int64 {
+	q := t / step
+	if t%step < 0 {
+		q--
+	}
+	return q
+}
+
+// before is t - d for d >= 0, at the least the beginning of time.
+func before(t, d int64) int64 {
+	if t < math.MinInt64+d {
+		return math.MinInt64
+	}
+	return t - d
+}
