@@ -1,6 +1,11 @@
 // Package iceberg is the offline store: tables of an Iceberg lake, here a local
 // warehouse with an SQLite catalog. The files are ordinary Parquet and the
 // tables ordinary Iceberg tables, so that other engines read them.
+//
+// What is committed survives a killed process: files are written before the
+// catalog points to them, and a half-made commit leaves files that no table
+// mentions. Against a lost machine it takes Options.Sync, for iceberg-go never
+// asks the disk for anything.
 package iceberg
 
 import (
@@ -8,11 +13,15 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/catalog"
@@ -25,14 +34,19 @@ import (
 
 // Options say where the lake is.
 type Options struct {
-	Dir string // the warehouse is Dir/lake, its catalog Dir/lake.db
+	Dir  string       // the warehouse is Dir/lake, its catalog Dir/lake.db
+	Sync bool         // wait for the disk before each commit: safe against a lost machine, slower
+	Log  *slog.Logger // for maintenance that failed; nil: the default logger
 }
 
 // Lake is an fqgw.History. Safe for concurrent use; commits are one at a time.
 type Lake struct {
-	db      *sql.DB
-	catalog *sqlcat.Catalog
-	commits sync.Mutex
+	db        *sql.DB
+	catalog   catalog.Catalog
+	warehouse string // a file URL
+	log       *slog.Logger
+	keepAge   time.Duration // of snapshots
+	commits   sync.Mutex
 }
 
 // columnsProperty is the table property that has the columns' PostgreSQL types,
@@ -46,34 +60,53 @@ type columnProperty struct {
 	NotNull bool   `json:"not_null,omitempty"`
 }
 
-// Open opens or makes the lake.
+// Open opens or makes the lake. Its files hold absolute paths: once made, the
+// directory cannot be moved.
 func Open(ctx context.Context, o Options) (*Lake, error) {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
-		return nil, err
-	}
-	warehouse := filepath.Join(dir, "lake")
-	if err := os.MkdirAll(warehouse, 0o755); err != nil {
 		return nil, fail(err)
 	}
-	dsn := (&url.URL{Scheme: "file", Path: filepath.Join(dir, "lake.db")}).String() +
-		"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)&_pragma=synchronous(FULL)&_txlock=immediate"
+	if err := os.MkdirAll(filepath.Join(dir, "lake"), 0o755); err != nil {
+		return nil, fail(err)
+	}
+	// Without Sync the catalog must not be more durable than the files it names.
+	synchronous := "NORMAL"
+	if o.Sync {
+		synchronous = "FULL"
+	}
+	dsn := fileURL(filepath.Join(dir, "lake.db")) +
+		"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)&_pragma=synchronous(" + synchronous + ")&_txlock=immediate"
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fail(err)
 	}
 	db.SetMaxOpenConns(1)
-	cat, err := sqlcat.NewCatalog("fqgw", db, sqlcat.SQLite, iceberg.Properties{"warehouse": warehouse})
+	// A URL, not a path: iceberg-go escapes locations but reads paths as they are,
+	// so a space in one would put the files elsewhere.
+	warehouse := fileURL(filepath.Join(dir, "lake"))
+	cat, err := sqlcat.NewCatalog("fqgw", db, sqlcat.SQLite,
+		iceberg.Properties{"warehouse": warehouse, syncProperty: fmt.Sprint(o.Sync)})
+	if err == nil {
+		err = db.PingContext(ctx)
+	}
 	if err != nil {
 		db.Close()
 		return nil, fail(err)
 	}
-	return &Lake{db: db, catalog: cat}, nil
+	l := &Lake{db: db, catalog: cat, warehouse: warehouse, log: o.Log, keepAge: keepAge}
+	if l.log == nil {
+		l.log = slog.Default()
+	}
+	return l, nil
 }
 
-// Close implements fqgw.History.
-func (l *Lake) Close() error { return l.db.Close() }
+func fileURL(path string) string { return (&url.URL{Scheme: "file", Path: path}).String() }
 
+// Close implements fqgw.History.
+func (l *Lake) Close() error { return fail(l.db.Close()) }
+
+// ident takes "lake.t" or "t".
 func ident(name string) table.Identifier {
 	ns, t, ok := strings.Cut(name, ".")
 	if !ok {
@@ -82,25 +115,49 @@ func ident(name string) table.Identifier {
 	return table.Identifier{ns, t}
 }
 
-// fail maps an error: what is missing is 42P01, what is there 42P07, the rest 58030.
+// load reads the table as it is now; 42P01 when there is none.
+func (l *Lake) load(ctx context.Context, name string) (*table.Table, error) {
+	t, err := l.catalog.LoadTable(ctx, ident(name))
+	if errors.Is(err, catalog.ErrNoSuchTable) || errors.Is(err, catalog.ErrNoSuchNamespace) {
+		return nil, fqgw.Errorf(fqgw.CodeUndefinedTable, "table \"%s\" does not exist in the lake", name)
+	}
+	return t, fail(err)
+}
+
+// fail makes an error of the lake 58030; those that are an fqgw.Error or the
+// end of a context stay.
 func fail(err error) error {
 	var known *fqgw.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &known), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
-	case errors.Is(err, catalog.ErrNoSuchTable):
-		return &fqgw.Error{Code: fqgw.CodeUndefinedTable, Message: "lake: " + err.Error(), Err: err}
-	case errors.Is(err, catalog.ErrTableAlreadyExists):
-		return &fqgw.Error{Code: fqgw.CodeDuplicateTable, Message: "lake: " + err.Error(), Err: err}
 	}
-	return &fqgw.Error{Code: fqgw.CodeIO, Message: "lake: " + err.Error(), Err: err}
+	out := fqgw.Errorf(fqgw.CodeIO, "lake: %w", err)
+	if errors.Is(err, fs.ErrNotExist) {
+		out = out.WithHint("The lake's files hold absolute paths: a data directory that was moved must go back to its place.")
+	}
+	return out
+}
+
+// tableProperties keep the cost of a commit the same however many there were:
+// small manifests are merged, to pieces small enough to be rewritten often, and
+// old metadata files are removed. expire does the rest.
+var tableProperties = iceberg.Properties{
+	"format-version":                          "2",
+	table.ManifestMergeEnabledKey:             "true",
+	table.ManifestMinMergeCountKey:            "20",
+	table.ManifestTargetSizeBytesKey:          "131072",
+	table.MetadataDeleteAfterCommitEnabledKey: "true",
+	table.MetadataPreviousVersionsMaxKey:      "10",
+	table.ParquetCompressionKey:               "zstd",
 }
 
 // Create implements fqgw.History. Every Iceberg field is optional: iceberg-go
-// writes a NULL in a required one as 0, so NOT NULL is checked before.
+// writes a NULL in a required one as 0, so NOT NULL is for the gate to check.
 func (l *Lake) Create(ctx context.Context, name string, cols []fqgw.Column) error {
+	id := ident(name)
+	if catalog.ValidateTableIdentifier(id) != nil {
+		return fqgw.Errorf("42602", "\"%s\" cannot be the name of a table of the lake", name)
+	}
 	schema, err := icebergSchema(cols)
 	if err != nil {
 		return err
@@ -113,52 +170,71 @@ func (l *Lake) Create(ctx context.Context, name string, cols []fqgw.Column) erro
 	if err != nil {
 		return fail(err)
 	}
+	properties := iceberg.Properties{columnsProperty: string(text)}
+	for k, v := range tableProperties {
+		properties[k] = v
+	}
 	l.commits.Lock()
 	defer l.commits.Unlock()
-	id := ident(name)
 	if err := l.catalog.CreateNamespace(ctx, id[:1], nil); err != nil && !errors.Is(err, catalog.ErrNamespaceAlreadyExists) {
 		return fail(err)
 	}
-	_, err = l.catalog.CreateTable(ctx, id, schema, catalog.WithProperties(iceberg.Properties{
-		columnsProperty:                           string(text),
-		"format-version":                          "2",
-		table.ManifestMergeEnabledKey:             "true",
-		table.ManifestMinMergeCountKey:            "20",
-		table.MetadataDeleteAfterCommitEnabledKey: "true",
-		table.MetadataPreviousVersionsMaxKey:      "10",
-		table.ParquetCompressionKey:               "zstd",
-		"write.metadata.metrics.default":          "full",
-	}))
+	_, err = l.catalog.CreateTable(ctx, id, schema, catalog.WithProperties(properties), catalog.WithLocation(l.location(id)))
+	if errors.Is(err, catalog.ErrTableAlreadyExists) || errors.Is(err, catalog.ErrViewAlreadyExists) {
+		return fqgw.Errorf(fqgw.CodeDuplicateTable, "table \"%s\" already exists in the lake", name)
+	}
 	return fail(err)
 }
 
-// Drop implements fqgw.History.
+// location is the folder of a table: lake/<name> for "lake.<name>". What could
+// leave the warehouse, or mean something in a URL, is written as ~XX.
+func (l *Lake) location(id table.Identifier) string {
+	out := l.warehouse
+	for i, part := range id {
+		if i == 0 && part == "lake" {
+			continue
+		}
+		var b strings.Builder
+		for _, c := range []byte(part) {
+			if c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == '-' {
+				b.WriteByte(c)
+			} else {
+				fmt.Fprintf(&b, "~%02X", c)
+			}
+		}
+		out += "/" + b.String()
+	}
+	return out
+}
+
+// Drop implements fqgw.History. Whatever lies in the table's folder goes, also
+// what a killed process left there.
 func (l *Lake) Drop(ctx context.Context, name string) error {
 	l.commits.Lock()
 	defer l.commits.Unlock()
-	t, err := l.catalog.LoadTable(ctx, ident(name))
+	t, err := l.load(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := l.catalog.DropTable(ctx, t.Identifier()); err != nil {
+		return fail(err)
+	}
+	files, err := t.FS(ctx)
 	if err != nil {
 		return fail(err)
 	}
-	if err := l.catalog.DropTable(ctx, ident(name)); err != nil {
-		return fail(err)
+	if folder, ok := files.(interface{ RemoveAll(string) error }); ok && strings.HasPrefix(t.Location(), l.warehouse+"/") {
+		return fail(folder.RemoveAll(t.Location()))
 	}
-	return fail(os.RemoveAll(localPath(t.Location())))
-}
-
-func localPath(location string) string {
-	if p, ok := strings.CutPrefix(location, "file://"); ok {
-		return p
-	}
-	return location
+	return fail(t.PurgeFiles(ctx))
 }
 
 // Describe implements fqgw.History. A table that another engine made has the
 // PostgreSQL types nearest to its Iceberg ones.
 func (l *Lake) Describe(ctx context.Context, name string) ([]fqgw.Column, error) {
-	t, err := l.catalog.LoadTable(ctx, ident(name))
+	t, err := l.load(ctx, name)
 	if err != nil {
-		return nil, fail(err)
+		return nil, err
 	}
 	return columns(t)
 }
@@ -181,9 +257,9 @@ func columns(t *table.Table) ([]fqgw.Column, error) {
 
 // Current implements fqgw.History.
 func (l *Lake) Current(ctx context.Context, name string) (fqgw.Snapshot, error) {
-	t, err := l.catalog.LoadTable(ctx, ident(name))
+	t, err := l.load(ctx, name)
 	if err != nil {
-		return fqgw.Snapshot{}, fail(err)
+		return fqgw.Snapshot{}, err
 	}
 	return snapshot(t)
 }

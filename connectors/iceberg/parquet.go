@@ -6,16 +6,21 @@ import (
 	"path/filepath"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"github.com/fqgw/fqgw"
 )
 
 // WriteParquet writes rows to one Parquet file, zstd, row groups of 131,072
-// rows, and returns how many rows it has. The file appears whole or not at all.
+// rows, and returns how many rows it has. The file appears whole or not at all,
+// in the place of one that was there.
 func WriteParquet(ctx context.Context, path string, schema *arrow.Schema, rows fqgw.Records) (n int64, err error) {
+	for _, f := range schema.Fields() {
+		if f.Type.ID() == arrow.INTERVAL_MONTH_DAY_NANO {
+			return 0, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "a Parquet file cannot have column \"%s\" of type interval", f.Name).
+				WithHint("Cast it to text, or take EXTRACT(epoch FROM …).")
+		}
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return 0, fail(err)
 	}
@@ -27,32 +32,31 @@ func WriteParquet(ctx context.Context, path string, schema *arrow.Schema, rows f
 		if err != nil {
 			f.Close()
 			os.Remove(f.Name())
+			n, err = 0, fail(err)
 		}
 	}()
-	w, err := pqarrow.NewFileWriter(schema, f, parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd),
-		parquet.WithMaxRowGroupLength(131072)), pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
+	w, err := pqarrow.NewFileWriter(schema, f, writerProperties(schema), pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
 	if err != nil {
-		return 0, fail(err)
+		return 0, err
 	}
 	for b, err := range rows {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err == nil {
-			err = w.WriteBuffered(b)
-			n += b.NumRows()
-			b.Release()
-		}
 		if err != nil {
-			w.Close()
-			return 0, fail(err)
+			return 0, err
+		}
+		if err = ctx.Err(); err == nil {
+			err = w.WriteBuffered(b)
+		}
+		n += b.NumRows()
+		b.Release()
+		if err != nil {
+			return 0, err
 		}
 	}
 	if err := w.Close(); err != nil { // closes the file as well
-		return 0, fail(err)
+		return 0, err
 	}
 	if err := os.Chmod(f.Name(), 0o644); err != nil {
-		return 0, fail(err)
+		return 0, err
 	}
-	return n, fail(os.Rename(f.Name(), path))
+	return n, os.Rename(f.Name(), path)
 }

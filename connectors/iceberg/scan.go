@@ -1,50 +1,68 @@
 package iceberg
 
 import (
+	"cmp"
 	"context"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/fqgw/fqgw"
 )
 
-// Scan implements fqgw.History.
+// Scan implements fqgw.History. The table is read as it is at the call, the
+// files while the records are taken; rows come in the order they were written.
 func (l *Lake) Scan(ctx context.Context, s fqgw.Scan) (*arrow.Schema, fqgw.Records, error) {
-	t, err := l.catalog.LoadTable(ctx, ident(s.Table))
+	t, err := l.load(ctx, s.Table)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := columns(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	cols := all
+	if s.Columns != nil {
+		cols = make([]fqgw.Column, len(s.Columns))
+		for i, name := range s.Columns {
+			if cols[i], err = column(all, name, s.Table); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	fields := names(cols)
+	if len(fields) == 0 && len(all) > 0 { // only the count of rows is wanted; it comes with a column
+		fields = names(all)[:1]
+	}
+	options := []table.ScanOption{table.WithSelectedFields(fields...), table.WithMaxConcurrency(2)}
+	if s.Time != "" {
+		c, err := column(all, s.Time, s.Table)
+		if err != nil {
+			return nil, nil, err
+		}
+		if c.Type.Kind() != fqgw.KindTimestamp {
+			return nil, nil, fqgw.Errorf(fqgw.CodeDatatypeMismatch, "column \"%s\" of table \"%s\" is of type %s, not a timestamp", s.Time, s.Table, c.Type)
+		}
+		options = append(options, table.WithRowFilter(between(s)))
+	}
+	schema := optional(fqgw.ArrowSchema(cols))
+	at, err := chosen(t, s)
+	if err != nil || at == nil {
+		return schema, func(func(arrow.RecordBatch, error) bool) {}, err
+	}
+	if s.Snapshot != 0 || s.AsOf != 0 {
+		options = append(options, table.WithSnapshotID(at.SnapshotID))
+	}
+	scan := t.Scan(options...)
+	tasks, err := scan.PlanFiles(ctx)
 	if err != nil {
 		return nil, nil, fail(err)
 	}
-	cols, err := columns(t)
-	if err != nil {
-		return nil, nil, err
-	}
-	cols, err = chosen(cols, s)
-	if err != nil {
-		return nil, nil, err
-	}
-	schema := fqgw.ArrowSchema(cols)
-	options := []table.ScanOption{table.WithSelectedFields(names(cols)...), table.WithMaxConcurrency(2)}
-	switch at := t.CurrentSnapshot(); {
-	case at == nil:
-		return schema, none, nil
-	case s.Snapshot != 0:
-		options = append(options, table.WithSnapshotID(s.Snapshot))
-	case s.AsOf != 0:
-		if at = t.SnapshotAsOf(s.AsOf/1000, true); at == nil {
-			return schema, none, nil
-		}
-		options = append(options, table.WithSnapshotID(at.SnapshotID))
-	}
-	if s.Time != "" {
-		if f := timeFilter(s); f != nil {
-			options = append(options, table.WithRowFilter(f))
-		}
-	}
-	_, records, err := t.Scan(options...).ToArrowRecords(ctx)
+	slices.SortFunc(tasks, written)
+	_, records, err := scan.ReadTasks(ctx, tasks)
 	if err != nil {
 		return nil, nil, fail(err)
 	}
@@ -54,7 +72,7 @@ func (l *Lake) Scan(ctx context.Context, s fqgw.Scan) (*arrow.Schema, fqgw.Recor
 				yield(nil, fail(err))
 				return
 			}
-			out, err := ordered(b, schema)
+			out, err := conform(b, schema) // iceberg-go gives columns in the table's order
 			b.Release()
 			if !yield(out, err) || err != nil {
 				return
@@ -63,66 +81,93 @@ func (l *Lake) Scan(ctx context.Context, s fqgw.Scan) (*arrow.Schema, fqgw.Recor
 	}, nil
 }
 
-func none(func(arrow.RecordBatch, error) bool) {}
-
-func chosen(all []fqgw.Column, s fqgw.Scan) ([]fqgw.Column, error) {
-	if s.Columns == nil {
-		return all, nil
-	}
-	out := make([]fqgw.Column, len(s.Columns))
-	for i, name := range s.Columns {
-		found := false
-		for _, c := range all {
-			if c.Name == name {
-				out[i], found = c, true
-			}
+// written orders the parts of a scan as they were committed, and those of one
+// commit as they were written; iceberg-go plans the newest first.
+func written(a, b table.FileScanTask) int {
+	sequence := func(t table.FileScanTask) int64 {
+		if t.DataSequenceNumber == nil {
+			return 0
 		}
-		if !found {
-			return nil, fqgw.Errorf(fqgw.CodeUndefinedColumn, "lake: table %s has no column \"%s\"", s.Table, name)
-		}
+		return *t.DataSequenceNumber
 	}
-	return out, nil
+	return cmp.Or(cmp.Compare(sequence(a), sequence(b)), cmp.Compare(a.File.FilePath(), b.File.FilePath()), cmp.Compare(a.Start, b.Start))
 }
 
+// chosen is the snapshot to be read; nil when the table was empty then.
+func chosen(t *table.Table, s fqgw.Scan) (*table.Snapshot, error) {
+	gone := func(what string, at int64) error {
+		return fqgw.Errorf(fqgw.CodeUndefinedObject, "table \"%s\" has no snapshot %s %d any more", s.Table, what, at).
+			WithHint("The lake keeps the last snapshots of a table, and those that have a tag.")
+	}
+	switch {
+	case s.Snapshot != 0:
+		at := t.SnapshotByID(s.Snapshot)
+		if at == nil {
+			return nil, gone("with the id", s.Snapshot)
+		}
+		return at, nil
+	case s.AsOf != 0:
+		at := t.SnapshotAsOf(fqgw.Floor(s.AsOf, 1000)/1000, true)
+		if at == nil {
+			for log := range t.Metadata().SnapshotLogs() { // the oldest that is left had a parent: it was expired
+				if first := t.SnapshotByID(log.SnapshotID); first != nil && first.ParentSnapshotID != nil {
+					return nil, gone("at", s.AsOf)
+				}
+				break
+			}
+		}
+		return at, nil
+	}
+	return t.CurrentSnapshot(), nil
+}
+
+func column(all []fqgw.Column, name, of string) (fqgw.Column, error) {
+	for _, c := range all {
+		if c.Name == name {
+			return c, nil
+		}
+	}
+	err := fqgw.Errorf(fqgw.CodeUndefinedColumn, "table \"%s\" of the lake has no column \"%s\"", of, name)
+	if near := fqgw.Nearest(name, names(all)); near != "" {
+		return fqgw.Column{}, err.WithHint("Perhaps \"%s\" was meant.", near)
+	}
+	return fqgw.Column{}, err
+}
+
+// names are the distinct names.
 func names(cols []fqgw.Column) []string {
-	out := make([]string, 0, len(cols))
-	seen := map[string]bool{}
+	var out []string
 	for _, c := range cols {
-		if !seen[c.Name] {
-			seen[c.Name] = true
+		if !slices.Contains(out, c.Name) {
 			out = append(out, c.Name)
 		}
 	}
 	return out
 }
 
-// timeFilter prunes files and row groups and filters rows; nil when it would not restrict.
-func timeFilter(s fqgw.Scan) iceberg.BooleanExpression {
-	ref := iceberg.Reference(s.Time)
-	lo, hi := s.From != math.MinInt64, s.To != math.MaxInt64
-	switch {
-	case lo && hi:
-		return iceberg.NewAnd(iceberg.GreaterThanEqual(ref, iceberg.Timestamp(s.From)), iceberg.LessThanEqual(ref, iceberg.Timestamp(s.To)))
-	case lo:
-		return iceberg.GreaterThanEqual(ref, iceberg.Timestamp(s.From))
-	case hi:
-		return iceberg.LessThanEqual(ref, iceberg.Timestamp(s.To))
+// optional is the schema with every field nullable: NOT NULL is a promise of the
+// gate, not of the files.
+func optional(s *arrow.Schema) *arrow.Schema {
+	fields := slices.Clone(s.Fields())
+	for i := range fields {
+		fields[i].Nullable = true
 	}
-	return nil
+	return arrow.NewSchema(fields, nil)
 }
 
-// ordered is the batch with its columns in the schema's order: iceberg-go gives
-// them in the table's.
-func ordered(b arrow.RecordBatch, schema *arrow.Schema) (arrow.RecordBatch, error) {
-	cols := make([]arrow.Array, schema.NumFields())
-	fields := make([]arrow.Field, len(cols))
-	for i, f := range schema.Fields() {
-		at := b.Schema().FieldIndices(f.Name)
-		if len(at) == 0 {
-			return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "lake: a data file has no column \"%s\"", f.Name)
-		}
-		cols[i] = b.Column(at[0])
-		fields[i] = arrow.Field{Name: f.Name, Type: cols[i].DataType(), Nullable: true}
+// between prunes files and row groups and filters rows.
+func between(s fqgw.Scan) iceberg.BooleanExpression {
+	ref := iceberg.Reference(s.Time)
+	var out iceberg.BooleanExpression = iceberg.NotNull(ref)
+	if s.From != math.MinInt64 {
+		out = iceberg.GreaterThanEqual(ref, iceberg.Timestamp(s.From))
 	}
-	return array.NewRecordBatch(arrow.NewSchema(fields, nil), cols, b.NumRows()), nil
+	if s.To != math.MaxInt64 {
+		to := iceberg.LessThanEqual(ref, iceberg.Timestamp(s.To))
+		if s.From == math.MinInt64 {
+			return to
+		}
+		out = iceberg.NewAnd(out, to)
+	}
+	return out
 }

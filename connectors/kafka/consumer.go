@@ -19,16 +19,38 @@ const pollRecords = 10_000
 type consumer struct {
 	client *kgo.Client
 	topic  string
+	parts  []partition
 	out    []fqgw.LogRecord
 }
 
-// Consume implements fqgw.Log.
+// partition is what the consumer knows of one: what was fetched for another
+// place than next, or for a paused partition, is not shown.
+type partition struct {
+	next   int64
+	paused bool
+}
+
+// Consume implements fqgw.Log. An offset that the broker does not have is XX001.
 func (l *Log) Consume(ctx context.Context, topic string, from []int64) (fqgw.Consumer, error) {
+	// Asked for an offset below the log's first, the client would begin at the
+	// first without a word.
+	first, end, err := l.Offsets(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	if len(from) != len(first) {
+		return nil, fqgw.Errorf(fqgw.CodeInvalidParameter, "topic \"%s\" has %d partitions, not %d", topic, len(first), len(from))
+	}
+	c := &consumer{topic: topic, parts: make([]partition, len(from))}
 	offsets := map[int32]kgo.Offset{}
 	for p, o := range from {
+		if o < first[p] || o > end[p] {
+			return nil, c.outOfRange(int32(p), o, nil).WithDetail("It has the offsets %d to %d.", first[p], end[p])
+		}
+		c.parts[p].next = o
 		offsets[int32(p)] = kgo.NewOffset().At(o)
 	}
-	client, err := kgo.NewClient(append(base(l.o),
+	c.client, err = kgo.NewClient(append(base(l.o),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
@@ -38,54 +60,73 @@ func (l *Log) Consume(ctx context.Context, topic string, from []int64) (fqgw.Con
 		kgo.MetadataMinAge(250*time.Millisecond),
 	)...)
 	if err != nil {
-		return nil, fail(err)
+		return nil, fail(ctx, err)
 	}
-	return &consumer{client: client, topic: topic}, nil
+	return c, nil
 }
 
 // Poll implements fqgw.Consumer. A broker that is away is waited for.
 func (c *consumer) Poll(ctx context.Context) ([]fqgw.LogRecord, error) {
 	for {
 		fetches := c.client.PollRecords(ctx, pollRecords)
-		if err := ctx.Err(); err != nil && fetches.NumRecords() == 0 {
-			return nil, err
+		if fetches.IsClientClosed() {
+			return nil, fqgw.Errorf(fqgw.CodeNotInState, "the consumer of topic \"%s\" is closed", c.topic)
 		}
+		c.out = c.out[:0]
+		fetches.EachRecord(func(r *kgo.Record) {
+			p := &c.parts[r.Partition]
+			if p.paused || r.Offset < p.next {
+				return
+			}
+			p.next = r.Offset + 1
+			c.out = append(c.out, fqgw.LogRecord{Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp.UnixMicro(), Key: r.Key, Value: r.Value})
+		})
+		if len(c.out) > 0 {
+			return c.out, nil // an error that lasts comes again
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		// The fetch that stands for ctx's end has partition -1.
 		var bad error
 		fetches.EachError(func(_ string, p int32, err error) {
-			if p >= 0 && fatal(err) {
-				bad = fqgw.Errorf(fqgw.CodeDataCorrupted, "partition %d of topic %s cannot be read on: %w", p, c.topic, err).
-					WithHint("Kafka no longer has the records behind the recorded offset.")
+			if p >= 0 && lost(err) && bad == nil {
+				bad = c.outOfRange(p, c.parts[p].next, err)
 			}
 		})
 		if bad != nil {
 			return nil, bad
 		}
-		c.out = c.out[:0]
-		fetches.EachRecord(func(r *kgo.Record) {
-			c.out = append(c.out, fqgw.LogRecord{Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp.UnixMicro(), Key: r.Key, Value: r.Value})
-		})
-		if len(c.out) > 0 {
-			return c.out, nil
-		}
 	}
 }
 
-// fatal says whether asking again cannot help.
-func fatal(err error) bool {
+// lost says whether asking again cannot help: the records are gone.
+func lost(err error) bool {
 	var loss *kgo.ErrDataLoss
 	return errors.Is(err, kerr.OffsetOutOfRange) || errors.As(err, &loss)
 }
 
+func (c *consumer) outOfRange(partition int32, offset int64, cause error) *fqgw.Error {
+	e := fqgw.Errorf(fqgw.CodeDataCorrupted, "partition %d of topic \"%s\" does not have the recorded offset %d", partition, c.topic, offset).
+		WithHint("Kafka has deleted those records, or the topic was made anew. Topics that fqgw creates keep their records; set retention.ms=-1 on others.")
+	e.Err = cause
+	return e
+}
+
 // Pause implements fqgw.Consumer.
 func (c *consumer) Pause(partitions ...int32) {
+	for _, p := range partitions {
+		c.parts[p].paused = true
+	}
 	c.client.PauseFetchPartitions(map[string][]int32{c.topic: partitions})
 }
 
 // Resume implements fqgw.Consumer. What was fetched ahead before the pause is
 // dropped: fetching begins at the offset again.
-func (c *consumer) Resume(partition int32, offset int64) {
-	c.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{c.topic: {partition: {Epoch: -1, Offset: offset}}})
-	c.client.ResumeFetchPartitions(map[string][]int32{c.topic: {partition}})
+func (c *consumer) Resume(p int32, offset int64) {
+	c.parts[p] = partition{next: offset}
+	c.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{c.topic: {p: {Epoch: -1, Offset: offset}}})
+	c.client.ResumeFetchPartitions(map[string][]int32{c.topic: {p}})
 }
 
 // Close implements fqgw.Consumer.

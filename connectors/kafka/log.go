@@ -38,7 +38,6 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	client, err := kgo.NewClient(append(base(o),
 		kgo.ProducerLinger(0),
 		kgo.RecordPartitioner(partitioner()),
-		kgo.RecordDeliveryTimeout(o.Timeout),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 	)...)
 	if err != nil {
@@ -49,13 +48,14 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	defer cancel()
 	if err := client.Ping(ctx); err != nil {
 		client.Close()
-		return nil, fail(err)
+		return nil, fail(ctx, err)
 	}
 	return l, nil
 }
 
 func base(o Options) []kgo.Opt {
-	return []kgo.Opt{kgo.SeedBrokers(o.Brokers...), kgo.ClientID("fqgw"), kgo.RetryTimeout(o.Timeout), kgo.DialTimeout(5 * time.Second)}
+	return []kgo.Opt{kgo.SeedBrokers(o.Brokers...), kgo.ClientID("fqgw"), kgo.RetryTimeout(o.Timeout), kgo.DialTimeout(5 * time.Second),
+		kgo.MetadataMinAge(50 * time.Millisecond)} // a topic is asked for right after it was made
 }
 
 // partitioner sends a record to the partition that it names, or where its key
@@ -73,31 +73,63 @@ func partitioner() kgo.Partitioner {
 	})
 }
 
-// fail maps an error: the connection's are class 08.
-func fail(err error) error {
+// fail maps an error: the connection's are class 08, the end of ctx stays what
+// it is.
+func fail(ctx context.Context, err error) error {
 	var known *fqgw.Error
-	var netErr net.Error
 	var broker *kerr.Error
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &known), errors.Is(err, context.Canceled):
+	case errors.As(err, &known):
 		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
-		return &fqgw.Error{Code: fqgw.CodeUndefinedTable, Message: "kafka: the topic does not exist", Err: err}
+		return wrap(fqgw.CodeUndefinedTable, err, "the topic does not exist")
+	case errors.Is(err, kerr.MessageTooLarge):
+		return wrap(fqgw.CodeLimitExceeded, err, "a record is larger than the topic takes").WithHint("Raise max.message.bytes of the topic.")
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
+		return wrap("42501", err, "the brokers refuse: permission denied")
 	case errors.As(err, &broker) && !broker.Retriable:
-		return &fqgw.Error{Code: fqgw.CodeIO, Message: "kafka: " + broker.Message + ": " + broker.Description, Err: err}
-	case errors.As(err, &netErr), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrClientClosed):
+		return wrap(fqgw.CodeIO, err, "the brokers refuse: %s: %s", broker.Message, broker.Description)
 	}
-	return &fqgw.Error{Code: fqgw.CodeConnectionFailure, Message: "kafka does not answer: " + err.Error(),
-		Hint: "Nothing is lost; the stream goes on when the broker is back.", Err: err}
+	return wrap(fqgw.CodeConnectionFailure, err, "Kafka cannot be reached: %s", reason(err)).
+		WithHint("Is the broker running, and is its address right? Nothing that was acknowledged is lost.")
+}
+
+// reason is the innermost of what the client says, which repeats itself.
+func reason(err error) string {
+	var op *net.OpError
+	switch {
+	case errors.As(err, &op):
+		return op.Error()
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrRecordTimeout):
+		return "no answer in time"
+	}
+	return err.Error()
+}
+
+func wrap(code fqgw.Code, cause error, format string, args ...any) *fqgw.Error {
+	e := fqgw.Errorf(code, format, args...)
+	e.Err = cause
+	return e
+}
+
+// onTopic puts the topic's name into the error for one that does not exist.
+func onTopic(name string, err error) error {
+	var e *fqgw.Error
+	if errors.As(err, &e) && e.Code == fqgw.CodeUndefinedTable {
+		return wrap(e.Code, e.Err, "topic \"%s\" does not exist", name)
+	}
+	return err
 }
 
 // Topics implements fqgw.Log.
 func (l *Log) Topics(ctx context.Context) ([]string, error) {
 	details, err := l.admin.ListTopics(ctx)
 	if err != nil {
-		return nil, fail(err)
+		return nil, fail(ctx, err)
 	}
 	return slices.Sorted(slices.Values(details.Names())), nil
 }
@@ -106,7 +138,7 @@ func (l *Log) Topics(ctx context.Context) ([]string, error) {
 func (l *Log) Topic(ctx context.Context, name string) (fqgw.Topic, error) {
 	details, err := l.admin.ListTopics(ctx, name)
 	if err != nil {
-		return fqgw.Topic{}, fail(err)
+		return fqgw.Topic{}, fail(ctx, err)
 	}
 	d, ok := details[name]
 	if !ok || errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
@@ -119,12 +151,12 @@ func (l *Log) Topic(ctx context.Context, name string) (fqgw.Topic, error) {
 		return fqgw.Topic{}, e
 	}
 	if d.Err != nil {
-		return fqgw.Topic{}, fail(d.Err)
+		return fqgw.Topic{}, fail(ctx, d.Err)
 	}
 	t := fqgw.Topic{Name: name, ID: [16]byte(d.ID), Partitions: len(d.Partitions), CreateTime: true}
 	configs, err := l.admin.DescribeTopicConfigs(ctx, name)
 	if err != nil {
-		return t, fail(err)
+		return t, fail(ctx, err)
 	}
 	for _, rc := range configs {
 		for _, c := range rc.Configs {
@@ -144,7 +176,7 @@ func (l *Log) CreateTopic(ctx context.Context, name string, partitions int) (fqg
 		return fqgw.Topic{}, fqgw.Errorf(fqgw.CodeDuplicateTable, "topic \"%s\" already exists", name)
 	}
 	if err != nil {
-		return fqgw.Topic{}, fail(err)
+		return fqgw.Topic{}, fail(ctx, err)
 	}
 	// A real broker knows a new topic a moment later.
 	for wait := 10 * time.Millisecond; ; wait *= 2 {
@@ -163,7 +195,7 @@ func (l *Log) CreateTopic(ctx context.Context, name string, partitions int) (fqg
 // DropTopic implements fqgw.Log.
 func (l *Log) DropTopic(ctx context.Context, name string) error {
 	_, err := l.admin.DeleteTopic(ctx, name)
-	return fail(err)
+	return fail(ctx, err)
 }
 
 // Produce implements fqgw.Log.
@@ -175,7 +207,15 @@ func (l *Log) Produce(ctx context.Context, topic string, recs []fqgw.LogRecord) 
 			batch[i].Timestamp = time.UnixMilli(fqgw.Floor(r.Timestamp, 1000) / 1000)
 		}
 	}
-	return fail(l.client.ProduceSync(ctx, batch...).FirstErr())
+	// Not RecordDeliveryTimeout: it counts from the record's timestamp, which may
+	// lie years back.
+	bounded, cancel := context.WithTimeout(ctx, l.o.Timeout)
+	defer cancel()
+	err := l.client.ProduceSync(bounded, batch...).FirstErr()
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fail(ctx, err)
 }
 
 // Offsets implements fqgw.Log.
@@ -185,14 +225,14 @@ func (l *Log) Offsets(ctx context.Context, topic string) (first, end []int64, er
 		err = starts.Error()
 	}
 	if err != nil {
-		return nil, nil, fail(err)
+		return nil, nil, fail(ctx, err)
 	}
 	ends, err := l.admin.ListCommittedOffsets(ctx, topic)
 	if err == nil {
 		err = ends.Error()
 	}
 	if err != nil {
-		return nil, nil, fail(err)
+		return nil, nil, fail(ctx, err)
 	}
 	n := len(starts[topic])
 	first, end = make([]int64, n), make([]int64, n)
@@ -200,7 +240,7 @@ func (l *Log) Offsets(ctx context.Context, topic string) (first, end []int64, er
 		s, ok1 := starts.Lookup(topic, p)
 		e, ok2 := ends.Lookup(topic, p)
 		if !ok1 || !ok2 {
-			return nil, nil, fail(fmt.Errorf("no offsets of partition %d of %s", p, topic))
+			return nil, nil, fail(ctx, fmt.Errorf("no offsets of partition %d of %s", p, topic))
 		}
 		first[p], end[p] = s.Offset, e.Offset
 	}

@@ -2,8 +2,8 @@ package redis
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -18,8 +18,8 @@ import (
 // The shard is decimal and the only hash tag, so that all keys of a shard share
 // a Redis Cluster slot. View names are query-escaped: no braces, colons, @ or !.
 // The positions are a header and one entry per partition, so that a script
-// reads and writes just the entries of the partitions that its caller owns; a
-// missing entry is all zeros.
+// compares and writes just the entries of the partitions that its caller owns;
+// a missing entry is all zeros.
 //
 //	header, 16 bytes    'f' 'q' 'u' version 1, zeros
 //	entry, 20 bytes     generation u64, epoch u32, next offset u64; big endian
@@ -29,23 +29,44 @@ const (
 	markSize    = 20
 )
 
+// unitPrefix is what all keys of a unit begin with.
 func unitPrefix(u fqgw.Unit) string {
-	return fmt.Sprintf("fq:{%d}:%s@%d", u.Shard, url.QueryEscape(u.View), u.State)
+	return "fq:{" + strconv.FormatUint(uint64(u.Shard), 10) + "}:" + stateVersion(u.View, u.State)
 }
 
-func marksKey(u fqgw.Unit) string { return unitPrefix(u) + "!" }
+// stateVersion is the part <view>@<state> of a key.
+func stateVersion(view string, state int64) string {
+	return url.QueryEscape(view) + "@" + strconv.FormatInt(state, 10)
+}
 
-func stateKey(u fqgw.Unit, k fqgw.EntityKey) string { return unitPrefix(u) + ":" + string(k) }
+func marksKey(prefix string) string { return prefix + "!" }
 
-// entityOf is the entity key in a state's Redis key.
-func entityOf(redisKey string) (fqgw.EntityKey, bool) {
-	_, rest, ok := strings.Cut(redisKey, "@")
+func stateKey(prefix string, k fqgw.EntityKey) string { return prefix + ":" + string(k) }
+
+// keyOf takes a Redis key of the state version apart; marks says that it holds
+// positions. A key for which ok is false is of something else: a glob also
+// finds what it looks for inside the bytes of a stranger's entity key.
+func keyOf(redisKey, version string) (k fqgw.EntityKey, marks, ok bool) {
+	rest, ok := strings.CutPrefix(redisKey, "fq:{")
 	if !ok {
-		return "", false
+		return "", false, false
 	}
-	_, key, ok := strings.Cut(rest, ":")
-	return fqgw.EntityKey(key), ok
+	shard, rest, _ := strings.Cut(rest, "}:")
+	if _, err := strconv.ParseUint(shard, 10, 32); err != nil {
+		return "", false, false
+	}
+	rest, ok = strings.CutPrefix(rest, version)
+	switch {
+	case !ok || rest == "":
+		return "", false, false
+	case rest == "!":
+		return "", true, true
+	}
+	return fqgw.EntityKey(rest[1:]), false, rest[0] == ':'
 }
+
+// markOffset is where the entry of a partition begins.
+func markOffset(partition int32) int { return len(marksHeader) + markSize*int(partition) }
 
 func appendMark(dst []byte, m fqgw.Mark) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, m.Generation)
@@ -53,12 +74,10 @@ func appendMark(dst []byte, m fqgw.Mark) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(m.Next))
 }
 
-func decodeMark(b string) fqgw.Mark {
-	if len(b) < markSize {
-		return fqgw.Mark{}
-	}
-	p := []byte(b[:markSize])
-	return fqgw.Mark{Generation: binary.BigEndian.Uint64(p), Epoch: int32(binary.BigEndian.Uint32(p[8:])), Next: int64(binary.BigEndian.Uint64(p[12:]))}
+// decodeMark reads an entry of markSize bytes.
+func decodeMark(s string) fqgw.Mark {
+	b := []byte(s[:markSize])
+	return fqgw.Mark{Generation: binary.BigEndian.Uint64(b), Epoch: int32(binary.BigEndian.Uint32(b[8:])), Next: int64(binary.BigEndian.Uint64(b[12:]))}
 }
 
 // decodeMarks reads a unit's positions; "" is none.
@@ -66,11 +85,12 @@ func decodeMarks(s string) (fqgw.Marks, error) {
 	if s == "" {
 		return nil, nil
 	}
-	if len(s) < len(marksHeader) || s[:4] != marksHeader[:4] {
+	if len(s) < len(marksHeader) || s[:4] != marksHeader[:4] || (len(s)-len(marksHeader))%markSize != 0 {
 		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "online store: positions of an unknown format: %.8q", s)
 	}
-	var out fqgw.Marks
-	for s = s[len(marksHeader):]; len(s) > 0; s = s[min(len(s), markSize):] {
+	s = s[len(marksHeader):]
+	out := make(fqgw.Marks, 0, len(s)/markSize)
+	for ; s != ""; s = s[markSize:] {
 		out = append(out, decodeMark(s))
 	}
 	return out, nil

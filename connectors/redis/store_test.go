@@ -1,10 +1,17 @@
 package redis_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/connectors/redis"
@@ -45,12 +52,39 @@ func TestOpenBad(t *testing.T) {
 	for _, c := range []struct {
 		address string
 		code    fqgw.Code
-	}{{"redis://127.0.0.1:1", fqgw.CodeConnectionFailure}, {"http://x", fqgw.CodeInvalidParameter}, {"redis://user:secret@host:bad", fqgw.CodeInvalidParameter}} {
-		_, err := redis.Open(t.Context(), c.address, 64)
+	}{
+		{"redis://user:s3cr3t@127.0.0.1:1", fqgw.CodeConnectionFailure}, {"redis+cluster://user:s3cr3t@127.0.0.1:1,127.0.0.1:2", fqgw.CodeConnectionFailure},
+		{"redis+sentinel://user:s3cr3t@127.0.0.1:1/m", fqgw.CodeConnectionFailure}, {"redis://user:s3cr3t@host:bad", fqgw.CodeInvalidParameter},
+		{"redis://user:s3cr3t@%zz", fqgw.CodeInvalidParameter}, {"redis+cluster://user:s3cr3t@a:1/2", fqgw.CodeInvalidParameter},
+		{"redis://:s3cr3t@a:1,b:2", fqgw.CodeInvalidParameter}, {"redis+sentinel://a:1", fqgw.CodeInvalidParameter}, {"redis+ring://:s3cr3t@a", fqgw.CodeInvalidParameter},
+		{"redis://:s3cr3t@a?pool_sise=3", fqgw.CodeInvalidParameter}, {"redis://:s3cr3t@a?%zz", fqgw.CodeInvalidParameter},
+		{"http://x", fqgw.CodeInvalidParameter}, {"127.0.0.1:6379", fqgw.CodeInvalidParameter}, {"", fqgw.CodeInvalidParameter},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		_, err := redis.Open(ctx, c.address, 64)
+		cancel()
 		e := fqgw.AsError(err)
-		if err == nil || e.Code != c.code {
-			t.Errorf("%s: %v", c.address, err)
+		if err == nil || e.Code != c.code || e.Hint == "" || strings.Contains(e.Message+e.Hint+e.Detail, "s3cr3t") {
+			t.Errorf("%s: %v (%s)", c.address, err, e.Code)
 		}
+	}
+	if _, err := redis.Open(t.Context(), "redis://"+miniredis.RunT(t).Addr(), 20000); fqgw.AsError(err).Code != fqgw.CodeInvalidParameter {
+		t.Errorf("20000 shards: %v", err)
+	}
+}
+
+// The shard count is the store's, not the caller's.
+func TestShards(t *testing.T) {
+	m := miniredis.RunT(t)
+	for _, want := range []uint32{0, 64} {
+		s, err := redis.Open(t.Context(), "redis://"+m.Addr(), want)
+		if err != nil || s.Shards() != redis.DefaultShards {
+			t.Errorf("opened with %d: %v, %v", want, s, err)
+		}
+	}
+	m.Set("fq:shards", "many")
+	if _, err := redis.Open(t.Context(), "redis://"+m.Addr(), 64); fqgw.AsError(err).Code != fqgw.CodeDataCorrupted {
+		t.Errorf("a damaged count: %v", err)
 	}
 }
 
@@ -58,14 +92,122 @@ func TestOpenBad(t *testing.T) {
 func TestScriptsLost(t *testing.T) {
 	m := miniredis.RunT(t)
 	s := open("redis://" + m.Addr())(t)
-	u := fqgw.Unit{View: "v", State: 1}
 	for i := range int64(3) {
 		m.FlushAll()
 		m.Restart()
-		k, _ := fqgw.EncodeKey(fqgw.IntValue(i))
-		r, err := s.Flush(t.Context(), []fqgw.UnitFlush{{Unit: u, Keys: []fqgw.EntityKey{k}, States: [][]byte{{1}}}})
-		if err != nil || !r[0].OK {
+		var flushes []fqgw.UnitFlush
+		for view := range 10 {
+			k, _ := fqgw.EncodeKey(fqgw.IntValue(i))
+			flushes = append(flushes, fqgw.UnitFlush{Unit: fqgw.Unit{View: fmt.Sprint("v", view), State: 1}, Keys: []fqgw.EntityKey{k}, States: [][]byte{{1}}})
+		}
+		r, err := s.Flush(t.Context(), flushes)
+		if err != nil || len(r) != 10 || slices.Contains(oks(r), false) {
 			t.Fatalf("flush %d: %v, %v", i, r, err)
+		}
+	}
+}
+
+func oks(rs []fqgw.FlushResult) (out []bool) {
+	for _, r := range rs {
+		out = append(out, r.OK)
+	}
+	return out
+}
+
+// A server that is away and comes back.
+func TestServerGone(t *testing.T) {
+	m := miniredis.RunT(t)
+	s := open("redis://" + m.Addr())(t)
+	k, _ := fqgw.EncodeKey(fqgw.IntValue(1))
+	read := []fqgw.UnitRead{{Unit: fqgw.Unit{View: "v", State: 1}, Keys: []fqgw.EntityKey{k}}}
+	flush := []fqgw.UnitFlush{{Unit: read[0].Unit, Keys: read[0].Keys, States: [][]byte{{7}}}}
+	if _, err := s.Flush(t.Context(), flush); err != nil {
+		t.Fatal(err)
+	}
+	m.Close()
+	for name, err := range map[string]error{"read": second(s.Read(t.Context(), read)), "flush": second(s.Flush(t.Context(), flush)), "ping": s.Ping(t.Context())} {
+		if e := fqgw.AsError(err); e.Code != fqgw.CodeConnectionFailure || e.Hint == "" {
+			t.Errorf("%s: %v (%s)", name, err, e.Code)
+		}
+	}
+	if err := m.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Read(t.Context(), read); err != nil || string(got[0].States[0]) != "\a" {
+		t.Errorf("after the return: %v, %v", got, err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// A server that hangs: the deadline of the caller ends the wait.
+func TestDeadline(t *testing.T) {
+	m := miniredis.RunT(t)
+	s := open("redis://" + m.Addr())(t)
+	hold := make(chan struct{})
+	m.Server().SetPreHook(func(*server.Peer, string, ...string) bool { <-hold; return false })
+	defer close(hold)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := s.Read(ctx, []fqgw.UnitRead{{Unit: fqgw.Unit{View: "v", State: 1}}})
+	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
+		t.Errorf("%v after %v", err, took)
+	}
+}
+
+// What the server answers becomes a code that the caller can act on.
+func TestReplies(t *testing.T) {
+	m := miniredis.RunT(t)
+	s := open("redis://" + m.Addr())(t)
+	for reply, code := range map[string]fqgw.Code{
+		"LOADING Redis is loading the dataset in memory": fqgw.CodeConnectionFailure, "READONLY You can't write against a read only replica.": fqgw.CodeConnectionFailure,
+		"CLUSTERDOWN Hash slot not served": fqgw.CodeConnectionFailure, "MOVED 1 127.0.0.1:1": fqgw.CodeConnectionFailure, "OOM command not allowed when used memory > 'maxmemory'.": fqgw.CodeOutOfMemory,
+		"NOAUTH Authentication required.": "28P01", "NOPERM this user has no permissions": "42501", "ERR what": fqgw.CodeInternal,
+		"WRONGTYPE Operation against a key holding the wrong kind of value": fqgw.CodeDataCorrupted,
+	} {
+		m.SetError(reply)
+		_, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: fqgw.Unit{View: "v", State: 1}}})
+		if fqgw.AsError(err).Code != code {
+			t.Errorf("%s: %v (%s)", reply, err, fqgw.AsError(err).Code)
+		}
+		_, err = s.Flush(t.Context(), []fqgw.UnitFlush{{Unit: fqgw.Unit{View: "v", State: 1}}, {Unit: fqgw.Unit{View: "w", State: 1}}})
+		if fqgw.AsError(err).Code != code {
+			t.Errorf("%s to a flush: %v (%s)", reply, err, fqgw.AsError(err).Code)
+		}
+	}
+	m.SetError("")
+	m.HSet("fq:{0}:v@1!", "a", "b")
+	m.Set("fq:{0}:w@1!", "fqu\x02 of a later version")
+	for view, u := range map[string]fqgw.Unit{"v": {View: "v", State: 1}, "w": {View: "w", State: 1}} {
+		_, ferr := s.Flush(t.Context(), []fqgw.UnitFlush{{Unit: u, From: []fqgw.PartitionMark{{}}, To: []fqgw.PartitionMark{{}}}})
+		_, cerr := s.Claim(t.Context(), u, []int32{0})
+		for _, err := range []error{ferr, cerr} {
+			if fqgw.AsError(err).Code != fqgw.CodeDataCorrupted {
+				t.Errorf("strange marks of %s: %v", view, err)
+			}
+		}
+	}
+	if _, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: fqgw.Unit{View: "w", State: 1}}}); fqgw.AsError(err).Code != fqgw.CodeDataCorrupted {
+		t.Errorf("marks of a later version read as %v", err)
+	}
+}
+
+func TestPingPolicy(t *testing.T) {
+	m := miniredis.RunT(t)
+	s := open("redis://" + m.Addr())(t)
+	policy := ""
+	m.Server().SetPreHook(func(c *server.Peer, cmd string, _ ...string) bool {
+		if cmd != "INFO" {
+			return false
+		}
+		c.WriteBulk("# Memory\r\nused_memory:1\r\nmaxmemory_policy:" + policy + "\r\n")
+		return true
+	})
+	for _, policy = range []string{"noeviction", "allkeys-lru", "volatile-ttl"} {
+		err := s.Ping(t.Context())
+		if (err == nil) != (policy == "noeviction") || err != nil && fqgw.AsError(err).Code != fqgw.CodeNotInState {
+			t.Errorf("%s: %v", policy, err)
 		}
 	}
 }

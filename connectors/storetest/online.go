@@ -4,10 +4,14 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/fqgw/fqgw"
 )
@@ -33,11 +37,18 @@ func Online(t *testing.T, open func(t *testing.T) fqgw.OnlineStore) {
 	if err := s.Ping(ctx); err != nil {
 		t.Fatal(err)
 	}
-	state := int64(0)
-	// Each subtest has a state version of its own.
+	// Each subtest has a state version of its own, and so has each run: a real
+	// server may keep what an earlier one wrote.
+	state := rand.Int64N(1<<40) << 10
 	unit := func(view string) fqgw.Unit {
 		state++
-		return fqgw.Unit{View: view, State: state, Shard: uint32(state) % s.Shards()}
+		u := fqgw.Unit{View: view, State: state, Shard: uint32(state) % s.Shards()}
+		t.Cleanup(func() {
+			if err := s.Drop(context.Background(), u.View, u.State); err != nil {
+				t.Errorf("drop: %v", err)
+			}
+		})
+		return u
 	}
 	read := func(t *testing.T, u fqgw.Unit, keys ...fqgw.EntityKey) fqgw.UnitState {
 		t.Helper()
@@ -132,6 +143,95 @@ func Online(t *testing.T, open func(t *testing.T) fqgw.OnlineStore) {
 		}
 	})
 
+	t.Run("found", func(t *testing.T) {
+		u := unit("v")
+		// Partitions in no order, with gaps, one never written.
+		from := []fqgw.PartitionMark{{Partition: 5}, {Partition: 6}, {Partition: 1}, {Partition: 9}}
+		to := slices.Clone(from)
+		for i := range to {
+			to[i].Mark = fqgw.Mark{Epoch: int32(i), Next: int64(i) + 100}
+		}
+		if r := flush(t, fqgw.UnitFlush{Unit: u, From: from, To: to}); !r[0].OK {
+			t.Fatal("refused")
+		}
+		wrong := slices.Clone(to)
+		wrong[2].Mark.Next++
+		r := flush(t, fqgw.UnitFlush{Unit: u, From: wrong, To: wrong})
+		if r[0].OK || !slices.Equal(r[0].Found, to) {
+			t.Errorf("found %v, not %v", r, to)
+		}
+		if got := read(t, u).Marks; len(got) != 10 || got[1] != to[2].Mark || got[6] != to[1].Mark || got[2] != (fqgw.Mark{}) {
+			t.Errorf("marks %v", got)
+		}
+	})
+
+	t.Run("many owners", func(t *testing.T) {
+		u := unit("v")
+		// Every claim gets a generation of its own, and of all who flush from the
+		// same marks one is taken.
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		generations, taken := map[uint64]bool{}, 0
+		for i := range 16 {
+			wg.Go(func() {
+				m, err := s.Claim(ctx, u, []int32{3, 4})
+				if err != nil || m[0].Mark != m[1].Mark {
+					t.Errorf("claimed %v, %v", m, err)
+					return
+				}
+				r, err := s.Flush(ctx, []fqgw.UnitFlush{{Unit: u, From: marks(7, 0, 0), To: marks(7, 0, int64(i)+1), Keys: []fqgw.EntityKey{a}, States: [][]byte{[]byte(fmt.Sprint(i + 1))}}})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				generations[m[0].Mark.Generation] = true
+				if r[0].OK {
+					taken++
+				}
+			})
+		}
+		wg.Wait()
+		got := read(t, u, a)
+		if len(generations) != 16 || taken != 1 || string(got.States[0]) != fmt.Sprint(got.Marks.Of(7).Next) {
+			t.Errorf("%d generations, %d flushes taken, state %s at %v", len(generations), taken, got.States[0], got.Marks)
+		}
+	})
+
+	t.Run("generations", func(t *testing.T) {
+		u := unit("v")
+		// The generation is 64 bits wide, and carries.
+		from, to := marks(0, 0, 0), marks(0, 0xfffffffe_ffffffff, 1)
+		flush(t, fqgw.UnitFlush{Unit: u, From: from, To: to})
+		m, err := s.Claim(ctx, u, []int32{0})
+		if err != nil || m[0].Mark.Generation != 0xffffffff_00000000 || m[0].Mark.Next != 1 {
+			t.Errorf("claimed %v, %v", m, err)
+		}
+	})
+
+	t.Run("one shard", func(t *testing.T) {
+		// Several units of one shard, some read twice, one without keys.
+		one, two := unit("one"), unit("two")
+		two.Shard = one.Shard
+		flush(t, fqgw.UnitFlush{Unit: one, From: marks(0, 0, 0), To: marks(0, 0, 1), Keys: []fqgw.EntityKey{a}, States: [][]byte{[]byte("1")}},
+			fqgw.UnitFlush{Unit: two, From: marks(0, 0, 0), To: marks(0, 0, 2), Keys: []fqgw.EntityKey{a}, States: [][]byte{[]byte("2")}})
+		got, err := s.Read(ctx, []fqgw.UnitRead{{Unit: two}, {Unit: one, Keys: []fqgw.EntityKey{b, a}}, {Unit: two, Keys: []fqgw.EntityKey{a, a}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got[0].States) != 0 || got[0].Marks.Of(0).Next != 2 || got[1].Marks.Of(0).Next != 1 || got[1].States[0] != nil ||
+			string(got[1].States[1]) != "1" || string(got[2].States[0]) != "2" || string(got[2].States[1]) != "2" {
+			t.Errorf("read %v", got)
+		}
+		if got, err := s.Read(ctx, nil); len(got) != 0 || err != nil {
+			t.Errorf("nothing reads as %v, %v", got, err)
+		}
+		if got, err := s.Flush(ctx, nil); len(got) != 0 || err != nil {
+			t.Errorf("no flush gives %v, %v", got, err)
+		}
+	})
+
 	t.Run("many keys and units", func(t *testing.T) {
 		var flushes []fqgw.UnitFlush
 		var reads []fqgw.UnitRead
@@ -159,17 +259,28 @@ func Online(t *testing.T, open func(t *testing.T) fqgw.OnlineStore) {
 			t.Fatal(err)
 		}
 		for i, u := range got {
+			if u.Marks.Of(0).Next != 1 {
+				t.Errorf("unit %d: marks %v", i, u.Marks)
+			}
 			for k, st := range u.States {
 				if string(st) != fmt.Sprint(i, k) {
 					t.Fatalf("unit %d key %d: %q", i, k, st)
 				}
 			}
 		}
+		// The large one vanishes as it came, at once.
+		f := flushes[0]
+		f.From, f.To, f.States = f.To, marks(0, 0, 2), make([][]byte, len(f.Keys))
+		if r := flush(t, f); !r[0].OK {
+			t.Fatal("refused")
+		}
+		if st := read(t, f.Unit, f.Keys...).States; slices.ContainsFunc(st, func(b []byte) bool { return b != nil }) {
+			t.Error("states outlive their deletion")
+		}
 	})
 
 	t.Run("entities and drop", func(t *testing.T) {
-		state++
-		st := state
+		st := unit("all").State
 		want := map[fqgw.EntityKey]bool{}
 		for i := range 50 {
 			k := key(t, fqgw.TextValue(fmt.Sprintf("entity:%d@!", i)), fqgw.IntValue(int64(i)))
@@ -178,8 +289,13 @@ func Online(t *testing.T, open func(t *testing.T) fqgw.OnlineStore) {
 			want[k] = true
 		}
 		// Neighbours with the same beginnings must stay apart.
-		flush(t, fqgw.UnitFlush{Unit: fqgw.Unit{View: "all", State: st*10 + 1}, Keys: []fqgw.EntityKey{a}, States: [][]byte{[]byte("s")}})
-		flush(t, fqgw.UnitFlush{Unit: fqgw.Unit{View: "all2", State: st}, Keys: []fqgw.EntityKey{a}, States: [][]byte{[]byte("s")}})
+		longer, other := fqgw.Unit{View: "all", State: st*10 + 1}, fqgw.Unit{View: "all2", State: st}
+		// So must an entity whose key looks like a key of this state.
+		liar := key(t, fqgw.TextValue(fmt.Sprintf("}:all@%d:\x01", st)))
+		for _, u := range []fqgw.Unit{longer, other} {
+			flush(t, fqgw.UnitFlush{Unit: u, Keys: []fqgw.EntityKey{a, liar}, States: [][]byte{[]byte("s"), []byte("s")}})
+			t.Cleanup(func() { s.Drop(context.Background(), u.View, u.State) })
+		}
 		list := func(limit int) (n int, err error) {
 			for k, err := range s.Entities(ctx, "all", st, limit) {
 				if err != nil {
@@ -195,7 +311,10 @@ func Online(t *testing.T, open func(t *testing.T) fqgw.OnlineStore) {
 		if n, err := list(50); n != 50 || err != nil {
 			t.Errorf("%d entities, %v", n, err)
 		}
-		if _, err := list(49); err == nil || fqgw.AsError(err).Code != fqgw.CodeLimitExceeded || !strings.Contains(fqgw.AsError(err).Hint, "AS OF") {
+		for range s.Entities(ctx, "all", st, 50) {
+			break // a reader may leave
+		}
+		if _, err := list(49); codeOf(err) != fqgw.CodeLimitExceeded || !strings.Contains(fqgw.AsError(err).Hint, "AS OF") {
 			t.Errorf("beyond the limit: %v", err)
 		}
 		if err := s.Drop(ctx, "all", st); err != nil {
@@ -204,16 +323,38 @@ func Online(t *testing.T, open func(t *testing.T) fqgw.OnlineStore) {
 		if n, err := list(1); n != 0 || err != nil {
 			t.Errorf("%d entities after the drop, %v", n, err)
 		}
-		if got := read(t, fqgw.Unit{View: "all2", State: st}, a); got.States[0] == nil {
-			t.Error("the drop took a neighbour's state")
+		for _, u := range []fqgw.Unit{longer, other} {
+			if got := read(t, u, a, liar); got.States[0] == nil || got.States[1] == nil {
+				t.Error("the drop took a neighbour's state")
+			}
+		}
+		for k := range want {
+			if got := read(t, fqgw.Unit{View: "all", State: st, Shard: k.Shard(s.Shards())}, k); got.States[0] != nil || got.Marks != nil {
+				t.Errorf("after the drop: %v", got)
+			}
+		}
+		if err := s.Drop(ctx, "all", st); err != nil {
+			t.Errorf("a second drop: %v", err)
 		}
 	})
 
 	t.Run("cancelled", func(t *testing.T) {
-		ctx, cancel := context.WithCancel(ctx)
-		cancel()
-		if _, err := s.Read(ctx, []fqgw.UnitRead{{Unit: unit("v"), Keys: []fqgw.EntityKey{a}}}); err == nil {
-			t.Error("a cancelled read succeeded")
+		u := unit("v")
+		for want, end := range map[error]func() (context.Context, context.CancelFunc){
+			context.Canceled:         func() (context.Context, context.CancelFunc) { c, f := context.WithCancel(ctx); f(); return c, f },
+			context.DeadlineExceeded: func() (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, -time.Second) },
+		} {
+			ctx, cancel := end()
+			defer cancel()
+			if _, err := s.Read(ctx, []fqgw.UnitRead{{Unit: u, Keys: []fqgw.EntityKey{a}}}); !errors.Is(err, want) {
+				t.Errorf("a read: %v, not %v", err, want)
+			}
+			if _, err := s.Claim(ctx, u, []int32{0}); !errors.Is(err, want) {
+				t.Errorf("a claim: %v, not %v", err, want)
+			}
+			if _, err := s.Flush(ctx, []fqgw.UnitFlush{{Unit: u, From: marks(0, 0, 0), To: marks(0, 0, 1)}}); !errors.Is(err, want) {
+				t.Errorf("a flush: %v, not %v", err, want)
+			}
 		}
 	})
 }

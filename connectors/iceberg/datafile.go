@@ -1,0 +1,202 @@
+package iceberg
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/compress"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	"github.com/apache/iceberg-go"
+	iceio "github.com/apache/iceberg-go/io"
+	"github.com/apache/iceberg-go/table"
+
+	"github.com/fqgw/fqgw"
+)
+
+// fileSize is the size in bytes at which an Append goes on in a new file; tests
+// make it small.
+var fileSize int64 = 256 << 20
+
+// dataFiles writes rows, in their order, to new data files of a table. It runs
+// in the caller's goroutine: iceberg-go's own writer reads the rows in one of
+// its own, where a panic of theirs would end the process.
+type dataFiles struct {
+	table   *table.Table
+	fs      iceio.WriteFileIO
+	schema  *arrow.Schema // with the field ids
+	name    string        // of the files, before their number
+	path    string        // of the open file
+	out     *counted
+	writer  *pqarrow.FileWriter
+	written []string // every file that was begun
+	done    []iceberg.DataFile
+	rows    int64
+}
+
+func newDataFiles(ctx context.Context, t *table.Table) (*dataFiles, error) {
+	files, err := t.FS(ctx)
+	if err != nil {
+		return nil, fail(err)
+	}
+	w, ok := files.(iceio.WriteFileIO)
+	if !ok {
+		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "the files of table %v cannot be written", t.Identifier())
+	}
+	schema, err := table.SchemaToArrowSchema(t.Schema(), nil, true, false)
+	if err != nil {
+		return nil, fail(err)
+	}
+	return &dataFiles{table: t, fs: w, schema: schema, name: rand.Text()}, nil
+}
+
+// write adds a batch; the caller keeps it.
+func (d *dataFiles) write(b arrow.RecordBatch) error {
+	if b.NumRows() == 0 {
+		return nil
+	}
+	if b.NumCols() != int64(d.schema.NumFields()) {
+		return fqgw.Errorf(fqgw.CodeDatatypeMismatch, "rows of %d columns cannot be written to a table of %d", b.NumCols(), d.schema.NumFields())
+	}
+	b, err := conform(b, d.schema)
+	if err != nil {
+		return err
+	}
+	defer b.Release()
+	if d.writer == nil {
+		if err := d.begin(); err != nil {
+			return fail(err)
+		}
+	}
+	if err := d.writer.WriteBuffered(b); err != nil {
+		return fail(err)
+	}
+	d.rows += b.NumRows()
+	if d.out.n >= fileSize {
+		return d.end()
+	}
+	return nil
+}
+
+func (d *dataFiles) begin() error {
+	at, err := d.table.LocationProvider()
+	if err != nil {
+		return err
+	}
+	d.path = at.NewDataLocation(fmt.Sprintf("%s-%05d.parquet", d.name, len(d.written)))
+	f, err := d.fs.Create(d.path)
+	if err != nil {
+		return err
+	}
+	d.written = append(d.written, d.path)
+	d.out = &counted{w: f}
+	d.writer, err = pqarrow.NewFileWriter(d.schema, d.out, writerProperties(d.schema), pqarrow.NewArrowWriterProperties())
+	if err != nil {
+		d.out.Close()
+	}
+	return err
+}
+
+// end closes the open file, if any, and describes it.
+func (d *dataFiles) end() error {
+	if d.writer == nil {
+		return nil
+	}
+	w := d.writer
+	d.writer = nil
+	if err := w.Close(); err != nil { // closes the file as well
+		return fail(err)
+	}
+	footer, err := w.FileMetadata()
+	if err != nil {
+		return fail(err)
+	}
+	f, err := table.DataFileFromMetadata(table.DataFileArgs{Schema: d.table.Schema(), Spec: d.table.Spec(), Format: iceberg.ParquetFile,
+		Metadata: footer, FilePath: d.path, FileSize: d.out.n, Content: iceberg.EntryContentData,
+		Properties: d.table.Properties(), FormatVersion: d.table.Metadata().Version()})
+	if err != nil {
+		return fail(err)
+	}
+	d.done = append(d.done, f)
+	return nil
+}
+
+// remove takes the files away again; only for what was surely not committed.
+func (d *dataFiles) remove() {
+	if d.writer != nil {
+		d.writer.Close()
+		d.writer = nil
+	}
+	for _, path := range d.written {
+		_ = d.fs.Remove(path) // what stays is an orphan that no table mentions
+	}
+	d.written = nil
+}
+
+// counted counts what goes through it.
+type counted struct {
+	w io.WriteCloser
+	n int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+func (c *counted) Close() error { return c.w.Close() }
+
+// rowGroup is how many rows a row group has.
+const rowGroup = 131072
+
+// writerProperties are those of all our Parquet files: zstd, and dictionaries
+// only where they make a column smaller.
+func writerProperties(schema *arrow.Schema) *parquet.WriterProperties {
+	out := []parquet.WriterProperty{parquet.WithCompression(compress.Codecs.Zstd), parquet.WithMaxRowGroupLength(rowGroup)}
+	for _, f := range schema.Fields() {
+		out = append(out, parquet.WithDictionaryCostFallbackFor(f.Name, true))
+	}
+	return parquet.NewWriterProperties(out...)
+}
+
+// conform gives a batch the fields of a schema: its columns by name, in the
+// schema's order. Types must be equal but for the names of nested fields, where
+// Arrow and Iceberg differ. The caller releases the result, and keeps b.
+func conform(b arrow.RecordBatch, schema *arrow.Schema) (arrow.RecordBatch, error) {
+	cols := make([]arrow.Array, schema.NumFields())
+	for i, f := range schema.Fields() {
+		at := b.Schema().FieldIndices(f.Name)
+		if len(at) == 0 {
+			return nil, fqgw.Errorf(fqgw.CodeUndefinedColumn, "the rows have no column \"%s\"", f.Name)
+		}
+		data, ok := retyped(b.Column(at[0]).Data(), f.Type)
+		if !ok {
+			return nil, fqgw.Errorf(fqgw.CodeDatatypeMismatch, "column \"%s\" is of type %s, not %s", f.Name, b.Column(at[0]).DataType(), f.Type)
+		}
+		cols[i] = array.MakeFromData(data)
+		data.Release()
+		defer cols[i].Release()
+	}
+	return array.NewRecordBatch(schema, cols, b.NumRows()), nil
+}
+
+func retyped(d arrow.ArrayData, to arrow.DataType) (arrow.ArrayData, bool) {
+	from, ok1 := d.DataType().(arrow.ListLikeType)
+	list, ok2 := to.(arrow.ListLikeType)
+	if !ok1 || !ok2 {
+		d.Retain()
+		return d, arrow.TypeEqual(d.DataType(), to)
+	}
+	if from.ID() != list.ID() {
+		d.Retain()
+		return d, false
+	}
+	items, ok := retyped(d.Children()[0], list.Elem())
+	defer items.Release()
+	return array.NewData(to, d.Len(), d.Buffers(), []arrow.ArrayData{items}, d.NullN(), d.Offset()), ok
+}

@@ -1,0 +1,146 @@
+package iceberg
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/storetest"
+)
+
+func TestWriteParquet(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out put", "x.parquet")
+	const size, n = 50_000, 6
+	big := func(yield func(arrow.RecordBatch, error) bool) {
+		for i := range n {
+			if !yield(count(t, i*size, size), nil) {
+				return
+			}
+		}
+	}
+	schema := fqgw.ArrowSchema(numbers)
+	if got, err := WriteParquet(t.Context(), path, schema, big); got != n*size || err != nil {
+		t.Fatalf("%d rows, %v", got, err)
+	}
+	r, err := file.OpenParquetFile(path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got := r.MetaData().RowGroup(0).NumRows(); r.NumRows() != n*size || got != rowGroup {
+		t.Errorf("%d rows, %d in the first row group", r.NumRows(), got)
+	}
+	fr, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{BatchSize: size}, memory.DefaultAllocator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := fr.GetRecordReader(t.Context(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Release()
+	for v := int64(0); rows.Next(); {
+		b := rows.RecordBatch()
+		if !b.Schema().Field(2).Equal(schema.Field(2)) {
+			t.Fatalf("the file has %v", b.Schema())
+		}
+		for i := range int(b.NumRows()) {
+			if got := fqgw.ArrowValue(b.Column(0), i, fqgw.Int8).Int(); got != v {
+				t.Fatalf("row %d is %d", v, got)
+			}
+			v++
+		}
+	}
+
+	// What fails leaves the old file, whole, and nothing else.
+	broken := errors.New("broken")
+	failing := func(end func() error) fqgw.Records {
+		return func(yield func(arrow.RecordBatch, error) bool) {
+			if !yield(count(t, 0, 3), nil) {
+				return
+			}
+			if err := end(); err != nil {
+				yield(nil, err)
+			} else {
+				yield(count(t, 3, 3), nil)
+			}
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	for want, end := range map[error]func() error{broken: func() error { return broken }, context.Canceled: func() error { cancel(); return nil }} {
+		c := t.Context()
+		if want == context.Canceled {
+			c = ctx
+		}
+		if got, err := WriteParquet(c, path, schema, failing(end)); got != 0 || !errors.Is(err, want) {
+			t.Errorf("%v: %d rows, %v", want, got, err)
+		}
+	}
+	span := []fqgw.Column{{Name: "i", Type: fqgw.Interval}}
+	if _, err := WriteParquet(t.Context(), path, fqgw.ArrowSchema(span), failing(nil)); code(err) != fqgw.CodeFeatureNotSupported {
+		t.Errorf("an interval: %v", err)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+		t.Errorf("the folder has %v, %v", entries, err)
+	}
+	if s, err := os.Stat(path); err != nil || s.Size() < 100_000 {
+		t.Errorf("the old file: %v, %v", s, err)
+	}
+	empty := filepath.Join(t.TempDir(), "empty.parquet")
+	if got, err := WriteParquet(t.Context(), empty, schema, single(t, 0, 0)); got != 0 || err != nil {
+		t.Errorf("no rows: %d, %v", got, err)
+	}
+	if r, err := file.OpenParquetFile(empty, false); err != nil || r.NumRows() != 0 {
+		t.Errorf("an empty file: %v", err)
+	} else {
+		r.Close()
+	}
+}
+
+// Batches wider than a row group, and an Append that fills several files, keep
+// their order.
+func TestAppendOrder(t *testing.T) {
+	l := open(t, Options{})
+	create(t, l, "lake.t")
+	defer func(n int64) { fileSize = n }(fileSize)
+	fileSize = 64 << 10
+	const size, n = 20_000, 8
+	got, err := l.Append(t.Context(), "lake.t", func(yield func(arrow.RecordBatch, error) bool) {
+		for i := range n {
+			if !yield(count(t, i*size, size), nil) {
+				return
+			}
+		}
+	})
+	if got != n*size || err != nil {
+		t.Fatalf("%d rows, %v", got, err)
+	}
+	wide := count(t, n*size, 2*rowGroup)
+	if got, err := l.Append(t.Context(), "lake.t", func(yield func(arrow.RecordBatch, error) bool) { yield(wide, nil) }); got != 2*rowGroup || err != nil {
+		t.Fatalf("%d rows, %v", got, err)
+	}
+	if f := files(t, localDir(t, l), ".parquet"); len(f) < 3 {
+		t.Errorf("%d files", len(f))
+	}
+	all := values(t, l, fqgw.Scan{Table: "lake.t"})
+	if len(all) != n*size+2*rowGroup {
+		t.Fatalf("%d rows", len(all))
+	}
+	for i, v := range all {
+		if v != int64(i) {
+			t.Fatalf("row %d is %d", i, v)
+		}
+	}
+	rows := storetest.ReadAll(t, l, fqgw.Scan{Table: "lake.t", Columns: []string{"v"}, Time: "ts", From: 200_000_000_000, To: 200_000_000_000}, []fqgw.Type{fqgw.Int8})
+	if len(rows) != 1 || rows[0][0].Int() != 200_000 {
+		t.Errorf("%v", rows)
+	}
+}

@@ -1,0 +1,107 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fqgw/fqgw"
+)
+
+// fail turns an error of go-redis into one that a client may see. The end of
+// the context stays what it is, also where go-redis shows it as a time-out of
+// the socket.
+func fail(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		// Not ours, for ctx goes on: a dialer's.
+		return unreachable(err)
+	}
+	var netErr net.Error
+	if errors.As(err, &netErr) && netErr.Timeout() {
+		if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+			return context.DeadlineExceeded
+		}
+	}
+	var reply redis.Error
+	if !errors.As(err, &reply) {
+		return unreachable(err)
+	}
+	return answered(err, reply.Error())
+}
+
+// answered maps what Redis answered. An error within a script stands in the
+// midst of the text on servers before 7.0.
+func answered(err error, text string) error {
+	word, _, _ := strings.Cut(text, " ")
+	if word == "ERR" && strings.Contains(text, "script") {
+		for _, w := range strings.Fields(text) {
+			if w = strings.TrimPrefix(w, "-"); w == "WRONGTYPE" || w == "OOM" || w == "READONLY" || w == "MISCONF" || w == "FQVERSION" {
+				word = w
+			}
+		}
+	}
+	switch word {
+	case "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "NOREPLICAS", "BUSY", "UNBLOCKED":
+		return wrap(fqgw.CodeConnectionFailure, err, "the online store cannot answer now: %s", text).
+			WithHint("Redis is starting, failing over or busy; the statement can be tried again.")
+	case "MOVED", "ASK", "CROSSSLOT":
+		return wrap(fqgw.CodeConnectionFailure, err, "the online store is a Redis Cluster: %s", text).
+			WithHint("Use a URL of the form redis+cluster://host:port,host:port.")
+	case "OOM":
+		return wrap(fqgw.CodeOutOfMemory, err, "the online store is out of memory").
+			WithHint("Raise maxmemory of Redis. Nothing was lost: the stream goes on when there is room.")
+	case "NOAUTH", "WRONGPASS":
+		return wrap("28P01", err, "the online store refuses the user or password")
+	case "NOPERM":
+		return wrap("42501", err, "the user of the online store lacks a permission: %s", text)
+	case "MISCONF":
+		return wrap(fqgw.CodeIO, err, "the online store cannot write to its disk: %s", text)
+	case "WRONGTYPE":
+		return wrap(fqgw.CodeDataCorrupted, err, "a key of the online store is not of its type").
+			WithHint("Something else writes keys that begin with \"fq:\".")
+	case "FQVERSION":
+		return wrap(fqgw.CodeDataCorrupted, err, "online store: positions of an unknown format")
+	}
+	switch {
+	case strings.Contains(text, "max number of clients"):
+		return wrap(fqgw.CodeConnectionFailure, err, "the online store takes no more connections").WithHint("Raise maxclients of Redis.")
+	case strings.Contains(text, "AUTH") && strings.Contains(text, "password"):
+		return wrap("28P01", err, "the online store refuses the user or password")
+	}
+	return wrap(fqgw.CodeInternal, err, "online store: %s", text)
+}
+
+func unreachable(err error) error {
+	why := "the connection was lost"
+	var op *net.OpError
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, redis.ErrClosed):
+		why = "it was closed"
+	case errors.As(err, &dns):
+		why = dns.Error()
+	case errors.As(err, &op):
+		why = op.Error()
+	case !errors.Is(err, io.EOF):
+		why = err.Error()
+	}
+	return wrap(fqgw.CodeConnectionFailure, err, "the online store cannot be reached: %s", why).
+		WithHint("Is Redis running, and is its address right? Reads with AS OF do not need it.")
+}
+
+func wrap(code fqgw.Code, cause error, format string, args ...any) *fqgw.Error {
+	e := fqgw.Errorf(code, format, args...)
+	e.Err = cause
+	return e
+}

@@ -1,0 +1,90 @@
+package redis
+
+import (
+	"context"
+	"iter"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fqgw/fqgw"
+)
+
+// scanCount is how many keys one SCAN looks at.
+const scanCount = 1000
+
+// scan gives the keys of a state version, master after master, each page as it
+// comes. A key may come more than once.
+func (s *Store) scan(ctx context.Context, view string, state int64, page func(m *redis.Client, keys []string, version string) error) error {
+	masters, err := s.masters(ctx)
+	if err != nil {
+		return err
+	}
+	version := stateVersion(view, state)
+	for _, m := range masters {
+		for cursor := uint64(0); ; {
+			keys, next, err := m.Scan(ctx, cursor, "fq:{*}:"+version+"[:!]*", scanCount).Result()
+			if err != nil {
+				return fail(ctx, err)
+			}
+			if err := page(m, keys, version); err != nil {
+				return err
+			}
+			if cursor = next; cursor == 0 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// errStop ends a scan whose reader has gone.
+type errStop struct{}
+
+func (errStop) Error() string { return "stopped" }
+
+// Entities streams the keys of a state version, each once, in no order; more
+// than limit is 54000. It looks at every key of the store.
+func (s *Store) Entities(ctx context.Context, view string, state int64, limit int) iter.Seq2[fqgw.EntityKey, error] {
+	return func(yield func(fqgw.EntityKey, error) bool) {
+		seen := map[fqgw.EntityKey]struct{}{}
+		err := s.scan(ctx, view, state, func(_ *redis.Client, keys []string, version string) error {
+			for _, key := range keys {
+				k, marks, ok := keyOf(key, version)
+				if _, again := seen[k]; !ok || marks || again {
+					continue
+				}
+				if len(seen) >= limit {
+					return fqgw.Errorf(fqgw.CodeLimitExceeded, "feature view \"%s\" has more than %d entities online", view, limit).
+						WithHint("Name the entities (WHERE key = …), or read all of them from history: %s AS OF now().", view)
+				}
+				seen[k] = struct{}{}
+				if !yield(k, nil) {
+					return errStop{}
+				}
+			}
+			return nil
+		})
+		if err != nil && err != (errStop{}) {
+			yield("", err)
+		}
+	}
+}
+
+// Drop removes every state and position of a state version. It looks at every
+// key of the store and blocks it for no longer than a page.
+func (s *Store) Drop(ctx context.Context, view string, state int64) error {
+	return s.scan(ctx, view, state, func(m *redis.Client, keys []string, version string) error {
+		// One UNLINK per key: keys of several slots cannot share one.
+		pipe := m.Pipeline()
+		for _, key := range keys {
+			if _, _, ok := keyOf(key, version); ok {
+				pipe.Unlink(ctx, key)
+			}
+		}
+		if pipe.Len() == 0 {
+			return nil
+		}
+		_, err := pipe.Exec(ctx)
+		return fail(ctx, err)
+	})
+}
