@@ -68,7 +68,7 @@ func TestCrashChild(t *testing.T) {
 func TestCrash(t *testing.T) {
 	dir := t.TempDir()
 	create(t, open(t, Options{Dir: dir}), "lake.t")
-	rounds := 12
+	rounds := 10
 	if testing.Short() {
 		rounds = 3
 	}

@@ -159,36 +159,3 @@ func wait(ctx context.Context, try int) error {
 		return ctx.Err()
 	}
 }
-
-// The table of a source keeps this many snapshots once it has twice as many, and
-// those younger than keepAge, so that a commit costs the same however old the
-// table is. A read plans its files within keepAge of choosing its snapshot.
-const (
-	keepSnapshots = 50
-	keepAge       = time.Minute
-)
-
-// Maintain drops old snapshots of a table, except tagged ones, and the metadata
-// files that only they needed. Land does it by itself from time to time; tables
-// that grow by Append or by other engines may be given to it.
-func (l *Lake) Maintain(ctx context.Context, name string) error {
-	l.commits.Lock()
-	defer l.commits.Unlock()
-	t, err := l.load(ctx, name)
-	if err != nil {
-		return err
-	}
-	return fail(l.expire(ctx, t))
-}
-
-func (l *Lake) expire(ctx context.Context, t *table.Table) error {
-	if text, own := marksText(t); text != "" && !own {
-		return nil // another engine's snapshot is current: the marks are in one that might go
-	}
-	tx := t.NewTransaction()
-	if err := tx.ExpireSnapshots(table.WithRetainLast(keepSnapshots), table.WithOlderThan(l.keepAge)); err != nil {
-		return err
-	}
-	_, err := tx.Commit(ctx)
-	return err
-}

@@ -157,7 +157,7 @@ func TestScanStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range 120 {
+	for i := range 85 {
 		land(t, l, "lake.t", 20+i, 1)
 	}
 	var n int64

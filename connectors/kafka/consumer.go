@@ -57,7 +57,6 @@ func (l *Log) Consume(ctx context.Context, topic string, from []int64) (fqgw.Con
 		kgo.FetchMaxWait(50*time.Millisecond),
 		kgo.FetchMinBytes(1),
 		kgo.FetchMaxPartitionBytes(4<<20),
-		kgo.MetadataMinAge(250*time.Millisecond),
 	)...)
 	if err != nil {
 		return nil, fail(ctx, err)
@@ -113,20 +112,20 @@ func (c *consumer) outOfRange(partition int32, offset int64, cause error) *fqgw.
 	return e
 }
 
-// Pause implements fqgw.Consumer.
+// Pause implements fqgw.Consumer. What was fetched ahead is dropped.
 func (c *consumer) Pause(partitions ...int32) {
 	for _, p := range partitions {
 		c.parts[p].paused = true
 	}
-	c.client.PauseFetchPartitions(map[string][]int32{c.topic: partitions})
+	c.client.RemoveConsumePartitions(map[string][]int32{c.topic: partitions})
 }
 
-// Resume implements fqgw.Consumer. What was fetched ahead before the pause is
-// dropped: fetching begins at the offset again.
+// Resume implements fqgw.Consumer. The client's SetOffsets would not do: it
+// skips a partition whose leader it does not know yet.
 func (c *consumer) Resume(p int32, offset int64) {
+	c.client.RemoveConsumePartitions(map[string][]int32{c.topic: {p}})
 	c.parts[p] = partition{next: offset}
-	c.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{c.topic: {p: {Epoch: -1, Offset: offset}}})
-	c.client.ResumeFetchPartitions(map[string][]int32{c.topic: {p}})
+	c.client.AddConsumePartitions(map[string]map[int32]kgo.Offset{c.topic: {p: kgo.NewOffset().At(offset)}})
 }
 
 // Close implements fqgw.Consumer.

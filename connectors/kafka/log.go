@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -44,9 +45,9 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 		return nil, fqgw.Errorf(fqgw.CodeInvalidParameter, "kafka: %v", err)
 	}
 	l := &Log{o: o, client: client, admin: kadm.NewClient(client)}
-	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	timed, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	if err := client.Ping(ctx); err != nil {
+	if err := client.Ping(timed); err != nil {
 		client.Close()
 		return nil, fail(ctx, err)
 	}
@@ -55,7 +56,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 
 func base(o Options) []kgo.Opt {
 	return []kgo.Opt{kgo.SeedBrokers(o.Brokers...), kgo.ClientID("fqgw"), kgo.RetryTimeout(o.Timeout), kgo.DialTimeout(5 * time.Second),
-		kgo.MetadataMinAge(50 * time.Millisecond)} // a topic is asked for right after it was made
+		kgo.MetadataMinAge(50 * time.Millisecond)} // a new topic and a resumed partition wait for it
 }
 
 // partitioner sends a record to the partition that it names, or where its key
@@ -91,6 +92,8 @@ func fail(ctx context.Context, err error) error {
 		return wrap(fqgw.CodeLimitExceeded, err, "a record is larger than the topic takes").WithHint("Raise max.message.bytes of the topic.")
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
 		return wrap("42501", err, "the brokers refuse: permission denied")
+	case strings.Contains(err.Error(), "invalid record partitioning choice"): // the client has no error value for it
+		return wrap(fqgw.CodeInvalidParameter, err, "the topic does not have that partition")
 	case errors.As(err, &broker) && !broker.Retriable:
 		return wrap(fqgw.CodeIO, err, "the brokers refuse: %s: %s", broker.Message, broker.Description)
 	}
@@ -136,19 +139,26 @@ func (l *Log) Topics(ctx context.Context) ([]string, error) {
 
 // Topic implements fqgw.Log.
 func (l *Log) Topic(ctx context.Context, name string) (fqgw.Topic, error) {
+	t, err := l.topic(ctx, name)
+	if e := onTopic(name, err); e != nil && fqgw.AsError(e).Code == fqgw.CodeUndefinedTable {
+		if all, err := l.Topics(ctx); err == nil {
+			if near := fqgw.Nearest(name, all); near != "" {
+				return fqgw.Topic{}, fqgw.AsError(e).WithHint("Perhaps you meant \"%s\".", near)
+			}
+		}
+		return fqgw.Topic{}, e
+	}
+	return t, err
+}
+
+func (l *Log) topic(ctx context.Context, name string) (fqgw.Topic, error) {
 	details, err := l.admin.ListTopics(ctx, name)
 	if err != nil {
 		return fqgw.Topic{}, fail(ctx, err)
 	}
 	d, ok := details[name]
-	if !ok || errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
-		e := fqgw.Errorf(fqgw.CodeUndefinedTable, "topic \"%s\" does not exist", name)
-		if all, err := l.Topics(ctx); err == nil {
-			if near := fqgw.Nearest(name, all); near != "" {
-				e = e.WithHint("Perhaps you meant \"%s\".", near)
-			}
-		}
-		return fqgw.Topic{}, e
+	if !ok {
+		return fqgw.Topic{}, fail(ctx, kerr.UnknownTopicOrPartition)
 	}
 	if d.Err != nil {
 		return fqgw.Topic{}, fail(ctx, d.Err)
@@ -156,9 +166,10 @@ func (l *Log) Topic(ctx context.Context, name string) (fqgw.Topic, error) {
 	t := fqgw.Topic{Name: name, ID: [16]byte(d.ID), Partitions: len(d.Partitions), CreateTime: true}
 	configs, err := l.admin.DescribeTopicConfigs(ctx, name)
 	if err != nil {
-		return t, fail(ctx, err)
+		return fqgw.Topic{}, fail(ctx, err)
 	}
 	for _, rc := range configs {
+		// Who may not see the configuration gets Kafka's default, CreateTime.
 		for _, c := range rc.Configs {
 			if c.Key == "message.timestamp.type" && c.Value != nil {
 				t.CreateTime = !strings.EqualFold(*c.Value, "LogAppendTime")
@@ -168,20 +179,33 @@ func (l *Log) Topic(ctx context.Context, name string) (fqgw.Topic, error) {
 	return t, nil
 }
 
-// CreateTopic implements fqgw.Log.
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+
+// CreateTopic implements fqgw.Log. The replication factor is the brokers' default.
 func (l *Log) CreateTopic(ctx context.Context, name string, partitions int) (fqgw.Topic, error) {
-	forever := "-1"
-	_, err := l.admin.CreateTopic(ctx, int32(partitions), 1, map[string]*string{"retention.ms": &forever}, name)
-	if errors.Is(err, kerr.TopicAlreadyExists) {
-		return fqgw.Topic{}, fqgw.Errorf(fqgw.CodeDuplicateTable, "topic \"%s\" already exists", name)
+	// Checked here: an embedded broker takes any name, and a count of -1 is the
+	// broker's default.
+	if !topicName.MatchString(name) || name == "." || name == ".." || partitions < 1 {
+		return fqgw.Topic{}, fqgw.Errorf(fqgw.CodeInvalidParameter, "topic \"%s\" with %d partitions cannot be made", name, partitions).
+			WithHint("A topic's name has up to 249 letters, digits, '.', '_' and '-'; it has at least one partition.")
 	}
-	if err != nil {
+	forever := "-1"
+	_, err := l.admin.CreateTopic(ctx, int32(partitions), -1, map[string]*string{"retention.ms": &forever, "retention.bytes": &forever}, name)
+	switch {
+	case errors.Is(err, kerr.TopicAlreadyExists):
+		return fqgw.Topic{}, fqgw.Errorf(fqgw.CodeDuplicateTable, "topic \"%s\" already exists", name)
+	case err != nil:
 		return fqgw.Topic{}, fail(ctx, err)
 	}
-	// A real broker knows a new topic a moment later.
+	// A real broker knows a new topic and its leaders a moment later.
 	for wait := 10 * time.Millisecond; ; wait *= 2 {
-		t, err := l.Topic(ctx, name)
-		if err == nil && t.Partitions == partitions || wait > 2*time.Second {
+		t, err := l.topic(ctx, name)
+		if err == nil && t.Partitions == partitions {
+			if _, _, err = l.Offsets(ctx, name); err == nil {
+				return t, nil
+			}
+		}
+		if wait > 2*time.Second {
 			return t, err
 		}
 		select {
@@ -195,11 +219,17 @@ func (l *Log) CreateTopic(ctx context.Context, name string, partitions int) (fqg
 // DropTopic implements fqgw.Log.
 func (l *Log) DropTopic(ctx context.Context, name string) error {
 	_, err := l.admin.DeleteTopic(ctx, name)
-	return fail(ctx, err)
+	// What the client remembers of the topic would be taken for the next of its name.
+	l.client.PurgeTopicsFromClient(name)
+	return onTopic(name, fail(ctx, err))
 }
 
-// Produce implements fqgw.Log.
+// Produce implements fqgw.Log. After an error some of the records may have been
+// written. Timestamps are floored to Kafka's milliseconds.
 func (l *Log) Produce(ctx context.Context, topic string, recs []fqgw.LogRecord) error {
+	if len(recs) == 0 {
+		return nil
+	}
 	batch := make([]*kgo.Record, len(recs))
 	for i, r := range recs {
 		batch[i] = &kgo.Record{Topic: topic, Partition: r.Partition, Key: r.Key, Value: r.Value}
@@ -207,15 +237,7 @@ func (l *Log) Produce(ctx context.Context, topic string, recs []fqgw.LogRecord) 
 			batch[i].Timestamp = time.UnixMilli(fqgw.Floor(r.Timestamp, 1000) / 1000)
 		}
 	}
-	// Not RecordDeliveryTimeout: it counts from the record's timestamp, which may
-	// lie years back.
-	bounded, cancel := context.WithTimeout(ctx, l.o.Timeout)
-	defer cancel()
-	err := l.client.ProduceSync(bounded, batch...).FirstErr()
-	if err != nil && ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return fail(ctx, err)
+	return onTopic(topic, fail(ctx, l.client.ProduceSync(ctx, batch...).FirstErr()))
 }
 
 // Offsets implements fqgw.Log.
@@ -225,14 +247,14 @@ func (l *Log) Offsets(ctx context.Context, topic string) (first, end []int64, er
 		err = starts.Error()
 	}
 	if err != nil {
-		return nil, nil, fail(ctx, err)
+		return nil, nil, onTopic(topic, fail(ctx, err))
 	}
 	ends, err := l.admin.ListCommittedOffsets(ctx, topic)
 	if err == nil {
 		err = ends.Error()
 	}
 	if err != nil {
-		return nil, nil, fail(ctx, err)
+		return nil, nil, onTopic(topic, fail(ctx, err))
 	}
 	n := len(starts[topic])
 	first, end = make([]int64, n), make([]int64, n)

@@ -31,7 +31,7 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer k.Close()
-	storetest.Log(t, open(t, k.Brokers...), "embedded")
+	storetest.Log(t, open(t, k.Brokers...))
 }
 
 // TestConformanceReal runs on the brokers that FQGW_TEST_KAFKA names.
@@ -41,7 +41,7 @@ func TestConformanceReal(t *testing.T) {
 		t.Log("FQGW_TEST_KAFKA names no broker: only the embedded run")
 		return
 	}
-	storetest.Log(t, open(t, strings.Split(brokers, ",")...), fmt.Sprint(time.Now().UnixNano()))
+	storetest.Log(t, open(t, strings.Split(brokers, ",")...))
 }
 
 func TestNoBroker(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 type level struct {
 	kind   levelKind
 	clause clause
+	sole   int // the token behind the only relation in FROM, 0 when there is none or more
 }
 
 type levelKind uint8
@@ -49,7 +50,7 @@ func (r *rewriting) asOf() error {
 			*l = level{kind: query}
 		case pg.Token_FROM:
 			if l.kind != inner && !r.distinctFrom(i) {
-				l.clause = relations
+				l.clause, l.sole = relations, r.soleRelation(i+1)
 			}
 		case pg.Token_JOIN, pg.Token_ASCII_44:
 			if l.clause == condition {
@@ -72,7 +73,7 @@ func (r *rewriting) asOf() error {
 				return r.errorAt(i, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "ASOF JOIN is not supported").
 					WithHint("Write JOIN view AS OF spine.time_column AS v ON v.key = spine.key."))
 			}
-			next, err := r.temporal(i, l.clause, closed, len(levels))
+			next, err := r.temporal(i, l, closed, len(levels))
 			if err != nil {
 				return err
 			}
@@ -129,7 +130,8 @@ func (r *rewriting) asofJoin(i int) bool {
 // temporal rewrites the AS OF clause, in any of its spellings, that begins at
 // token i. It returns where to go on: i when no clause begins there; else
 // behind the clause's own words, so that brackets in its expressions are seen.
-func (r *rewriting) temporal(i int, c clause, closed levelKind, depth int) (int, error) {
+func (r *rewriting) temporal(i int, l *level, closed levelKind, depth int) (int, error) {
+	c := l.clause
 	words := 0 // tokens of the spelling
 	paren := false
 	switch {
@@ -183,30 +185,56 @@ func (r *rewriting) temporal(i int, c clause, closed levelKind, depth int) (int,
 		end = k
 	}
 	if c != relations {
-		return i + words, r.tail(i, end, depth, times)
+		return i + words, r.tail(i, end, depth, l.sole, times)
 	}
 	next := i + words
-	chunks := []chunk{}
+	var moved []chunk
 	if alias := r.alias(end); alias > end {
-		chunks = append(chunks, r.chunk(end, alias))
+		moved = []chunk{r.chunk(end, alias)}
 		if r.kind(end) == pg.Token_AS && r.kind(end+1) == pg.Token_OF {
 			next = alias // not another clause
 		}
 		end = alias
 	}
-	from, word := r.toks[i].start, r.toks[i+words-1].end
-	chunks = append(chunks, chunk{" TABLESAMPLE " + AsOfMethod + "(", from, word})
-	chunks = append(chunks, times...)
-	chunks = append(chunks, chunk{")", from, word})
-	r.edits = append(r.edits, edit{from, r.toks[end-1].end, chunks})
+	r.edits = append(r.edits, r.sample(r.toks[i].start, r.toks[end-1].end, r.toks[i].start, r.toks[i+words-1].end, moved, times))
 	return next, nil
 }
 
+// sample is the edit that puts an alias and TABLESAMPLE __fq_asof(times) at
+// [from, to); the made words stand for [in, end) of the original.
+func (r *rewriting) sample(from, to, in, end int, alias, times []chunk) edit {
+	chunks := append(alias, chunk{" TABLESAMPLE " + AsOfMethod + "(", in, end})
+	chunks = append(append(chunks, times...), chunk{")", in, end})
+	return edit{from, to, chunks}
+}
+
+// soleRelation is the token behind the relation (with its alias) at i when
+// nothing but it is in FROM, else 0.
+func (r *rewriting) soleRelation(i int) int {
+	if !r.nameFollows(i) {
+		return 0
+	}
+	for i++; r.kind(i) == pg.Token_ASCII_46; i += 2 {
+	}
+	if r.kind(i) == pg.Token_ASCII_40 || i > len(r.toks) { // a function
+		return 0
+	}
+	i = r.alias(i)
+	switch r.kind(i) {
+	case pg.Token_ASCII_41, pg.Token_WHERE, pg.Token_GROUP_P, pg.Token_HAVING, pg.Token_WINDOW, pg.Token_ORDER, pg.Token_LIMIT,
+		pg.Token_OFFSET, pg.Token_FETCH:
+		return i
+	}
+	return 0
+}
+
 // tail cuts an AS OF that stands behind FROM's relations: it is the whole
-// statement's. COPY (…) TO has its statement in brackets.
-func (r *rewriting) tail(i, end, depth int, times []chunk) error {
-	if depth > 1 && !(depth == 2 && r.inCopy(i)) {
-		return r.errorAt(i, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "AS OF at the end of a subquery is not supported").
+// statement's, and COPY (…) TO has its statement in brackets. In a subquery it
+// goes to the only relation there.
+func (r *rewriting) tail(i, end, depth, sole int, times []chunk) error {
+	whole := depth == 1 || depth == 2 && r.inCopy(i)
+	if !whole && sole == 0 {
+		return r.errorAt(i, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "AS OF at the end of a subquery of several relations is not supported").
 			WithHint("Write AS OF behind the relation's name, or at the end of the whole statement."))
 	}
 	switch r.kind(end) {
@@ -216,6 +244,10 @@ func (r *rewriting) tail(i, end, depth int, times []chunk) error {
 		return r.syntaxAt(end)
 	}
 	r.replace(i, end, " ")
+	if !whole {
+		r.edits = append(r.edits, r.sample(r.toks[sole-1].end, r.toks[sole-1].end, r.toks[i].start, r.toks[i+1].end, nil, times))
+		return nil
+	}
 	r.tails = append(r.tails, tail{at: r.toks[i].start, e: times})
 	return nil
 }

@@ -242,14 +242,14 @@ func mantissa(s string) string {
 	return s
 }
 
-// numeric fits a number into numeric(p,s).
+// numeric fits a number into numeric(p,s), which in the lake has no NaN.
 func numeric(c *column, n fqgw.Decimal) (fqgw.Value, error) {
-	if c.typ.Mod < 0 || n.IsNaN() {
+	if c.typ.Mod < 0 {
 		return fqgw.NumericValue(n), nil
 	}
 	precision, scale := c.typ.NumericMod()
 	n = n.Round(int32(scale))
-	if n.IsInf() || !n.IsZero() && len(n.Abs().Coef().String())-int(n.Scale()) > precision-scale {
+	if !n.Finite() || !n.IsZero() && len(n.Abs().Coef().String())-int(n.Scale()) > precision-scale {
 		return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "numeric field overflow").
 			WithDetail("A field with precision %d, scale %d must round to an absolute value less than 10^%d.", precision, scale, precision-scale)
 	}

@@ -104,6 +104,7 @@ func (d *distinct) read(r *reader, _ int64) {
 	n := int(r.byte())
 	if n <= maxExactSet {
 		b := r.take(8 * n)
+		d.hashes = make([]uint64, 0, len(b)/8)
 		for ; len(b) > 0; b = b[8:] {
 			h := binary.BigEndian.Uint64(b)
 			if k := len(d.hashes); k > 0 && d.hashes[k-1] >= h {

@@ -14,6 +14,7 @@ type exact struct {
 	base    int32  // the place of digits[0]
 	pending uint32 // bounds the digits: each is below pending * 2^32
 	digits  []int64
+	few     [4]int64 // holds the digits while they are few; an exact is not copied
 }
 
 const maxPending = 1 << 29
@@ -56,12 +57,8 @@ func (x *exact) waited(n uint32) {
 // span makes room for the places [from, to).
 func (x *exact) span(from, to int32) {
 	if len(x.digits) == 0 {
-		if int(to-from) > cap(x.digits) {
-			x.digits = make([]int64, to-from, max(4, to-from))
-		} else {
-			x.digits = x.digits[:to-from]
-			clear(x.digits)
-		}
+		x.digits = slices.Grow(x.few[:0], int(to-from))[:to-from]
+		clear(x.digits)
 		x.base = from
 		return
 	}
@@ -160,21 +157,32 @@ func (x *exact) big(unit uint) *big.Int {
 // append packs the number as ±m * 2^shift with m odd: twice the number of m's
 // bytes plus the sign, the shift, the bytes. Zero is a 0.
 func (x *exact) append(dst []byte) []byte {
-	m, shift := x.parts()
-	if m.Sign() == 0 {
+	x.settle()
+	n := len(x.digits)
+	if n == 0 {
 		return append(dst, 0)
 	}
-	zeros := m.TrailingZeroBits()
-	negative := m.Sign() < 0
-	m.Abs(m).Rsh(m, zeros)
-	n := (m.BitLen() + 7) / 8
-	head := uint64(n) << 1
-	if negative {
+	digit := func(i int) uint64 { // without the sign; nothing above the last
+		switch {
+		case i >= n:
+			return 0
+		case x.digits[i] < 0:
+			return uint64(-x.digits[i])
+		}
+		return uint64(x.digits[i])
+	}
+	zeros := bits.TrailingZeros64(digit(0))
+	size := (32*(n-1) + bits.Len64(digit(n-1)) - zeros + 7) / 8
+	head := uint64(size) << 1
+	if x.digits[n-1] < 0 {
 		head |= 1
 	}
-	dst = appendUvarint(appendUvarint(dst, head), uint64(shift+zeros))
-	dst = slices.Grow(dst, n)[:len(dst)+n]
-	m.FillBytes(dst[len(dst)-n:])
+	dst = appendUvarint(appendUvarint(dst, head), uint64(x.base)*32+uint64(zeros))
+	for size--; size >= 0; size-- {
+		at := zeros + 8*size
+		two := digit(at/32+1)<<32 | digit(at/32)
+		dst = append(dst, byte(two>>(at%32)))
+	}
 	return dst
 }
 

@@ -33,6 +33,9 @@ func (in *Input) clone() Input {
 	return c
 }
 
+// rowEnv is what row expressions see: UTC, ISO dates, no clock, no session.
+var rowEnv fqgw.Env
+
 // Input reduces an event; keep is false when WHERE is not true for it. Row
 // expressions that raise give NULL and are counted (SEMANTICS §2.4).
 func (l *Layout) Input(ev *fqgw.Event) (in Input, keep bool, evalErrors int) {
@@ -42,9 +45,8 @@ func (l *Layout) Input(ev *fqgw.Event) (in Input, keep bool, evalErrors int) {
 
 // Reduce is Input into a value whose buffers are used again.
 func (l *Layout) Reduce(in *Input, ev *fqgw.Event) (keep bool, evalErrors int) {
-	var env fqgw.Env
 	eval := func(e fqgw.Expr) fqgw.Value {
-		v, err := e.Eval(&env, ev.Row)
+		v, err := e.Eval(&rowEnv, ev.Row)
 		if err != nil {
 			evalErrors++
 			return fqgw.Null

@@ -51,27 +51,24 @@ func bound(place int32) float64 {
 // middle is the value within 1 % of everything in the bin.
 func middle(place int32) float64 {
 	lo, hi := bound(place), bound(place+1)
-	if math.IsInf(hi, 1) {
-		return lo
+	ratio := lo / hi
+	if math.IsInf(hi, 1) { // the last bin; 75 places are two powers of two
+		ratio = bound(place-75) / bound(place+1-75)
 	}
-	return lo * (2 / float64(1+float64(lo/hi)))
+	return lo * (2 / (1 + ratio))
 }
 
 func (s *store) count(place int32, n uint64) {
-	i := len(s.bins)
-	for i > 0 && s.bins[i-1].place > place {
-		i--
-	}
+	i, found := slices.BinarySearchFunc(s.bins, place, func(b bin, place int32) int { return int(b.place) - int(place) })
 	switch {
-	case i > 0 && s.bins[i-1].place == place:
-		s.bins[i-1].n += n
-		return
+	case found:
+		s.bins[i].n += n
 	case len(s.bins) > 0 && place <= s.bins[len(s.bins)-1].place-maxBins:
 		s.low += n
-		return
+	default:
+		s.bins = slices.Insert(s.bins, i, bin{place, n})
+		s.collapse()
 	}
-	s.bins = slices.Insert(s.bins, i, bin{place, n})
-	s.collapse()
 }
 
 // collapse counts the bins that are too far below the greatest.
@@ -88,6 +85,12 @@ func (s *store) merge(o *store) {
 		return
 	}
 	s.low += o.low
+	if 8*len(o.bins) < len(s.bins) { // a few into many
+		for _, b := range o.bins {
+			s.count(b.place, b.n)
+		}
+		return
+	}
 	all := make([]bin, 0, len(s.bins)+len(o.bins))
 	a, b := s.bins, o.bins
 	for len(a) > 0 || len(b) > 0 {
@@ -132,6 +135,7 @@ func (s *store) read(r *reader) {
 		r.fail()
 	}
 	first := at
+	s.bins = make([]bin, 0, min(n, uint64(len(r.b)/2)))
 	for i := uint64(0); i < n && !r.bad; i++ {
 		if i > 0 {
 			gap := r.uvarint()

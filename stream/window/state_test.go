@@ -312,7 +312,7 @@ func TestExists(t *testing.T) {
 // TestGlobal: a view without keys has its one row always, read at whole seconds.
 func TestGlobal(t *testing.T) {
 	v := newView([]fqgw.Window{win(hour)}, agg("count", -1, 0, nil))
-	v.Keys = nil
+	v.Keys, v.Features[0].Read = nil, col(0, "f0", fqgw.Int8)
 	l := layout(t, v)
 	s := l.New()
 	l.Advance(s, hour)

@@ -1,0 +1,329 @@
+// Package app wires fqgw together: configuration, the stores, the pipeline, the
+// planner, the gateway and the admin server. It owns every component and the
+// order in which they start and stop.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/embedded"
+	"github.com/fqgw/fqgw/connectors/iceberg"
+	"github.com/fqgw/fqgw/connectors/kafka"
+	"github.com/fqgw/fqgw/connectors/redis"
+	"github.com/fqgw/fqgw/connectors/registry"
+	"github.com/fqgw/fqgw/gateway"
+	"github.com/fqgw/fqgw/planner"
+	"github.com/fqgw/fqgw/planner/exec"
+	"github.com/fqgw/fqgw/stream"
+)
+
+// App is a running fqgw.
+type App struct {
+	config Config
+	logger *slog.Logger
+	clock  *fqgw.Clock
+
+	closers  []func() error // in the order they were opened
+	registry *registry.SQLite
+	online   *redis.Store
+	lake     *iceberg.Lake
+	log      *kafka.Log
+	pipeline *stream.Pipeline
+	engine   *exec.Engine
+	planner  *planner.Planner
+
+	listener, admin net.Listener
+	kafkaAddr       string
+	redisAddr       string
+}
+
+// Open acquires everything that a configuration names: it opens the stores,
+// loads the definitions and listens. Close, or Run, gives it back.
+func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.Logger) (a *App, err error) {
+	a = &App{config: c, logger: logger}
+	defer func() {
+		if err != nil {
+			a.Close()
+			a = nil
+		}
+	}()
+	if err := a.openData(ctx, explicit); err != nil {
+		return a, err
+	}
+	// The ports come early: one that is taken is the commonest trouble.
+	if a.listener, err = a.listen("listen", c.Listen); err != nil {
+		return a, err
+	}
+	if a.admin, err = a.listen("admin", c.Admin); err != nil {
+		return a, err
+	}
+	if err := a.openStores(ctx); err != nil {
+		return a, err
+	}
+	catalog, err := planner.Load(ctx, a.registry)
+	if err != nil {
+		return a, fmt.Errorf("the definitions in %s cannot be read: %w", a.config.Data, err)
+	}
+	a.pipeline = stream.New(stream.Options{Online: a.online, History: a.lake, Log: a.log, Registry: a.registry,
+		Clock: a.clock, Logger: logger, Fault: faultPoint()})
+	memory, err := parseBytes(c.Memory)
+	if err != nil {
+		return a, err
+	}
+	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Registry: a.registry, Streams: a.pipeline, Clock: a.clock,
+		Logger: logger, Catalog: catalog, Facts: a.fact, Files: filepath.Join(a.config.Data, "files"),
+		WriteParquet: iceberg.WriteParquet, MemoryLimit: memory, MakeTopics: c.Kafka == "embedded"})
+	a.planner = planner.New(a.engine)
+	return a, nil
+}
+
+// openData takes the directory, its registry and its clock.
+func (a *App) openData(ctx context.Context, explicit map[string]bool) error {
+	dir, err := filepath.Abs(a.config.Data)
+	if err != nil {
+		return err
+	}
+	a.config.Data = dir
+	if err := os.MkdirAll(filepath.Join(dir, "files"), 0o755); err != nil {
+		return fmt.Errorf("the data directory cannot be used: %w", err)
+	}
+	lock, err := registry.Lock(dir)
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, lock.Close)
+	if a.registry, err = registry.Open(ctx, filepath.Join(dir, "registry.db")); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.registry.Close)
+	return a.setClock(ctx, explicit)
+}
+
+// The registry's facts about the set clock: its time and rate when it was last
+// kept; a directory remembers its clock (SEMANTICS §6.1).
+const (
+	factClock = "clock"
+	factRate  = "clock_rate"
+)
+
+func (a *App) setClock(ctx context.Context, explicit map[string]bool) error {
+	if explicit["clock"] {
+		t, err := clockTime(a.config.Clock)
+		if err != nil {
+			return err
+		}
+		a.clock = fqgw.SetClock(t, a.config.ClockRate)
+		return a.keepClock(ctx)
+	}
+	kept, err := a.registry.Get(ctx, factClock)
+	if err != nil {
+		return err
+	}
+	if kept == "" {
+		a.clock = fqgw.RealClock()
+		return nil
+	}
+	t, err := strconv.ParseInt(kept, 10, 64)
+	if err != nil {
+		return fmt.Errorf("the clock that the directory remembers is damaged: %w", err)
+	}
+	rate := a.config.ClockRate
+	if text, err := a.registry.Get(ctx, factRate); err != nil {
+		return err
+	} else if r, perr := strconv.ParseFloat(text, 64); perr == nil && !explicit["clock_rate"] {
+		rate = r
+	}
+	a.clock = fqgw.SetClock(t, rate)
+	return nil
+}
+
+func (a *App) keepClock(ctx context.Context) error {
+	rate, set := a.clock.IsSet()
+	if !set {
+		return nil
+	}
+	if err := a.registry.Put(ctx, factRate, strconv.FormatFloat(rate, 'g', -1, 64)); err != nil {
+		return err
+	}
+	return a.registry.Put(ctx, factClock, strconv.FormatInt(a.clock.Now(), 10))
+}
+
+func (a *App) openStores(ctx context.Context) error {
+	url, shards := a.config.Online, uint32(a.config.Shards)
+	if url == "embedded" {
+		r, err := embedded.StartRedis(a.config.RedisListen)
+		if err != nil {
+			return fmt.Errorf("embedded online store: %w", err)
+		}
+		a.closers = append(a.closers, r.Close)
+		url = "redis://" + r.Addr
+		if shards == 0 {
+			shards = 64
+		}
+	}
+	if shards == 0 {
+		shards = 1024
+	}
+	a.redisAddr = redacted(url)
+	var err error
+	if a.online, err = redis.Open(ctx, url, shards); err != nil {
+		return fmt.Errorf("online store %s: %w", a.redisAddr, err)
+	}
+	a.closers = append(a.closers, a.online.Close)
+	if err := a.online.Ping(ctx); err != nil {
+		return fmt.Errorf("online store %s: %w", a.redisAddr, err)
+	}
+	brokers := strings.Split(a.config.Kafka, ",")
+	if a.config.Kafka == "embedded" {
+		k, err := embedded.StartKafka(a.config.KafkaListen, filepath.Join(a.config.Data, "kafka"))
+		if err != nil {
+			return fmt.Errorf("embedded Kafka: %w", err)
+		}
+		a.closers = append(a.closers, k.Close)
+		brokers = k.Brokers
+	}
+	a.kafkaAddr = strings.Join(brokers, ",")
+	if a.log, err = kafka.Open(ctx, kafka.Options{Brokers: brokers}); err != nil {
+		return fmt.Errorf("Kafka %s: %w", a.kafkaAddr, err)
+	}
+	a.closers = append(a.closers, a.log.Close)
+	if a.lake, err = iceberg.Open(ctx, iceberg.Options{Dir: a.config.Data}); err != nil {
+		return fmt.Errorf("lake in %s: %w", a.config.Data, err)
+	}
+	a.closers = append(a.closers, a.lake.Close)
+	return nil
+}
+
+func (a *App) listen(name, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s (choose another with --%s): %w", addr, name, err)
+	}
+	a.closers = append(a.closers, func() error {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return l, nil
+}
+
+// Addr is where the PostgreSQL protocol listens.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// AdminAddr is where health and metrics listen.
+func (a *App) AdminAddr() string { return a.admin.Addr().String() }
+
+// Engine is the running engine, for programs that embed an App.
+func (a *App) Engine() *exec.Engine { return a.engine }
+
+// fact answers SHOW for the read-only settings.
+func (a *App) fact(name string) string {
+	switch name {
+	case "fqgw.clock":
+		rate, set := a.clock.IsSet()
+		if !set {
+			return "real"
+		}
+		return fmt.Sprintf("%s rate %g", time.UnixMicro(a.clock.Now()).UTC().Format("2006-01-02 15:04:05.999999Z"), rate)
+	case "fqgw.kafka":
+		return a.kafkaAddr
+	case "fqgw.redis":
+		return a.redisAddr
+	}
+	return ""
+}
+
+// Run serves until ctx ends; then it stops accepting, drains the sessions,
+// flushes and lands what the stream holds, and closes the stores. ready, if not
+// nil, is called once statements are answered.
+func (a *App) Run(ctx context.Context, ready func()) error {
+	defer a.Close()
+	// The pipeline outlives the sessions: it stops when they have drained.
+	pipeCtx, stopPipeline := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopPipeline()
+	serveCtx, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+
+	var wg sync.WaitGroup
+	failed := make(chan error, 4)
+	start := func(name string, run func() error) {
+		wg.Go(func() {
+			if err := run(); err != nil {
+				failed <- fmt.Errorf("%s: %w", name, err)
+				stopServing()
+			}
+		})
+	}
+	var pipeline sync.WaitGroup
+	pipeline.Go(func() {
+		if err := a.pipeline.Run(pipeCtx); err != nil {
+			failed <- fmt.Errorf("stream: %w", err)
+			stopServing()
+		}
+	})
+	if err := a.engine.Start(serveCtx); err != nil {
+		stopPipeline()
+		pipeline.Wait()
+		return err
+	}
+	server := gateway.New(gateway.Options{Planner: a.planner, Logger: a.logger, Connections: a.config.Connections})
+	start("gateway", func() error { return server.Serve(serveCtx, a.listener) })
+	start("admin", func() error { return a.serveAdmin(serveCtx) })
+	start("clock", func() error { return a.rememberClock(serveCtx) })
+	if ready != nil {
+		ready()
+	}
+	wg.Wait()
+	a.engine.Close()
+	stopPipeline()
+	pipeline.Wait()
+	close(failed)
+	var errs []error
+	for err := range failed {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// rememberClock keeps a set clock once a second, so that a killed process goes
+// on at most that far behind.
+func (a *App) rememberClock(ctx context.Context) error {
+	if _, set := a.clock.IsSet(); !set {
+		<-ctx.Done()
+		return nil
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := a.keepClock(ctx); err != nil && ctx.Err() == nil {
+				return err
+			}
+		case <-ctx.Done():
+			return a.keepClock(context.WithoutCancel(ctx))
+		}
+	}
+}
+
+// Close gives back what Open acquired, the last first.
+func (a *App) Close() {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		if err := a.closers[i](); err != nil {
+			a.logger.Warn("closing failed", "error", err)
+		}
+	}
+	a.closers = nil
+}

@@ -1,0 +1,346 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/gateway/wire"
+	"github.com/fqgw/fqgw/planner"
+)
+
+const (
+	// maxMessage is the longest message that is taken; a longer one ends the connection.
+	maxMessage = 256 << 20
+	// flushBytes is when answers are written out although more is to come.
+	flushBytes = 64 << 10
+	// watchAfter is how long a statement runs before its client is watched: one
+	// that hangs up cancels its statement.
+	watchAfter = 200 * time.Millisecond
+)
+
+// conn is one client's connection: the protocol's state. What belongs to SQL is
+// in the session.
+type conn struct {
+	server *Server
+	net    net.Conn
+	in     *bufio.Reader
+	out    *pgproto3.Backend
+	ctx    context.Context // of the server
+
+	pid     int32
+	secret  [4]byte
+	session *planner.Session
+
+	portals  map[string]*portal
+	skipping bool // after an error of the extended protocol, until Sync
+	batch    bool // an extended batch is open
+	enc      wire.RowEncoder
+	pending  int // bytes sent to out since the last flush
+
+	watch    *time.Timer   // set while a statement runs
+	watching chan struct{} // closed when the watch has ended
+
+	mu       sync.Mutex
+	cancel   context.CancelFunc // of the running statement
+	idle     bool               // waiting for the client
+	stopping bool
+}
+
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{server: s, net: nc, portals: map[string]*portal{}}
+	c.in = bufio.NewReaderSize(nc, 8<<10)
+	c.out = pgproto3.NewBackend(c.in, nc)
+	c.out.SetMaxBodyLen(maxMessage)
+	return c
+}
+
+// serve runs the connection to its end.
+func (c *conn) serve(ctx context.Context) {
+	c.ctx = ctx
+	defer c.net.Close()
+	_ = c.net.SetReadDeadline(time.Now().Add(60 * time.Second)) // authentication_timeout
+	err := c.startup()
+	defer c.server.forget(c)
+	if err != nil {
+		if !errors.Is(err, errCancelRequest) && !errors.Is(err, io.EOF) {
+			c.fatal(fqgw.AsError(err))
+		}
+		return
+	}
+	_ = c.net.SetReadDeadline(time.Time{})
+	defer c.session.Close()
+	defer c.closePortals(true)
+	if c.ready() != nil {
+		return
+	}
+	for {
+		msg, err := c.receive()
+		if err != nil {
+			c.end(err)
+			return
+		}
+		if _, ok := msg.(*pgproto3.Terminate); ok {
+			return
+		}
+		if err := c.handle(msg); err != nil {
+			return
+		}
+	}
+}
+
+// receive waits for the next message, for as long as the settings allow.
+func (c *conn) receive() (pgproto3.FrontendMessage, error) {
+	if c.in.Buffered() == 0 {
+		if err := c.flush(); err != nil {
+			return nil, err
+		}
+	}
+	c.mu.Lock()
+	c.idle = true
+	if c.stopping {
+		c.mu.Unlock()
+		return nil, errShutdown
+	}
+	deadline := time.Time{}
+	if d := c.idleLimit(); d > 0 {
+		deadline = time.Now().Add(d)
+	}
+	_ = c.net.SetReadDeadline(deadline)
+	c.mu.Unlock()
+	msg, err := c.out.Receive()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle = false
+	if c.stopping && err != nil {
+		return nil, errShutdown
+	}
+	return msg, err
+}
+
+var errShutdown = errors.New("gateway: shutting down")
+
+func (c *conn) idleLimit() time.Duration {
+	name := "idle_session_timeout"
+	if c.session.InBlock() {
+		name = "idle_in_transaction_session_timeout"
+	}
+	return c.session.Duration(name)
+}
+
+// end says goodbye after receive failed.
+func (c *conn) end(err error) {
+	var tooLong *pgproto3.ExceededMaxBodyLenErr
+	switch {
+	case errors.Is(err, errShutdown):
+		c.fatal(fqgw.Errorf(fqgw.CodeAdminShutdown, "terminating connection due to administrator command"))
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.session.InBlock():
+		c.fatal(fqgw.Errorf("25P03", "terminating connection due to idle-in-transaction timeout"))
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.fatal(fqgw.Errorf("57P05", "terminating connection due to idle-session timeout"))
+	case errors.As(err, &tooLong):
+		c.fatal(fqgw.Errorf(fqgw.CodeLimitExceeded, "message of %d bytes is longer than the limit of %d", tooLong.ActualBodyLen, maxMessage))
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+	default:
+		var netErr net.Error
+		if !errors.As(err, &netErr) {
+			c.fatal(fqgw.Errorf(fqgw.CodeProtocolViolation, "%v", err))
+		}
+	}
+}
+
+// handle does one message; an error of it ends the connection. A panic of a
+// statement is caught here: XX000, and the connection lives.
+func (c *conn) handle(msg pgproto3.FrontendMessage) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			id := fmt.Sprintf("%d-%d", c.pid, time.Now().UnixMicro())
+			c.server.o.Logger.Error("a statement panicked", "query", id, "panic", p, "stack", string(debug.Stack()))
+			c.closePortals(true)
+			e := fqgw.Errorf(fqgw.CodeInternal, "internal error (query %s)", id)
+			if _, simple := msg.(*pgproto3.Query); simple {
+				c.fail(e)
+				err = c.ready()
+				return
+			}
+			c.failExtended(e)
+		}
+	}()
+	switch msg := msg.(type) {
+	case *pgproto3.Query:
+		c.skipping = false
+		return c.simple(msg.String)
+	case *pgproto3.Sync:
+		return c.sync()
+	case *pgproto3.Flush:
+		return c.flush()
+	case *pgproto3.CopyData, *pgproto3.CopyDone, *pgproto3.CopyFail:
+		return nil // left over from a COPY that failed: the protocol says to drop them
+	case *pgproto3.FunctionCall:
+		c.fail(fqgw.Errorf(fqgw.CodeFeatureNotSupported, "function calls by protocol message are not supported"))
+		return c.ready()
+	}
+	if c.skipping {
+		return nil
+	}
+	if !c.batch {
+		c.batch = true
+		c.session.BeginImplicit(false)
+	}
+	if err := c.extended(msg); err != nil {
+		if errors.Is(err, errBroken) {
+			return err
+		}
+		c.failExtended(err)
+	}
+	return nil
+}
+
+// errBroken marks that the client cannot be written to any more.
+var errBroken = errors.New("gateway: the client is gone")
+
+func (c *conn) flush() error {
+	c.pending = 0
+	if err := c.out.Flush(); err != nil {
+		return fmt.Errorf("%w: %w", errBroken, err)
+	}
+	return nil
+}
+
+// sent counts what went to the output buffer and writes it out when it is much,
+// so that a slow reader holds no more than its own buffer.
+func (c *conn) sent(n int) error {
+	if c.pending += n; c.pending >= flushBytes {
+		return c.flush()
+	}
+	return nil
+}
+
+// ready sends ReadyForQuery.
+func (c *conn) ready() error {
+	c.out.Send(&pgproto3.ReadyForQuery{TxStatus: c.session.TxStatus()})
+	return c.flush()
+}
+
+// fail reports an error of a statement.
+func (c *conn) fail(err error) {
+	e := fqgw.AsError(err)
+	if e.Code == fqgw.CodeInternal || e.Code == fqgw.CodeDataCorrupted {
+		c.server.o.Logger.Error("a statement failed", "error", err)
+	}
+	c.session.Failed(e)
+	c.out.Send(errorResponse(e, "ERROR"))
+}
+
+// fatal reports an error that ends the connection.
+func (c *conn) fatal(e *fqgw.Error) {
+	_ = c.net.SetWriteDeadline(time.Now().Add(2 * time.Second))
+	c.out.Send(errorResponse(e, "FATAL"))
+	_ = c.out.Flush()
+}
+
+func errorResponse(e *fqgw.Error, severity string) *pgproto3.ErrorResponse {
+	return &pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: string(e.Code), Message: clean(e.Message),
+		Detail: clean(e.Detail), Hint: clean(e.Hint), Position: int32(e.Position), ColumnName: e.Column}
+}
+
+var severities = map[string]int{"DEBUG": 1, "LOG": 2, "INFO": 9, "NOTICE": 3, "WARNING": 4,
+	"debug5": 1, "debug4": 1, "debug3": 1, "debug2": 1, "debug1": 1, "log": 2, "notice": 3, "warning": 4, "error": 5}
+
+// notice sends a notice unless client_min_messages says not to.
+func (c *conn) notice(n planner.Notice) {
+	if c.session != nil {
+		if least, ok := c.session.Setting("client_min_messages"); ok && severities[n.Severity] < severities[least] {
+			return
+		}
+	}
+	c.out.Send(&pgproto3.NoticeResponse{Severity: n.Severity, SeverityUnlocalized: n.Severity, Code: n.Code,
+		Message: clean(n.Message), Detail: clean(n.Detail), Hint: clean(n.Hint)})
+}
+
+// clean keeps zero bytes, which end a field, out of messages.
+func clean(s string) string {
+	for i := 0; i < len(s); i++ {
+		if s[i] == 0 {
+			b := []byte(s)
+			for j := range b {
+				if b[j] == 0 {
+					b[j] = ' '
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
+}
+
+// statement makes the context of a statement: cancelled by CancelRequest, by
+// the server's abort, and by a client that hangs up. done must be called.
+func (c *conn) statement() (ctx context.Context, done func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.ctx))
+	c.mu.Lock()
+	c.cancel = cancel
+	c.mu.Unlock()
+	watching := make(chan struct{})
+	c.watching = watching
+	c.watch = time.AfterFunc(watchAfter, func() {
+		defer close(watching)
+		if _, err := c.in.Peek(1); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			cancel()
+		}
+	})
+	return ctx, func() {
+		c.unwatch()
+		c.mu.Lock()
+		c.cancel = nil
+		c.mu.Unlock()
+	}
+}
+
+// unwatch stops watching the client, so that its messages can be read.
+func (c *conn) unwatch() {
+	if c.watch == nil {
+		return
+	}
+	if !c.watch.Stop() {
+		_ = c.net.SetReadDeadline(time.Unix(1, 0))
+		<-c.watching
+		_ = c.net.SetReadDeadline(time.Time{})
+	}
+	c.watch = nil
+}
+
+// cancelStatement ends the running statement with 57014; nothing when none runs.
+func (c *conn) cancelStatement() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel()
+	}
+}
+
+// shutdown ends the session when it is idle, or as soon as it is.
+func (c *conn) shutdown() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopping = true
+	if c.idle {
+		_ = c.net.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// abort ends the session although a statement runs.
+func (c *conn) abort() {
+	c.cancelStatement()
+	_ = c.net.SetDeadline(time.Now().Add(time.Second))
+}

@@ -1,0 +1,249 @@
+package gateway
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/gateway/wire"
+	"github.com/fqgw/fqgw/planner"
+)
+
+// portal is a bound statement, perhaps in the middle of its rows.
+type portal struct {
+	prepared *planner.Prepared
+	args     []fqgw.Value
+	formats  []int16
+	result   *planner.Result // nil until the first Execute
+	done     bool
+	release  context.CancelFunc
+}
+
+func (p *portal) close() {
+	if p.result != nil && p.result.Rows != nil {
+		_ = p.result.Rows.Close()
+	}
+	if p.release != nil {
+		p.release()
+	}
+}
+
+// closePortals closes all portals at the end of a transaction; inside a block
+// only when all is set.
+func (c *conn) closePortals(all bool) {
+	if c.session.InBlock() && !all {
+		return
+	}
+	for name, p := range c.portals {
+		p.close()
+		delete(c.portals, name)
+	}
+}
+
+// extended does one message of the extended protocol.
+func (c *conn) extended(msg pgproto3.FrontendMessage) error {
+	switch msg := msg.(type) {
+	case *pgproto3.Parse:
+		return c.parse(msg)
+	case *pgproto3.Bind:
+		return c.bind(msg)
+	case *pgproto3.Describe:
+		return c.describe(msg)
+	case *pgproto3.Execute:
+		return c.execute(msg)
+	case *pgproto3.Close:
+		if msg.ObjectType == 'S' {
+			c.session.Forget(msg.Name)
+		} else if p := c.portals[msg.Name]; p != nil {
+			p.close()
+			delete(c.portals, msg.Name)
+		}
+		c.out.Send(&pgproto3.CloseComplete{})
+		return nil
+	}
+	return fqgw.Errorf(fqgw.CodeProtocolViolation, "unexpected message %T", msg)
+}
+
+// failExtended reports an error; what follows up to Sync is skipped.
+func (c *conn) failExtended(err error) {
+	c.fail(err)
+	c.skipping = true
+}
+
+// sync ends an extended batch and its implicit transaction.
+func (c *conn) sync() error {
+	if c.batch {
+		if err := c.session.EndImplicit(c.ctx, !c.skipping); err != nil && !c.skipping {
+			c.fail(err)
+		}
+	}
+	c.batch, c.skipping = false, false
+	c.closePortals(false)
+	return c.ready()
+}
+
+func (c *conn) parse(msg *pgproto3.Parse) error {
+	if msg.Name == "" {
+		c.session.Forget("")
+	}
+	texts, err := c.session.Split(msg.Query)
+	if err != nil {
+		return err
+	}
+	if len(texts) > 1 {
+		return fqgw.Errorf(fqgw.CodeSyntax, "cannot insert multiple commands into a prepared statement")
+	}
+	var t *planner.Text
+	if len(texts) == 1 {
+		t = texts[0]
+	}
+	ctx, done := c.statement()
+	defer done()
+	p, err := c.session.Prepare(ctx, t, append([]uint32(nil), msg.ParameterOIDs...))
+	if err != nil {
+		return err
+	}
+	if err := c.session.Keep(msg.Name, p); err != nil {
+		return err
+	}
+	c.out.Send(&pgproto3.ParseComplete{})
+	return nil
+}
+
+func (c *conn) bind(msg *pgproto3.Bind) error {
+	p, err := c.session.Named(msg.PreparedStatement)
+	if err != nil {
+		return err
+	}
+	if old := c.portals[msg.DestinationPortal]; old != nil {
+		if msg.DestinationPortal != "" {
+			return fqgw.Errorf(fqgw.CodeDuplicateCursor, "cursor \"%s\" already exists", msg.DestinationPortal)
+		}
+		old.close()
+		delete(c.portals, "")
+	}
+	if n := len(msg.ParameterFormatCodes); n > 1 && n != len(msg.Parameters) {
+		return fqgw.Errorf(fqgw.CodeProtocolViolation, "bind message has %d parameter formats but %d parameters", n, len(msg.Parameters))
+	}
+	if len(msg.Parameters) != len(p.Params) {
+		return fqgw.Errorf(fqgw.CodeProtocolViolation, "bind message supplies %d parameters, but prepared statement \"%s\" requires %d",
+			len(msg.Parameters), msg.PreparedStatement, len(p.Params))
+	}
+	if n := len(msg.ResultFormatCodes); n > 1 && n != len(p.Columns) {
+		return fqgw.Errorf(fqgw.CodeProtocolViolation, "bind message has %d result formats but query has %d columns", n, len(p.Columns))
+	}
+	for _, f := range append(append([]int16(nil), msg.ParameterFormatCodes...), msg.ResultFormatCodes...) {
+		if f != 0 && f != 1 {
+			return fqgw.Errorf(fqgw.CodeInvalidParameter, "unsupported format code: %d", f)
+		}
+	}
+	args := make([]fqgw.Value, len(p.Params))
+	env := c.session.Env()
+	for i, raw := range msg.Parameters {
+		if args[i], err = wire.Decode(raw, p.Params[i], wire.Format(msg.ParameterFormatCodes, i), env); err != nil {
+			e := fqgw.AsError(err)
+			if e.Detail == "" {
+				e = e.WithDetail("Parameter $%d.", i+1)
+			}
+			return e
+		}
+	}
+	c.portals[msg.DestinationPortal] = &portal{prepared: p, args: args, formats: append([]int16(nil), msg.ResultFormatCodes...)}
+	c.out.Send(&pgproto3.BindComplete{})
+	return nil
+}
+
+func (c *conn) describe(msg *pgproto3.Describe) error {
+	if msg.ObjectType == 'S' {
+		p, err := c.session.Named(msg.Name)
+		if err != nil {
+			return err
+		}
+		oids := make([]uint32, len(p.Params))
+		for i, t := range p.Params {
+			oids[i] = t.OID
+		}
+		c.out.Send(&pgproto3.ParameterDescription{ParameterOIDs: oids})
+		c.describeRows(p, nil)
+		return nil
+	}
+	p, err := c.portal(msg.Name)
+	if err != nil {
+		return err
+	}
+	c.describeRows(p.prepared, p.formats)
+	return nil
+}
+
+func (c *conn) describeRows(p *planner.Prepared, formats []int16) {
+	if p.Columns == nil {
+		c.out.Send(&pgproto3.NoData{})
+		return
+	}
+	c.out.Send(rowDescription(p.Columns, formats))
+}
+
+func (c *conn) portal(name string) (*portal, error) {
+	if p := c.portals[name]; p != nil {
+		return p, nil
+	}
+	return nil, fqgw.Errorf(fqgw.CodeInvalidCursor, "portal \"%s\" does not exist", name)
+}
+
+func (c *conn) execute(msg *pgproto3.Execute) error {
+	p, err := c.portal(msg.Portal)
+	if err != nil {
+		return err
+	}
+	ctx, done := c.statement()
+	defer done()
+	if p.result == nil {
+		// The rows may be read by later Execute messages: their context ends with
+		// the portal, and with this statement's cancellation while it runs.
+		life, release := context.WithCancel(context.WithoutCancel(ctx))
+		p.release = release
+		stop := context.AfterFunc(ctx, release)
+		defer stop()
+		if p.result, err = c.session.Execute(life, p.prepared, p.args); err != nil {
+			return err
+		}
+	} else if !p.done {
+		stop := context.AfterFunc(ctx, p.release)
+		defer stop()
+	}
+	res := p.result
+	switch {
+	case p.done && res.Rows == nil:
+		return fqgw.Errorf(fqgw.CodeNotInState, "portal \"%s\" cannot be run", msg.Portal)
+	case res.CopyOut != nil || res.CopyIn != nil:
+		p.done = true
+		return c.answer(ctx, res)
+	case res.Rows == nil:
+		p.done = true
+		if res.Tag(0) == "" {
+			c.out.Send(&pgproto3.EmptyQueryResponse{})
+			return nil
+		}
+		c.out.Send(&pgproto3.CommandComplete{CommandTag: []byte(res.Tag(0))})
+		return nil
+	case p.done:
+		c.out.Send(&pgproto3.CommandComplete{CommandTag: []byte(res.Tag(0))})
+		return nil
+	}
+	c.enc.Reset(types(res.Columns), p.formats, c.session.Location())
+	n, more, err := c.sendRows(res.Rows, int64(msg.MaxRows))
+	if err != nil {
+		return err
+	}
+	if more {
+		c.out.Send(&pgproto3.PortalSuspended{})
+		return nil
+	}
+	p.done = true
+	if err := res.Rows.Close(); err != nil {
+		return err
+	}
+	c.out.Send(&pgproto3.CommandComplete{CommandTag: []byte(res.Tag(n))})
+	return nil
+}

@@ -1,0 +1,129 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/gateway/wire"
+	"github.com/fqgw/fqgw/planner"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// simple answers a Query message: its statements in order, one implicit
+// transaction, the first error ends it, one ReadyForQuery.
+func (c *conn) simple(sql string) error {
+	c.closePortals(false)
+	delete(c.portals, "")
+	c.session.Forget("")
+	texts, err := c.session.Split(sql)
+	if err != nil {
+		c.fail(err)
+		return c.ready()
+	}
+	if len(texts) == 0 {
+		c.out.Send(&pgproto3.EmptyQueryResponse{})
+		return c.ready()
+	}
+	c.session.BeginImplicit(len(texts) > 1)
+	for _, t := range texts {
+		if err = c.simpleStatement(t); err != nil {
+			break
+		}
+	}
+	if errors.Is(err, errBroken) {
+		return err
+	}
+	if err != nil {
+		c.fail(err)
+	}
+	if end := c.session.EndImplicit(c.ctx, err == nil); end != nil && err == nil {
+		c.fail(end)
+	}
+	return c.ready()
+}
+
+func (c *conn) simpleStatement(t *planner.Text) error {
+	ctx, done := c.statement()
+	defer done()
+	p, err := c.session.Prepare(ctx, t, nil)
+	if err != nil {
+		return err
+	}
+	res, err := c.session.Execute(ctx, p, make([]fqgw.Value, len(p.Params)))
+	if err != nil {
+		return err
+	}
+	return c.answer(ctx, res)
+}
+
+// answer sends all of a result in text format.
+func (c *conn) answer(ctx context.Context, res *planner.Result) error {
+	var n int64
+	var err error
+	switch {
+	case res.CopyOut != nil:
+		n, err = c.copyOut(res.CopyOut)
+	case res.CopyIn != nil:
+		n, err = c.copyIn(ctx, res.CopyIn)
+	case res.Rows != nil:
+		c.out.Send(rowDescription(res.Columns, nil))
+		c.enc.Reset(types(res.Columns), nil, c.session.Location())
+		n, _, err = c.sendRows(res.Rows, 0)
+		if closed := res.Rows.Close(); err == nil {
+			err = closed
+		}
+	}
+	if err != nil {
+		return err
+	}
+	c.out.Send(&pgproto3.CommandComplete{CommandTag: []byte(res.Tag(n))})
+	return nil
+}
+
+// sendRows sends rows through c.enc: all of them, or at most max; more says
+// that it stopped at max.
+func (c *conn) sendRows(rows fqgw.Rows, max int64) (n int64, more bool, err error) {
+	var msg pgproto3.DataRow
+	for max == 0 || n < max {
+		row, err := rows.Next()
+		if err == io.EOF {
+			return n, false, nil
+		}
+		if err != nil {
+			return n, false, err
+		}
+		var size int
+		if msg.Values, size, err = c.enc.Encode(row); err != nil {
+			return n, false, err
+		}
+		c.out.Send(&msg)
+		n++
+		if err := c.sent(size); err != nil {
+			return n, false, errBroken
+		}
+	}
+	return n, true, nil
+}
+
+func types(cols []plan.Column) []fqgw.Type {
+	out := make([]fqgw.Type, len(cols))
+	for i := range cols {
+		out[i] = cols[i].Type
+	}
+	return out
+}
+
+// rowDescription describes columns; formats are as in Bind: none, one for all,
+// or one each.
+func rowDescription(cols []plan.Column, formats []int16) *pgproto3.RowDescription {
+	fields := make([]pgproto3.FieldDescription, len(cols))
+	for i, col := range cols {
+		fields[i] = pgproto3.FieldDescription{Name: []byte(col.Name), TableOID: col.Rel, TableAttributeNumber: uint16(col.Att),
+			DataTypeOID: col.Type.OID, DataTypeSize: col.Type.Size(), TypeModifier: col.Type.Mod, Format: wire.Format(formats, i)}
+	}
+	return &pgproto3.RowDescription{Fields: fields}
+}

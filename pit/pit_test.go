@@ -1,0 +1,467 @@
+package pit
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/stream/window"
+)
+
+// double stands in for planner/expr, which this room may not import.
+type double struct {
+	text string
+	typ  fqgw.Type
+	eval func(row []fqgw.Value) (fqgw.Value, error)
+}
+
+func (d double) Type() fqgw.Type                                        { return d.typ }
+func (d double) String() string                                         { return d.text }
+func (d double) Eval(_ *fqgw.Env, row []fqgw.Value) (fqgw.Value, error) { return d.eval(row) }
+
+const (
+	colUser = iota
+	colSite
+	colTime
+	colInt
+	colFloat
+	colNumeric
+	colText
+	colBool
+	colUnused
+)
+
+func newSource() *fqgw.Source {
+	return &fqgw.Source{Name: "events", Connector: "kafka", EventTime: colTime, Columns: []fqgw.Column{
+		{Name: "user_id", Type: fqgw.Int8}, {Name: "site", Type: fqgw.Text}, {Name: "ts", Type: fqgw.Timestamptz}, {Name: "amount", Type: fqgw.Int4},
+		{Name: "price", Type: fqgw.Float8}, {Name: "cost", Type: fqgw.Numeric}, {Name: "kind", Type: fqgw.Text}, {Name: "ok", Type: fqgw.Bool},
+		{Name: "unused", Type: fqgw.Text}}}
+}
+
+func sourceCol(s *fqgw.Source, i int) fqgw.Expr {
+	return double{s.Columns[i].Name, s.Columns[i].Type, func(row []fqgw.Value) (fqgw.Value, error) { return row[i], nil }}
+}
+
+const (
+	second = int64(1_000_000)
+	minute = 60 * second
+	hour   = 60 * minute
+)
+
+var aggregates = []struct {
+	fn  string
+	col int
+}{
+	{"count", -1}, {"count", colText}, {"sum", colInt}, {"avg", colInt}, {"sum", colFloat}, {"avg", colFloat}, {"sum", colNumeric},
+	{"avg", colNumeric}, {"var_samp", colFloat}, {"stddev_samp", colFloat}, {"stddev_pop", colInt}, {"var_pop", colFloat}, {"min", colFloat}, {"max", colFloat},
+	{"min", colText}, {"max", colInt}, {"bool_and", colBool}, {"bool_or", colBool}, {"first_value", colText}, {"last_value", colFloat},
+	{"approx_count_distinct", colText}, {"approx_percentile", colFloat},
+}
+
+func randomView(rnd *rand.Rand) *fqgw.FeatureView {
+	s := newSource()
+	v := &fqgw.FeatureView{Name: "v", Source: s, Keys: []fqgw.KeyColumn{{Name: "user_id", Column: colUser, Type: fqgw.Int8}}}
+	if rnd.IntN(2) == 0 {
+		v.Keys = append(v.Keys, fqgw.KeyColumn{Name: "site", Column: colSite, Type: fqgw.Text})
+	}
+	ok := double{"ok", fqgw.Bool, func(row []fqgw.Value) (fqgw.Value, error) { return row[colBool], nil }}
+	raises := double{"10 / amount > 0", fqgw.Bool, func(row []fqgw.Value) (fqgw.Value, error) {
+		if row[colInt].IsNull() || row[colInt].Int() == 0 {
+			return fqgw.Null, fqgw.Errorf(fqgw.CodeDivisionByZero, "division by zero")
+		}
+		return fqgw.BoolValue(row[colInt].Int() > 0), nil
+	}}
+	if rnd.IntN(3) == 0 {
+		v.Where = raises
+	}
+	if rnd.IntN(4) == 0 {
+		v.Latest, v.MaxAge = true, []int64{0, 20 * minute}[rnd.IntN(2)]
+		v.Row = []fqgw.Expr{sourceCol(s, colFloat), sourceCol(s, colText)}
+		return v
+	}
+	for i := range 1 + rnd.IntN(3) {
+		w := fqgw.Window{Name: fmt.Sprint("w", i), Length: []int64{100 * second, 10 * minute, 30 * minute, 0}[rnd.IntN(4)]}
+		if w.Length > 0 {
+			w.Hop = []int64{second, 7 * second, minute}[rnd.IntN(3)]
+		}
+		v.Windows = append(v.Windows, w)
+	}
+	for range 1 + rnd.IntN(8) {
+		c := aggregates[rnd.IntN(len(aggregates))]
+		a := fqgw.Aggregate{Func: c.fn, Star: c.col < 0, Window: rnd.IntN(len(v.Windows))}
+		if rnd.IntN(3) == 0 {
+			a.Filter = []fqgw.Expr{ok, raises}[rnd.IntN(2)]
+		}
+		if c.fn == "approx_percentile" {
+			a.Params = []fqgw.Value{fqgw.FloatValue([]float64{0, 0.5, 0.9, 1}[rnd.IntN(4)])}
+		}
+		var types []fqgw.Type
+		if !a.Star {
+			a.Args = []fqgw.Expr{sourceCol(s, c.col)}
+			types = []fqgw.Type{a.Args[0].Type()}
+		}
+		_, a.Type, _ = window.ResultType(a.Func, types, a.Params, a.Star)
+		v.Aggregates = append(v.Aggregates, a)
+	}
+	return v
+}
+
+// randomHistory has late, early, equal-time, NULL, NaN and out-of-window rows,
+// in several partitions and epochs, some delivered twice with other bytes, in
+// an order of its own.
+func randomHistory(rnd *rand.Rand, base int64) []raw {
+	var out []raw
+	next := map[fqgw.Position]int64{}
+	for range rnd.IntN(120) {
+		r := raw{time: base + rnd.Int64N(3600)/10*10*second, row: make([]fqgw.Value, colUnused+1)}
+		if rnd.IntN(3) == 0 {
+			r.time += rnd.Int64N(second)
+		}
+		r.known = r.time
+		switch rnd.IntN(4) {
+		case 0:
+			r.known += rnd.Int64N(40*60) * second // late
+		case 1:
+			r.known -= rnd.Int64N(10*60) * second // early
+		}
+		r.pos = fqgw.Position{Epoch: rnd.Int32N(2), Partition: rnd.Int32N(3)}
+		r.pos.Offset = next[fqgw.Position{Epoch: r.pos.Epoch, Partition: r.pos.Partition}]
+		next[fqgw.Position{Epoch: r.pos.Epoch, Partition: r.pos.Partition}]++
+		r.row[colUser], r.row[colSite] = fqgw.IntValue(rnd.Int64N(3)), fqgw.TextValue([]string{"x", "y", ""}[rnd.IntN(3)])
+		if rnd.IntN(15) == 0 {
+			r.row[rnd.IntN(2)] = fqgw.Null
+		}
+		r.row[colTime] = fqgw.TimestampValue(r.time)
+		r.row[colInt] = orNull(rnd, fqgw.IntValue(rnd.Int64N(9)-4))
+		r.row[colFloat] = orNull(rnd, fqgw.FloatValue([]float64{float64(rnd.IntN(100)), -0.1 * float64(rnd.IntN(50)), rnd.NormFloat64() * 1e9, 1e14, 0}[rnd.IntN(5)]))
+		if rnd.IntN(60) == 0 {
+			r.row[colFloat] = fqgw.FloatValue([]float64{math.NaN(), math.Inf(1), math.Inf(-1)}[rnd.IntN(3)])
+		}
+		r.row[colNumeric] = orNull(rnd, fqgw.NumericValue(fqgw.NewDecimal(big.NewInt(rnd.Int64N(10_000)-5000), rnd.Int32N(5))))
+		r.row[colText] = orNull(rnd, fqgw.TextValue(fmt.Sprint("t", rnd.IntN(20))))
+		r.row[colBool] = orNull(rnd, fqgw.BoolValue(rnd.IntN(2) == 0))
+		out = append(out, r)
+		if rnd.IntN(10) == 0 {
+			again := r
+			again.row = slices.Clone(r.row)
+			again.row[colInt], again.row[colFloat] = fqgw.IntValue(3), fqgw.FloatValue(77)
+			again.known, again.time = r.known-second, r.time
+			out = append(out, again)
+		}
+	}
+	rnd.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
+}
+
+func orNull(rnd *rand.Rand, v fqgw.Value) fqgw.Value {
+	if rnd.IntN(8) == 0 {
+		return fqgw.Null
+	}
+	return v
+}
+
+// records turns rows into batches of a few rows with the columns that are asked
+// for; text travels as a dictionary now and then.
+func records(t *testing.T, s *fqgw.Source, names []string, rows []raw) fqgw.Records {
+	t.Helper()
+	var cols []fqgw.Column
+	for _, n := range names {
+		if i := s.ColumnIndex(n); i >= 0 {
+			cols = append(cols, s.Columns[i])
+		} else {
+			i := slices.IndexFunc(fqgw.HiddenColumns, func(c fqgw.Column) bool { return c.Name == n })
+			cols = append(cols, fqgw.HiddenColumns[i])
+		}
+	}
+	schema := fqgw.ArrowSchema(cols)
+	var batches []arrow.RecordBatch
+	for at := 0; at < len(rows); at += 17 {
+		b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+		for _, r := range rows[at:min(at+17, len(rows))] {
+			for i, c := range cols {
+				v := map[string]fqgw.Value{fqgw.ColEpoch: fqgw.IntValue(int64(r.pos.Epoch)), fqgw.ColPartition: fqgw.IntValue(int64(r.pos.Partition)),
+					fqgw.ColOffset: fqgw.IntValue(r.pos.Offset), fqgw.ColKnownAt: fqgw.TimestampValue(r.known)}[c.Name]
+				if j := s.ColumnIndex(c.Name); j >= 0 {
+					v = r.row[j]
+				} else if r.pos.Offset < 0 && c.Name != fqgw.ColKnownAt {
+					v = fqgw.Null
+				}
+				if err := fqgw.AppendValue(b.Field(i), v, c.Type); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		batches = append(batches, b.NewRecordBatch())
+	}
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		for _, b := range batches {
+			b.Retain()
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+}
+
+func newLayout(t testing.TB, v *fqgw.FeatureView) *window.Layout {
+	t.Helper()
+	l, err := window.NewLayout(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// TestJoinAgainstNaive compares random views over random histories at random
+// probes with the reference, value by value.
+func TestJoinAgainstNaive(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(21, 22))
+	rounds, values, present := 1500, 0, 0
+	if testing.Short() {
+		rounds = 300
+	}
+	for round := range rounds {
+		v := randomView(rnd)
+		l := newLayout(t, v)
+		base := []int64{0, -30 * minute, -9 * hour, 1_362_700_000 * second}[rnd.IntN(4)]
+		history := randomHistory(rnd, base)
+		var probes []Probe
+		var keys [][]fqgw.Value
+		constantK := base + rnd.Int64N(5400)*second
+		for range 1 + rnd.IntN(25) {
+			key := []fqgw.Value{fqgw.IntValue(rnd.Int64N(4)), fqgw.TextValue([]string{"x", "y", ""}[rnd.IntN(3)])}[:len(v.Keys)]
+			p := Probe{OK: true, T: base + (rnd.Int64N(5400)-600)*second}
+			if len(history) > 0 && rnd.IntN(3) == 0 {
+				p.T = history[rnd.IntN(len(history))].time // at an event
+			}
+			p.Key, _ = fqgw.EncodeKey(key...)
+			switch p.K = p.T; rnd.IntN(3) * (round % 3) {
+			case 1, 4:
+				p.K = constantK
+			case 2:
+				p.K = base + rnd.Int64N(5400)*second
+			}
+			probes, keys = append(probes, p), append(keys, key)
+		}
+		answered := make([]int, len(probes))
+		err := Join(l, probes, records(t, v.Source, Columns(v), history), func(i int, r *window.Reading) error {
+			answered[i]++
+			p := probes[i]
+			slots, exists, tooOld, times := naive(v, history, keys[i], p.T, p.K)
+			if r.T != p.T || r.Exists != exists || r.OutsideMaxAge != tooOld {
+				t.Fatalf("round %d: at %d known at %d: row %t too old %t, want %t %t", round, p.T, p.K, r.Exists, r.OutsideMaxAge, exists, tooOld)
+			}
+			for j, want := range slots {
+				a := &fqgw.Aggregate{Func: "row"}
+				if !v.Latest {
+					a = &v.Aggregates[j]
+				}
+				if r.Errors[j] || !agree(a, r.Slots[j], want) {
+					t.Fatalf("round %d: %s%v at %d known at %d is %s, want %s", round, a.Func, a.Args, p.T, p.K, show(r.Slots[j]), want)
+				}
+				if r.Times[j] != times[j] {
+					t.Fatalf("round %d: %s: newest time %d, want %d", round, a.Func, r.Times[j], times[j])
+				}
+				if values++; want != "NULL" && want != "0" {
+					present++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, n := range answered {
+			if n != 1 {
+				t.Fatalf("round %d: probe %d was answered %d times", round, i, n)
+			}
+		}
+	}
+	if present < values/4 {
+		t.Errorf("only %d of %d values say anything", present, values)
+	}
+}
+
+// TestAllAgainstNaive: the rows of a view AS OF t are exactly its entities.
+func TestAllAgainstNaive(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(23, 24))
+	for round := range 200 {
+		v := randomView(rnd)
+		l := newLayout(t, v)
+		history := randomHistory(rnd, 0)
+		at := rnd.Int64N(5400) * second
+		k := at + []int64{0, hour, -10 * minute}[rnd.IntN(3)]
+		want := map[string]string{}
+		for _, r := range history {
+			key := make([]fqgw.Value, len(v.Keys))
+			for i := range key {
+				key[i] = r.row[v.Keys[i].Column]
+			}
+			if enc, ok := fqgw.EncodeKey(key...); ok {
+				if slots, exists, _, _ := naive(v, history, key, at, k); exists {
+					want[string(enc)] = strings.Join(slots, " ")
+				}
+			}
+		}
+		got := map[string]bool{}
+		err := All(l, at, k, records(t, v.Source, Columns(v), history), func(key fqgw.EntityKey, r *window.Reading) error {
+			if got[string(key)] {
+				t.Fatalf("%s twice", key)
+			}
+			got[string(key)] = true
+			slots := strings.Fields(want[string(key)] + " ")
+			for j := range r.Slots {
+				if v.Latest || len(slots) != len(r.Slots) || r.Errors[j] {
+					continue // the join's test compares those
+				}
+				if !agree(&v.Aggregates[j], r.Slots[j], slots[j]) {
+					t.Fatalf("round %d: %s: %s, want %s", round, key, show(r.Slots[j]), slots[j])
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key := range want {
+			if !got[key] {
+				t.Fatalf("round %d: %s is missing", round, fqgw.EntityKey(key))
+			}
+		}
+		if len(got) != len(want) {
+			t.Fatalf("round %d: %d rows, want %d", round, len(got), len(want))
+		}
+	}
+}
+
+// TestRange: no row outside it changes an answer, and rows at its ends do.
+func TestRange(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(25, 26))
+	for range 200 {
+		v := randomView(rnd)
+		history := randomHistory(rnd, -30*minute)
+		lo := rnd.Int64N(3600)*second - 20*minute
+		hi := lo + rnd.Int64N(600)*second
+		from, to := Range(v, lo, hi)
+		some := slices.DeleteFunc(slices.Clone(history), func(r raw) bool { return r.time < from || r.time > to })
+		for _, at := range []int64{lo, hi} {
+			for _, user := range []int64{0, 1} {
+				key := []fqgw.Value{fqgw.IntValue(user), fqgw.TextValue("x")}
+				a, _, _, _ := naive(v, history, key, at, at)
+				b, _, _, _ := naive(v, some, key, at, at)
+				if fmt.Sprint(a) != fmt.Sprint(b) {
+					t.Fatalf("at %d: %v of all rows, %v of those in [%d, %d]", at, a, b, from, to)
+				}
+			}
+		}
+	}
+	v := &fqgw.FeatureView{Source: newSource(), Keys: make([]fqgw.KeyColumn, 1), Windows: []fqgw.Window{{Length: hour, Hop: minute}}}
+	if from, to := Range(v, 90*minute+30*second, 2*hour); from != 30*minute || to != 2*hour {
+		t.Errorf("range %d to %d", from, to)
+	}
+	if from, _ := Range(v, math.MinInt64, 0); from != math.MinInt64 {
+		t.Errorf("from %d", from)
+	}
+}
+
+func TestColumns(t *testing.T) {
+	s := newSource()
+	v := &fqgw.FeatureView{Source: s, Keys: []fqgw.KeyColumn{{Column: colUser}}, Windows: []fqgw.Window{{}},
+		Aggregates: []fqgw.Aggregate{{Func: "sum", Args: []fqgw.Expr{sourceCol(s, colFloat)}, Filter: sourceCol(s, colBool)}}}
+	want := "[user_id ts price ok _fq_epoch _fq_partition _fq_offset _fq_known_at]"
+	if got := fmt.Sprint(Columns(v)); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	s.Connector = "iceberg" // rows without offsets tie by all their bytes
+	if got := Columns(v); len(got) != len(s.Columns)+4 {
+		t.Errorf("of a table without positions: %v", got)
+	}
+}
+
+// TestWithoutOffsets: a history that never was in Kafka has no positions; equal
+// rows count each, ties go by the rows' bytes, and known is the event time or a column.
+func TestWithoutOffsets(t *testing.T) {
+	s := newSource()
+	s.Connector = "iceberg"
+	v := &fqgw.FeatureView{Source: s, Keys: []fqgw.KeyColumn{{Name: "user_id", Column: colUser, Type: fqgw.Int8}}, Windows: []fqgw.Window{{Length: hour, Hop: minute}}}
+	for _, fn := range []string{"first_value", "last_value", "count"} {
+		v.Aggregates = append(v.Aggregates, fqgw.Aggregate{Func: fn, Args: []fqgw.Expr{sourceCol(s, colText)}, Type: fqgw.Text})
+	}
+	row := func(text string) raw {
+		r := raw{time: hour, known: hour, pos: fqgw.Position{Offset: fqgw.NoOffset}, row: make([]fqgw.Value, colUnused+1)}
+		r.row[colUser], r.row[colTime], r.row[colText] = fqgw.IntValue(1), fqgw.TimestampValue(hour), fqgw.TextValue(text)
+		r.row[colUnused] = fqgw.Null
+		return r
+	}
+	rows := []raw{row("b"), row("c"), row("a"), row("b")}
+	key, _ := fqgw.EncodeKey(fqgw.IntValue(1))
+	own := Columns(v)[:len(s.Columns)]
+	for range 2 {
+		for _, names := range [][]string{own, Columns(v)} {
+			err := Join(newLayout(t, v), []Probe{{Key: key, OK: true, T: hour, K: hour}}, records(t, s, names, rows), func(_ int, r *window.Reading) error {
+				if got := show(r.Slots[0]) + show(r.Slots[1]) + show(r.Slots[2]); got != "ac4" {
+					t.Errorf("got %s, want ac4", got)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		slices.Reverse(rows)
+	}
+	s.Known, s.KnownColumn = fqgw.KnownByColumn, colTime
+	rows[0].row[colTime] = fqgw.TimestampValue(hour)
+	if err := Join(newLayout(t, v), []Probe{{Key: key, OK: true, T: hour, K: hour - 1}}, records(t, s, own, rows), func(_ int, r *window.Reading) error {
+		if r.Exists {
+			t.Error("seen before it was known")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNullProbesAndBadHistories(t *testing.T) {
+	s := newSource()
+	v := &fqgw.FeatureView{Source: s, Keys: []fqgw.KeyColumn{{Name: "user_id", Column: colUser, Type: fqgw.Int8}}, Windows: []fqgw.Window{{Length: hour, Hop: minute}},
+		Aggregates: []fqgw.Aggregate{{Func: "count", Star: true, Type: fqgw.Int8}}}
+	l := newLayout(t, v)
+	n := 0
+	if err := Join(l, []Probe{{T: 5}, {OK: true, Key: "\x01i", T: 7, K: 7}}, records(t, s, nil, nil), func(i int, r *window.Reading) error {
+		if n++; r == nil || r.Exists {
+			t.Errorf("probe %d: %+v", i, r)
+		}
+		return nil
+	}); err != nil || n != 2 {
+		t.Errorf("%d answers, %v", n, err)
+	}
+	probe := []Probe{{OK: true, Key: "x", T: 1, K: 1}}
+	emit := func(int, *window.Reading) error { return nil }
+	rows := []raw{{row: make([]fqgw.Value, colUnused+1)}}
+	if err := Join(l, probe, records(t, s, []string{"user_id"}, rows), emit); fqgw.AsError(err).Code != fqgw.CodeUndefinedColumn {
+		t.Errorf("without the event time: %v", err)
+	}
+	other := newSource()
+	other.Columns[colUser].Type = fqgw.Bool
+	if err := Join(l, probe, records(t, other, []string{"user_id", "ts"}, rows), emit); fqgw.AsError(err).Code != fqgw.CodeDatatypeMismatch {
+		t.Errorf("a key of another type: %v", err)
+	}
+	broken := func(yield func(arrow.RecordBatch, error) bool) { yield(nil, fqgw.Errorf(fqgw.CodeIO, "disk")) }
+	if err := Join(l, probe, broken, emit); fqgw.AsError(err).Code != fqgw.CodeIO {
+		t.Errorf("a scan that fails: %v", err)
+	}
+	stop := fqgw.Errorf(fqgw.CodeQueryCanceled, "stop")
+	if err := Join(l, probe, records(t, s, nil, nil), func(int, *window.Reading) error { return stop }); err != stop {
+		t.Errorf("an emit that fails: %v", err)
+	}
+}

@@ -1,0 +1,230 @@
+package bind
+
+import (
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// assemble stacks the nodes of a SELECT: grouping, HAVING, windows, functions
+// that return sets, the projection, DISTINCT, ORDER BY, LIMIT.
+func (st *assembly) assemble() (plan.Node, error) {
+	if err := st.aggregate(); err != nil {
+		return nil, err
+	}
+	st.window()
+	if err := st.projectSets(); err != nil {
+		return nil, err
+	}
+	st.node = st.project()
+	if st.distinct && st.on == nil {
+		st.node = &plan.Distinct{Input: st.node}
+	}
+	if len(st.sort) > 0 {
+		st.node = &plan.Sort{Input: st.node, Keys: st.sortKeys()}
+	}
+	if st.on != nil {
+		d := &plan.Distinct{Input: st.node}
+		for _, i := range st.on {
+			d.On = append(d.On, st.output(i))
+		}
+		st.node = d
+	}
+	if st.limit != nil {
+		if st.limit.Ties != nil {
+			st.limit.Ties = st.sortKeys()
+		}
+		st.limit.Input = st.node
+		st.node = st.limit
+	}
+	if n := st.visible(); n < len(st.targets) {
+		cols := st.node.Columns()[:n]
+		p := &plan.Project{Input: st.node, Cols: cols}
+		for i := range cols {
+			p.Exprs = append(p.Exprs, st.output(i))
+		}
+		st.node = p
+	}
+	return st.node, nil
+}
+
+// output is target i as a column of the projection.
+func (st *assembly) output(i int) fqgw.Expr {
+	return &expr.Column{Index: i, Typ: st.targets[i].expr.Type(), Name: st.targets[i].name}
+}
+
+func (st *assembly) sortKeys() []plan.SortKey {
+	keys := make([]plan.SortKey, len(st.sort))
+	for i, s := range st.sort {
+		keys[i] = plan.SortKey{Expr: st.output(s.target), Desc: s.desc, NullsFirst: s.nullsFirst}
+	}
+	return keys
+}
+
+// each replaces the expressions above the FROM clause: targets, HAVING, and the
+// arguments of windows and sets.
+func (st *assembly) each(f func(fqgw.Expr) (fqgw.Expr, error)) error {
+	one := func(p *fqgw.Expr) error {
+		if *p == nil {
+			return nil
+		}
+		e, err := f(*p)
+		*p = e
+		return err
+	}
+	for i := range st.targets {
+		if err := one(&st.targets[i].expr); err != nil {
+			return err
+		}
+	}
+	if err := one(&st.having); err != nil {
+		return err
+	}
+	for i := range st.blk.windows {
+		if err := eachOfCall(&st.blk.windows[i], one); err != nil {
+			return err
+		}
+	}
+	for i := range st.blk.sets {
+		fn := *st.blk.sets[i].fn
+		fn.Args = append([]fqgw.Expr(nil), fn.Args...)
+		for j := range fn.Args {
+			if err := one(&fn.Args[j]); err != nil {
+				return err
+			}
+		}
+		st.blk.sets[i].fn = &fn
+	}
+	return nil
+}
+
+// eachOfCall visits the expressions of a window call that see the row.
+func eachOfCall(w *plan.WindowCall, one func(*fqgw.Expr) error) error {
+	lists := [][]fqgw.Expr{w.Args, w.Partition}
+	for _, l := range lists {
+		for i := range l {
+			if err := one(&l[i]); err != nil {
+				return err
+			}
+		}
+	}
+	for _, keys := range [][]plan.SortKey{w.Order, w.OrderBy} {
+		for i := range keys {
+			if err := one(&keys[i].Expr); err != nil {
+				return err
+			}
+		}
+	}
+	return one(&w.Filter)
+}
+
+// aggregate puts the Aggregate node below, if there is anything to group.
+func (st *assembly) aggregate() error {
+	if !st.grouped && len(st.blk.aggs) == 0 && st.having == nil {
+		return nil
+	}
+	f := st.newFolder()
+	if err := st.each(f.fold); err != nil {
+		return err
+	}
+	in := st.node.Columns()
+	agg := &plan.Aggregate{Input: st.node, Groups: st.groups, Aggs: st.blk.aggs, Sets: st.sets}
+	for _, g := range st.groups {
+		agg.Cols = append(agg.Cols, originOf(g, in))
+	}
+	for _, a := range st.blk.aggs {
+		agg.Cols = append(agg.Cols, plan.Column{Name: a.Func, Type: a.Type})
+	}
+	st.node = agg
+	if st.having != nil {
+		st.node = &plan.Filter{Input: agg, Cond: st.having}
+	}
+	return nil
+}
+
+// originOf describes an expression over a node's columns: a plain column keeps
+// the table column that it comes from.
+func originOf(e fqgw.Expr, in []plan.Column) plan.Column {
+	if c, ok := e.(*expr.Column); ok && c.Level == 0 && c.Index < len(in) {
+		col := in[c.Index]
+		col.Type = c.Typ
+		return col
+	}
+	return plan.Column{Name: "?column?", Type: e.Type()}
+}
+
+// window puts the Window node below.
+func (st *assembly) window() {
+	if len(st.blk.windows) == 0 {
+		return
+	}
+	in := st.node.Columns()
+	w := &plan.Window{Input: st.node, Calls: st.blk.windows, Cols: append([]plan.Column(nil), in...)}
+	for _, c := range st.blk.windows {
+		w.Cols = append(w.Cols, plan.Column{Name: c.Func, Type: c.Type})
+	}
+	st.node = w
+	st.blk.windows = nil
+	st.place(windowBase, setBase, len(in))
+}
+
+// place gives the placeholders between from and to their columns, which begin at width.
+func (st *assembly) place(from, to, width int) {
+	_ = st.each(func(e fqgw.Expr) (fqgw.Expr, error) {
+		return mapColumns(e, 0, func(c *expr.Column, depth int) fqgw.Expr {
+			if c.Level != depth || c.Index < from || c.Index >= to {
+				return c
+			}
+			d := *c
+			d.Index += width - from
+			return &d
+		}), nil
+	})
+}
+
+// projectSets puts the ProjectSet node below: the input's columns, then one for
+// each set-returning function.
+func (st *assembly) projectSets() error {
+	if len(st.blk.sets) == 0 {
+		return nil
+	}
+	in := st.node.Columns()
+	p := &plan.ProjectSet{Input: st.node, Cols: append([]plan.Column(nil), in...)}
+	for i, c := range in {
+		p.Exprs = append(p.Exprs, &expr.Column{Index: i, Typ: c.Type, Name: c.Name})
+		p.Sets = append(p.Sets, nil)
+	}
+	for _, s := range st.blk.sets {
+		fn := *s.fn
+		// The arguments see the input's row as the innermost outer row.
+		fn.Args = mapList(fn.Args, 0, outward(-1, 1))
+		p.Exprs = append(p.Exprs, nil)
+		p.Sets = append(p.Sets, &fn)
+		p.Cols = append(p.Cols, plan.Column{Name: s.name, Type: s.typ})
+	}
+	st.node = p
+	st.blk.sets = nil
+	st.place(setBase, groupBase, len(in))
+	return nil
+}
+
+// project puts the projection on top, unless it would change nothing.
+func (st *assembly) project() plan.Node {
+	in := st.node.Columns()
+	p := &plan.Project{Input: st.node}
+	same := len(in) == len(st.targets)
+	for i, t := range st.targets {
+		col := originOf(t.expr, in)
+		if !t.junk {
+			col.Name = t.name
+		}
+		p.Exprs = append(p.Exprs, t.expr)
+		p.Cols = append(p.Cols, col)
+		c, ok := t.expr.(*expr.Column)
+		same = same && ok && c.Level == 0 && c.Index == i && in[i] == col
+	}
+	if same && len(in) > 0 {
+		return st.node
+	}
+	return p
+}

@@ -1,0 +1,218 @@
+package bind
+
+import (
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/plan"
+	pg "github.com/pganalyze/pg_query_go/v6"
+)
+
+// cte is one WITH query. It is bound when it is first named.
+type cte struct {
+	node   *pg.CommonTableExpr
+	scope  *Scope // where the names of its query are looked up
+	refs   int    // how often it is named, at least
+	self   bool   // it names itself, under WITH RECURSIVE
+	busy   bool   // it is being bound
+	work   *plan.CTE
+	shared *plan.CTE
+	cols   []plan.Column
+}
+
+// with makes the scope that WITH opens; it stands for no row.
+func (b *Binder) with(s *pg.SelectStmt, parent *Scope) (*Scope, error) {
+	seen := map[string]bool{}
+	all := &Scope{parent: parent, site: parent, depth: parent.depth, ctes: map[string]*cte{}}
+	for _, n := range s.WithClause.Ctes {
+		x := n.GetCommonTableExpr()
+		if seen[x.Ctename] {
+			return nil, b.fail(x.Location, fqgw.CodeDuplicateAlias, "WITH query name %q specified more than once", x.Ctename)
+		}
+		seen[x.Ctename] = true
+		if x.Ctequery.GetSelectStmt() == nil {
+			return nil, b.fail(x.Location, fqgw.CodeFeatureNotSupported, "data-modifying statements in WITH are not supported")
+		}
+		if x.SearchClause != nil || x.CycleClause != nil {
+			return nil, b.fail(x.Location, fqgw.CodeFeatureNotSupported, "SEARCH and CYCLE are not supported")
+		}
+		c := &cte{node: x, refs: references(selectNode(s), x.Ctename), scope: all}
+		if s.WithClause.Recursive {
+			c.self = references(x.Ctequery, x.Ctename) > 0
+			all.ctes[x.Ctename] = c
+			continue
+		}
+		// Without RECURSIVE a WITH query sees those before it.
+		all = &Scope{parent: all, site: all, depth: parent.depth, ctes: map[string]*cte{x.Ctename: c}}
+	}
+	return all, nil
+}
+
+// references counts the places in a tree that may name the WITH query.
+func references(n *pg.Node, name string) int {
+	count := 0
+	if v := n.GetRangeVar(); v != nil && v.Schemaname == "" && v.Relname == name {
+		count++
+	}
+	children(n, func(c *pg.Node) { count += references(c, name) })
+	return count
+}
+
+// cteNode gives a plan for a reference to c from site, and its columns. With t,
+// an AS OF stands at the reference.
+func (b *Binder) cteNode(c *cte, site *Scope, t *times, loc int32) (plan.Node, error) {
+	name := c.node.Ctename
+	if c.busy {
+		if c.work == nil {
+			return nil, b.fail(loc, "42P19", "recursive reference to query %q must not appear within its non-recursive term", name)
+		}
+		return &plan.WorkTable{CTE: c.work, Cols: c.cols}, nil
+	}
+	if c.self {
+		if t != nil {
+			return nil, b.fail(loc, fqgw.CodeFeatureNotSupported, "AS OF cannot be applied to the recursive query %q", name)
+		}
+		if err := b.recursive(c); err != nil {
+			return nil, err
+		}
+		return &plan.CTEScan{CTE: c.shared, Cols: c.cols}, nil
+	}
+	if t == nil && c.shares() {
+		if c.shared == nil {
+			node, err := b.inlined(c, c.scope, nil)
+			if err != nil {
+				return nil, err
+			}
+			if free(node) == 0 { // else it sees outer rows and is run where it is named
+				c.shared, c.cols = &plan.CTE{Name: name, Plan: node}, node.Columns()
+			}
+		}
+		if c.shared != nil {
+			return &plan.CTEScan{CTE: c.shared, Cols: c.cols}, nil
+		}
+	}
+	return b.inlined(c, site, t)
+}
+
+// shares says whether c is run once for all its references.
+func (c *cte) shares() bool {
+	switch c.node.Ctematerialized {
+	case pg.CTEMaterialize_CTEMaterializeAlways:
+		return true
+	case pg.CTEMaterialize_CTEMaterializeNever:
+		return false
+	}
+	return c.refs > 1
+}
+
+// inlined binds the query of c to run at site.
+func (b *Binder) inlined(c *cte, site *Scope, t *times) (plan.Node, error) {
+	c.busy = true
+	defer func() { c.busy = false }()
+	sc := &Scope{parent: c.scope, site: site, depth: site.depth, times: t}
+	q, err := b.query(c.node.Ctequery.GetSelectStmt(), sc, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	cols, err := b.cteColumns(c, q.node)
+	if err != nil {
+		return nil, err
+	}
+	return renamed(q.node, cols), nil
+}
+
+// cteColumns are the columns of a WITH query under its column list.
+func (b *Binder) cteColumns(c *cte, n plan.Node) ([]plan.Column, error) {
+	cols := append([]plan.Column(nil), n.Columns()...)
+	names := strs(c.node.Aliascolnames)
+	if len(names) > len(cols) {
+		return nil, b.fail(c.node.Location, fqgw.CodeInvalidColumnRef, "WITH query %q has %d columns available but %d columns specified",
+			c.node.Ctename, len(cols), len(names))
+	}
+	for i, name := range names {
+		cols[i].Name = name
+	}
+	return cols, nil
+}
+
+// renamed is a node whose columns have other names.
+func renamed(n plan.Node, cols []plan.Column) plan.Node {
+	same := true
+	for i, c := range n.Columns() {
+		same = same && c == cols[i]
+	}
+	if same {
+		return n
+	}
+	if p, ok := n.(*plan.Project); ok {
+		return &plan.Project{Input: p.Input, Exprs: p.Exprs, Cols: cols}
+	}
+	return &plan.Project{Input: n, Exprs: columnsOf(n), Cols: cols}
+}
+
+// recursive binds a query that names itself: what is before UNION, then the
+// step over the work table.
+func (b *Binder) recursive(c *cte) error {
+	if c.shared != nil {
+		return nil
+	}
+	name, sel := c.node.Ctename, c.node.Ctequery.GetSelectStmt()
+	fail := func(code fqgw.Code, format string, args ...any) error {
+		return b.fail(c.node.Location, code, format, args...)
+	}
+	switch {
+	case sel.Op != pg.SetOperation_SETOP_UNION:
+		return fail("42P19", "recursive query %q does not have the form non-recursive-term UNION [ALL] recursive-term", name)
+	case len(sel.SortClause) > 0:
+		return fail(fqgw.CodeFeatureNotSupported, "ORDER BY in a recursive query is not implemented")
+	case sel.LimitCount != nil || sel.LimitOffset != nil:
+		return fail(fqgw.CodeFeatureNotSupported, "LIMIT in a recursive query is not implemented")
+	}
+	c.busy = true
+	defer func() { c.busy = false }()
+	sc := &Scope{parent: c.scope, site: c.scope, depth: c.scope.depth}
+	if sel.WithClause != nil {
+		var err error
+		if sc, err = b.with(sel, sc); err != nil {
+			return err
+		}
+	}
+	first, err := b.query(sel.Larg, sc, nil, false)
+	if err != nil {
+		return err
+	}
+	cols, err := b.cteColumns(c, first.node)
+	if err != nil {
+		return err
+	}
+	for i := range cols {
+		cols[i].Rel, cols[i].Att = 0, 0
+	}
+	work := &plan.CTE{Name: name, Plan: renamed(first.node, cols), Recursive: true, All: sel.All}
+	c.work, c.cols = work, cols
+	step, err := b.query(sel.Rarg, sc, nil, true)
+	if err != nil {
+		return err
+	}
+	types, err := b.commonColumns(first.node, step.node, "UNION", sel.Rarg)
+	if err != nil {
+		return err
+	}
+	for i, t := range types {
+		if t.OID != cols[i].Type.OID {
+			return b.fail(targetLocation(sel.Larg, i), fqgw.CodeDatatypeMismatch,
+				"recursive query %q column %d has type %s in non-recursive term but type %s overall", name, i+1, cols[i].Type.Base(), t.Base()).
+				WithHint("Cast the output of the non-recursive term to the correct type.")
+		}
+		types[i] = cols[i].Type
+	}
+	if work.Step, err = castColumns(step.node, types, func(i int, e fqgw.Expr) (fqgw.Expr, error) {
+		return expr.Cast(e, types[i], expr.Implicit)
+	}); err != nil {
+		return b.at(err, targetLocation(sel.Rarg, -1))
+	}
+	if free(work.Plan) > 0 || free(work.Step) > 0 {
+		return fail(fqgw.CodeFeatureNotSupported, "recursive query %q cannot use columns of an enclosing query", name)
+	}
+	c.shared = work
+	return nil
+}

@@ -1,0 +1,425 @@
+package bind
+
+import (
+	"slices"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/plan"
+	pg "github.com/pganalyze/pg_query_go/v6"
+)
+
+// service is a feature service taken apart: feature views joined on their keys,
+// and expressions over them (SEMANTICS §5).
+type service struct {
+	text    *Binder // binds what the view's text says
+	def     *fqgw.View
+	members []*member
+	targets []serviceTarget
+	class   map[memberKey]int // the service's join key that a member's key equals
+}
+
+// member is one feature view of a service.
+type member struct {
+	ft    *feature
+	outer bool             // joined by LEFT JOIN; the first is not
+	fixed map[int]*pg.Node // keys equated with an expression over the members before
+}
+
+type memberKey struct{ member, key int }
+
+// serviceTarget is an output of a service; from is the member's column that it
+// shows unchanged, if any.
+type serviceTarget struct {
+	name         string
+	node         *pg.Node
+	member, from int // -1: computed
+}
+
+// serviceFeature takes the text of a service apart. nil when it is not of that
+// form: then it is a plain view.
+func (b *Binder) serviceFeature(v *fqgw.View, sel *pg.SelectStmt) (*feature, error) {
+	if len(sel.FromClause) != 1 || sel.WithClause != nil || len(sel.DistinctClause) > 0 || sel.WhereClause != nil || len(sel.GroupClause) > 0 ||
+		sel.HavingClause != nil || len(sel.SortClause) > 0 || sel.LimitCount != nil || sel.LimitOffset != nil || sel.Larg != nil {
+		return nil, nil
+	}
+	s := &service{text: b, def: v, class: map[memberKey]int{}}
+	equal := [][2]memberKey{}
+	if ok, err := s.flatten(sel.FromClause[0], &equal); err != nil || !ok {
+		return nil, err
+	}
+	if !s.expand(sel.TargetList) {
+		return nil, nil
+	}
+	// Keys that are equated are one class; a class that an output shows is a join key.
+	root := map[memberKey]memberKey{}
+	var find func(memberKey) memberKey
+	find = func(k memberKey) memberKey {
+		if r, ok := root[k]; ok && r != k {
+			return find(r)
+		}
+		return k
+	}
+	for _, e := range equal {
+		root[find(e[0])] = find(e[1])
+	}
+	ft := &feature{service: s, plain: v, name: v.Name}
+	shown := map[memberKey]int{}
+	for i, t := range s.targets {
+		c := featureColumn{name: t.name, of: i, key: -1}
+		if t.member >= 0 {
+			m := s.members[t.member].ft
+			if k := m.cols[t.from].key; k >= 0 {
+				r := find(memberKey{t.member, k})
+				n, ok := shown[r]
+				if !ok {
+					n = len(ft.keys)
+					shown[r] = n
+					ft.keys, ft.keyName = append(ft.keys, m.keys[k]), append(ft.keyName, t.name)
+				}
+				c.key = n
+			}
+		}
+		ft.cols = append(ft.cols, c)
+	}
+	for i, m := range s.members {
+		for k := range m.ft.keys {
+			n, ok := shown[find(memberKey{i, k})]
+			if _, fixed := m.fixed[k]; !ok && !fixed {
+				return nil, nil
+			}
+			if ok {
+				s.class[memberKey{i, k}] = n
+			}
+		}
+	}
+	return ft, s.types(ft, sel)
+}
+
+// types gives the outputs the types of the view's columns.
+func (s *service) types(ft *feature, sel *pg.SelectStmt) error {
+	types := make([]fqgw.Type, 0, len(ft.cols))
+	for _, c := range s.def.Columns {
+		types = append(types, c.Type)
+	}
+	if len(types) != len(ft.cols) {
+		q, err := s.text.query(sel, &Scope{}, nil, false)
+		if err != nil {
+			return err
+		}
+		types = types[:0]
+		for _, c := range q.node.Columns() {
+			types = append(types, c.Type)
+		}
+	}
+	for i := range ft.cols {
+		ft.cols[i].typ = types[i]
+		if i < len(s.def.Columns) {
+			ft.cols[i].name = s.def.Columns[i].Name
+		}
+	}
+	return nil
+}
+
+// flatten collects the members of a join tree and the keys that it equates.
+func (s *service) flatten(n *pg.Node, equal *[][2]memberKey) (bool, error) {
+	j := n.GetJoinExpr()
+	if j == nil {
+		ft, err := s.text.feature(n, &Scope{})
+		if err != nil || ft == nil || ft.view == nil || ft.times != nil {
+			return false, err
+		}
+		s.members = append(s.members, &member{ft: ft, fixed: map[int]*pg.Node{}})
+		return true, nil
+	}
+	kind := joinKind(j)
+	if kind != plan.Inner && kind != plan.LeftOuter || j.IsNatural || j.Alias != nil || j.Rarg.GetJoinExpr() != nil {
+		return false, nil
+	}
+	for _, side := range []*pg.Node{j.Larg, j.Rarg} {
+		if ok, err := s.flatten(side, equal); err != nil || !ok {
+			return false, err
+		}
+	}
+	at := len(s.members) - 1
+	m := s.members[at]
+	m.outer = kind == plan.LeftOuter
+	done := map[int]bool{}
+	for _, c := range equalities(j.Quals) {
+		x := c.GetAExpr()
+		if x == nil || x.Kind != pg.A_Expr_Kind_AEXPR_OP || lastName(x.Name) != "=" {
+			return false, nil
+		}
+		own, other := x.Lexpr, x.Rexpr
+		i, k, ok := s.key(own)
+		if !ok || i != at {
+			own, other = other, own
+			i, k, ok = s.key(own)
+		}
+		if !ok || i != at || done[k] {
+			return false, nil
+		}
+		done[k] = true
+		if oi, ok, found := s.key(other); found && oi != at {
+			*equal = append(*equal, [2]memberKey{{at, k}, {oi, ok}})
+		} else {
+			m.fixed[k] = other
+		}
+	}
+	for _, name := range strs(j.UsingClause) {
+		k := m.ft.column(name)
+		if k < 0 || m.ft.cols[k].key < 0 || done[m.ft.cols[k].key] {
+			return false, nil
+		}
+		ref := &pg.Node{Node: &pg.Node_ColumnRef{ColumnRef: &pg.ColumnRef{Fields: []*pg.Node{pg.MakeStrNode(name)}}}}
+		oi, ok, found := s.key(ref)
+		if !found || oi == at {
+			return false, nil
+		}
+		done[m.ft.cols[k].key] = true
+		*equal = append(*equal, [2]memberKey{{at, m.ft.cols[k].key}, {oi, ok}})
+	}
+	return len(done) == len(m.ft.keys), nil
+}
+
+// key is the member's join key that an expression names.
+func (s *service) key(n *pg.Node) (member, key int, ok bool) {
+	i, c := s.column(n)
+	if i < 0 || s.members[i].ft.cols[c].key < 0 {
+		return 0, 0, false
+	}
+	return i, s.members[i].ft.cols[c].key, true
+}
+
+// column is the member's column that a reference names: of the first member that
+// has it, for the names that USING merges. -1 when n is none.
+func (s *service) column(n *pg.Node) (member, column int) {
+	ref := n.GetColumnRef()
+	if ref == nil {
+		return -1, -1
+	}
+	if _, star := isStar(n); star {
+		return -1, -1
+	}
+	names := strs(ref.Fields)
+	for i, m := range s.members {
+		if len(names) > 1 && m.ft.name != names[len(names)-2] {
+			continue
+		}
+		if c := m.ft.column(names[len(names)-1]); c >= 0 {
+			return i, c
+		}
+	}
+	return -1, -1
+}
+
+// expand lists the outputs; false where * cannot be told.
+func (s *service) expand(list []*pg.Node) bool {
+	for _, n := range list {
+		t := n.GetResTarget()
+		q, star := isStar(t.Val)
+		if !star {
+			name := t.Name
+			if name == "" {
+				name = columnName(t.Val)
+			}
+			i, c := s.column(t.Val)
+			s.targets = append(s.targets, serviceTarget{name, t.Val, i, c})
+			continue
+		}
+		if len(q) == 0 {
+			return false
+		}
+		for i, m := range s.members {
+			if m.ft.name != lastName(q) {
+				continue
+			}
+			for c, col := range m.ft.cols {
+				ref := &pg.ColumnRef{Fields: []*pg.Node{pg.MakeStrNode(m.ft.name), pg.MakeStrNode(col.name)}, Location: -1}
+				s.targets = append(s.targets, serviceTarget{col.name, &pg.Node{Node: &pg.Node_ColumnRef{ColumnRef: ref}}, i, c})
+			}
+		}
+	}
+	return true
+}
+
+// relation is what names the service's columns behind a spine of that width.
+func (s *service) relation(ft *feature, m *mentions, width int) *relation {
+	rel := &relation{name: ft.name, table: ft.name, schema: ft.schema, loc: ft.loc}
+	n := width
+	for _, c := range ft.cols {
+		rc := relColumn{name: c.name, index: -1, typ: c.typ}
+		if m.needs(ft.name, c.name) {
+			rc.index = n
+			n++
+		}
+		rel.cols = append(rel.cols, rc)
+	}
+	for _, p := range m.probes {
+		if i := ft.column(p.col); i >= 0 && (p.rel == "" || p.rel == ft.name) && rel.extra(p) < 0 {
+			if t := s.targets[ft.cols[i].of]; t.member >= 0 && ft.cols[i].key < 0 {
+				rel.extras = append(rel.extras, extra{kind: p.kind, column: p.col, index: n})
+				n++
+			}
+		}
+	}
+	return rel
+}
+
+// serviceJoin evaluates each feature view of a service by itself for the keys
+// of a spine's row (SEMANTICS §5), then the expressions. Joined by LEFT JOIN, no
+// missing row of one view makes another vanish.
+func (b *Binder) serviceJoin(spine *from, q *equating, at, known fqgw.Expr, left bool, on fqgw.Expr, m *mentions) (plan.Node, error) {
+	s, lat := q.ft.service, q.lat
+	node, keys, err := serviceKeys(spine.node, q.keys, at)
+	if err != nil {
+		return nil, err
+	}
+	// What is mentioned of the members: by the outputs that are mentioned.
+	used := &pg.SelectStmt{}
+	for i, c := range q.rel.cols {
+		if c.index >= 0 {
+			used.TargetList = append(used.TargetList, s.targets[q.ft.cols[i].of].node)
+		}
+	}
+	for _, mem := range s.members {
+		for _, n := range mem.fixed {
+			used.TargetList = append(used.TargetList, n)
+		}
+	}
+	inner := mentioned(used)
+	for _, e := range q.rel.extras {
+		t := s.targets[q.ft.cols[q.ft.column(e.column)].of]
+		mem := s.members[t.member].ft
+		inner.probes = append(inner.probes, probe{kind: e.kind, rel: mem.name, col: mem.cols[t.from].name})
+	}
+	sc := &Scope{site: lat, depth: lat.depth + 1}
+	for i, mem := range s.members {
+		vals, places := make([]fqgw.Expr, len(mem.ft.keys)), make([]int, len(mem.ft.keys))
+		for k := range vals {
+			places[k] = -1
+			if n, ok := s.class[memberKey{i, k}]; ok {
+				vals[k] = keys[n]
+				places[k] = keys[n].(*expr.Column).Index
+				continue
+			}
+			e, err := s.text.bind(mem.fixed[k], &clause{sc: sc, name: "JOIN conditions"})
+			if err != nil {
+				return nil, b.inView(err, s.def, q.ft.loc)
+			}
+			ok := false
+			if vals[k], ok = keyValue(e, mem.ft.keys[k]); !ok {
+				return nil, b.fail(q.ft.loc, fqgw.CodeDatatypeMismatch, "join key %q of %q is of type %s, not %s", mem.ft.keyName[k], mem.ft.name, mem.ft.keys[k], e.Type())
+			}
+		}
+		rel, outs, cols := mem.ft.relationOver(inner, len(node.Columns()), places)
+		sc.rels = append(sc.rels, rel)
+		outer := left || mem.outer
+		if outer && len(outs) == 0 {
+			continue
+		}
+		node = &plan.FeatureJoin{Input: node, View: mem.ft.view, Keys: vals, At: at, Known: known, Left: outer,
+			Outputs: outs, Cols: append(slices.Clone(node.Columns()), cols...)}
+	}
+	width := spine.width()
+	p := &plan.Project{Input: node, Exprs: columnsOf(spine.node), Cols: slices.Clone(spine.node.Columns())}
+	for i, c := range q.rel.cols {
+		if c.index < 0 {
+			continue
+		}
+		t := s.targets[q.ft.cols[i].of]
+		e, err := s.text.bind(t.node, &clause{sc: sc, name: "SELECT"})
+		if err == nil {
+			e, err = expr.Cast(e, c.typ, expr.Assignment)
+		}
+		if err == nil && left && t.member < 0 && len(keys) > 0 {
+			e, err = whenNotNull(keys[:1], e) // a NULL key gives NULL everywhere
+		}
+		if err != nil {
+			return nil, b.inView(err, s.def, q.ft.loc)
+		}
+		p.Exprs = append(p.Exprs, e)
+		p.Cols = append(p.Cols, plan.Column{Name: c.name, Type: e.Type(), Rel: s.def.OID, Att: int16(q.ft.cols[i].of + 1)})
+	}
+	for _, x := range q.rel.extras {
+		t := s.targets[q.ft.cols[q.ft.column(x.column)].of]
+		rel := sc.rels[t.member]
+		e := rel.extras[rel.extra(probe{kind: x.kind, col: s.members[t.member].ft.cols[t.from].name})]
+		c := node.Columns()[e.index]
+		p.Exprs, p.Cols = append(p.Exprs, &expr.Column{Index: e.index, Typ: c.Type, Name: c.Name}), append(p.Cols, c)
+	}
+	return serviceOn(p, width, left, on)
+}
+
+// serviceOn applies the further ON conditions: an inner join drops the row, a
+// left join makes the service's columns NULL.
+func serviceOn(p *plan.Project, width int, left bool, on fqgw.Expr) (plan.Node, error) {
+	if on == nil {
+		return p, nil
+	}
+	if !left {
+		return &plan.Filter{Input: p, Cond: on}, nil
+	}
+	out := &plan.Project{Input: p, Exprs: columnsOf(p), Cols: p.Cols}
+	for i := width; i < len(out.Exprs); i++ {
+		e, err := expr.Case(nil, []expr.When{{Cond: on, Result: out.Exprs[i]}}, nil)
+		if err != nil {
+			return nil, err
+		}
+		out.Exprs[i] = e
+	}
+	return out, nil
+}
+
+// serviceKeys gives the join keys as columns of the spine. Several keys, or a
+// time by row, are NULL together: a partly NULL key is no entity.
+func serviceKeys(spine plan.Node, keys []fqgw.Expr, at fqgw.Expr) (plan.Node, []fqgw.Expr, error) {
+	guards := []fqgw.Expr{}
+	for _, k := range keys {
+		if c, ok := k.(*expr.Const); !ok || c.Val.IsNull() {
+			guards = append(guards, k)
+		}
+	}
+	if at != nil && varies(at) {
+		guards = append(guards, at)
+	}
+	if len(keys) == 0 {
+		return spine, nil, nil
+	}
+	if c, ok := keys[0].(*expr.Column); ok && len(keys) == 1 && len(guards) == 1 && c.Level == 0 {
+		return spine, keys, nil
+	}
+	p := &plan.Project{Input: spine, Exprs: columnsOf(spine), Cols: slices.Clone(spine.Columns())}
+	out := make([]fqgw.Expr, len(keys))
+	for i, k := range keys {
+		others := slices.DeleteFunc(slices.Clone(guards), func(g fqgw.Expr) bool { return g == k })
+		e, err := whenNotNull(others, k)
+		if err != nil {
+			return nil, nil, err
+		}
+		name := "key" + itoa(i+1)
+		out[i] = &expr.Column{Index: len(p.Exprs), Typ: e.Type(), Name: name}
+		p.Exprs, p.Cols = append(p.Exprs, e), append(p.Cols, plan.Column{Name: name, Type: e.Type()})
+	}
+	return p, out, nil
+}
+
+// whenNotNull is e where none of the others is NULL, else NULL.
+func whenNotNull(others []fqgw.Expr, e fqgw.Expr) (fqgw.Expr, error) {
+	if len(others) == 0 {
+		return e, nil
+	}
+	var tests []fqgw.Expr
+	for _, o := range others {
+		t, err := expr.IsNull(o, true)
+		if err != nil {
+			return nil, err
+		}
+		tests = append(tests, t)
+	}
+	cond, err := expr.And(tests...)
+	if err != nil {
+		return nil, err
+	}
+	return expr.Case(nil, []expr.When{{Cond: cond, Result: e}}, nil)
+}

@@ -1,0 +1,147 @@
+package planner
+
+import (
+	"context"
+	"strings"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/exec"
+	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/pgcatalog"
+)
+
+// The methods below make a Session an fqgw.Session: what expressions may ask.
+
+// SetSetting is set_config().
+func (s *Session) SetSetting(name, value string, local bool) error { return s.set(name, value, local) }
+
+// User is the session's user.
+func (s *Session) User() string { return s.options.User }
+
+// Database is the session's database.
+func (s *Session) Database() string { return s.options.Database }
+
+// BackendPID is the number that CancelRequest and pg_cancel_backend name.
+func (s *Session) BackendPID() int32 { return s.options.PID }
+
+// Catalog is what the session sees.
+func (s *Session) Catalog() *fqgw.Catalog { return s.catalog() }
+
+// TempTable is the session's temporary table behind a scan.
+func (s *Session) TempTable(t *fqgw.Table) *exec.TempTable {
+	if temp := s.temp[t.Name]; temp != nil && temp.Table == t {
+		return temp
+	}
+	return nil
+}
+
+// Notify sends a notice.
+func (s *Session) Notify(message, hint string) { s.notify(message, hint) }
+
+// Call runs the functions that reach beyond the expression library.
+func (s *Session) Call(ctx context.Context, name string, args []fqgw.Value) (fqgw.Value, bool, error) {
+	e := s.planner.engine
+	switch name {
+	case "fqgw.sync":
+		return fqgw.TextValue(""), true, e.Sync(ctx)
+	case "fqgw.now":
+		return fqgw.TimestampValue(e.Now()), true, nil
+	case "fqgw.advance":
+		span := args[0].Span()
+		if span.Months != 0 {
+			return fqgw.Null, true, fqgw.Errorf(fqgw.CodeInvalidParameter, "the clock moves by days and shorter units, not by months")
+		}
+		t, err := e.Clock().Advance(int64(span.Days)*86_400_000_000 + span.Micros)
+		return fqgw.TimestampValue(t), true, err
+	case "pg_cancel_backend", "pg_terminate_backend":
+		return fqgw.BoolValue(s.planner.cancel(int32(args[0].Int()), name == "pg_terminate_backend")), true, nil
+	case "regclass_in":
+		oid, err := s.classOID(args[0].Str())
+		return fqgw.IntValue(int64(oid)), true, err
+	case "regclass_out":
+		return fqgw.TextValue(s.className(uint32(args[0].Int()))), true, nil
+	}
+	return fqgw.Null, false, nil
+}
+
+func (p *Planner) cancel(pid int32, terminate bool) bool {
+	p.mu.Lock()
+	s := p.sessions[pid]
+	p.mu.Unlock()
+	if s == nil || s.options.Cancel == nil {
+		return false
+	}
+	s.options.Cancel(terminate)
+	return true
+}
+
+// classOID resolves the text of a regclass; 42P01.
+func (s *Session) classOID(text string) (uint32, error) {
+	schema, name := splitName(text)
+	schemas := []string{schema}
+	if schema == "" {
+		schemas = append([]string{"pg_catalog"}, append(searchPath(s.settings.values["search_path"]), "public")...)
+	}
+	for _, sc := range schemas {
+		if oid, ok := pgcatalog.ClassOID(s.catalog(), sc, name); ok {
+			return oid, nil
+		}
+	}
+	return 0, fqgw.Errorf(fqgw.CodeUndefinedTable, "relation \"%s\" does not exist", text)
+}
+
+// className is the text of a regclass: qualified unless it is in the search path.
+func (s *Session) className(oid uint32) string {
+	schema, name, ok := pgcatalog.ClassName(s.catalog(), oid)
+	if !ok {
+		return expr.Text(fqgw.IntValue(int64(oid)), fqgw.OID, nil)
+	}
+	name = quoteIfNeeded(name)
+	if schema == "pg_catalog" {
+		return name
+	}
+	for _, p := range searchPath(s.settings.values["search_path"]) {
+		if p == schema {
+			return name
+		}
+	}
+	return quoteIfNeeded(schema) + "." + name
+}
+
+// splitName splits a possibly quoted and qualified name.
+func splitName(text string) (schema, name string) {
+	var parts []string
+	var b strings.Builder
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"' && quoted && i+1 < len(text) && text[i+1] == '"':
+			b.WriteByte('"')
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == '.' && !quoted:
+			parts = append(parts, b.String())
+			b.Reset()
+		case !quoted && c >= 'A' && c <= 'Z':
+			b.WriteByte(c + 'a' - 'A')
+		default:
+			b.WriteByte(c)
+		}
+	}
+	parts = append(parts, b.String())
+	if n := len(parts); n > 1 {
+		return parts[n-2], parts[n-1]
+	}
+	return "", parts[0]
+}
+
+func quoteIfNeeded(name string) string {
+	for i, r := range name {
+		if r == '_' || r >= 'a' && r <= 'z' || i > 0 && (r >= '0' && r <= '9' || r == '$') {
+			continue
+		}
+		return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+	}
+	return name
+}

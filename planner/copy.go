@@ -1,0 +1,77 @@
+package planner
+
+import (
+	"context"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/exec"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// runInsert runs INSERT; in a block the rows are checked and written at COMMIT.
+func (s *Session) runInsert(env *fqgw.Env, st *plan.Insert) (int64, error) {
+	rows, err := s.planner.engine.Run(env, st.Query)
+	if err != nil {
+		return 0, err
+	}
+	return s.insert(env.Ctx, exec.Target{Source: st.Source, Table: st.Table, Fields: st.Fields}, rows)
+}
+
+func (s *Session) insert(ctx context.Context, t exec.Target, rows fqgw.Rows) (int64, error) {
+	e := s.planner.engine
+	if t.Table != nil && s.TempTable(t.Table) != nil {
+		return e.Insert(ctx, s, t, rows)
+	}
+	if !s.tx.block && !s.tx.many {
+		var n int64
+		err := s.change(ctx, exec.Change{Tag: "INSERT", Write: func(ctx context.Context, _ func(string, string)) (err error) {
+			n, err = e.Insert(ctx, s, t, rows)
+			return err
+		}})
+		return n, err
+	}
+	all, err := exec.Collect(rows)
+	if err != nil {
+		return 0, err
+	}
+	return int64(len(all)), s.change(ctx, exec.Change{Tag: "INSERT", Write: func(ctx context.Context, _ func(string, string)) error {
+		_, err := e.Insert(ctx, s, t, exec.Slice(all))
+		return err
+	}})
+}
+
+// copyIn is the part of COPY … FROM STDIN that the session does: the caller
+// decodes the client's data.
+func (s *Session) copyIn(st *plan.CopyFrom) *CopyIn {
+	t := exec.Target{Source: st.Source, Table: st.Table, Fields: st.Fields}
+	return &CopyIn{Format: st.Format, Types: t.Types(), Run: func(ctx context.Context, rows fqgw.Rows) (int64, error) {
+		return s.insert(ctx, t, rows)
+	}}
+}
+
+// runCopyTo runs COPY … TO: to the client, or to a Parquet, CSV or text file.
+func (s *Session) runCopyTo(env *fqgw.Env, st *plan.CopyTo) (*Result, error) {
+	e := s.planner.engine
+	rows, err := e.Run(env, st.Query)
+	if err != nil {
+		return nil, err
+	}
+	cols := st.Query.Columns()
+	if st.Path == "" {
+		return &Result{CopyOut: &CopyOut{Format: st.Format, Columns: cols, Rows: rows}, Tag: countTag("COPY")}, nil
+	}
+	if st.Format.Name != "parquet" {
+		rows.Close()
+		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "COPY to a file writes Parquet only").
+			WithHint("Write (FORMAT parquet), or COPY … TO STDOUT.")
+	}
+	file := make([]fqgw.Column, len(cols))
+	for i, c := range cols {
+		file[i] = fqgw.Column{Name: c.Name, Type: c.Type}
+	}
+	n, err := e.CopyToParquet(env.Ctx, st.Path, file, rows)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Tag: func(int64) string { return countTag("COPY")(n) }}, nil
+}

@@ -1,0 +1,243 @@
+package define
+
+import (
+	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/bind"
+	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/stream/window"
+)
+
+// windowed analyses a view over windows. Every aggregate becomes a slot, and
+// the expression around it one over (join keys…, slots…).
+func (f *definition) windowed() error {
+	if len(f.sel.SortClause) > 0 {
+		return f.invalid(leftmost(f.sel.SortClause[0]), "a feature view of windows cannot have ORDER BY").WithHint("Order the rows where the view is read.")
+	}
+	if err := f.windowClause(); err != nil {
+		return err
+	}
+	reads := make([]*pg.Node, len(f.sel.TargetList))
+	for i, n := range f.sel.TargetList {
+		t := n.GetResTarget()
+		var err error
+		if reads[i], err = f.slotted(t.Val); err != nil {
+			return err
+		}
+	}
+	if len(f.used) == 0 {
+		return f.invalid(f.where(), "a feature view needs a window aggregate or DISTINCT ON").
+			WithHint("Write count(*) OVER (PARTITION BY key ORDER BY event_time RANGE '5 minutes' PRECEDING), or SELECT DISTINCT ON (key) … ORDER BY key, event_time DESC.")
+	}
+	sc := f.readScope()
+	for i, n := range f.sel.TargetList {
+		t := n.GetResTarget()
+		if c, err := f.column(t.Val); err != nil {
+			return err
+		} else if c >= 0 && f.key(c) >= 0 {
+			f.output(t, f.key(c), fqgw.Feature{})
+			continue
+		}
+		if err := f.onlyKeys(reads[i]); err != nil {
+			return err
+		}
+		e, err := f.expr(reads[i], sc)
+		if err != nil {
+			return err
+		}
+		feature, err := f.readFeature(e, leftmost(t.Val))
+		if err != nil {
+			return err
+		}
+		f.output(t, -1, feature)
+	}
+	return f.finish()
+}
+
+// readScope names the row (join keys…, slots…).
+func (f *definition) readScope() *bind.Scope {
+	var cols []fqgw.Column
+	for _, k := range f.view.Keys {
+		c := f.view.Source.Columns[k.Column]
+		cols = append(cols, fqgw.Column{Name: c.Name, Type: c.Type})
+	}
+	for i, t := range f.view.SlotTypes() {
+		cols = append(cols, fqgw.Column{Name: slotName(i), Type: t})
+	}
+	return bind.ColumnsScope(f.rel, cols)
+}
+
+// slotted is an expression with its window aggregates replaced by slots.
+func (f *definition) slotted(n *pg.Node) (*pg.Node, error) {
+	var failed error
+	out := edited(n, func(n *pg.Node) *pg.Node {
+		if failed != nil {
+			return n
+		}
+		if s := n.GetSubLink(); s != nil {
+			failed = f.invalid(s.Location, "a feature view cannot have a subquery").WithHint("Join other relations where the view is read.")
+			return n
+		}
+		c := n.GetFuncCall()
+		if c == nil {
+			return nil
+		}
+		if c.Over == nil {
+			failed = f.lonely(c)
+			return nil
+		}
+		slot, err := f.aggregate(c)
+		if err != nil {
+			failed = err
+			return n
+		}
+		return columnRef(slotName(slot), c.Location)
+	})
+	return out, failed
+}
+
+// lonely refuses an aggregate without OVER.
+func (f *definition) lonely(c *pg.FuncCall) error {
+	name := last(words(c.Funcname))
+	if !c.AggStar && c.AggFilter == nil && !c.AggDistinct && !c.AggWithinGroup && !isAggregate(name) {
+		return nil
+	}
+	return f.invalid(c.Location, "aggregate %s needs a window in a feature view", name).
+		WithHint("Write %s(…) OVER (PARTITION BY key ORDER BY event_time RANGE '5 minutes' PRECEDING).", name)
+}
+
+// isAggregate says whether a name is an aggregate's, supported or not.
+func isAggregate(name string) bool {
+	if expr.HasFunc(name) {
+		return false
+	}
+	params := make([]fqgw.Value, window.Params(name))
+	for i := range params {
+		params[i] = fqgw.FloatValue(0.5)
+	}
+	for _, t := range []fqgw.Type{fqgw.Int8, fqgw.Bool} {
+		if _, _, err := window.ResultType(name, []fqgw.Type{t}, params, false); err == nil || fqgw.AsError(err).Code == fqgw.CodeFeatureNotSupported {
+			return true
+		}
+	}
+	return false
+}
+
+// onlyKeys refuses columns of the source that are neither join keys nor inside an aggregate.
+func (f *definition) onlyKeys(n *pg.Node) error {
+	var failed error
+	visit(n, func(n *pg.Node) bool {
+		r := n.GetColumnRef()
+		if r == nil || failed != nil {
+			return failed == nil
+		}
+		if strings.HasPrefix(last(words(r.Fields)), "_fq_slot_") {
+			return false
+		}
+		i, err := f.column(n)
+		switch {
+		case err != nil:
+			failed = err
+		case i < 0 || f.key(i) < 0:
+			failed = f.invalid(r.Location, "column \"%s\" is neither a join key nor inside a window aggregate", last(words(r.Fields))).
+				WithHint("Write last_value(%[1]s) OVER w for its newest value, or add it to PARTITION BY.", last(words(r.Fields)))
+		}
+		return false
+	})
+	return failed
+}
+
+// aggregate is the slot of a window aggregate; equal ones share a slot.
+func (f *definition) aggregate(c *pg.FuncCall) (int, error) {
+	names := words(c.Funcname)
+	name := strings.ToLower(last(names))
+	if len(names) > 1 && names[0] != "pg_catalog" && names[0] != "fqgw" {
+		return 0, f.fail(c.Location, fqgw.CodeInvalidSchema, "schema \"%s\" does not exist", names[0])
+	}
+	switch {
+	case c.AggDistinct && name == "count":
+		return 0, f.unsupported(c.Location, "count(DISTINCT) in a feature view").WithHint("Use approx_count_distinct(x).")
+	case c.AggDistinct:
+		return 0, f.unsupported(c.Location, "DISTINCT in an aggregate of a feature view").WithHint("Use approx_count_distinct(x) for a count.")
+	case c.AggWithinGroup:
+		return 0, f.unsupported(c.Location, "WITHIN GROUP in a feature view").WithHint("Use approx_percentile(x, q).")
+	case len(c.AggOrder) > 0:
+		return 0, f.unsupported(c.Location, "ORDER BY in an aggregate of a feature view").WithHint("Events are in the order of their time.")
+	case c.FuncVariadic:
+		return 0, f.unsupported(c.Location, "VARIADIC in an aggregate of a feature view")
+	}
+	a := fqgw.Aggregate{Func: name, Star: c.AggStar}
+	if err := f.arguments(c, &a); err != nil {
+		return 0, err
+	}
+	if c.AggFilter != nil {
+		var err error
+		if a.Filter, err = f.condition(c.AggFilter, "FILTER"); err != nil {
+			return 0, err
+		}
+	}
+	w, err := f.over(c.Over)
+	if err != nil {
+		return 0, err
+	}
+	a.Window = w.slot
+	key := slotKey(a.Func, a.Star, text(a.Args), a.Params, text([]fqgw.Expr{a.Filter}), a.Window)
+	if i, ok := f.slots[key]; ok {
+		return i, nil
+	}
+	i := len(f.view.Aggregates)
+	f.slots[key] = i
+	f.view.Aggregates = append(f.view.Aggregates, a)
+	return i, nil
+}
+
+// arguments binds and types the arguments of an aggregate.
+func (f *definition) arguments(c *pg.FuncCall, a *fqgw.Aggregate) error {
+	params := min(window.Params(a.Func), len(c.Args))
+	var types []fqgw.Type
+	for i, n := range c.Args {
+		constant := i >= len(c.Args)-params && i > 0
+		e, err := f.expr(n, f.row)
+		if err != nil {
+			return err
+		}
+		if !constant {
+			a.Args, types = append(a.Args, e), append(types, e.Type())
+			continue
+		}
+		if !expr.Constant(e) {
+			return f.fail(leftmost(n), fqgw.CodeInvalidParameter, "the last argument of %s must be a constant", a.Func)
+		}
+		v, err := e.Eval(&fqgw.Env{}, nil)
+		if err != nil {
+			return f.at(err, leftmost(n))
+		}
+		a.Params = append(a.Params, v)
+	}
+	want, result, err := window.ResultType(a.Func, types, a.Params, a.Star)
+	if err != nil {
+		return f.at(err, c.Location)
+	}
+	a.Type = result
+	for i := range a.Args {
+		if a.Args[i], err = expr.Cast(a.Args[i], want[i], expr.Implicit); err != nil {
+			return f.at(err, leftmost(c.Args[i]))
+		}
+	}
+	return nil
+}
+
+// text is what expressions compute, for comparing them.
+func text(list []fqgw.Expr) string {
+	var b strings.Builder
+	for _, e := range list {
+		if e != nil {
+			b.WriteString(e.String())
+		}
+		b.WriteByte(0)
+	}
+	return b.String()
+}

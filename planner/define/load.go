@@ -1,0 +1,157 @@
+package define
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/bind"
+	"github.com/fqgw/fqgw/planner/parse"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// Load binds the stored definitions: sources, then feature views, tables and
+// views. What was decided when they were made, or changed by ALTER and COMMENT,
+// is in Object.Props: "history", "history_since" (microseconds), "comment",
+// "comment.<column>" and "default.<feature>" (the SQL of a constant; NULL is
+// none, whatever the definition's COALESCE says).
+//
+// A view whose text does not bind any more is kept without columns: its text is
+// bound at each use, and says then what is missing.
+func Load(defs fqgw.Definitions) (*fqgw.Catalog, error) {
+	cat := (*fqgw.Catalog)(nil).Clone()
+	cat.Version = defs.Version
+	objects := slices.Clone(defs.Objects)
+	slices.SortFunc(objects, func(a, b fqgw.Object) int { return int(int64(a.OID) - int64(b.OID)) })
+	for _, kind := range []string{"source", "feature view", "table"} {
+		for i := range objects {
+			if o := &objects[i]; o.Kind == kind {
+				if err := load(cat, o); err != nil {
+					return nil, fmt.Errorf("%s %s: %w", o.Kind, o.Name, err)
+				}
+			}
+		}
+	}
+	loadViews(cat, objects)
+	return cat, nil
+}
+
+// bound is the statement behind an object.
+func bound(cat *fqgw.Catalog, o *fqgw.Object) (plan.Statement, error) {
+	stmts, err := parse.Parse(o.SQL)
+	if err != nil {
+		return nil, err
+	}
+	if len(stmts) != 1 {
+		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "the stored definition has %d statements", len(stmts))
+	}
+	return (&Definer{Binder: &bind.Binder{Catalog: cat}}).Bind(stmts[0])
+}
+
+func load(cat *fqgw.Catalog, o *fqgw.Object) error {
+	st, err := bound(cat, o)
+	if err != nil {
+		return err
+	}
+	switch st := st.(type) {
+	case *plan.CreateSource:
+		s := st.Source
+		s.OID, s.Name, s.GateVersion, s.Comment = o.OID, o.Name, o.Version, o.Props["comment"]
+		if h := o.Props["history"]; h != "" {
+			s.History = h
+		}
+		columnComments(s.Columns, o)
+		cat.Sources[o.Name] = s
+	case *plan.CreateTable:
+		t := st.Table
+		t.OID, t.Name, t.History, t.Comment = o.OID, o.Name, o.Props["history"], o.Props["comment"]
+		if t.History == "" {
+			t.History = "lake." + o.Name
+		}
+		columnComments(t.Columns, o)
+		cat.Tables[o.Name] = t
+	case *plan.CreateFeatureView:
+		cat.Features[o.Name] = st.View
+		return featureProps(cat, st.View, o)
+	default:
+		return fqgw.Errorf(fqgw.CodeDataCorrupted, "the stored definition is no %s", o.Kind)
+	}
+	return nil
+}
+
+func columnComments(cols []fqgw.Column, o *fqgw.Object) {
+	for i := range cols {
+		cols[i].Comment = o.Props["comment."+cols[i].Name]
+	}
+}
+
+// featureProps applies what ALTER and COMMENT changed, and the numbers.
+func featureProps(cat *fqgw.Catalog, v *fqgw.FeatureView, o *fqgw.Object) error {
+	v.OID, v.Name, v.Version, v.State, v.Comment = o.OID, o.Name, o.Version, o.State, o.Props["comment"]
+	if since := o.Props["history_since"]; since != "" {
+		var err error
+		if v.HistorySince, err = strconv.ParseInt(since, 10, 64); err != nil {
+			return fqgw.Errorf(fqgw.CodeDataCorrupted, "history_since is %q", since)
+		}
+	}
+	for i := range v.Features {
+		v.Features[i].Comment = o.Props["comment."+v.Features[i].Name]
+	}
+	for prop, sql := range o.Props {
+		name, ok := strings.CutPrefix(prop, "default.")
+		if !ok {
+			continue
+		}
+		i := featureIndex(v, name)
+		if i < 0 {
+			continue // a later version has no such feature
+		}
+		n, err := parse.Expr(sql)
+		if err != nil {
+			return err
+		}
+		d := &Definer{Binder: &bind.Binder{Catalog: cat}}
+		if v.Features[i].Default, _, err = d.defaultValue(n, v.Features[i].Type); err != nil {
+			return err
+		}
+		v.Options[prop] = sql
+	}
+	return nil
+}
+
+// loadViews binds views until no further one binds: they may read each other.
+func loadViews(cat *fqgw.Catalog, objects []fqgw.Object) {
+	var left []*fqgw.Object
+	for i := range objects {
+		if objects[i].Kind == "view" {
+			left = append(left, &objects[i])
+		}
+	}
+	keep := func(v *fqgw.View, o *fqgw.Object) {
+		v.OID, v.Name, v.SQL, v.Comment = o.OID, o.Name, o.SQL, o.Props["comment"]
+		columnComments(v.Columns, o)
+		cat.Views[o.Name] = v
+	}
+	for again := true; again; {
+		again = false
+		left = slices.DeleteFunc(left, func(o *fqgw.Object) bool {
+			st, err := bound(cat, o)
+			v, ok := st.(*plan.CreateView)
+			if err != nil || !ok {
+				return false
+			}
+			keep(v.View, o)
+			again = true
+			return true
+		})
+	}
+	for _, o := range left {
+		v := &fqgw.View{}
+		if stmts, err := parse.Parse(o.SQL); err == nil && len(stmts) == 1 {
+			v.Query = stmts[0].Body()
+		}
+		keep(v, o)
+	}
+}

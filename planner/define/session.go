@@ -1,0 +1,283 @@
+package define
+
+import (
+	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// session binds the statements that concern the session, those that are
+// accepted without effect, and refuses the rest by name.
+func (d *Definer) session(n *pg.Node) (plan.Statement, error) {
+	switch x := n.Node.(type) {
+	case *pg.Node_VariableSetStmt:
+		return d.set(x.VariableSetStmt)
+	case *pg.Node_VariableShowStmt:
+		return &plan.Show{Name: x.VariableShowStmt.Name}, nil
+	case *pg.Node_TransactionStmt:
+		return d.transaction(x.TransactionStmt)
+	case *pg.Node_PrepareStmt:
+		return d.prepare(x.PrepareStmt)
+	case *pg.Node_ExecuteStmt:
+		st := &plan.Execute{Name: x.ExecuteStmt.Name}
+		for _, p := range x.ExecuteStmt.Params {
+			e, err := d.Binder.Expr(p, nil)
+			if err != nil {
+				return nil, err
+			}
+			st.Args = append(st.Args, e)
+		}
+		return st, nil
+	case *pg.Node_DeallocateStmt:
+		return &plan.Deallocate{Name: x.DeallocateStmt.Name}, nil
+	case *pg.Node_DiscardStmt:
+		return &plan.Discard{What: strings.TrimPrefix(x.DiscardStmt.Target.String(), "DISCARD_")}, nil
+	case *pg.Node_ListenStmt:
+		return &plan.NoOp{Tag: "LISTEN", Notice: "LISTEN has no effect: fqgw sends no notifications"}, nil
+	case *pg.Node_UnlistenStmt:
+		return &plan.NoOp{Tag: "UNLISTEN"}, nil
+	case *pg.Node_NotifyStmt:
+		return &plan.NoOp{Tag: "NOTIFY", Notice: "NOTIFY has no effect: fqgw sends no notifications"}, nil
+	case *pg.Node_LockStmt:
+		return &plan.NoOp{Tag: "LOCK TABLE", Notice: "LOCK has no effect: readers and writers never wait for each other"}, nil
+	case *pg.Node_GrantStmt:
+		if x.GrantStmt.IsGrant {
+			return &plan.NoOp{Tag: "GRANT", Notice: "GRANT has no effect: there are no privileges"}, nil
+		}
+		return &plan.NoOp{Tag: "REVOKE", Notice: "REVOKE has no effect: there are no privileges"}, nil
+	case *pg.Node_VacuumStmt:
+		if x.VacuumStmt.IsVacuumcmd {
+			return &plan.NoOp{Tag: "VACUUM", Notice: "VACUUM has nothing to do"}, nil
+		}
+		return &plan.NoOp{Tag: "ANALYZE", Notice: "ANALYZE has nothing to do"}, nil
+	case *pg.Node_ConstraintsSetStmt:
+		return &plan.NoOp{Tag: "SET CONSTRAINTS"}, nil
+	case *pg.Node_ClosePortalStmt:
+		if x.ClosePortalStmt.Portalname == "" { // ALL
+			return &plan.NoOp{Tag: "CLOSE CURSOR ALL"}, nil
+		}
+		return nil, d.fail(-1, fqgw.CodeInvalidCursor, "cursor \"%s\" does not exist", x.ClosePortalStmt.Portalname)
+	case *pg.Node_CreateSchemaStmt:
+		if s := x.CreateSchemaStmt; s.IfNotExists && s.Schemaname == "public" && len(s.SchemaElts) == 0 {
+			return &plan.NoOp{Tag: "CREATE SCHEMA", Notice: "schema \"public\" already exists, skipping"}, nil
+		}
+	}
+	return nil, d.unsupported(-1, "%s", d.firstWords(n))
+}
+
+// firstWords names a statement by its own words: "CREATE INDEX".
+func (d *Definer) firstWords(n *pg.Node) string {
+	switch x := n.Node.(type) {
+	case *pg.Node_RenameStmt:
+		return "ALTER … RENAME"
+	case *pg.Node_AlterObjectSchemaStmt:
+		return "ALTER … SET SCHEMA"
+	case *pg.Node_AlterOwnerStmt:
+		return "ALTER … OWNER TO"
+	case *pg.Node_DoStmt:
+		return "DO"
+	case *pg.Node_DeclareCursorStmt:
+		return "DECLARE CURSOR"
+	case *pg.Node_FetchStmt:
+		if x.FetchStmt.Ismove {
+			return "MOVE"
+		}
+		return "FETCH"
+	}
+	text := strings.TrimSpace(d.stmt.Text)
+	for comment := true; comment; text = strings.TrimSpace(text) {
+		if comment = strings.HasPrefix(text, "--"); comment {
+			_, text, _ = strings.Cut(text, "\n")
+		} else if comment = strings.HasPrefix(text, "/*"); comment {
+			_, text, _ = strings.Cut(text, "*/")
+		}
+	}
+	list := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\n' || r == '\t' || r == '(' || r == '\r' })
+	skip := map[string]bool{"OR": true, "REPLACE": true, "UNIQUE": true, "TEMP": true, "TEMPORARY": true, "UNLOGGED": true, "GLOBAL": true, "LOCAL": true}
+	var out []string
+	for _, w := range list {
+		w = strings.ToUpper(w)
+		if len(out) == 1 && skip[w] {
+			continue
+		}
+		if out = append(out, w); len(out) == 2 {
+			break
+		}
+	}
+	if len(out) == 2 && out[0] != "CREATE" && out[0] != "ALTER" && out[0] != "DROP" {
+		out = out[:1]
+	}
+	return strings.Join(out, " ")
+}
+
+// prepare is PREPARE: its statement is bound when the session runs it.
+func (d *Definer) prepare(n *pg.PrepareStmt) (plan.Statement, error) {
+	st := &plan.Prepare{Name: n.Name, Text: d.stmt.Body()}
+	for _, t := range n.Argtypes {
+		if words(t.GetTypeName().GetNames())[0] == "unknown" {
+			st.Types = append(st.Types, fqgw.Unknown)
+			continue
+		}
+		typ, err := d.Binder.TypeName(t.GetTypeName())
+		if err != nil {
+			return nil, d.at(err, t.GetTypeName().Location)
+		}
+		st.Types = append(st.Types, typ)
+	}
+	return st, nil
+}
+
+// explain is EXPLAIN with its options.
+func (d *Definer) explain(n *pg.ExplainStmt) (plan.Statement, error) {
+	st := &plan.Explain{Format: "text"}
+	opts, err := d.optionList(n.Options)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range opts {
+		switch o.name {
+		case "analyze":
+			if st.Analyze, err = d.boolOption(o); err != nil {
+				return nil, err
+			}
+		case "format":
+			switch st.Format = strings.ToLower(o.value); st.Format {
+			case "text", "json":
+			case "xml", "yaml":
+				return nil, d.unsupported(o.loc, "EXPLAIN format %s", st.Format).WithHint("Write FORMAT json.")
+			default:
+				return nil, d.fail(o.loc, fqgw.CodeInvalidParameter, "unrecognized value for EXPLAIN option \"format\": \"%s\"", o.value)
+			}
+		case "verbose", "costs", "settings", "buffers", "wal", "timing", "summary", "generic_plan", "memory":
+			if _, err = d.boolOption(o); err != nil {
+				return nil, err
+			}
+		case "serialize":
+		default:
+			return nil, d.fail(o.loc, fqgw.CodeSyntax, "unrecognized EXPLAIN option \"%s\"", o.name)
+		}
+	}
+	st.Statement, err = d.bind(n.Query)
+	return st, err
+}
+
+func (d *Definer) transaction(n *pg.TransactionStmt) (plan.Statement, error) {
+	if n.Chain {
+		return nil, d.unsupported(n.Location, "AND CHAIN")
+	}
+	st := &plan.Transaction{Name: n.SavepointName}
+	switch n.Kind {
+	case pg.TransactionStmtKind_TRANS_STMT_BEGIN:
+		st.Kind, st.Tag = plan.Begin, "BEGIN"
+	case pg.TransactionStmtKind_TRANS_STMT_START:
+		st.Kind, st.Tag = plan.Begin, "START TRANSACTION"
+	case pg.TransactionStmtKind_TRANS_STMT_COMMIT:
+		st.Kind, st.Tag = plan.Commit, "COMMIT"
+	case pg.TransactionStmtKind_TRANS_STMT_ROLLBACK:
+		st.Kind, st.Tag = plan.Rollback, "ROLLBACK"
+	case pg.TransactionStmtKind_TRANS_STMT_SAVEPOINT:
+		st.Kind, st.Tag = plan.Savepoint, "SAVEPOINT"
+	case pg.TransactionStmtKind_TRANS_STMT_RELEASE:
+		st.Kind, st.Tag = plan.Release, "RELEASE"
+	case pg.TransactionStmtKind_TRANS_STMT_ROLLBACK_TO:
+		st.Kind, st.Tag = plan.RollbackTo, "ROLLBACK"
+	default:
+		return nil, d.unsupported(n.Location, "a prepared transaction")
+	}
+	for _, o := range n.Options {
+		e := o.GetDefElem()
+		if e.Defname == "transaction_read_only" {
+			v := optionValue(e.Arg) != "0"
+			st.ReadOnly = &v
+		}
+	}
+	return st, nil
+}
+
+// set is SET and RESET in all forms. A value is rendered as SHOW prints it.
+func (d *Definer) set(n *pg.VariableSetStmt) (plan.Statement, error) {
+	st := &plan.Set{Name: strings.ToLower(n.Name), Local: n.IsLocal}
+	switch n.Kind {
+	case pg.VariableSetKind_VAR_RESET_ALL:
+		st.Reset, st.All = true, true
+	case pg.VariableSetKind_VAR_RESET, pg.VariableSetKind_VAR_SET_DEFAULT:
+		st.Reset = true
+	case pg.VariableSetKind_VAR_SET_MULTI:
+		return d.setTransaction(n)
+	case pg.VariableSetKind_VAR_SET_CURRENT:
+		return nil, d.unsupported(-1, "SET … FROM CURRENT")
+	default:
+		var values []string
+		for _, a := range n.Args {
+			v, err := d.setValue(a, st.Name)
+			if err != nil {
+				return nil, err
+			}
+			values = append(values, v)
+		}
+		if len(values) > 1 && st.Name != "search_path" && st.Name != "datestyle" {
+			return nil, d.fail(-1, fqgw.CodeInvalidParameter, "SET %s takes only one argument", st.Name)
+		}
+		st.Value = strings.Join(values, ", ")
+	}
+	return st, nil
+}
+
+func (d *Definer) setValue(n *pg.Node, name string) (string, error) {
+	if c := n.GetTypeCast(); c != nil { // SET TIME ZONE INTERVAL '+02:00' HOUR TO MINUTE
+		v, err := expr.Parse(optionValue(c.Arg), fqgw.Interval, nil)
+		if err != nil {
+			return "", d.at(err, leftmost(n))
+		}
+		s := v.Span()
+		if s.Months != 0 || s.Days != 0 {
+			return "", d.fail(leftmost(n), fqgw.CodeInvalidParameter, "invalid interval value for time zone")
+		}
+		return offsetZone(s.Micros / second), nil
+	}
+	v := optionValue(n)
+	if name == "search_path" && n.GetAConst().GetSval() != nil {
+		v = expr.QuoteIdent(v)
+	}
+	return v, nil
+}
+
+// offsetZone is a fixed offset from UTC as PostgreSQL names the zone: <+02>-02.
+func offsetZone(seconds int64) string {
+	sign, back := "+", "-"
+	if seconds < 0 {
+		sign, back, seconds = "-", "+", -seconds
+	}
+	two := func(n int64) string { return string([]byte{byte('0' + n/10%10), byte('0' + n%10)}) }
+	offset := two(seconds / 3600)
+	if m := seconds / 60 % 60; m != 0 {
+		offset += ":" + two(m)
+	}
+	return "<" + sign + offset + ">" + back + offset
+}
+
+// setTransaction is SET TRANSACTION and SET SESSION CHARACTERISTICS.
+func (d *Definer) setTransaction(n *pg.VariableSetStmt) (plan.Statement, error) {
+	st := &plan.Set{Local: true}
+	prefix := ""
+	switch n.Name {
+	case "SESSION CHARACTERISTICS":
+		st.Local, prefix = false, "default_"
+	case "TRANSACTION":
+	default:
+		return nil, d.unsupported(-1, "SET %s", n.Name)
+	}
+	if len(n.Args) != 1 {
+		return nil, d.unsupported(-1, "SET %s with several modes", n.Name).WithHint("Set one mode at a time.")
+	}
+	e := n.Args[0].GetDefElem()
+	st.Name, st.Value = prefix+e.Defname, optionValue(e.Arg)
+	if e.Defname != "transaction_isolation" {
+		st.Value = map[bool]string{true: "off", false: "on"}[st.Value == "0"]
+	}
+	return st, nil
+}

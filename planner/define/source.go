@@ -1,0 +1,307 @@
+package define
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/bind"
+	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+const second = 1_000_000 // in microseconds
+
+// createSource is CREATE SOURCE, which the parser sees as a CREATE TABLE.
+func (d *Definer) createSource(n *pg.CreateStmt) (plan.Statement, error) {
+	name, err := d.newName(n.Relation)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.plainTable(n, "source"); err != nil {
+		return nil, err
+	}
+	s := &fqgw.Source{Name: name, Connector: "kafka", Topic: name, Format: "json", EventTime: -1, KnownColumn: -1, KeyColumn: -1,
+		MaxFuture: 300 * second, TimeUnit: 1000, Start: "earliest", History: "lake." + name, SQL: d.stmt.Text}
+	opts, err := d.optionList(n.Options)
+	if err != nil {
+		return nil, err
+	}
+	s.Options = written(opts)
+	if err := d.connector(s, opts, len(n.TableElts) > 0); err != nil {
+		return nil, err
+	}
+	if err := d.sourceColumns(s, n.TableElts, n.Relation.Location); err != nil {
+		return nil, err
+	}
+	for _, o := range opts {
+		if err := d.sourceOption(s, o); err != nil {
+			return nil, err
+		}
+	}
+	if s.EventTime < 0 {
+		e := d.fail(n.Relation.Location, fqgw.CodeInvalidDefinition, "source \"%s\" has no event time", name)
+		for _, c := range s.Columns {
+			if timeType(c.Type) {
+				return nil, e.WithHint("Write WITH (event_time = '%s').", c.Name)
+			}
+		}
+		return nil, e.WithHint("Add a column of type timestamptz and write WITH (event_time = '…').")
+	}
+	return &plan.CreateSource{Source: s, IfNotExists: n.IfNotExists, OrReplace: d.stmt.OrReplace}, nil
+}
+
+// plainTable refuses what PostgreSQL's CREATE TABLE has beyond columns and options.
+func (d *Definer) plainTable(n *pg.CreateStmt, kind string) error {
+	loc := n.Relation.Location
+	switch {
+	case len(n.InhRelations) > 0 && n.Partbound == nil:
+		return d.unsupported(loc, "INHERITS")
+	case n.Partspec != nil, n.Partbound != nil:
+		return d.unsupported(loc, "PARTITION").WithHint("A %s needs no partitions.", kind)
+	case n.OfTypename != nil:
+		return d.unsupported(loc, "CREATE TABLE OF a type")
+	case n.Tablespacename != "":
+		return d.unsupported(loc, "TABLESPACE")
+	case n.Relation.Relpersistence == "u":
+		return d.unsupported(loc, "UNLOGGED")
+	case n.Oncommit != pg.OnCommitAction_ONCOMMIT_NOOP && n.Oncommit != pg.OnCommitAction_ONCOMMIT_PRESERVE_ROWS:
+		return d.unsupported(loc, "ON COMMIT")
+	case kind == "source" && n.Relation.Relpersistence == "t":
+		return d.unsupported(loc, "a temporary source")
+	}
+	return nil
+}
+
+// connector reads the options that decide which others there are.
+func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
+	for _, o := range opts {
+		switch o.name {
+		case "connector":
+			s.Connector = strings.ToLower(o.value)
+			switch s.Connector {
+			case "kafka":
+			case "iceberg", "files":
+				return d.unsupported(o.loc, "connector '%s'", s.Connector).WithHint("Write connector = 'kafka'.")
+			default:
+				return d.badOption(o, "The connector is 'kafka'.")
+			}
+		case "format":
+			s.Format = strings.ToLower(o.value)
+			switch s.Format {
+			case "json":
+			case "avro", "protobuf", "debezium-json", "debezium-avro":
+				return d.unsupported(o.loc, "format '%s'", s.Format).WithHint("Write format = 'json'.")
+			default:
+				return d.badOption(o, "The format is 'json'.")
+			}
+		}
+	}
+	if !columns {
+		return d.fail(-1, fqgw.CodeInvalidDefinition, "source \"%s\" has no columns", s.Name).
+			WithHint("Write CREATE SOURCE %s (column type, …) WITH (…).", s.Name)
+	}
+	return nil
+}
+
+// sourceColumns reads the columns and the CHECKs.
+func (d *Definer) sourceColumns(s *fqgw.Source, elts []*pg.Node, loc int32) error {
+	cols, rest, err := d.columns(elts)
+	if err != nil {
+		return err
+	}
+	for i := range cols {
+		s.Columns = append(s.Columns, cols[i].col)
+	}
+	check := func(c *pg.Constraint, column string) error {
+		return d.check(s, c, column)
+	}
+	for _, c := range cols {
+		for _, k := range c.rest {
+			switch k.Contype {
+			case pg.ConstrType_CONSTR_CHECK:
+				if err := check(k, c.col.Name); err != nil {
+					return err
+				}
+			default:
+				return d.refusedConstraint(k, "source")
+			}
+		}
+	}
+	for _, k := range rest {
+		if k.Contype != pg.ConstrType_CONSTR_CHECK {
+			return d.refusedConstraint(k, "source")
+		}
+		if err := check(k, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check binds one CHECK over the source's columns and names it as PostgreSQL does.
+func (d *Definer) check(s *fqgw.Source, k *pg.Constraint, column string) error {
+	b := d.rowBinder()
+	e, err := b.Expr(k.RawExpr, bind.ColumnsScope(s.Name, s.Columns))
+	if err != nil {
+		return err
+	}
+	if e, err = expr.Condition(e, "CHECK"); err != nil {
+		return d.at(err, leftmost(k.RawExpr))
+	}
+	name := k.Conname
+	if name == "" {
+		if column == "" {
+			column = onlyColumn(e)
+		}
+		name = s.Name + "_check"
+		if column != "" {
+			name = s.Name + "_" + column + "_check"
+		}
+	}
+	taken := func(n string) bool {
+		return slices.ContainsFunc(s.Checks, func(c fqgw.Check) bool { return c.Name == n })
+	}
+	if k.Conname != "" && taken(name) {
+		return d.fail(k.Location, "42710", "constraint \"%s\" for relation \"%s\" already exists", name, s.Name)
+	}
+	for base, i := name, 1; taken(name); i++ {
+		name = fmt.Sprintf("%s%d", base, i)
+	}
+	s.Checks = append(s.Checks, fqgw.Check{Name: name, Expr: e, SQL: e.String()})
+	return nil
+}
+
+// onlyColumn is the name of the one column that e mentions, "" when it mentions
+// none or several.
+func onlyColumn(e fqgw.Expr) string {
+	only, many := "", false
+	expr.Walk(e, func(e fqgw.Expr) bool {
+		if c, ok := e.(*expr.Column); ok {
+			many = many || only != "" && only != c.Name
+			only = c.Name
+		}
+		return true
+	})
+	if many {
+		return ""
+	}
+	return only
+}
+
+// rowBinder binds the row expressions of a definition.
+func (d *Definer) rowBinder() *bind.Binder {
+	return &bind.Binder{Catalog: d.Binder.Catalog, Definition: true, Stmt: d.stmt}
+}
+
+var sourceOptions = []string{"connector", "topic", "format", "event_time", "known_time", "start", "history", "max_future", "key",
+	"partitions", "time_unit", "field.<column>"}
+
+// sourceOption applies one option of a Kafka source.
+func (d *Definer) sourceOption(s *fqgw.Source, o option) (err error) {
+	if column, ok := strings.CutPrefix(o.name, "field."); ok {
+		i, err := d.optionColumn(s, o, column)
+		if err == nil {
+			s.Columns[i].Field = o.value
+			if o.value == "" {
+				err = d.badOption(o, "It is the name of a field of the record.")
+			}
+		}
+		return err
+	}
+	switch o.name {
+	case "connector", "format":
+	case "topic":
+		s.Topic = o.value
+		if o.value == "" || len(o.value) > 249 || strings.Trim(o.value, topicLetters) != "" || strings.Trim(o.value, ".") == "" {
+			return d.badOption(o, "A topic's name has at most 249 letters, digits, dots, underscores and hyphens.")
+		}
+	case "event_time":
+		if s.EventTime, err = d.timeColumn(s, o); err != nil {
+			return err
+		}
+		s.Columns[s.EventTime].NotNull = true // never NULL (SEMANTICS §1)
+	case "known_time":
+		switch {
+		case o.value == "record" && s.ColumnIndex("record") < 0:
+		case o.value == "event_time" && s.ColumnIndex("event_time") < 0:
+			s.Known = fqgw.KnownByEventTime
+		default:
+			if s.KnownColumn, err = d.timeColumn(s, o); err != nil {
+				return err
+			}
+			s.Known = fqgw.KnownByColumn
+			s.Columns[s.KnownColumn].NotNull = true
+		}
+	case "key":
+		s.KeyColumn, err = d.optionColumn(s, o, o.value)
+		return err
+	case "start":
+		if o.value != "earliest" && o.value != "latest" {
+			if _, err := expr.Parse(o.value, fqgw.Timestamptz, nil); err != nil {
+				return d.badOption(o, "It is 'earliest', 'latest' or a time.")
+			}
+		}
+		s.Start = o.value
+	case "history":
+		if parts := strings.Split(o.value, "."); len(parts) != 2 || parts[0] == "" || parts[1] == "" {
+			return d.badOption(o, "It is a table of the lake: 'namespace.table'.")
+		}
+		s.History = o.value
+	case "max_future":
+		if s.MaxFuture, err = d.lengthOption(o); err == nil && s.MaxFuture < 0 {
+			err = d.badOption(o, "It cannot be negative.")
+		}
+		return err
+	case "partitions":
+		n, err := strconv.Atoi(o.value)
+		if err != nil || n < 1 || n > 10_000 {
+			return d.badOption(o, "It is a number from 1 to 10000.")
+		}
+		s.Partitions = n
+	case "time_unit":
+		unit, ok := map[string]int64{"s": second, "ms": 1000, "us": 1}[o.value]
+		if !ok {
+			return d.badOption(o, "It is 's', 'ms' or 'us'.")
+		}
+		s.TimeUnit = unit
+	case "connection", "schema", "message":
+		return d.unsupported(o.loc, "parameter \"%s\"", o.name)
+	default:
+		return d.unknownOption(o, sourceOptions...)
+	}
+	return nil
+}
+
+const topicLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+// optionColumn is the column that an option names.
+func (d *Definer) optionColumn(s *fqgw.Source, o option, name string) (int, error) {
+	if i := s.ColumnIndex(name); i >= 0 {
+		return i, nil
+	}
+	e := d.fail(o.loc, fqgw.CodeUndefinedColumn, "parameter \"%s\" names column \"%s\", which source \"%s\" does not have", o.name, name, s.Name)
+	var all []string
+	for _, c := range s.Columns {
+		all = append(all, c.Name)
+	}
+	if near := fqgw.Nearest(name, all); near != "" {
+		e = e.WithHint("Perhaps you meant \"%s\".", near)
+	}
+	return -1, e
+}
+
+// timeColumn is the column of a time type that an option names.
+func (d *Definer) timeColumn(s *fqgw.Source, o option) (int, error) {
+	i, err := d.optionColumn(s, o, o.value)
+	if err == nil && !timeType(s.Columns[i].Type) {
+		err = d.fail(o.loc, fqgw.CodeDatatypeMismatch, "column \"%s\" is of type %s but %s must be timestamptz or timestamp", o.value, s.Columns[i].Type, o.name)
+	}
+	return i, err
+}
+
+func timeType(t fqgw.Type) bool { return t.Base() == fqgw.Timestamptz || t.Base() == fqgw.Timestamp }

@@ -1,0 +1,143 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/bind"
+	"github.com/fqgw/fqgw/planner/exec"
+	"github.com/fqgw/fqgw/planner/parse"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// runDefinition carries out CREATE, ALTER, DROP and COMMENT.
+func (s *Session) runDefinition(env *fqgw.Env, st plan.Statement) (*Result, error) {
+	e, ctx := s.planner.engine, env.Ctx
+	switch st := st.(type) {
+	case *plan.CreateSource:
+		return s.create(ctx, "SOURCE", st.Source.Name, st.IfNotExists, st.Notices, e.CreateSource(st))
+	case *plan.CreateFeatureView:
+		return s.create(ctx, "FEATURE VIEW", st.View.Name, st.IfNotExists, st.Notices, e.CreateFeatureView(st))
+	case *plan.CreateView:
+		return s.create(ctx, "VIEW", st.View.Name, false, nil, e.CreateView(st))
+	case *plan.CreateTable:
+		return s.createTable(env, st)
+	case *plan.Drop:
+		for _, n := range st.Names {
+			if st.Kind == "table" && s.temp[n] != nil {
+				delete(s.temp, n)
+				return &Result{Tag: fixedTag("DROP TABLE")}, nil
+			}
+			if st.IfExists && s.catalog().Has(n) == "" {
+				s.notify(fmt.Sprintf("%s \"%s\" does not exist, skipping", st.Kind, n), "")
+			}
+		}
+		c := e.Drop(st, func(cat *fqgw.Catalog, v *fqgw.View) []string { return s.reads(cat, v) })
+		if err := s.change(ctx, c); err != nil {
+			return nil, err
+		}
+		return &Result{Tag: fixedTag(c.Tag)}, nil
+	case *plan.AlterFeature:
+		return s.altered(ctx, e.AlterDefault(st))
+	case *plan.Comment:
+		return s.altered(ctx, e.Comment(st))
+	case *plan.Refresh:
+		s.notify("a feature view is always fresh: nothing to do", "")
+		return &Result{Tag: fixedTag("REFRESH MATERIALIZED VIEW")}, nil
+	}
+	return nil, fqgw.Errorf(fqgw.CodeInternal, "no way to run a %T", st)
+}
+
+func (s *Session) altered(ctx context.Context, c exec.Change) (*Result, error) {
+	if err := s.change(ctx, c); err != nil {
+		return nil, err
+	}
+	return &Result{Tag: fixedTag(c.Tag)}, nil
+}
+
+func (s *Session) create(ctx context.Context, kind, name string, ifNotExists bool, notices []string, c exec.Change) (*Result, error) {
+	if ifNotExists && s.catalog().Has(name) != "" {
+		s.options.Notice(Notice{Severity: "NOTICE", Code: "42P07", Message: fmt.Sprintf("relation \"%s\" already exists, skipping", name)})
+		return &Result{Tag: fixedTag("CREATE " + kind)}, nil
+	}
+	for _, n := range notices {
+		s.notify(n, "")
+	}
+	if err := s.change(ctx, c); err != nil {
+		return nil, err
+	}
+	return &Result{Tag: fixedTag("CREATE " + kind)}, nil
+}
+
+func (s *Session) createTable(env *fqgw.Env, st *plan.CreateTable) (*Result, error) {
+	e := s.planner.engine
+	exists := s.catalog().Has(st.Table.Name) != "" && !st.Temp || s.temp[st.Table.Name] != nil
+	if exists && st.IfNotExists {
+		s.options.Notice(Notice{Severity: "NOTICE", Code: "42P07", Message: fmt.Sprintf("relation \"%s\" already exists, skipping", st.Table.Name)})
+		return &Result{Tag: fixedTag("CREATE TABLE")}, nil
+	}
+	if st.Temp {
+		return s.createTemp(env, st, exists)
+	}
+	if st.Query == nil {
+		return s.create(env.Ctx, "TABLE", st.Table.Name, false, nil, e.CreateTable(st))
+	}
+	var n int64
+	if err := s.change(env.Ctx, e.CreateTableAs(env, st, &n)); err != nil {
+		return nil, err
+	}
+	return &Result{Tag: fixedTag(fmt.Sprintf("SELECT %d", n))}, nil
+}
+
+func (s *Session) createTemp(env *fqgw.Env, st *plan.CreateTable, exists bool) (*Result, error) {
+	if exists {
+		return nil, fqgw.Errorf(fqgw.CodeDuplicateTable, "relation \"%s\" already exists", st.Table.Name)
+	}
+	t := &exec.TempTable{Table: st.Table}
+	tag := "CREATE TABLE"
+	if st.Query != nil && !st.WithNoData {
+		rows, err := s.planner.engine.Run(env, st.Query)
+		if err != nil {
+			return nil, err
+		}
+		if t.Rows, err = exec.Collect(rows); err != nil {
+			return nil, err
+		}
+		tag = fmt.Sprintf("SELECT %d", len(t.Rows))
+	}
+	s.temp[st.Table.Name] = t
+	return &Result{Tag: fixedTag(tag)}, nil
+}
+
+// reads are the relations that a plain view reads, found by binding it.
+func (s *Session) reads(cat *fqgw.Catalog, v *fqgw.View) []string {
+	stmts, err := parse.Parse(v.Query)
+	if err != nil || len(stmts) != 1 {
+		return nil
+	}
+	b := &bind.Binder{Catalog: cat, System: s.planner.engine.SystemRelation, Params: bind.NewParams(nil), Stmt: stmts[0]}
+	root, err := b.Query(stmts[0].Node)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	var walk func(n plan.Node)
+	walk = func(n plan.Node) {
+		switch n := n.(type) {
+		case *plan.FeatureScan:
+			out = append(out, n.View.Name)
+		case *plan.FeatureJoin:
+			out = append(out, n.View.Name)
+		case *plan.SourceScan:
+			out = append(out, n.Source.Name)
+		case *plan.TableScan:
+			out = append(out, n.Table.Name)
+		}
+		for _, c := range n.Children() {
+			walk(c)
+		}
+	}
+	walk(root)
+	return out
+}

@@ -1,0 +1,176 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/fqgw/fqgw"
+)
+
+// Change is one definition or write of a session.
+type Change struct {
+	Tag string // the command, for messages
+	// Write does what cannot be part of the catalog's commit (rows into the lake
+	// or a topic); Undo takes it back when the transaction does not commit. Early
+	// says that Write runs when the statement does, not at COMMIT.
+	Early bool
+	Write func(ctx context.Context, notice func(message, hint string)) error
+	Undo  func(ctx context.Context) error
+	// Define edits cat, a private copy, and says which objects the registry must
+	// keep and drop. It may run again on a newer catalog, so it allocates numbers
+	// through Numbers only.
+	Define func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) (put []fqgw.Object, drop []uint32, err error)
+	// After runs when the catalog has been published.
+	After func(ctx context.Context, notice func(message, hint string)) error
+}
+
+// Numbers hands out OIDs and state versions; a Change that is defined again
+// gets the same ones.
+type Numbers struct {
+	e    *Engine
+	got  []int64
+	next int
+}
+
+// Next is a number of the sequence: "oid" or "state".
+func (n *Numbers) Next(ctx context.Context, sequence string) (int64, error) {
+	if n.next < len(n.got) {
+		n.next++
+		return n.got[n.next-1], nil
+	}
+	v, err := n.e.o.Registry.Next(ctx, sequence, 1)
+	if err != nil {
+		return 0, err
+	}
+	n.got = append(n.got, v)
+	n.next++
+	return v, nil
+}
+
+// Changes are what a transaction has pending, in order.
+type Changes struct {
+	engine *Engine
+	list   []pendingChange
+}
+
+type pendingChange struct {
+	Change
+	numbers *Numbers
+}
+
+// NewChanges starts an empty list.
+func NewChanges(e *Engine) *Changes { return &Changes{engine: e} }
+
+// Len is the number of changes; 0 for nil.
+func (c *Changes) Len() int {
+	if c == nil {
+		return 0
+	}
+	return len(c.list)
+}
+
+// Truncate takes back the changes after the first n.
+func (c *Changes) Truncate(n int) {
+	if c == nil {
+		return
+	}
+	for _, p := range slices.Backward(c.list[n:]) {
+		c.undo(p)
+	}
+	c.list = c.list[:n]
+}
+
+func (c *Changes) undo(p pendingChange) {
+	if p.Early && p.Undo != nil {
+		if err := p.Undo(context.Background()); err != nil {
+			c.engine.o.Logger.Warn("taking back a write failed", "command", p.Tag, "error", err)
+		}
+	}
+}
+
+// Add checks a change against the catalog that the session sees and returns the
+// catalog as it is with it.
+func (c *Changes) Add(ctx context.Context, base *fqgw.Catalog, ch Change) (*fqgw.Catalog, error) {
+	p := pendingChange{Change: ch, numbers: &Numbers{e: c.engine}}
+	cat := base.Clone()
+	if ch.Define != nil {
+		if _, _, err := ch.Define(ctx, cat, p.numbers); err != nil {
+			return nil, err
+		}
+	}
+	if ch.Early && ch.Write != nil {
+		if err := ch.Write(ctx, nil); err != nil {
+			return nil, errors.Join(err, nil)
+		}
+	}
+	c.list = append(c.list, p)
+	return cat, nil
+}
+
+// Commit carries out the changes as one catalog version: the writes, the
+// registry's commit, then what follows from the definitions. Feature views are
+// filled before it returns; cancelling ctx then leaves them filling.
+func (e *Engine) Commit(ctx context.Context, c *Changes, notice func(message, hint string)) error {
+	if err := e.commit(ctx, c, notice); err != nil {
+		return err
+	}
+	for _, p := range c.list {
+		if p.After != nil {
+			if err := p.After(ctx, notice); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *Engine) commit(ctx context.Context, c *Changes, notice func(message, hint string)) (err error) {
+	e.define.Lock()
+	defer e.define.Unlock()
+	done := 0
+	defer func() {
+		if err == nil {
+			return
+		}
+		for i, p := range slices.Backward(c.list) {
+			if i < done || p.Early {
+				if p.Undo != nil {
+					err = errors.Join(err, p.Undo(context.Background()))
+				}
+			}
+		}
+	}()
+	cat := e.Catalog().Clone()
+	var put []fqgw.Object
+	var drop []uint32
+	for _, p := range c.list {
+		if p.Define == nil {
+			continue
+		}
+		p.numbers.next = 0
+		objs, gone, err := p.Define(ctx, cat, p.numbers)
+		if err != nil {
+			return err
+		}
+		put, drop = append(put, objs...), append(drop, gone...)
+	}
+	for _, p := range c.list {
+		if p.Write != nil && !p.Early {
+			if err := p.Write(ctx, notice); err != nil {
+				return err
+			}
+		}
+		done++
+	}
+	if len(put) == 0 && len(drop) == 0 {
+		return nil
+	}
+	version, err := e.o.Registry.Commit(ctx, e.Catalog().Version, put, drop)
+	if err != nil {
+		return err
+	}
+	cat.Version = version
+	e.catalog.Store(cat)
+	return nil
+}

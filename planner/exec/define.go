@@ -1,0 +1,301 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// LakeTable is the lake's name for a relation.
+func LakeTable(name string) string { return "lake." + name }
+
+func taken(cat *fqgw.Catalog, name string) error {
+	if kind := cat.Has(name); kind != "" {
+		return fqgw.Errorf(fqgw.CodeDuplicateTable, "relation \"%s\" already exists", name)
+	}
+	return nil
+}
+
+// CreateSource makes a source: its topic is checked or created, its history
+// made, its stream started.
+func (e *Engine) CreateSource(st *plan.CreateSource) Change {
+	s := *st.Source
+	return Change{
+		Tag: "CREATE SOURCE",
+		Define: func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) ([]fqgw.Object, []uint32, error) {
+			if err := taken(cat, s.Name); err != nil {
+				return nil, nil, err
+			}
+			oid, err := n.Next(ctx, "oid")
+			if err != nil {
+				return nil, nil, err
+			}
+			s.OID, s.GateVersion = uint32(oid), 1
+			if s.History == "" {
+				s.History = LakeTable(s.Name)
+			}
+			cat.Sources[s.Name] = &s
+			return []fqgw.Object{{OID: s.OID, Kind: "source", Name: s.Name, Version: 1, SQL: s.SQL, Props: map[string]string{"history": s.History}}}, nil, nil
+		},
+		// The stream starts before the definition is kept, so that a topic which
+		// cannot be had leaves nothing behind.
+		Write: func(ctx context.Context, notice func(string, string)) error {
+			if s.Partitions == 0 && e.o.MakeTopics {
+				s.Partitions = 1
+			}
+			return e.o.Streams.AddSource(ctx, &s)
+		},
+		Undo: func(ctx context.Context) error { return e.o.Streams.DropSource(ctx, s.Name, false) },
+		After: func(ctx context.Context, notice func(string, string)) error {
+			for _, msg := range e.o.Streams.Notices(s.Name) {
+				notice(msg, "")
+			}
+			return nil
+		},
+	}
+}
+
+// CreateFeatureView makes a feature view and waits until it is filled, unless
+// it is told not to or ctx ends: then it goes on in the background.
+func (e *Engine) CreateFeatureView(st *plan.CreateFeatureView) Change {
+	v := *st.View
+	return Change{
+		Tag: "CREATE FEATURE VIEW",
+		Define: func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) ([]fqgw.Object, []uint32, error) {
+			if err := taken(cat, v.Name); err != nil {
+				return nil, nil, err
+			}
+			src := cat.Sources[v.Source.Name]
+			if src == nil {
+				return nil, nil, fqgw.Errorf(fqgw.CodeUndefinedTable, "source \"%s\" does not exist", v.Source.Name)
+			}
+			oid, err := n.Next(ctx, "oid")
+			if err != nil {
+				return nil, nil, err
+			}
+			if v.State, err = n.Next(ctx, "state"); err != nil {
+				return nil, nil, err
+			}
+			v.OID, v.Version, v.Source = uint32(oid), 1, src
+			cat.Features[v.Name] = &v
+			return []fqgw.Object{{OID: v.OID, Kind: "feature view", Name: v.Name, Version: 1, State: v.State, SQL: v.SQL, Props: map[string]string{}}}, nil, nil
+		},
+		After: func(ctx context.Context, notice func(string, string)) error {
+			b := e.fill(&v, func(msg string) {})
+			if st.NoWait {
+				return nil
+			}
+			return b.wait(ctx, &v, notice)
+		},
+	}
+}
+
+// CreateView makes a plain view or a feature service.
+func (e *Engine) CreateView(st *plan.CreateView) Change {
+	v := *st.View
+	return Change{
+		Tag: "CREATE VIEW",
+		Define: func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) ([]fqgw.Object, []uint32, error) {
+			old := cat.Views[v.Name]
+			if old == nil || !st.OrReplace {
+				if err := taken(cat, v.Name); err != nil {
+					return nil, nil, err
+				}
+				oid, err := n.Next(ctx, "oid")
+				if err != nil {
+					return nil, nil, err
+				}
+				v.OID = uint32(oid)
+			} else {
+				v.OID = old.OID
+			}
+			cat.Views[v.Name] = &v
+			return []fqgw.Object{{OID: v.OID, Kind: "view", Name: v.Name, Version: 1, SQL: v.SQL, Props: map[string]string{}}}, nil, nil
+		},
+	}
+}
+
+// CreateTable makes an empty table of the lake.
+func (e *Engine) CreateTable(st *plan.CreateTable) Change {
+	t := *st.Table
+	return Change{
+		Tag:    "CREATE TABLE",
+		Early:  true,
+		Define: e.defineTable(&t),
+		Write: func(ctx context.Context, _ func(string, string)) error {
+			return e.o.History.Create(ctx, t.History, t.Columns)
+		},
+		Undo: func(ctx context.Context) error { return e.o.History.Drop(ctx, t.History) },
+	}
+}
+
+// CreateTableAs makes a table of the rows; filled gets how many they were.
+func (e *Engine) CreateTableAs(env *fqgw.Env, st *plan.CreateTable, filled *int64) Change {
+	t := *st.Table
+	return Change{
+		Tag:    "CREATE TABLE AS",
+		Early:  true,
+		Define: e.defineTable(&t),
+		Write: func(ctx context.Context, _ func(string, string)) error {
+			if err := e.o.History.Create(ctx, t.History, t.Columns); err != nil {
+				return err
+			}
+			if st.WithNoData {
+				return nil
+			}
+			rows, err := e.Run(env, st.Query)
+			if err == nil {
+				*filled, err = e.o.History.Append(ctx, t.History, records(rows, t.Columns))
+			}
+			if err != nil {
+				if gone := e.o.History.Drop(context.WithoutCancel(ctx), t.History); gone != nil {
+					e.o.Logger.Warn("dropping a table that was not filled failed", "table", t.Name, "error", gone)
+				}
+			}
+			return err
+		},
+		Undo: func(ctx context.Context) error { return e.o.History.Drop(ctx, t.History) },
+	}
+}
+
+// defineTable enters a table; its lake name carries the OID so that a table
+// dropped and made again never meets old files.
+func (e *Engine) defineTable(t *fqgw.Table) func(context.Context, *fqgw.Catalog, *Numbers) ([]fqgw.Object, []uint32, error) {
+	return func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) ([]fqgw.Object, []uint32, error) {
+		if err := taken(cat, t.Name); err != nil {
+			return nil, nil, err
+		}
+		oid, err := n.Next(ctx, "oid")
+		if err != nil {
+			return nil, nil, err
+		}
+		t.OID, t.History = uint32(oid), LakeTable(t.Name)
+		cat.Tables[t.Name] = t
+		return []fqgw.Object{{OID: t.OID, Kind: "table", Name: t.Name, Version: 1, SQL: tableSQL(t), Props: map[string]string{"history": t.History}}}, nil, nil
+	}
+}
+
+// tableSQL is the statement that makes the table's columns again.
+func tableSQL(t *fqgw.Table) string {
+	cols := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		cols[i] = quoteIdent(c.Name) + " " + c.Type.String()
+		if c.NotNull {
+			cols[i] += " NOT NULL"
+		}
+	}
+	return fmt.Sprintf("CREATE TABLE %s (%s)", quoteIdent(t.Name), strings.Join(cols, ", "))
+}
+
+func quoteIdent(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+// AlterDefault sets or drops a feature's default: a new view version over the
+// same state version, so nothing is rebuilt (SEMANTICS §4.2).
+func (e *Engine) AlterDefault(st *plan.AlterFeature) Change {
+	return Change{
+		Tag: "ALTER FEATURE VIEW",
+		Define: func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) ([]fqgw.Object, []uint32, error) {
+			old := cat.Features[st.View]
+			if old == nil {
+				return nil, nil, missing(cat, "feature view", st.View)
+			}
+			v := *old
+			v.Version++
+			v.Features = append([]fqgw.Feature(nil), old.Features...)
+			found := false
+			for i := range v.Features {
+				if v.Features[i].Name == st.Feature {
+					v.Features[i].Default, found = st.Default, true
+				}
+			}
+			if !found {
+				return nil, nil, fqgw.Errorf(fqgw.CodeUndefinedColumn, "column \"%s\" of feature view \"%s\" does not exist", st.Feature, st.View)
+			}
+			obj, err := e.object(ctx, v.OID)
+			if err != nil {
+				return nil, nil, err
+			}
+			obj.Version = v.Version
+			obj.Kind, obj.Name, obj.State, obj.SQL, obj.OID = "feature view", v.Name, v.State, v.SQL, v.OID
+			setProp(&obj, "default."+st.Feature, st.SQL)
+			v.Options = withDefault(old.Options, st.Feature, st.SQL)
+			for name, sql := range v.Options {
+				if strings.HasPrefix(name, "default.") {
+					setProp(&obj, name, sql)
+				}
+			}
+			cat.Features[v.Name] = &v
+			return []fqgw.Object{obj}, nil, nil
+		},
+	}
+}
+
+// withDefault notes a default's SQL beside the view's options, so that several
+// changes of one transaction add up.
+func withDefault(options map[string]string, feature, sql string) map[string]string {
+	out := map[string]string{}
+	for k, v := range options {
+		out[k] = v
+	}
+	out["default."+feature] = sql
+	return out
+}
+
+func setProp(o *fqgw.Object, name, value string) {
+	if o.Props == nil {
+		o.Props = map[string]string{}
+	}
+	if value == "" {
+		delete(o.Props, name)
+		return
+	}
+	o.Props[name] = value
+}
+
+// object is what the registry keeps of an OID; the zero Object when it is new.
+func (e *Engine) object(ctx context.Context, oid uint32) (fqgw.Object, error) {
+	defs, err := e.o.Registry.Load(ctx)
+	if err != nil {
+		return fqgw.Object{}, err
+	}
+	for _, o := range defs.Objects {
+		if o.OID == oid {
+			return o, nil
+		}
+	}
+	return fqgw.Object{OID: oid}, nil
+}
+
+func missing(cat *fqgw.Catalog, kind, name string) *fqgw.Error {
+	err := fqgw.Errorf(fqgw.CodeUndefinedTable, "%s \"%s\" does not exist", kind, name)
+	if near := fqgw.Nearest(name, cat.Names()); near != "" {
+		err = err.WithHint("Perhaps you meant \"%s\".", near)
+	}
+	return err
+}
+
+// wait waits until a view is filled and passes its progress on; when ctx ends
+// the fill goes on by itself.
+func (b *building) wait(ctx context.Context, v *fqgw.FeatureView, notice func(string, string)) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var said *string
+	for {
+		select {
+		case <-b.done:
+			return b.err
+		case <-tick.C:
+			if p := b.progress.Load(); p != nil && p != said {
+				said = p
+				notice(*p, "")
+			}
+		case <-ctx.Done():
+			notice(fmt.Sprintf("feature view \"%s\" goes on filling in the background", v.Name), "")
+			return ctx.Err()
+		}
+	}
+}

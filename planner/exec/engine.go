@@ -1,0 +1,261 @@
+// Package exec runs plans: lookups in the online store, scans and point-in-time
+// joins of history, everything else on the relational engine; and it carries
+// out definitions. It is the only room that sees both stores.
+package exec
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/pgcatalog"
+	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/relational"
+	"github.com/fqgw/fqgw/stream/window"
+)
+
+// Streams is the pipeline as the engine needs it; package stream has the only
+// implementation, which this room must not import.
+type Streams interface {
+	AddSource(ctx context.Context, s *fqgw.Source) error
+	DropSource(ctx context.Context, name string, purge bool) error
+	AddView(ctx context.Context, v *fqgw.FeatureView, notice func(string)) error
+	DropView(ctx context.Context, v *fqgw.FeatureView) error
+	Insert(ctx context.Context, s *fqgw.Source, rows [][]fqgw.Value, known []int64) error
+	Sync(ctx context.Context) error
+	WaitKnown(ctx context.Context, source string, k int64, notice func(string)) error
+	Status() []fqgw.StreamStatus
+	Notices(source string) []string
+}
+
+// Session is what the engine asks of the session behind an Env.
+type Session interface {
+	fqgw.Session
+	// TempTable is the session's temporary table behind a scan, nil if it is none.
+	TempTable(t *fqgw.Table) *TempTable
+	// Notify sends a notice.
+	Notify(message, hint string)
+}
+
+// TempTable is a temporary table: of one session, in memory.
+type TempTable struct {
+	Table *fqgw.Table
+	Rows  [][]fqgw.Value
+}
+
+// Options are what an Engine works with.
+type Options struct {
+	Online   fqgw.OnlineStore
+	History  fqgw.History
+	Registry fqgw.Registry
+	Streams  Streams
+	Clock    *fqgw.Clock
+	Logger   *slog.Logger
+	Catalog  *fqgw.Catalog // as loaded from the registry
+	// Facts answers SHOW for the read-only settings fqgw.clock, fqgw.kafka, fqgw.redis.
+	Facts func(name string) string
+	// Files is the folder under which SQL may read and write files.
+	Files string
+	// WriteParquet writes rows to a file; it is the lake's writer.
+	WriteParquet ParquetWriter
+	MemoryLimit  int64 // of one statement, bytes; 0: 1 GiB
+	// MakeTopics makes the topic of a new source although the source does not say
+	// how many partitions it shall have: one. For the embedded broker.
+	MakeTopics bool
+}
+
+// Engine runs statements for all sessions. Safe for concurrent use.
+type Engine struct {
+	o       Options
+	catalog atomic.Pointer[fqgw.Catalog]
+	define  sync.Mutex // one definition at a time
+	runner  *relational.Runner
+
+	mu       sync.Mutex
+	layouts  map[*fqgw.FeatureView]*window.Layout
+	building map[int64]*building // by state version
+
+	fills sync.WaitGroup
+	life  context.Context
+	stop  context.CancelFunc
+}
+
+// building is a feature view that is being filled.
+type building struct {
+	done     chan struct{}
+	err      error
+	progress atomic.Pointer[string]
+	cancel   context.CancelFunc
+}
+
+// New makes an engine; Start must be called before statements that need the
+// streams run.
+func New(o Options) *Engine {
+	if o.MemoryLimit == 0 {
+		o.MemoryLimit = 1 << 30
+	}
+	e := &Engine{o: o, layouts: map[*fqgw.FeatureView]*window.Layout{}, building: map[int64]*building{}}
+	e.life, e.stop = context.WithCancel(context.Background())
+	e.catalog.Store(o.Catalog)
+	e.runner = &relational.Runner{Leaf: e.leaf, MemoryLimit: o.MemoryLimit}
+	return e
+}
+
+// Start takes up the sources and feature views of the catalog; the views fill
+// in the background, Ready tells when they have.
+func (e *Engine) Start(ctx context.Context) error {
+	c := e.Catalog()
+	for _, s := range c.Sources {
+		if err := e.o.Streams.AddSource(ctx, s); err != nil {
+			return fmt.Errorf("source %s: %w", s.Name, err)
+		}
+	}
+	for _, v := range c.Features {
+		e.fill(v, func(string) {})
+	}
+	return nil
+}
+
+// Ready is nil when every feature view can be read.
+func (e *Engine) Ready() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, v := range e.Catalog().Features {
+		if b := e.building[v.State]; b != nil {
+			return b.reading(v)
+		}
+	}
+	return nil
+}
+
+// Close stops the fills and waits for them.
+func (e *Engine) Close() {
+	e.stop()
+	e.fills.Wait()
+}
+
+// Catalog is the newest published catalog.
+func (e *Engine) Catalog() *fqgw.Catalog { return e.catalog.Load() }
+
+// Now is T.
+func (e *Engine) Now() int64 { return e.o.Clock.Now() }
+
+// Clock is the process clock.
+func (e *Engine) Clock() *fqgw.Clock { return e.o.Clock }
+
+// Describe answers SHOW for a read-only setting of fqgw.
+func (e *Engine) Describe(name string) string {
+	if e.o.Facts == nil {
+		return ""
+	}
+	return e.o.Facts(name)
+}
+
+// Sync waits until everything produced before is applied and landed, in the
+// views that are being filled too (INTERFACE, fqgw.sync).
+func (e *Engine) Sync(ctx context.Context) error {
+	e.mu.Lock()
+	filling := slices.Collect(maps.Values(e.building))
+	e.mu.Unlock()
+	for _, b := range filling {
+		select {
+		case <-b.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return e.o.Streams.Sync(ctx)
+}
+
+// SystemRelation finds a relation of pg_catalog, information_schema or fqgw.
+func (e *Engine) SystemRelation(schema, name string) *plan.SystemRelation {
+	if schema == "fqgw" {
+		if r := e.dynamic(name); r != nil {
+			return r
+		}
+	}
+	return pgcatalog.Lookup(schema, name)
+}
+
+// layout is the compiled state version of a view, made once.
+func (e *Engine) layout(v *fqgw.FeatureView) (*window.Layout, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if l := e.layouts[v]; l != nil {
+		return l, nil
+	}
+	l, err := window.NewLayout(v)
+	if err != nil {
+		return nil, err
+	}
+	if len(e.layouts) > 4096 {
+		clear(e.layouts)
+	}
+	e.layouts[v] = l
+	return l, nil
+}
+
+// fill starts filling a view; the result is its building, which ends on its own.
+func (e *Engine) fill(v *fqgw.FeatureView, notice func(string)) *building {
+	ctx, cancel := context.WithCancel(e.life)
+	b := &building{done: make(chan struct{}), cancel: cancel}
+	e.mu.Lock()
+	e.building[v.State] = b
+	e.mu.Unlock()
+	e.fills.Add(1)
+	go func() {
+		defer e.fills.Done()
+		defer close(b.done)
+		for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+			b.err = e.o.Streams.AddView(ctx, v, func(msg string) {
+				b.progress.Store(&msg)
+				notice(msg)
+			})
+			if b.err == nil {
+				e.mu.Lock()
+				delete(e.building, v.State)
+				e.mu.Unlock()
+				return
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			// A store that is away comes back; the view stays unreadable meanwhile.
+			msg := b.err.Error()
+			b.progress.Store(&msg)
+			e.o.Logger.Warn("filling a feature view failed, will try again", "view", v.Name, "error", b.err)
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return b
+}
+
+// reading is the error of reading a view that is being filled.
+func (b *building) reading(v *fqgw.FeatureView) error {
+	err := fqgw.Errorf(fqgw.CodeNotInState, "feature view \"%s\" is being filled", v.Name)
+	if p := b.progress.Load(); p != nil {
+		err = err.WithDetail("%s", *p)
+	}
+	return err.WithHint("Try again in a moment; AS OF reads history and works now.")
+}
+
+// readable is nil when the view can be read online.
+func (e *Engine) readable(v *fqgw.FeatureView) error {
+	e.mu.Lock()
+	b := e.building[v.State]
+	e.mu.Unlock()
+	if b == nil {
+		return nil
+	}
+	return b.reading(v)
+}

@@ -1,0 +1,122 @@
+package exec
+
+import (
+	"math"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/pit"
+	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/stream/window"
+)
+
+// spineRows is how many rows of a spine are joined with one pass over history;
+// it bounds the memory of a point-in-time join.
+const spineRows = 1 << 18
+
+// readHistory answers probes as of their own times from the lake (SEMANTICS §5).
+func (e *Engine) readHistory(env *fqgw.Env, l *window.Layout, probes []probe) ([]answer, error) {
+	v := l.View()
+	answers := make([]answer, len(probes))
+	asked := make([]pit.Probe, len(probes))
+	minT, maxT, maxK := int64(math.MaxInt64), int64(math.MinInt64), int64(math.MinInt64)
+	for i := range probes {
+		p := &probes[i]
+		asked[i] = pit.Probe{Key: p.key, OK: p.ok, T: p.t, K: p.k}
+		if p.ok {
+			minT, maxT, maxK = min(minT, p.t), max(maxT, p.t), max(maxK, p.k)
+		}
+	}
+	if maxT < minT { // no probe has an entity
+		for i := range probes {
+			answers[i].reading = l.Empty(probes[i].t)
+		}
+		return answers, nil
+	}
+	e.noticeFuture(env, maxT)
+	if err := e.waitKnown(env, v.Source.Name, maxK); err != nil {
+		return nil, err
+	}
+	records, err := e.historyOf(env, v, minT, maxT)
+	if err != nil {
+		return nil, err
+	}
+	err = pit.Join(l, asked, cancellable(env, records), func(i int, r *window.Reading) error {
+		answers[i].reading = *r
+		answers[i].reading.Slots = append([]fqgw.Value(nil), r.Slots...)
+		answers[i].reading.Errors = append([]bool(nil), r.Errors...)
+		answers[i].reading.Times = append([]int64(nil), r.Times...)
+		return nil
+	})
+	return answers, err
+}
+
+// allThen reads every entity of a view as of one time.
+func (e *Engine) allThen(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (fqgw.Rows, error) {
+	t, ok, err := constantTime(env, n.At)
+	if err != nil || !ok {
+		return Slice(nil), err
+	}
+	k := t
+	if n.Known != nil {
+		if k, ok, err = constantTime(env, n.Known); err != nil || !ok {
+			return Slice(nil), err
+		}
+	}
+	e.noticeFuture(env, t)
+	if err := e.waitKnown(env, n.View.Source.Name, k); err != nil {
+		return nil, err
+	}
+	records, err := e.historyOf(env, n.View, t, t)
+	if err != nil {
+		return nil, err
+	}
+	var rows [][]fqgw.Value
+	err = pit.All(l, t, k, cancellable(env, records), func(key fqgw.EntityKey, r *window.Reading) error {
+		parts, err := fqgw.DecodeKey(key)
+		if err != nil {
+			return err
+		}
+		p := probe{parts: parts, key: key, t: t, k: k, ok: true}
+		row, err := appendOutputs(nil, env, n.View, n.Outputs, &p, &answer{reading: *r})
+		rows = append(rows, row)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return Slice(rows), nil
+}
+
+// historyOf scans what of a source's history can matter to a view at times
+// from minT to maxT.
+func (e *Engine) historyOf(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64) (fqgw.Records, error) {
+	s := v.Source
+	scan := fqgw.Scan{Table: s.History, Columns: pit.Columns(v), Time: s.Columns[s.EventTime].Name}
+	scan.From, scan.To = pit.Range(v, minT, maxT)
+	_, records, err := e.o.History.Scan(env.Ctx, scan)
+	return records, err
+}
+
+// cancellable ends the records with the statement's context.
+func cancellable(env *fqgw.Env, in fqgw.Records) fqgw.Records {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		for b, err := range in {
+			if err == nil && env.Ctx.Err() != nil {
+				b.Release()
+				yield(nil, env.Ctx.Err())
+				return
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
+func (e *Engine) noticeFuture(env *fqgw.Env, t int64) {
+	if t > env.Now {
+		notify(env, "the AS OF time is after now: events that arrive later can change the answer", "")
+	}
+}

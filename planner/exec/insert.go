@@ -1,0 +1,188 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
+)
+
+// insertRows is how many rows go to a topic or into a batch at once.
+const insertRows = 10_000
+
+// Target is where INSERT and COPY FROM put rows: a source or a table, and which
+// of its columns the rows have. Field len(columns) of a source is _fq_known_at.
+type Target struct {
+	Source *fqgw.Source
+	Table  *fqgw.Table
+	Fields []int
+}
+
+// Types are the types of the target's columns, one per field.
+func (t *Target) Types() []fqgw.Type {
+	out := make([]fqgw.Type, len(t.Fields))
+	for i, f := range t.Fields {
+		out[i] = t.column(f).Type
+	}
+	return out
+}
+
+func (t *Target) columns() []fqgw.Column {
+	if t.Source != nil {
+		return t.Source.Columns
+	}
+	return t.Table.Columns
+}
+
+func (t *Target) column(f int) fqgw.Column {
+	if cols := t.columns(); f < len(cols) {
+		return cols[f]
+	}
+	return fqgw.Column{Name: fqgw.ColKnownAt, Type: fqgw.Timestamptz}
+}
+
+// Insert writes rows, which must have the target's types; it returns when they
+// are acknowledged or committed. Nothing is written when a row is refused.
+func (e *Engine) Insert(ctx context.Context, s Session, t Target, rows fqgw.Rows) (int64, error) {
+	defer rows.Close()
+	if t.Table != nil {
+		if temp := s.TempTable(t.Table); temp != nil {
+			return insertTemp(temp, t, rows)
+		}
+		return e.o.History.Append(ctx, t.Table.History, records(&placed{rows: rows, target: &t}, t.Table.Columns))
+	}
+	all, err := Collect(&placed{rows: rows, target: &t})
+	if err != nil {
+		return 0, err
+	}
+	known := make([]int64, len(all))
+	width := len(t.Source.Columns)
+	for i, row := range all {
+		if len(row) > width && !row[width].IsNull() {
+			known[i] = row[width].Int()
+		}
+		all[i] = row[:width]
+	}
+	return int64(len(all)), e.o.Streams.Insert(ctx, t.Source, all, known)
+}
+
+func insertTemp(temp *TempTable, t Target, rows fqgw.Rows) (int64, error) {
+	all, err := Collect(&placed{rows: rows, target: &t})
+	if err != nil {
+		return 0, err
+	}
+	temp.Rows = append(temp.Rows, all...)
+	return int64(len(all)), nil
+}
+
+// placed puts the fields of incoming rows at their columns and checks NOT NULL
+// of tables; a source's gate checks its own.
+type placed struct {
+	rows   fqgw.Rows
+	target *Target
+	row    []fqgw.Value
+}
+
+func (p *placed) Next() ([]fqgw.Value, error) {
+	in, err := p.rows.Next()
+	if err != nil {
+		return nil, err
+	}
+	cols := p.target.columns()
+	width := len(cols)
+	for _, f := range p.target.Fields {
+		width = max(width, f+1)
+	}
+	if p.row == nil {
+		p.row = make([]fqgw.Value, width)
+	}
+	clear(p.row)
+	for i, f := range p.target.Fields {
+		p.row[f] = in[i]
+	}
+	if p.target.Table != nil {
+		for i := range cols {
+			if cols[i].NotNull && p.row[i].IsNull() {
+				e := fqgw.Errorf(fqgw.CodeNotNullViolation, "null value in column \"%s\" of relation \"%s\" violates not-null constraint", cols[i].Name, p.target.Table.Name)
+				e.Column = cols[i].Name
+				return nil, e
+			}
+		}
+	}
+	return p.row, nil
+}
+
+func (p *placed) Close() error { return p.rows.Close() }
+
+// records is rows as Arrow batches; it closes them.
+func records(rows fqgw.Rows, cols []fqgw.Column) fqgw.Records {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		defer rows.Close()
+		b := array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(cols))
+		defer b.Release()
+		n := 0
+		for {
+			row, err := rows.Next()
+			if err == nil {
+				for i := range cols {
+					if err = fqgw.AppendValue(b.Field(i), row[i], cols[i].Type); err != nil {
+						break
+					}
+				}
+			}
+			if err != nil && err != io.EOF {
+				yield(nil, err)
+				return
+			}
+			if err == nil {
+				n++
+			}
+			if n > 0 && (n == insertRows || err == io.EOF) {
+				if !yield(b.NewRecordBatch(), nil) {
+					return
+				}
+				n = 0
+			}
+			if err == io.EOF {
+				return
+			}
+		}
+	}
+}
+
+// Assign converts a value for a column or parameter as an assignment does.
+func Assign(v fqgw.Value, from, to fqgw.Type, env *fqgw.Env) (fqgw.Value, error) {
+	return expr.Coerce(v, from, to, env)
+}
+
+// ParquetWriter writes rows to a file and returns how many they were; a failure
+// leaves no file.
+type ParquetWriter func(ctx context.Context, path string, schema *arrow.Schema, rows fqgw.Records) (int64, error)
+
+// CopyToParquet writes the rows of a query to a Parquet file below the allowed folder.
+func (e *Engine) CopyToParquet(ctx context.Context, path string, cols []fqgw.Column, rows fqgw.Rows) (int64, error) {
+	full, err := e.filePath(path)
+	if err != nil {
+		rows.Close()
+		return 0, err
+	}
+	seen := map[string]bool{}
+	for _, c := range cols {
+		if seen[c.Name] {
+			rows.Close()
+			return 0, fqgw.Errorf("42701", "column name \"%s\" would appear twice in the file", c.Name).WithHint("Name the columns with AS.")
+		}
+		seen[c.Name] = true
+	}
+	n, err := e.o.WriteParquet(ctx, full, fqgw.ArrowSchema(cols), records(rows, cols))
+	if err != nil {
+		return 0, fmt.Errorf("writing %s: %w", path, err)
+	}
+	return n, nil
+}

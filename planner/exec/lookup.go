@@ -1,0 +1,363 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/stream/window"
+)
+
+// batchRows is how many rows of a spine are looked up in one trip.
+const batchRows = 1024
+
+// entitiesMax caps a read of all entities now (DESIGN, Online state in Redis).
+const entitiesMax = 100_000
+
+// probe is one question: an entity at a time. ok is false when a join key or
+// the time is NULL, for which there is no entity.
+type probe struct {
+	parts []fqgw.Value
+	key   fqgw.EntityKey
+	t, k  int64
+	ok    bool
+}
+
+// answer is what a view says to a probe; timeout: the online store did not
+// answer within the deadline.
+type answer struct {
+	reading window.Reading
+	timeout bool
+}
+
+// asker answers probes, one answer each, in order.
+type asker func(env *fqgw.Env, l *window.Layout, probes []probe) ([]answer, error)
+
+// featureJoin joins a view onto its input, now or as of a time per row.
+func (e *Engine) featureJoin(env *fqgw.Env, n *plan.FeatureJoin) (fqgw.Rows, error) {
+	l, err := e.layout(n.View)
+	if err != nil {
+		return nil, err
+	}
+	size, ask := batchRows, asker(e.readOnline)
+	if n.At != nil {
+		size, ask = spineRows, e.readHistory
+	} else if err := e.readable(n.View); err != nil {
+		return nil, err
+	}
+	input, err := e.Run(env, n.Input)
+	if err != nil {
+		return nil, err
+	}
+	return batched(input, size, func(in [][]fqgw.Value) ([][]fqgw.Value, error) {
+		probes := make([]probe, len(in))
+		for i, row := range in {
+			if probes[i], err = newProbe(env, n.View, n.Keys, n.At, n.Known, row); err != nil {
+				return nil, err
+			}
+		}
+		answers, err := ask(env, l, probes)
+		if err != nil {
+			return nil, err
+		}
+		out := make([][]fqgw.Value, 0, len(in))
+		for i, row := range in {
+			joined, keep, err := joinRow(env, n, row, &probes[i], &answers[i])
+			if err != nil {
+				return nil, err
+			}
+			if keep {
+				out = append(out, joined)
+			}
+		}
+		return out, nil
+	}), nil
+}
+
+// newProbe evaluates the join keys and times over a row of the spine.
+func newProbe(env *fqgw.Env, v *fqgw.FeatureView, keys []fqgw.Expr, at, known fqgw.Expr, row []fqgw.Value) (probe, error) {
+	p := probe{parts: make([]fqgw.Value, len(keys)), t: env.Now, k: env.Now}
+	for i, x := range keys {
+		val, err := x.Eval(env, row)
+		if err != nil {
+			return p, err
+		}
+		if p.parts[i], err = expr.Coerce(val, x.Type(), v.Keys[i].Type, env); err != nil {
+			return p, err
+		}
+	}
+	p.key, p.ok = fqgw.EncodeKey(p.parts...)
+	if at == nil {
+		return p, nil
+	}
+	t, ok, err := timeOver(env, at, row)
+	if err != nil {
+		return p, err
+	}
+	p.t, p.k, p.ok = t, t, p.ok && ok
+	if known != nil {
+		if p.k, ok, err = timeOver(env, known, row); err != nil {
+			return p, err
+		}
+		p.ok = p.ok && ok
+	}
+	return p, nil
+}
+
+func timeOver(env *fqgw.Env, x fqgw.Expr, row []fqgw.Value) (int64, bool, error) {
+	v, err := x.Eval(env, row)
+	if err != nil || v.IsNull() {
+		return 0, false, err
+	}
+	v, err = expr.Coerce(v, x.Type(), fqgw.Timestamptz, env)
+	return v.Int(), err == nil, err
+}
+
+// joinRow is one output row; keep is false when an inner join drops it.
+func joinRow(env *fqgw.Env, n *plan.FeatureJoin, row []fqgw.Value, p *probe, a *answer) (joined []fqgw.Value, keep bool, err error) {
+	width := len(row)
+	joined = append(make([]fqgw.Value, 0, width+len(n.Outputs)), row...)
+	exists := p.ok && a.reading.Exists
+	if !n.Left && !exists {
+		return nil, false, nil
+	}
+	if joined, err = appendOutputs(joined, env, n.View, n.Outputs, p, a); err != nil {
+		return nil, false, err
+	}
+	if n.On == nil {
+		return joined, true, nil
+	}
+	// A row that a further ON condition rejects is NULL without defaults (SEMANTICS §4.2).
+	ok, err := n.On.Eval(env, joined)
+	if err != nil {
+		return nil, false, err
+	}
+	if ok.True() {
+		return joined, true, nil
+	}
+	if !n.Left {
+		return nil, false, nil
+	}
+	for i := range n.Outputs {
+		joined[width+i] = fqgw.Null
+		if n.Outputs[i].Kind == plan.OutStatus {
+			joined[width+i] = fqgw.TextValue(fqgw.StatusNotFound.String())
+		}
+	}
+	return joined, true, nil
+}
+
+// appendOutputs appends what a view shows of one entity.
+func appendOutputs(dst []fqgw.Value, env *fqgw.Env, v *fqgw.FeatureView, outs []plan.Output, p *probe, a *answer) ([]fqgw.Value, error) {
+	var key []fqgw.Value
+	if p.ok {
+		key = p.parts
+	}
+	values := window.Features(v, key, &a.reading, env)
+	for _, o := range outs {
+		var val fqgw.Value
+		switch o.Kind {
+		case plan.OutKey:
+			if p.ok && a.reading.Exists {
+				val = p.parts[o.Index]
+			}
+		case plan.OutFeature:
+			val = values[o.Index].Value
+		case plan.OutStatus:
+			val = fqgw.TextValue(status(&values[o.Index], a).String())
+		case plan.OutTime:
+			if t := values[o.Index].Time; t != window.NoTime {
+				val = fqgw.TimestampValue(t)
+			}
+		default:
+			return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "feature_token() is not supported yet")
+		}
+		dst = append(dst, val)
+	}
+	return dst, nil
+}
+
+func status(v *window.FeatureValue, a *answer) fqgw.Status {
+	if a.timeout && v.Status != fqgw.StatusDefault {
+		return fqgw.StatusTimeout
+	}
+	return v.Status
+}
+
+// featureScan reads a view as a relation: the rows of SEMANTICS §4.1.
+func (e *Engine) featureScan(env *fqgw.Env, n *plan.FeatureScan) (fqgw.Rows, error) {
+	l, err := e.layout(n.View)
+	if err != nil {
+		return nil, err
+	}
+	ask := asker(e.readOnline)
+	if n.At != nil {
+		ask = e.readHistory
+	} else if err := e.readable(n.View); err != nil {
+		return nil, err
+	}
+	if n.Keys == nil && n.KeyArray == nil {
+		if n.At != nil {
+			return e.allThen(env, n, l)
+		}
+		return e.allNow(env, n, l)
+	}
+	probes, err := scanProbes(env, n)
+	if err != nil {
+		return nil, err
+	}
+	return batched(indexes(len(probes)), batchRows, func(in [][]fqgw.Value) ([][]fqgw.Value, error) {
+		some := probes[in[0][0].Int() : in[0][0].Int()+int64(len(in))]
+		answers, err := ask(env, l, some)
+		if err != nil {
+			return nil, err
+		}
+		return scanRows(env, n, some, answers)
+	}), nil
+}
+
+// scanProbes are the entities that a scan's keys name, each once; NULLs name none.
+func scanProbes(env *fqgw.Env, n *plan.FeatureScan) ([]probe, error) {
+	seen := map[fqgw.EntityKey]bool{}
+	var out []probe
+	add := func(keys []fqgw.Expr) error {
+		p, err := newProbe(env, n.View, keys, n.At, n.Known, nil)
+		if err != nil || !p.ok || seen[p.key] {
+			return err
+		}
+		seen[p.key] = true
+		out = append(out, p)
+		return nil
+	}
+	for _, keys := range n.Keys {
+		if err := add(keys); err != nil {
+			return nil, err
+		}
+	}
+	if n.KeyArray == nil {
+		return out, nil
+	}
+	arr, err := n.KeyArray.Eval(env, nil)
+	if err != nil || arr.IsNull() {
+		return nil, err
+	}
+	elem := n.KeyArray.Type().Elem()
+	for _, item := range arr.List().Items {
+		if err := add([]fqgw.Expr{&expr.Const{Val: item, Typ: elem}}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func scanRows(env *fqgw.Env, n *plan.FeatureScan, probes []probe, answers []answer) ([][]fqgw.Value, error) {
+	var out [][]fqgw.Value
+	for i := range probes {
+		if !answers[i].reading.Exists && !answers[i].timeout {
+			continue
+		}
+		row, err := appendOutputs(make([]fqgw.Value, 0, len(n.Outputs)), env, n.View, n.Outputs, &probes[i], &answers[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+// allNow reads every entity of a view from the online store, up to a cap.
+func (e *Engine) allNow(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (fqgw.Rows, error) {
+	var probes []probe
+	for key, err := range e.o.Online.Entities(env.Ctx, n.View.Name, n.View.State, entitiesMax) {
+		if err != nil {
+			return nil, err
+		}
+		parts, err := fqgw.DecodeKey(key)
+		if err != nil {
+			return nil, err
+		}
+		probes = append(probes, probe{parts: parts, key: key, t: env.Now, k: env.Now, ok: true})
+	}
+	return batched(indexes(len(probes)), batchRows, func(in [][]fqgw.Value) ([][]fqgw.Value, error) {
+		some := probes[in[0][0].Int() : in[0][0].Int()+int64(len(in))]
+		answers, err := e.readOnline(env, l, some)
+		if err != nil {
+			return nil, err
+		}
+		return scanRows(env, n, some, answers)
+	}), nil
+}
+
+// readOnline asks the online store, one trip for all probes. T is env.Now.
+func (e *Engine) readOnline(env *fqgw.Env, l *window.Layout, probes []probe) ([]answer, error) {
+	v := l.View()
+	answers := make([]answer, len(probes))
+	shards := e.o.Online.Shards()
+	var reads []fqgw.UnitRead
+	at := map[uint32]int{}
+	where := make([][2]int, len(probes)) // read, key
+	for i := range probes {
+		if !probes[i].ok {
+			where[i][0] = -1
+			continue
+		}
+		shard := probes[i].key.Shard(shards)
+		r, ok := at[shard]
+		if !ok {
+			r = len(reads)
+			at[shard] = r
+			reads = append(reads, fqgw.UnitRead{Unit: fqgw.Unit{View: v.Name, State: v.State, Shard: shard}})
+		}
+		where[i] = [2]int{r, len(reads[r].Keys)}
+		reads[r].Keys = append(reads[r].Keys, probes[i].key)
+	}
+	ctx, cancel := e.deadline(env)
+	defer cancel()
+	var states []fqgw.UnitState
+	var err error
+	if len(reads) > 0 {
+		states, err = e.o.Online.Read(ctx, reads)
+	}
+	late := err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && env.Ctx.Err() == nil
+	if err != nil && !late {
+		return nil, err
+	}
+	for i := range probes {
+		if where[i][0] < 0 || late {
+			answers[i] = answer{reading: l.Empty(env.Now), timeout: late}
+			continue
+		}
+		r, k := where[i][0], where[i][1]
+		s, err := l.Decode(states[r].States[k])
+		if err != nil {
+			return nil, err
+		}
+		answers[i].reading = l.Read(s, env.Now)
+	}
+	return answers, nil
+}
+
+// deadline is the context of one trip to the online store (SET fqgw.deadline).
+func (e *Engine) deadline(env *fqgw.Env) (context.Context, context.CancelFunc) {
+	if env.Session != nil {
+		if v, ok := env.Session.Setting("fqgw.deadline"); ok && v != "0" && v != "" {
+			if d, err := parseDeadline(v); err == nil && d > 0 {
+				return context.WithTimeout(env.Ctx, d)
+			}
+		}
+	}
+	return env.Ctx, func() {}
+}
+
+func parseDeadline(v string) (time.Duration, error) {
+	if d, err := time.ParseDuration(strings.ReplaceAll(v, " ", "")); err == nil {
+		return d, nil
+	}
+	ms, err := strconv.ParseFloat(v, 64)
+	return time.Duration(ms * float64(time.Millisecond)), err
+}

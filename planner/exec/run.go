@@ -1,0 +1,142 @@
+package exec
+
+import (
+	"io"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// Run runs a plan. The rows end with env.Ctx; the caller closes them.
+func (e *Engine) Run(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
+	if native(n) {
+		return e.native(env, n)
+	}
+	return e.runner.Run(env, n)
+}
+
+// native says whether the tree is one of features, filters and projections
+// only: the point and point-in-time routes, which need no relational engine.
+func native(n plan.Node) bool {
+	switch n := n.(type) {
+	case *plan.Filter:
+		return native(n.Input)
+	case *plan.Project:
+		return native(n.Input)
+	case *plan.Limit:
+		return n.Ties == nil && native(n.Input)
+	case *plan.FeatureJoin, *plan.FeatureScan, *plan.SourceScan, *plan.TableScan, *plan.SystemScan, *plan.Values, *plan.TableFunc:
+		return true
+	}
+	return false
+}
+
+func (e *Engine) native(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
+	switch n := n.(type) {
+	case *plan.Filter:
+		in, err := e.native(env, n.Input)
+		if err != nil {
+			return nil, err
+		}
+		return &stream{close: in.Close, next: func() ([]fqgw.Value, error) {
+			for {
+				row, err := in.Next()
+				if err != nil {
+					return nil, err
+				}
+				v, err := n.Cond.Eval(env, row)
+				if err != nil {
+					return nil, err
+				}
+				if v.True() {
+					return row, nil
+				}
+			}
+		}}, nil
+	case *plan.Project:
+		in, err := e.native(env, n.Input)
+		if err != nil {
+			return nil, err
+		}
+		out := make([]fqgw.Value, len(n.Exprs))
+		return &stream{close: in.Close, next: func() ([]fqgw.Value, error) {
+			row, err := in.Next()
+			if err != nil {
+				return nil, err
+			}
+			for i, x := range n.Exprs {
+				if out[i], err = x.Eval(env, row); err != nil {
+					return nil, err
+				}
+			}
+			return out, nil
+		}}, nil
+	case *plan.Limit:
+		return e.limit(env, n)
+	}
+	return e.leaf(env, n)
+}
+
+func (e *Engine) limit(env *fqgw.Env, n *plan.Limit) (fqgw.Rows, error) {
+	count, offset := int64(-1), int64(0)
+	for _, b := range []struct {
+		x    fqgw.Expr
+		to   *int64
+		name string
+		code fqgw.Code
+	}{{n.Count, &count, "LIMIT", "2201W"}, {n.Offset, &offset, "OFFSET", "2201X"}} {
+		if b.x == nil {
+			continue
+		}
+		v, err := b.x.Eval(env, nil)
+		if err != nil {
+			return nil, err
+		}
+		if v.IsNull() {
+			continue
+		}
+		if *b.to = v.Int(); *b.to < 0 {
+			return nil, fqgw.Errorf(b.code, "%s must not be negative", b.name)
+		}
+	}
+	in, err := e.native(env, n.Input)
+	if err != nil {
+		return nil, err
+	}
+	return &stream{close: in.Close, next: func() ([]fqgw.Value, error) {
+		for ; offset > 0; offset-- {
+			if _, err := in.Next(); err != nil {
+				return nil, err
+			}
+		}
+		if count == 0 {
+			return nil, io.EOF
+		}
+		if count > 0 {
+			count--
+		}
+		return in.Next()
+	}}, nil
+}
+
+// leaf runs the nodes that reach a store; the relational engine calls it for
+// the leaves of its trees.
+func (e *Engine) leaf(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
+	switch n := n.(type) {
+	case *plan.Values:
+		return values(env, n)
+	case *plan.TableFunc:
+		return tableFunc(env, n)
+	case *plan.SystemScan:
+		return systemScan(env, n)
+	case *plan.SourceScan:
+		return e.sourceScan(env, n)
+	case *plan.TableScan:
+		return e.tableScan(env, n)
+	case *plan.FeatureScan:
+		return e.featureScan(env, n)
+	case *plan.FeatureJoin:
+		return e.featureJoin(env, n)
+	}
+	return nil, fqgw.Errorf(fqgw.CodeInternal, "no way to run a %T", n)
+}

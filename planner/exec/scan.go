@@ -1,0 +1,269 @@
+package exec
+
+import (
+	"context"
+	"io"
+	"iter"
+	"math"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+func values(env *fqgw.Env, n *plan.Values) (fqgw.Rows, error) {
+	i := 0
+	return &stream{next: func() ([]fqgw.Value, error) {
+		if i == len(n.Rows) {
+			return nil, io.EOF
+		}
+		row := make([]fqgw.Value, len(n.Rows[i]))
+		for j, x := range n.Rows[i] {
+			v, err := x.Eval(env, nil)
+			if err != nil {
+				return nil, err
+			}
+			row[j] = v
+		}
+		i++
+		return row, nil
+	}}, nil
+}
+
+func tableFunc(env *fqgw.Env, n *plan.TableFunc) (fqgw.Rows, error) {
+	args := make([]fqgw.Value, len(n.Args))
+	for i, a := range n.Args {
+		v, err := a.Eval(env, nil)
+		if err != nil {
+			return nil, err
+		}
+		args[i] = v
+	}
+	types := make([]fqgw.Type, len(n.Args))
+	for i, a := range n.Args {
+		types[i] = a.Type()
+	}
+	set, err := expr.RunSet(n.Name, env, args, types)
+	if err != nil {
+		return nil, err
+	}
+	count := int64(0)
+	return &stream{next: func() ([]fqgw.Value, error) {
+		if count&1023 == 0 && env.Ctx != nil && env.Ctx.Err() != nil {
+			return nil, env.Ctx.Err()
+		}
+		row, err := set.Next()
+		if err != nil {
+			return nil, err
+		}
+		count++
+		if n.Ordinality {
+			row = append(row[:len(row):len(row)], fqgw.IntValue(count))
+		}
+		return row, nil
+	}, close: set.Close}, nil
+}
+
+func systemScan(env *fqgw.Env, n *plan.SystemScan) (fqgw.Rows, error) {
+	rows, err := n.Rel.Rows(env)
+	if err != nil {
+		return nil, err
+	}
+	return pick(Slice(rows), n.Fields), nil
+}
+
+// pick is the given columns of rows.
+func pick(in fqgw.Rows, fields []int) fqgw.Rows {
+	out := make([]fqgw.Value, len(fields))
+	return &stream{close: in.Close, next: func() ([]fqgw.Value, error) {
+		row, err := in.Next()
+		if err != nil {
+			return nil, err
+		}
+		for i, f := range fields {
+			out[i] = row[f]
+		}
+		return out, nil
+	}}
+}
+
+func (e *Engine) sourceScan(env *fqgw.Env, n *plan.SourceScan) (fqgw.Rows, error) {
+	s := n.Source
+	known := int64(math.MaxInt64)
+	if n.AsOf != nil {
+		t, ok, err := constantTime(env, n.AsOf)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return Slice(nil), nil
+		}
+		known = t
+	}
+	if err := e.waitKnown(env, s.Name, min(known, env.Now)); err != nil {
+		return nil, err
+	}
+	scan := fqgw.Scan{Table: s.History}
+	types := make([]fqgw.Type, 0, len(n.Fields)+1)
+	for _, f := range n.Fields {
+		c := sourceColumn(s, f)
+		scan.Columns = append(scan.Columns, c.Name)
+		types = append(types, c.Type)
+	}
+	cut := n.AsOf != nil
+	if len(n.Fields) == 0 || cut {
+		scan.Columns = append(scan.Columns, fqgw.ColKnownAt)
+		types = append(types, fqgw.Timestamptz)
+	}
+	from, to, empty, err := bounds(env, n)
+	if err != nil || empty {
+		return Slice(nil), err
+	}
+	if from != math.MinInt64 || to != math.MaxInt64 {
+		scan.Time, scan.From, scan.To = s.Columns[s.EventTime].Name, from, to
+	}
+	rows, err := e.scan(env.Ctx, scan, types)
+	if err != nil {
+		return nil, err
+	}
+	if !cut && len(n.Fields) == 0 {
+		return pick(rows, nil), nil
+	}
+	if !cut {
+		return rows, nil
+	}
+	last := len(types) - 1
+	return &stream{close: rows.Close, next: func() ([]fqgw.Value, error) {
+		for {
+			row, err := rows.Next()
+			if err != nil {
+				return nil, err
+			}
+			if row[last].Int() <= known {
+				return row[:last], nil
+			}
+		}
+	}}, nil
+}
+
+func sourceColumn(s *fqgw.Source, i int) fqgw.Column {
+	if i < len(s.Columns) {
+		return s.Columns[i]
+	}
+	return fqgw.HiddenColumns[i-len(s.Columns)]
+}
+
+// bounds are the event times that a scan's Lo and Hi allow.
+func bounds(env *fqgw.Env, n *plan.SourceScan) (from, to int64, empty bool, err error) {
+	from, to = math.MinInt64, math.MaxInt64
+	for _, b := range []struct {
+		x  fqgw.Expr
+		to *int64
+	}{{n.Lo, &from}, {n.Hi, &to}} {
+		if b.x == nil {
+			continue
+		}
+		t, ok, err := constantTime(env, b.x)
+		if err != nil || !ok {
+			return 0, 0, !ok, err
+		}
+		*b.to = t
+	}
+	return from, to, false, nil
+}
+
+// constantTime evaluates a time that is the same for the whole statement; ok is
+// false for NULL.
+func constantTime(env *fqgw.Env, x fqgw.Expr) (t int64, ok bool, err error) {
+	v, err := x.Eval(env, nil)
+	if err != nil || v.IsNull() {
+		return 0, false, err
+	}
+	v, err = expr.Coerce(v, x.Type(), fqgw.Timestamptz, env)
+	return v.Int(), err == nil, err
+}
+
+func (e *Engine) tableScan(env *fqgw.Env, n *plan.TableScan) (fqgw.Rows, error) {
+	if s, ok := env.Session.(Session); ok {
+		if t := s.TempTable(n.Table); t != nil {
+			return pick(Slice(t.Rows), n.Fields), nil
+		}
+	}
+	scan := fqgw.Scan{Table: n.Table.History}
+	if n.AsOf != nil {
+		t, ok, err := constantTime(env, n.AsOf)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return Slice(nil), nil
+		}
+		scan.AsOf = t
+	}
+	types := make([]fqgw.Type, len(n.Fields))
+	for i, f := range n.Fields {
+		scan.Columns = append(scan.Columns, n.Table.Columns[f].Name)
+		types[i] = n.Table.Columns[f].Type
+	}
+	if len(n.Fields) == 0 { // count(*) reads no column; one is needed to count rows
+		scan.Columns = []string{n.Table.Columns[0].Name}
+		rows, err := e.scan(env.Ctx, scan, []fqgw.Type{n.Table.Columns[0].Type})
+		if err != nil {
+			return nil, err
+		}
+		return pick(rows, nil), nil
+	}
+	return e.scan(env.Ctx, scan, types)
+}
+
+// scan reads a lake table as rows of the given types.
+func (e *Engine) scan(ctx context.Context, s fqgw.Scan, types []fqgw.Type) (fqgw.Rows, error) {
+	_, records, err := e.o.History.Scan(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	next, stop := iter.Pull2(records)
+	var batch arrow.RecordBatch
+	at := 0
+	row := make([]fqgw.Value, len(types))
+	release := func() {
+		if batch != nil {
+			batch.Release()
+			batch = nil
+		}
+	}
+	return &stream{
+		close: func() error { release(); stop(); return nil },
+		next: func() ([]fqgw.Value, error) {
+			for batch == nil || at == int(batch.NumRows()) {
+				release()
+				b, err, ok := next()
+				if !ok {
+					return nil, io.EOF
+				}
+				if err != nil {
+					return nil, err
+				}
+				batch, at = b, 0
+			}
+			for i := range row {
+				row[i] = fqgw.ArrowValue(batch.Column(i), at, types[i])
+			}
+			at++
+			return row, nil
+		},
+	}, nil
+}
+
+// waitKnown waits until the history of a source has everything known by k.
+func (e *Engine) waitKnown(env *fqgw.Env, source string, k int64) error {
+	return e.o.Streams.WaitKnown(env.Ctx, source, k, func(msg string) { notify(env, msg, "") })
+}
+
+func notify(env *fqgw.Env, message, hint string) {
+	if s, ok := env.Session.(Session); ok {
+		s.Notify(message, hint)
+	}
+}

@@ -1,0 +1,280 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/exec"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// Execute runs a prepared statement. The context ends with the statement: its
+// cancellation, or the session's statement_timeout, is 57014.
+func (s *Session) Execute(ctx context.Context, p *Prepared, args []fqgw.Value) (*Result, error) {
+	if p.text == nil {
+		return &Result{Tag: fixedTag("")}, nil
+	}
+	if err := s.aborted(p.bound); err != nil {
+		return nil, err
+	}
+	if err := s.fresh(ctx, p); err != nil {
+		return nil, err
+	}
+	text := p.text.stmt.Text
+	s.running.Store(&text)
+	ctx, cancel := s.withTimeout(ctx)
+	env := s.env(ctx)
+	env.Args = args
+	env.Run = func(env *fqgw.Env, n any) (fqgw.Rows, error) { return s.planner.engine.Run(env, n.(plan.Node)) }
+	res, err := s.run(env, p.bound)
+	if err != nil {
+		err = timedOut(ctx, err)
+		cancel()
+		return nil, err
+	}
+	if res.Rows != nil {
+		res.Rows = &closing{Rows: res.Rows, ctx: ctx, cancel: cancel}
+	} else if res.CopyOut != nil {
+		res.CopyOut.Rows = &closing{Rows: res.CopyOut.Rows, ctx: ctx, cancel: cancel}
+	} else if in := res.CopyIn; in != nil {
+		run := in.Run
+		in.Run = func(_ context.Context, rows fqgw.Rows) (int64, error) {
+			defer cancel()
+			n, err := run(ctx, rows)
+			if err != nil {
+				err = timedOut(ctx, err)
+			}
+			return n, err
+		}
+	} else {
+		cancel()
+	}
+	return res, nil
+}
+
+func (s *Session) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	if d := s.settings.duration("statement_timeout"); d > 0 {
+		return context.WithTimeout(ctx, d)
+	}
+	return context.WithCancel(ctx)
+}
+
+// timedOut makes the end of the statement's own context the error, whatever a
+// store made of it.
+func timedOut(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fqgw.AsError(ctx.Err())
+	}
+	return err
+}
+
+// closing ends the statement's context with its rows.
+type closing struct {
+	fqgw.Rows
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func (c *closing) Next() ([]fqgw.Value, error) {
+	row, err := c.Rows.Next()
+	if err != nil && err != io.EOF {
+		err = timedOut(c.ctx, err)
+	}
+	return row, err
+}
+
+func (c *closing) Close() error {
+	err := c.Rows.Close()
+	c.cancel()
+	return err
+}
+
+func (s *Session) run(env *fqgw.Env, st plan.Statement) (*Result, error) {
+	e := s.planner.engine
+	ctx := env.Ctx
+	switch st := st.(type) {
+	case *plan.Query:
+		rows, err := e.Run(env, st.Root)
+		if err != nil {
+			return nil, err
+		}
+		return &Result{Columns: st.Root.Columns(), Rows: rows, Tag: countTag("SELECT")}, nil
+	case *plan.Explain:
+		lines, err := e.Explain(env, st)
+		if err != nil {
+			return nil, err
+		}
+		var rows [][]fqgw.Value
+		for _, l := range lines {
+			rows = append(rows, []fqgw.Value{fqgw.TextValue(l)})
+		}
+		return &Result{Columns: []plan.Column{{Name: "QUERY PLAN", Type: fqgw.Text}}, Rows: exec.Slice(rows), Tag: fixedTag("EXPLAIN")}, nil
+	case *plan.Transaction:
+		return s.runTransaction(ctx, st)
+	case *plan.Set:
+		return s.runSet(st)
+	case *plan.Show:
+		return s.runShow(st)
+	case *plan.CopyTo:
+		return s.runCopyTo(env, st)
+	case *plan.CopyFrom:
+		return &Result{CopyIn: s.copyIn(st), Tag: countTag("COPY")}, nil
+	case *plan.Insert:
+		n, err := s.runInsert(env, st)
+		if err != nil {
+			return nil, err
+		}
+		return &Result{Tag: fixedTag(fmt.Sprintf("INSERT 0 %d", n))}, nil
+	case *plan.Prepare:
+		return s.runPrepare(ctx, st)
+	case *plan.Execute:
+		return s.runExecute(env, st)
+	case *plan.Deallocate:
+		return s.runDeallocate(st)
+	case *plan.Discard:
+		return s.runDiscard(st)
+	case *plan.NoOp:
+		if st.Notice != "" {
+			s.notify(st.Notice, "")
+		}
+		return &Result{Tag: fixedTag(st.Tag)}, nil
+	}
+	return s.runDefinition(env, st)
+}
+
+func countTag(verb string) func(int64) string {
+	return func(n int64) string { return fmt.Sprintf("%s %d", verb, n) }
+}
+
+func (s *Session) runSet(st *plan.Set) (*Result, error) {
+	tag := "SET"
+	var err error
+	if st.Reset {
+		tag, err = "RESET", s.resetSetting(st.Name, st.All)
+	} else {
+		err = s.set(st.Name, st.Value, st.Local)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Tag: fixedTag(tag)}, nil
+}
+
+func showColumns(name string) []plan.Column {
+	if strings.EqualFold(name, "all") {
+		return []plan.Column{{Name: "name", Type: fqgw.Text}, {Name: "setting", Type: fqgw.Text}, {Name: "description", Type: fqgw.Text}}
+	}
+	return []plan.Column{{Name: settingTitle(name), Type: fqgw.Text}}
+}
+
+// settingTitle is how SHOW heads its column.
+func settingTitle(name string) string {
+	switch n := canonicalSetting(name); n {
+	case "timezone":
+		return "TimeZone"
+	case "datestyle":
+		return "DateStyle"
+	case "intervalstyle":
+		return "IntervalStyle"
+	default:
+		return n
+	}
+}
+
+func (s *Session) runShow(st *plan.Show) (*Result, error) {
+	var rows [][]fqgw.Value
+	if strings.EqualFold(st.Name, "all") {
+		for _, n := range s.settings.names() {
+			v, err := s.settings.show(n, s)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, []fqgw.Value{fqgw.TextValue(settingTitle(n)), fqgw.TextValue(v), fqgw.TextValue("")})
+		}
+	} else {
+		v, err := s.settings.show(st.Name, s)
+		if err != nil {
+			return nil, err
+		}
+		rows = [][]fqgw.Value{{fqgw.TextValue(v)}}
+	}
+	return &Result{Columns: showColumns(st.Name), Rows: exec.Slice(rows), Tag: fixedTag("SHOW")}, nil
+}
+
+func (s *Session) runPrepare(ctx context.Context, st *plan.Prepare) (*Result, error) {
+	texts, err := s.Split(st.Text)
+	if err != nil {
+		return nil, err
+	}
+	oids := make([]uint32, len(st.Types))
+	for i, t := range st.Types {
+		oids[i] = t.OID
+	}
+	p, err := s.Prepare(ctx, texts[0], oids)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Keep(st.Name, p); err != nil {
+		return nil, err
+	}
+	return &Result{Tag: fixedTag("PREPARE")}, nil
+}
+
+func (s *Session) runExecute(env *fqgw.Env, st *plan.Execute) (*Result, error) {
+	p, err := s.Named(st.Name)
+	if err != nil {
+		return nil, err
+	}
+	if len(st.Args) != len(p.Params) {
+		return nil, fqgw.Errorf(fqgw.CodeSyntax, "wrong number of parameters for prepared statement \"%s\"", st.Name).
+			WithDetail("Expected %d parameters but got %d.", len(p.Params), len(st.Args))
+	}
+	args := make([]fqgw.Value, len(st.Args))
+	for i, a := range st.Args {
+		v, err := a.Eval(env, nil)
+		if err != nil {
+			return nil, err
+		}
+		if args[i], err = exec.Assign(v, a.Type(), p.Params[i], env); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.fresh(env.Ctx, p); err != nil {
+		return nil, err
+	}
+	inner := *env
+	inner.Args = args
+	return s.run(&inner, p.bound)
+}
+
+func (s *Session) runDeallocate(st *plan.Deallocate) (*Result, error) {
+	if st.Name == "" {
+		clear(s.prepared)
+		return &Result{Tag: fixedTag("DEALLOCATE ALL")}, nil
+	}
+	if _, err := s.Named(st.Name); err != nil {
+		return nil, err
+	}
+	s.Forget(st.Name)
+	return &Result{Tag: fixedTag("DEALLOCATE")}, nil
+}
+
+func (s *Session) runDiscard(st *plan.Discard) (*Result, error) {
+	what := strings.ToUpper(st.What)
+	if what == "ALL" {
+		if s.tx.block {
+			return nil, fqgw.Errorf(fqgw.CodeActiveTransaction, "DISCARD ALL cannot run inside a transaction block")
+		}
+		clear(s.prepared)
+		if err := s.resetSetting("", true); err != nil {
+			return nil, err
+		}
+	}
+	if what == "ALL" || what == "TEMP" || what == "TEMPORARY" {
+		clear(s.temp)
+	}
+	return &Result{Tag: fixedTag("DISCARD " + what)}, nil
+}

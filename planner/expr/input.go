@@ -1,0 +1,415 @@
+package expr
+
+import (
+	"errors"
+	"encoding/hex"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/fqgw/fqgw"
+)
+
+// Parse is the input function of type t, as PostgreSQL's: surrounding spaces are
+// allowed where it allows them. 22P02, 22003, 22007, 22008 or 22023 on bad text.
+func Parse(s string, t fqgw.Type, env *fqgw.Env) (fqgw.Value, error) {
+	in := input{env: env}
+	v, err := in.parse(s, t)
+	if err != nil {
+		return fqgw.Null, err
+	}
+	return applyMod(v, t, false)
+}
+
+// input reads literals; usedEnv tells that the result depended on env.
+type input struct {
+	env     *fqgw.Env
+	usedEnv bool
+}
+
+func badText(t fqgw.Type, s string) *fqgw.Error {
+	return fqgw.Errorf(fqgw.CodeInvalidText, "invalid input syntax for type %s: \"%s\"", typeName(t), s)
+}
+
+func (in *input) parse(s string, t fqgw.Type) (value, error) {
+	switch t.Base() {
+	case fqgw.Text, fqgw.Varchar, fqgw.BPChar, fqgw.Unknown, fqgw.ACLItem, fqgw.PgNodeTree:
+		return fqgw.TextValue(s), nil
+	case fqgw.Int2:
+		return parseInt(s, t, 16)
+	case fqgw.Int4:
+		return parseInt(s, t, 32)
+	case fqgw.Int8:
+		return parseInt(s, t, 64)
+	case fqgw.OID:
+		return parseOID(s)
+	case fqgw.Float8:
+		return parseFloat(s, t, 64)
+	case fqgw.Float4:
+		return parseFloat(s, t, 32)
+	case fqgw.Numeric:
+		return parseNumeric(s)
+	case fqgw.Bool:
+		return parseBool(s)
+	case fqgw.Name:
+		return fqgw.TextValue(cutName(s)), nil
+	case fqgw.CharType:
+		return fqgw.TextValue(s[:min(len(s), 1)]), nil
+	case fqgw.UUID:
+		return parseUUID(s)
+	case fqgw.Bytea:
+		return parseBytea(s)
+	case fqgw.Date, fqgw.Time, fqgw.Timestamp, fqgw.Timestamptz:
+		return in.moment(s, t.Base())
+	case fqgw.Interval:
+		return parseInterval(s, t)
+	case fqgw.JSON:
+		return fqgw.TextValue(s), checkJSON(s)
+	case fqgw.JSONB:
+		return parseJSONB(s)
+	case fqgw.RegClass, fqgw.RegProc, fqgw.RegNS, fqgw.RegRole, fqgw.RegType:
+		in.usedEnv = true
+		return in.reg(s, t)
+	case fqgw.Record:
+		return fqgw.Null, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "input of anonymous composite types is not implemented")
+	case fqgw.Void:
+		return fqgw.TextValue(""), nil
+	}
+	if t.IsArray() {
+		return in.array(s, t)
+	}
+	return fqgw.Null, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "cannot accept a value of type %s", typeName(t))
+}
+
+func parseInt(s string, t fqgw.Type, bits int) (value, error) {
+	trimmed := strings.TrimFunc(s, func(r rune) bool { return r < 128 && isSpace(byte(r)) })
+	n, err := strconv.ParseInt(trimmed, 10, bits)
+	if err == nil {
+		return fqgw.IntValue(n), nil
+	}
+	if isDigits(strings.TrimLeft(trimmed, "+-")) && len(trimmed)-len(strings.TrimLeft(trimmed, "+-")) <= 1 {
+		return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "value \"%s\" is out of range for type %s", s, typeName(t))
+	}
+	return fqgw.Null, badText(t, s)
+}
+
+func isDigits(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func parseOID(s string) (value, error) {
+	trimmed := strings.TrimSpace(s)
+	n, err := strconv.ParseInt(trimmed, 10, 64)
+	switch {
+	case err != nil && !isDigits(strings.TrimLeft(trimmed, "+-")):
+		return fqgw.Null, badText(fqgw.OID, s)
+	case err != nil || n > math.MaxUint32 || n < math.MinInt32:
+		return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "value \"%s\" is out of range for type oid", s)
+	}
+	return fqgw.IntValue(int64(uint32(n))), nil
+}
+
+func parseFloat(s string, t fqgw.Type, bits int) (value, error) {
+	low := strings.ToLower(strings.TrimSpace(s))
+	switch strings.TrimLeft(low, "+-") {
+	case "nan":
+		if low != "nan" {
+			return fqgw.Null, badText(t, s)
+		}
+	case "inf", "infinity":
+	default:
+		if strings.ContainsAny(low, "_n") || low == "" {
+			return fqgw.Null, badText(t, s)
+		}
+	}
+	if strings.HasPrefix(strings.TrimLeft(low, "+-"), "0x") && !strings.Contains(low, "p") {
+		low += "p0"
+	}
+	f, err := strconv.ParseFloat(low, bits)
+	if errors.Is(err, strconv.ErrRange) || err == nil && f == 0 && strings.ContainsAny(mantissa(low), "123456789") {
+		return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "\"%s\" is out of range for type %s", s, typeName(t))
+	}
+	if err != nil {
+		return fqgw.Null, badText(t, s)
+	}
+	return fqgw.FloatValue(f), nil
+}
+
+func mantissa(s string) string {
+	if i := strings.IndexAny(s, "ep"); i >= 0 {
+		return s[:i]
+	}
+	return s
+}
+
+// A numeric may have 131,072 digits before its point.
+const maxNumericDigits = 131072
+
+func parseNumeric(s string) (value, error) {
+	d, ok := fqgw.ParseDecimal(s)
+	if ok {
+		return numericResult(checkNumeric(d))
+	}
+	if m, e, found := strings.Cut(strings.ToLower(strings.TrimSpace(s)), "e"); found {
+		if _, good := fqgw.ParseDecimal(m); good && isDigits(strings.TrimLeft(e, "+-")) {
+			return fqgw.Null, errNumericOverflow()
+		}
+	}
+	return fqgw.Null, badText(fqgw.Numeric, s)
+}
+
+func errNumericOverflow() *fqgw.Error {
+	return fqgw.Errorf(fqgw.CodeOutOfRange, "value overflows numeric format")
+}
+
+// checkNumeric refuses what PostgreSQL cannot hold.
+func checkNumeric(d fqgw.Decimal) (fqgw.Decimal, error) {
+	// A decimal digit is more than 3.32 bits: fewer need no counting.
+	if d.Coef().BitLen() > 435_000 && intDigits(d) > maxNumericDigits {
+		return d, errNumericOverflow()
+	}
+	return d, nil
+}
+
+// intDigits is how many digits stand before the point.
+func intDigits(d fqgw.Decimal) int {
+	s := d.Coef().String()
+	return len(strings.TrimPrefix(s, "-")) - int(d.Scale())
+}
+
+func parseBool(s string) (value, error) {
+	low := strings.ToLower(strings.TrimSpace(s))
+	for _, w := range []struct {
+		word  string
+		least int
+		b     bool
+	}{{"true", 1, true}, {"false", 1, false}, {"yes", 1, true}, {"no", 1, false}, {"on", 2, true}, {"off", 2, false}, {"1", 1, true}, {"0", 1, false}} {
+		if len(low) >= w.least && strings.HasPrefix(w.word, low) {
+			return fqgw.BoolValue(w.b), nil
+		}
+	}
+	return fqgw.Null, badText(fqgw.Bool, s)
+}
+
+// cutName cuts to the 63 bytes of a name, between characters.
+func cutName(s string) string {
+	if len(s) <= 63 {
+		return s
+	}
+	n := 63
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+func parseUUID(s string) (value, error) {
+	body, braced := s, strings.HasPrefix(s, "{")
+	if braced {
+		if !strings.HasSuffix(s, "}") {
+			return fqgw.Null, badText(fqgw.UUID, s)
+		}
+		body = s[1 : len(s)-1]
+	}
+	var b [16]byte
+	for i := range b {
+		if i > 0 && i%2 == 0 {
+			body = strings.TrimPrefix(body, "-")
+		}
+		if len(body) < 2 {
+			return fqgw.Null, badText(fqgw.UUID, s)
+		}
+		if _, err := hex.Decode(b[i:i+1], []byte(body[:2])); err != nil {
+			return fqgw.Null, badText(fqgw.UUID, s)
+		}
+		body = body[2:]
+	}
+	if body != "" {
+		return fqgw.Null, badText(fqgw.UUID, s)
+	}
+	return fqgw.UUIDValue(b), nil
+}
+
+func parseBytea(s string) (value, error) {
+	if rest, ok := strings.CutPrefix(s, `\x`); ok {
+		return decodeHex(rest)
+	}
+	return decodeEscape(s, func() *fqgw.Error {
+		return fqgw.Errorf(fqgw.CodeInvalidText, "invalid input syntax for type bytea")
+	})
+}
+
+func decodeHex(s string) (value, error) {
+	out := make([]byte, 0, len(s)/2)
+	for i := 0; i < len(s); {
+		if isSpace(s[i]) {
+			i++
+			continue
+		}
+		if !isHex(s[i]) {
+			r, _ := utf8.DecodeRuneInString(s[i:])
+			return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidParameter, "invalid hexadecimal digit: \"%c\"", r)
+		}
+		if i+1 >= len(s) {
+			return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidParameter, "invalid hexadecimal data: odd number of digits")
+		}
+		if !isHex(s[i+1]) {
+			r, _ := utf8.DecodeRuneInString(s[i+1:])
+			return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidParameter, "invalid hexadecimal digit: \"%c\"", r)
+		}
+		out, _ = hex.AppendDecode(out, []byte(s[i:i+2]))
+		i += 2
+	}
+	return fqgw.BytesValue(string(out)), nil
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+// decodeEscape reads bytea's escape format: \\ and \ooo.
+func decodeEscape(s string, bad func() *fqgw.Error) (value, error) {
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] != '\\':
+			out = append(out, s[i])
+		case i+1 < len(s) && s[i+1] == '\\':
+			out = append(out, '\\')
+			i++
+		case i+3 < len(s) && s[i+1] >= '0' && s[i+1] <= '3' && isOctal(s[i+2]) && isOctal(s[i+3]):
+			out = append(out, (s[i+1]-'0')<<6|(s[i+2]-'0')<<3|(s[i+3]-'0'))
+			i += 3
+		default:
+			return fqgw.Null, bad()
+		}
+	}
+	return fqgw.BytesValue(string(out)), nil
+}
+
+func isOctal(c byte) bool { return c >= '0' && c <= '7' }
+
+// reg reads the name of a relation, type, function, schema or role, or a number.
+func (in *input) reg(s string, t fqgw.Type) (value, error) {
+	if s == "-" {
+		return fqgw.IntValue(0), nil
+	}
+	if isDigits(s) {
+		return parseOID(s)
+	}
+	if t == fqgw.RegType {
+		typ, ok := typeBySQL(s)
+		if !ok {
+			return fqgw.Null, fqgw.Errorf(fqgw.CodeUndefinedObject, "type \"%s\" does not exist", s)
+		}
+		return fqgw.IntValue(int64(typ.OID)), nil
+	}
+	if in.env != nil && in.env.Session != nil {
+		v, ok, err := in.env.Session.Call(sessionContext(in.env), regNames[t.OID]+"_in", []value{fqgw.TextValue(s)})
+		if err != nil || ok && !v.IsNull() {
+			return v, err
+		}
+		if !ok && t == fqgw.RegClass {
+			if oid := relationOID(in.env.Session.Catalog(), s); oid != 0 {
+				return fqgw.IntValue(int64(oid)), nil
+			}
+		}
+	}
+	name := identName(s)
+	switch t {
+	case fqgw.RegClass:
+		return fqgw.Null, fqgw.Errorf(fqgw.CodeUndefinedTable, "relation \"%s\" does not exist", name)
+	case fqgw.RegProc:
+		return fqgw.Null, fqgw.Errorf(fqgw.CodeUndefinedFunction, "function \"%s\" does not exist", name)
+	case fqgw.RegNS:
+		switch name {
+		case "pg_catalog":
+			return fqgw.IntValue(11), nil
+		case "public":
+			return fqgw.IntValue(2200), nil
+		}
+		return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidSchema, "schema \"%s\" does not exist", name)
+	}
+	return fqgw.Null, fqgw.Errorf(fqgw.CodeUndefinedObject, "role \"%s\" does not exist", name)
+}
+
+func relationOID(c *fqgw.Catalog, s string) uint32 {
+	name := strings.TrimPrefix(identName(s), "public.")
+	if c == nil {
+		return 0
+	}
+	switch c.Has(name) {
+	case "source":
+		return c.Sources[name].OID
+	case "feature view":
+		return c.Features[name].OID
+	case "table":
+		return c.Tables[name].OID
+	case "view":
+		return c.Views[name].OID
+	}
+	return 0
+}
+
+// identName is the name that an identifier, perhaps qualified and quoted, stands for.
+func identName(s string) string {
+	var b strings.Builder
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"' && quoted && i+1 < len(s) && s[i+1] == '"':
+			b.WriteByte('"')
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && c >= 'A' && c <= 'Z':
+			b.WriteByte(c + 'a' - 'A')
+		case !quoted && isSpace(c):
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+var typesBySQL = func() map[string]fqgw.Type {
+	m := map[string]fqgw.Type{
+		"int": fqgw.Int4, "decimal": fqgw.Numeric, "dec": fqgw.Numeric, "float": fqgw.Float8,
+		"timestamp": fqgw.Timestamp, "time": fqgw.Time, "char": fqgw.BPChar,
+	}
+	fqgw.Types(func(t fqgw.Type) {
+		if n := t.PgName(); n != "char" {
+			m[n] = t
+		}
+		m[t.String()] = t
+	})
+	for n, t := range m {
+		if a := t.Array(); a.OID != 0 {
+			m[n+"[]"] = a
+		}
+	}
+	return m
+}()
+
+// typeBySQL finds a type by its SQL spelling, without a modifier.
+func typeBySQL(s string) (fqgw.Type, bool) {
+	s = strings.Join(strings.Fields(s), " ")
+	if !strings.HasPrefix(s, `"`) {
+		s = strings.ToLower(s)
+	}
+	s = strings.TrimPrefix(s, "pg_catalog.")
+	if i, j := strings.IndexByte(s, '('), strings.IndexByte(s, ')'); i > 0 && j > i {
+		s = strings.TrimSpace(s[:i]) + s[j+1:]
+	}
+	if t, ok := typesBySQL[s]; ok {
+		return t, true
+	}
+	t, ok := typesBySQL[strings.Trim(s, `"`)]
+	return t, ok && s != `"int"`
+}

@@ -1,0 +1,304 @@
+package expr
+
+import (
+	"context"
+	"encoding/hex"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/fqgw/fqgw"
+)
+
+// Text is the output function of type t: DateStyle ISO, the session's zone,
+// floats in the shortest form that reads back. NULL is "".
+func Text(v fqgw.Value, t fqgw.Type, env *fqgw.Env) string {
+	switch v.Kind() {
+	case fqgw.KindText:
+		return v.Str()
+	case fqgw.KindNull:
+		return ""
+	case fqgw.KindInt:
+		if isReg(t) {
+			return regText(v.Int(), t, env)
+		}
+		return strconv.FormatInt(v.Int(), 10)
+	}
+	return string(AppendText(nil, v, t, env))
+}
+
+// AppendText appends what Text gives.
+func AppendText(b []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) []byte {
+	switch v.Kind() {
+	case fqgw.KindBool:
+		if v.Bool() {
+			return append(b, 't')
+		}
+		return append(b, 'f')
+	case fqgw.KindInt:
+		if isReg(t) {
+			return append(b, regText(v.Int(), t, env)...)
+		}
+		return strconv.AppendInt(b, v.Int(), 10)
+	case fqgw.KindFloat:
+		return appendFloat(b, v.Float(), t.OID == fqgw.Float4.OID)
+	case fqgw.KindNumeric:
+		return append(b, v.Numeric().String()...)
+	case fqgw.KindText:
+		return append(b, v.Str()...)
+	case fqgw.KindBytes:
+		return hex.AppendEncode(append(b, '\\', 'x'), []byte(v.Str()))
+	case fqgw.KindUUID:
+		return appendUUID(b, v.Str())
+	case fqgw.KindDate:
+		return appendDay(b, v.Int())
+	case fqgw.KindTime:
+		return appendClock(b, v.Int())
+	case fqgw.KindTimestamp:
+		return appendTimestamp(b, v.Int(), t, env)
+	case fqgw.KindInterval:
+		return appendSpan(b, v.Span())
+	case fqgw.KindArray:
+		return appendArray(b, v.List(), t, env)
+	case fqgw.KindRecord:
+		return appendRecord(b, v.Fields(), env)
+	}
+	return b
+}
+
+// appendFloat prints the shortest form that reads back, as PostgreSQL lays it
+// out: plain between 1e-4 and 1e15 (1e6 for real).
+func appendFloat(b []byte, f float64, single bool) []byte {
+	switch {
+	case math.IsNaN(f):
+		return append(b, "NaN"...)
+	case math.IsInf(f, 1):
+		return append(b, "Infinity"...)
+	case math.IsInf(f, -1):
+		return append(b, "-Infinity"...)
+	}
+	bits, limit := 64, 15
+	if single {
+		bits, limit = 32, 6
+	}
+	var buf [40]byte
+	e := strconv.AppendFloat(buf[:0], f, 'e', -1, bits)
+	exp := 0
+	for i := len(e) - 1; i >= 0; i-- {
+		if e[i] == 'e' {
+			exp, _ = strconv.Atoi(string(e[i+1:]))
+			break
+		}
+	}
+	if f != 0 && (exp < -4 || exp >= limit) {
+		return append(b, e...)
+	}
+	return strconv.AppendFloat(b, f, 'f', -1, bits)
+}
+
+func appendUUID(b []byte, s string) []byte {
+	for i, n := range [...]int{4, 2, 2, 2, 6} {
+		if i > 0 {
+			b = append(b, '-')
+		}
+		n = min(n, len(s))
+		b = hex.AppendEncode(b, []byte(s[:n]))
+		s = s[n:]
+	}
+	return b
+}
+
+// appendDay prints a date, or an infinity.
+func appendDay(b []byte, days int64) []byte {
+	switch days {
+	case fqgw.InfinityTime:
+		return append(b, "infinity"...)
+	case fqgw.NegInfinityTime:
+		return append(b, "-infinity"...)
+	}
+	y, m, d := civil(days)
+	b = appendYMD(b, y, m, d)
+	if y <= 0 {
+		b = append(b, " BC"...)
+	}
+	return b
+}
+
+func appendYMD(b []byte, y, m, d int) []byte {
+	if y <= 0 {
+		y = 1 - y
+	}
+	s := strconv.Itoa(y)
+	for range 4 - len(s) {
+		b = append(b, '0')
+	}
+	b = append(append(b, s...), '-')
+	b = append(two(b, int64(m)), '-')
+	return two(b, int64(d))
+}
+
+// appendClock prints a time of day, fractional zeros trimmed.
+func appendClock(b []byte, us int64) []byte {
+	b = append(two(b, us/usHour), ':')
+	b = append(two(b, us/usMinute%60), ':')
+	b = two(b, us/usSecond%60)
+	return appendMicros(b, us%usSecond)
+}
+
+func appendMicros(b []byte, us int64) []byte {
+	if us == 0 {
+		return b
+	}
+	s := strconv.FormatInt(us+usSecond, 10)[1:]
+	return append(append(b, '.'), strings.TrimRight(s, "0")...)
+}
+
+func appendTimestamp(b []byte, t int64, typ fqgw.Type, env *fqgw.Env) []byte {
+	switch t {
+	case fqgw.InfinityTime:
+		return append(b, "infinity"...)
+	case fqgw.NegInfinityTime:
+		return append(b, "-infinity"...)
+	}
+	zoned, off := typ.OID == fqgw.Timestamptz.OID, int64(0)
+	if zoned {
+		off = offsetAt(t, env.Location())
+	}
+	c := split(t + off*usSecond)
+	b = append(appendYMD(b, c.year, c.month, c.day), ' ')
+	b = appendClock(b, c.micros)
+	if zoned {
+		b = formatOffset(b, off)
+	}
+	if c.year <= 0 {
+		b = append(b, " BC"...)
+	}
+	return b
+}
+
+// appendSpan prints an interval in PostgreSQL's own style: "1 mon -1 days +02:03:04".
+func appendSpan(b []byte, s fqgw.Span) []byte {
+	start, negative := len(b), false
+	unit := func(n int64, name string) {
+		if n == 0 {
+			return
+		}
+		if len(b) > start {
+			b = append(b, ' ')
+		}
+		if negative && n > 0 {
+			b = append(b, '+')
+		}
+		b = append(append(strconv.AppendInt(b, n, 10), ' '), name...)
+		if n != 1 {
+			b = append(b, 's')
+		}
+		negative = n < 0
+	}
+	unit(int64(s.Months/12), "year")
+	unit(int64(s.Months%12), "mon")
+	unit(int64(s.Days), "day")
+	if s.Micros == 0 && len(b) > start {
+		return b
+	}
+	if len(b) > start {
+		b = append(b, ' ')
+	}
+	us := uint64(s.Micros)
+	if s.Micros < 0 {
+		b, us = append(b, '-'), -us
+	} else if negative {
+		b = append(b, '+')
+	}
+	h := us / uint64(usHour)
+	b = append(two(b, int64(h)), ':')
+	rest := int64(us % uint64(usHour))
+	b = append(two(b, rest/usMinute), ':')
+	b = two(b, rest/usSecond%60)
+	return appendMicros(b, rest%usSecond)
+}
+
+// regNames are the Session calls behind the output and input of the reg types.
+var regNames = map[uint32]string{
+	fqgw.RegClass.OID: "regclass", fqgw.RegProc.OID: "regproc", fqgw.RegNS.OID: "regnamespace", fqgw.RegRole.OID: "regrole",
+}
+
+// regText prints an OID by the name of its object, a number when it has none.
+// Names of relations, functions, schemas and roles come from Session.Call
+// ("regclass_out", oid), else from the catalog.
+func regText(oid int64, t fqgw.Type, env *fqgw.Env) string {
+	if oid == 0 {
+		return "-"
+	}
+	if t.OID == fqgw.RegType.OID {
+		if typ, ok := fqgw.TypeByOID(uint32(oid)); ok {
+			return typ.String()
+		}
+		for n, p := range pseudoNames {
+			if int64(p.OID) == oid {
+				return `"` + n + `"`
+			}
+		}
+		return strconv.FormatInt(oid, 10)
+	}
+	if env != nil && env.Session != nil {
+		if v, ok, err := env.Session.Call(sessionContext(env), regNames[t.OID]+"_out", []value{fqgw.IntValue(oid)}); ok && err == nil && !v.IsNull() {
+			return v.Str()
+		}
+		if t.OID == fqgw.RegClass.OID {
+			if name := relationName(env.Session.Catalog(), uint32(oid)); name != "" {
+				return QuoteIdent(name)
+			}
+		}
+	}
+	if name, ok := fixedReg(t, oid); ok {
+		return name
+	}
+	return strconv.FormatInt(oid, 10)
+}
+
+func sessionContext(env *fqgw.Env) context.Context {
+	if env.Ctx == nil {
+		return context.Background()
+	}
+	return env.Ctx
+}
+
+func fixedReg(t fqgw.Type, oid int64) (string, bool) {
+	switch {
+	case t.OID == fqgw.RegNS.OID && oid == 11:
+		return "pg_catalog", true
+	case t.OID == fqgw.RegNS.OID && oid == 2200:
+		return "public", true
+	case t.OID == fqgw.RegRole.OID && oid == 10:
+		return "postgres", true
+	}
+	return "", false
+}
+
+func relationName(c *fqgw.Catalog, oid uint32) string {
+	if c == nil {
+		return ""
+	}
+	for n, s := range c.Sources {
+		if s.OID == oid {
+			return n
+		}
+	}
+	for n, s := range c.Features {
+		if s.OID == oid {
+			return n
+		}
+	}
+	for n, s := range c.Tables {
+		if s.OID == oid {
+			return n
+		}
+	}
+	for n, s := range c.Views {
+		if s.OID == oid {
+			return n
+		}
+	}
+	return ""
+}

@@ -1,0 +1,115 @@
+package expr
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/fqgw/fqgw"
+)
+
+type value = fqgw.Value
+
+// The pseudo-types of signatures. No expression has one of them as its type.
+var (
+	anyType           = fqgw.Type{OID: 2276, Mod: -1}
+	anyElement        = fqgw.Type{OID: 2283, Mod: -1}
+	anyArray          = fqgw.Type{OID: 2277, Mod: -1}
+	anyNonArray       = fqgw.Type{OID: 2776, Mod: -1}
+	anyCompatible     = fqgw.Type{OID: 5077, Mod: -1}
+	anyCompatArray    = fqgw.Type{OID: 5078, Mod: -1}
+	anyCompatNonArray = fqgw.Type{OID: 5079, Mod: -1}
+)
+
+var pseudoNames = map[string]fqgw.Type{
+	"any": anyType, "anyelement": anyElement, "anyarray": anyArray, "anynonarray": anyNonArray,
+	"anycompatible": anyCompatible, "anycompatiblearray": anyCompatArray, "anycompatiblenonarray": anyCompatNonArray,
+}
+
+func isPolymorphic(t fqgw.Type) bool {
+	switch t.OID {
+	case anyElement.OID, anyArray.OID, anyNonArray.OID, anyCompatible.OID, anyCompatArray.OID, anyCompatNonArray.OID:
+		return true
+	}
+	return false
+}
+
+// typeName is a type's spelling in messages: without the modifier.
+func typeName(t fqgw.Type) string {
+	for n, p := range pseudoNames {
+		if p.OID == t.OID {
+			return `"` + n + `"`
+		}
+	}
+	return t.Base().String()
+}
+
+func typeNames(types []fqgw.Type) string {
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = typeName(t)
+	}
+	return strings.Join(names, ", ")
+}
+
+// category is pg_type.typcategory.
+func category(t fqgw.Type) byte {
+	switch t.Base() {
+	case fqgw.Unknown:
+		return 'X'
+	case fqgw.Bool:
+		return 'B'
+	case fqgw.Text, fqgw.Varchar, fqgw.BPChar, fqgw.Name:
+		return 'S'
+	case fqgw.CharType, fqgw.PgNodeTree:
+		return 'Z'
+	case fqgw.Int2, fqgw.Int4, fqgw.Int8, fqgw.Float4, fqgw.Float8, fqgw.Numeric, fqgw.OID,
+		fqgw.RegProc, fqgw.RegClass, fqgw.RegType, fqgw.RegNS, fqgw.RegRole:
+		return 'N'
+	case fqgw.Date, fqgw.Time, fqgw.Timestamp, fqgw.Timestamptz:
+		return 'D'
+	case fqgw.Interval:
+		return 'T'
+	case fqgw.Record, fqgw.Void:
+		return 'P'
+	}
+	if t.IsArray() {
+		return 'A'
+	}
+	return 'U'
+}
+
+// preferred is pg_type.typispreferred.
+func preferred(t fqgw.Type) bool {
+	switch t.Base() {
+	case fqgw.Bool, fqgw.Float8, fqgw.OID, fqgw.Text, fqgw.Timestamptz, fqgw.Interval:
+		return true
+	}
+	return false
+}
+
+func isReg(t fqgw.Type) bool {
+	switch t.OID {
+	case fqgw.RegProc.OID, fqgw.RegClass.OID, fqgw.RegType.OID, fqgw.RegNS.OID, fqgw.RegRole.OID:
+		return true
+	}
+	return false
+}
+
+// isOIDLike: unsigned 32-bit numbers.
+func isOIDLike(t fqgw.Type) bool { return t.OID == fqgw.OID.OID || isReg(t) }
+
+func typesOf(exprs []fqgw.Expr) []fqgw.Type {
+	out := make([]fqgw.Type, len(exprs))
+	for i, e := range exprs {
+		out[i] = e.Type()
+	}
+	return out
+}
+
+func baseTypes(types []fqgw.Type) []fqgw.Type {
+	out := slices.Clone(types)
+	for i := range out {
+		out[i].Mod = -1
+	}
+	return out
+}

@@ -1,0 +1,220 @@
+package expr
+
+import (
+	"strings"
+
+	"github.com/fqgw/fqgw"
+)
+
+// children gives pointers to the operands of a node, in a copy of it that may be
+// changed; a leaf is its own copy.
+func children(e fqgw.Expr) (fqgw.Expr, []*fqgw.Expr) {
+	switch x := e.(type) {
+	case *Call:
+		c := *x
+		return &c, pointers(&c.Args)
+	case *Conversion:
+		c := *x
+		return &c, []*fqgw.Expr{&c.Arg}
+	case *Logic:
+		c := *x
+		return &c, pointers(&c.Args)
+	case *Negation:
+		c := *x
+		return &c, []*fqgw.Expr{&c.Arg}
+	case *NullTest:
+		c := *x
+		return &c, []*fqgw.Expr{&c.Arg}
+	case *BooleanTest:
+		c := *x
+		return &c, []*fqgw.Expr{&c.Arg}
+	case *Distinct:
+		c := *x
+		return &c, []*fqgw.Expr{&c.Left, &c.Right}
+	case *CaseExpr:
+		c := *x
+		return &c, append(whenPointers(&c.Whens), &c.Else)
+	case *Choice:
+		c := *x
+		return &c, append(append([]*fqgw.Expr{&c.Arg}, whenPointers(&c.Whens)...), &c.Else)
+	case *FirstOf:
+		c := *x
+		return &c, pointers(&c.Args)
+	case *NullIfEqual:
+		c := *x
+		return &c, []*fqgw.Expr{&c.Left, &c.Right}
+	case *Extreme:
+		c := *x
+		return &c, pointers(&c.Args)
+	case *In:
+		c := *x
+		return &c, append([]*fqgw.Expr{&c.Left}, pointers(&c.Items)...)
+	case *AnyOf:
+		c := *x
+		return &c, []*fqgw.Expr{&c.Left, &c.Array}
+	case *ArrayExpr:
+		c := *x
+		return &c, pointers(&c.Args)
+	case *RowExpr:
+		c := *x
+		return &c, pointers(&c.Args)
+	case *FieldExpr:
+		c := *x
+		return &c, []*fqgw.Expr{&c.Arg}
+	case *RowTest:
+		c := *x
+		return &c, append(pointers(&c.Left), pointers(&c.Right)...)
+	case *Subquery:
+		c := *x
+		return &c, pointers(&c.Left)
+	case *SubscriptExpr:
+		c := *x
+		c.Indexes = append([]Bounds(nil), x.Indexes...)
+		out := []*fqgw.Expr{&c.Arg}
+		for i := range c.Indexes {
+			for _, p := range []*fqgw.Expr{&c.Indexes[i].Lo, &c.Indexes[i].Hi} {
+				if *p != nil {
+					out = append(out, p)
+				}
+			}
+		}
+		return &c, out
+	}
+	return e, nil
+}
+
+func pointers(list *[]fqgw.Expr) []*fqgw.Expr {
+	*list = append([]fqgw.Expr(nil), *list...)
+	out := make([]*fqgw.Expr, len(*list))
+	for i := range *list {
+		out[i] = &(*list)[i]
+	}
+	return out
+}
+
+func whenPointers(list *[]When) []*fqgw.Expr {
+	*list = append([]When(nil), *list...)
+	var out []*fqgw.Expr
+	for i := range *list {
+		out = append(out, &(*list)[i].Cond, &(*list)[i].Result)
+	}
+	return out
+}
+
+// Walk calls f for e and what is below it, parents first; f says whether to go
+// below. Sub-plans are not entered.
+func Walk(e fqgw.Expr, f func(fqgw.Expr) bool) {
+	if e == nil || !f(e) {
+		return
+	}
+	_, kids := children(e)
+	for _, k := range kids {
+		Walk(*k, f)
+	}
+}
+
+// Rewrite replaces the nodes of e from the leaves up: f gives a node's
+// replacement, of the same type, or the node itself. e is not changed.
+func Rewrite(e fqgw.Expr, f func(fqgw.Expr) fqgw.Expr) fqgw.Expr {
+	if e == nil {
+		return nil
+	}
+	c, kids := children(e)
+	changed := false
+	for _, k := range kids {
+		n := Rewrite(*k, f)
+		changed = changed || n != *k
+		*k = n
+	}
+	if !changed {
+		return f(e)
+	}
+	if in, ok := c.(*In); ok {
+		in.set, in.null = nil, false
+		in.index()
+	}
+	return f(c)
+}
+
+// Volatile says whether e has a function whose results differ from call to call.
+func Volatile(e fqgw.Expr) bool {
+	return has(e, func(e fqgw.Expr) bool {
+		c, ok := e.(*Call)
+		return ok && c.over.volatile
+	})
+}
+
+// MentionsNow says whether e depends on T: now() and its kin, or a literal such
+// as 'now' or 'today' that is read when it is evaluated.
+func MentionsNow(e fqgw.Expr) bool {
+	return has(e, func(e fqgw.Expr) bool {
+		switch x := e.(type) {
+		case *Call:
+			return x.over.now
+		case *Conversion:
+			if k, ok := x.Arg.(*Const); ok && x.path == textPath && k.Val.Kind() == fqgw.KindText {
+				return saysNow(k.Val.Str())
+			}
+		}
+		return false
+	})
+}
+
+func saysNow(s string) bool {
+	s = strings.ToLower(s)
+	for _, w := range []string{"now", "today", "tomorrow", "yesterday"} {
+		if strings.Contains(s, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// Immutable says whether e gives the same value for the same row in every
+// session at every time; it may then be evaluated once with the zero Env.
+func Immutable(e fqgw.Expr) bool {
+	return !has(e, func(e fqgw.Expr) bool {
+		switch x := e.(type) {
+		case *Call:
+			return x.over.volatile || x.over.stable
+		case *Conversion:
+			return !immutableCast(x.Arg.Type(), x.To, x.path)
+		case *Param, *Subquery:
+			return true
+		}
+		return false
+	})
+}
+
+// Constant says whether e mentions no column, parameter or subquery.
+func Constant(e fqgw.Expr) bool {
+	return !has(e, func(e fqgw.Expr) bool {
+		switch e.(type) {
+		case *Column, *Param, *Subquery:
+			return true
+		}
+		return false
+	})
+}
+
+// MaxOuter is the greatest Level of a column in e, sub-plans not entered; 0 when
+// e sees its own row alone.
+func MaxOuter(e fqgw.Expr) int {
+	n := 0
+	Walk(e, func(e fqgw.Expr) bool {
+		if c, ok := e.(*Column); ok {
+			n = max(n, c.Level)
+		}
+		return true
+	})
+	return n
+}
+
+func has(e fqgw.Expr, p func(fqgw.Expr) bool) bool {
+	found := false
+	Walk(e, func(e fqgw.Expr) bool {
+		found = found || p(e)
+		return !found
+	})
+	return found
+}

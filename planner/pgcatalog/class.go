@@ -1,0 +1,283 @@
+package pgcatalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
+)
+
+const (
+	amHeap  = 2
+	amBtree = 403
+)
+
+// PgClass is the OID of pg_class itself: the classoid of a relation's comments.
+const PgClass = 1259
+
+func fillClass(r *relation, s *snapshot) [][]fqgw.Value {
+	var out [][]fqgw.Value
+	for _, sys := range relations().all {
+		am := int64(0)
+		if sys.kind == 'r' {
+			am = amHeap
+		}
+		out = append(out, row(&r.SystemRelation, fields{
+			"oid": oid(sys.OID), "relname": text(sys.Name), "relnamespace": oid(sys.namespace()), "reltype": oid(systemRowType(sys.OID)),
+			"relowner": number(owner), "relam": number(am), "relfilenode": oid(sys.OID), "reltuples": fqgw.FloatValue(-1),
+			"relpersistence": text("p"), "relkind": text(string(sys.kind)), "relnatts": number(int64(len(sys.Columns))),
+			"relhasrules": boolean(sys.kind == 'v'), "relispopulated": boolean(true), "relreplident": text("n"),
+		}))
+	}
+	for _, o := range s.objects {
+		am := int64(amHeap)
+		if o.kind == 'v' {
+			am = 0
+		}
+		out = append(out, row(&r.SystemRelation, fields{
+			"oid": oid(o.oid), "relname": text(o.name), "relnamespace": number(nsPublic), "reltype": oid(o.rowType()),
+			"relowner": number(owner), "relam": number(am), "relfilenode": oid(o.oid), "reltuples": fqgw.FloatValue(-1),
+			"relhasindex": boolean(len(o.keys) > 0), "relpersistence": text("p"), "relkind": text(string(o.kind)),
+			"relnatts": number(int64(len(o.columns))), "relchecks": number(int64(len(o.checks))),
+			"relhasrules": boolean(o.kind != 'r'), "relispopulated": boolean(true), "relreplident": text("d"),
+		}))
+		if len(o.keys) > 0 {
+			out = append(out, row(&r.SystemRelation, fields{
+				"oid": oid(o.indexOID()), "relname": text(o.indexName()), "relnamespace": number(nsPublic),
+				"relowner": number(owner), "relam": number(amBtree), "relfilenode": oid(o.indexOID()),
+				"relpersistence": text("p"), "relkind": text("i"), "relnatts": number(int64(len(o.keys))),
+				"relispopulated": boolean(true), "relreplident": text("n"),
+			}))
+		}
+	}
+	return out
+}
+
+func (r *relation) namespace() uint32 {
+	for n, name := range schemaNames {
+		if name == r.Schema {
+			return n
+		}
+	}
+	return 0
+}
+
+// attribute is a row of pg_attribute.
+func attribute(r *relation, rel uint32, num int, name string, typ uint32, mod int32, notNull, hasDef bool) []fqgw.Value {
+	t := typeRecords()[typ]
+	dims := int64(0)
+	if t.category == "A" {
+		dims = 1
+	}
+	return row(&r.SystemRelation, fields{
+		"attrelid": oid(rel), "attname": text(name), "atttypid": oid(typ), "attstattarget": number(-1), "attlen": number(t.length),
+		"attnum": number(int64(num)), "attndims": number(dims), "attcacheoff": number(-1), "atttypmod": number(int64(mod)),
+		"attbyval": boolean(t.byValue), "attalign": text(t.align), "attstorage": text(t.storage), "attnotnull": boolean(notNull),
+		"atthasdef": boolean(hasDef), "attislocal": boolean(true), "attcollation": oid(t.collation),
+	})
+}
+
+func fillAttribute(r *relation, s *snapshot) [][]fqgw.Value {
+	var out [][]fqgw.Value
+	for _, sys := range relations().all {
+		for i, c := range sys.Columns {
+			out = append(out, attribute(r, sys.OID, i+1, c.Name, sys.types[i], c.Type.Mod, c.NotNull, false))
+		}
+	}
+	for _, o := range s.objects {
+		for i, c := range o.columns {
+			out = append(out, attribute(r, o.oid, i+1, c.Name, c.Type.OID, c.Type.Mod, c.NotNull, c.def != ""))
+		}
+		for i, k := range o.keys {
+			c := o.columns[k]
+			out = append(out, attribute(r, o.indexOID(), i+1, c.Name, c.Type.OID, c.Type.Mod, false, false))
+		}
+	}
+	return out
+}
+
+func fillIndex(r *relation, s *snapshot) [][]fqgw.Value {
+	var out [][]fqgw.Value
+	for _, o := range s.objects {
+		if len(o.keys) == 0 {
+			continue
+		}
+		n := len(o.keys)
+		attrs, collations, classes, options := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+		for i, k := range o.keys {
+			attrs[i] = int64(k + 1)
+			typ := o.columns[k].Type.OID
+			collations[i], classes[i] = int64(typeRecords()[typ].collation), int64(btreeClass(typ))
+		}
+		out = append(out, row(&r.SystemRelation, fields{
+			"indexrelid": oid(o.indexOID()), "indrelid": oid(o.oid), "indnatts": number(int64(n)), "indnkeyatts": number(int64(n)),
+			"indisunique": boolean(true), "indisprimary": boolean(true), "indimmediate": boolean(true), "indisvalid": boolean(true),
+			"indisready": boolean(true), "indislive": boolean(true), "indkey": vector(fqgw.Int2Vector, attrs),
+			"indcollation": vector(fqgw.OIDVector, collations), "indclass": vector(fqgw.OIDVector, classes), "indoption": vector(fqgw.Int2Vector, options),
+		}))
+	}
+	return out
+}
+
+func fillConstraint(r *relation, s *snapshot) [][]fqgw.Value {
+	var out [][]fqgw.Value
+	base := fields{"connamespace": number(nsPublic), "convalidated": boolean(true), "conislocal": boolean(true), "connoinherit": boolean(true),
+		"confupdtype": text(" "), "confdeltype": text(" "), "confmatchtype": text(" ")}
+	for _, o := range s.objects {
+		if len(o.keys) > 0 {
+			attrs := make([]int64, len(o.keys))
+			for i, k := range o.keys {
+				attrs[i] = int64(k + 1)
+			}
+			f := fields{"oid": oid(o.constraint()), "conname": text(o.indexName()), "contype": text("p"), "conrelid": oid(o.oid),
+				"conindid": oid(o.indexOID()), "conkey": vector(fqgw.Int2.Array(), attrs)}
+			out = append(out, row(&r.SystemRelation, f.with(base)))
+		}
+		for i, c := range o.checks {
+			f := fields{"oid": oid(o.check(i)), "conname": text(c.Name), "contype": text("c"), "conrelid": oid(o.oid),
+				"conkey": vector(fqgw.Int2.Array(), checkColumns(&c)), "conbin": text(parenthesised(c.SQL))}
+			out = append(out, row(&r.SystemRelation, f.with(base)))
+		}
+	}
+	return out
+}
+
+func (f fields) with(base fields) fields {
+	for k, v := range base {
+		if _, ok := f[k]; !ok {
+			f[k] = v
+		}
+	}
+	return f
+}
+
+// checkColumns are the attribute numbers that a CHECK mentions.
+func checkColumns(c *fqgw.Check) []int64 {
+	var out []int64
+	expr.Walk(c.Expr, func(e fqgw.Expr) bool {
+		if c, ok := e.(*expr.Column); ok && !slices.Contains(out, int64(c.Index+1)) {
+			out = append(out, int64(c.Index+1))
+		}
+		return true
+	})
+	return out
+}
+
+func fillAttrdef(r *relation, s *snapshot) [][]fqgw.Value {
+	var out [][]fqgw.Value
+	for _, o := range s.objects {
+		for i, c := range o.columns {
+			if c.def != "" {
+				out = append(out, row(&r.SystemRelation, fields{"oid": oid(o.attrdef(i)), "adrelid": oid(o.oid), "adnum": number(int64(i + 1)), "adbin": text(c.def)}))
+			}
+		}
+	}
+	return out
+}
+
+func fillDescription(r *relation, s *snapshot) [][]fqgw.Value {
+	var out [][]fqgw.Value
+	add := func(o *object, sub int, comment string) {
+		if comment != "" {
+			out = append(out, row(&r.SystemRelation, fields{"objoid": oid(o.oid), "classoid": number(PgClass), "objsubid": number(int64(sub)), "description": text(comment)}))
+		}
+	}
+	for _, o := range s.objects {
+		add(o, 0, o.comment)
+		for i, c := range o.columns {
+			add(o, i+1, c.Comment)
+		}
+	}
+	return out
+}
+
+// fillRewrite gives each view the rule that PostgreSQL keeps its query in.
+func fillRewrite(r *relation, s *snapshot) [][]fqgw.Value {
+	var out [][]fqgw.Value
+	for _, o := range s.objects {
+		if o.kind != 'r' {
+			out = append(out, row(&r.SystemRelation, fields{"oid": oid(o.rule()), "rulename": text("_RETURN"), "ev_class": oid(o.oid),
+				"ev_type": text("1"), "ev_enabled": text("O"), "is_instead": boolean(true), "ev_action": text(o.query)}))
+		}
+	}
+	return out
+}
+
+// Comment answers obj_description and col_description of a relation: column 0
+// is the relation itself. false when there is none.
+func Comment(c *fqgw.Catalog, rel uint32, column int) (string, bool) {
+	o := byOID(c, rel)
+	switch {
+	case o == nil || column < 0 || column > len(o.columns):
+		return "", false
+	case column == 0:
+		return o.comment, o.comment != ""
+	}
+	comment := o.columns[column-1].Comment
+	return comment, comment != ""
+}
+
+// ViewDef answers pg_get_viewdef: the SELECT of a view or feature view, with
+// a semicolon as PostgreSQL prints it. false when oid is neither.
+func ViewDef(c *fqgw.Catalog, oid uint32) (string, bool) {
+	if o := byOID(c, oid); o != nil && o.kind != 'r' {
+		return " " + strings.TrimSuffix(strings.TrimSpace(o.query), ";") + ";", true
+	}
+	return "", false
+}
+
+// IndexDef answers pg_get_indexdef: of the whole index, or of its column when
+// column is not 0. false when oid is no index.
+func IndexDef(c *fqgw.Catalog, oid uint32, column int) (string, bool) {
+	for _, o := range objects(c) {
+		if len(o.keys) == 0 || o.indexOID() != oid {
+			continue
+		}
+		cols := o.keyNames()
+		for i := range cols {
+			cols[i] = expr.QuoteIdent(cols[i])
+		}
+		if column > 0 && column <= len(cols) {
+			return cols[column-1], true
+		}
+		return fmt.Sprintf("CREATE UNIQUE INDEX %s ON public.%s USING btree (%s)", expr.QuoteIdent(o.indexName()), expr.QuoteIdent(o.name), strings.Join(cols, ", ")), true
+	}
+	return "", false
+}
+
+// ConstraintDef answers pg_get_constraintdef; false when oid is no constraint.
+func ConstraintDef(c *fqgw.Catalog, oid uint32) (string, bool) {
+	for _, o := range objects(c) {
+		if len(o.keys) > 0 && o.constraint() == oid {
+			cols := o.keyNames()
+			for i := range cols {
+				cols[i] = expr.QuoteIdent(cols[i])
+			}
+			return "PRIMARY KEY (" + strings.Join(cols, ", ") + ")", true
+		}
+		for i, ck := range o.checks {
+			if o.check(i) == oid {
+				return "CHECK (" + parenthesised(ck.SQL) + ")", true
+			}
+		}
+	}
+	return "", false
+}
+
+func parenthesised(s string) string {
+	if strings.HasPrefix(s, "(") && strings.HasSuffix(s, ")") {
+		return s
+	}
+	return "(" + s + ")"
+}
+
+func byOID(c *fqgw.Catalog, oid uint32) *object {
+	for _, o := range objects(c) {
+		if o.oid == oid {
+			return o
+		}
+	}
+	return nil
+}

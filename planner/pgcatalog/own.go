@@ -1,0 +1,175 @@
+package pgcatalog
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
+)
+
+// ownRelations are the relations of schema fqgw that the catalog alone answers;
+// those that change by themselves are planner/exec's.
+func ownRelations() []*relation {
+	array := fqgw.Text.Array()
+	list := []*relation{
+		own(9010, "sources", fillSources, "name", fqgw.Text, "connector", fqgw.Text, "topic", fqgw.Text, "format", fqgw.Text, "event_time", fqgw.Text,
+			"known_time", fqgw.Text, "max_future", fqgw.Interval, "history", fqgw.Text, "columns", array, "gate_version", fqgw.Int4, "sql", fqgw.Text, "comment", fqgw.Text),
+		own(9011, "feature_views", fillFeatureViews, "name", fqgw.Text, "version", fqgw.Int4, "state_version", fqgw.Int8, "source", fqgw.Text, "keys", array,
+			"kind", fqgw.Text, "max_age", fqgw.Interval, "windows", array, "features", array, "history_since", fqgw.Timestamptz, "sql", fqgw.Text, "comment", fqgw.Text),
+		own(9012, "features", fillFeatures, "feature_view", fqgw.Text, "feature", fqgw.Text, "position", fqgw.Int4, "type", fqgw.Text, "expression", fqgw.Text,
+			"window_name", fqgw.Text, "length", fqgw.Interval, "hop", fqgw.Interval, "default_value", fqgw.Text, "comment", fqgw.Text),
+		own(9013, "versions", fillVersions, "feature_view", fqgw.Text, "version", fqgw.Int4, "state_version", fqgw.Int8, "current", fqgw.Bool,
+			"history_since", fqgw.Timestamptz, "sql", fqgw.Text),
+	}
+	return list
+}
+
+// own makes a relation of alternating column names and types.
+func own(oid uint32, name string, fill func(*relation, *snapshot) [][]fqgw.Value, columns ...any) *relation {
+	r := &relation{kind: 'v', fill: fill}
+	r.OID, r.Schema, r.Name = oid, "fqgw", name
+	for i := 0; i < len(columns); i += 2 {
+		c := fqgw.Column{Name: columns[i].(string), Type: columns[i+1].(fqgw.Type)}
+		r.Columns, r.types = append(r.Columns, c), append(r.types, c.Type.OID)
+	}
+	return r
+}
+
+func span(us int64) fqgw.Value {
+	if us == 0 {
+		return fqgw.Null
+	}
+	const day = 86_400_000_000
+	return fqgw.SpanValue(fqgw.Span{Days: int32(us / day), Micros: us % day})
+}
+
+func instant(us int64) fqgw.Value {
+	if us == 0 {
+		return fqgw.Null
+	}
+	return fqgw.TimestampValue(us)
+}
+
+func sorted[T any](m map[string]*T) []string {
+	var out []string
+	for n := range m {
+		out = append(out, n)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func fillSources(r *relation, s *snapshot) [][]fqgw.Value {
+	var out [][]fqgw.Value
+	for _, name := range sorted(s.catalog.Sources) {
+		src := s.catalog.Sources[name]
+		known := "record"
+		switch src.Known {
+		case fqgw.KnownByEventTime:
+			known = "event_time"
+		case fqgw.KnownByColumn:
+			known = src.Columns[src.KnownColumn].Name
+		}
+		eventTime := ""
+		if src.EventTime >= 0 && src.EventTime < len(src.Columns) {
+			eventTime = src.Columns[src.EventTime].Name
+		}
+		out = append(out, row(&r.SystemRelation, fields{"name": text(name), "connector": text(src.Connector), "topic": textOrNull(src.Topic), "format": textOrNull(src.Format),
+			"event_time": textOrNull(eventTime), "known_time": text(known), "max_future": span(src.MaxFuture), "history": textOrNull(src.History),
+			"columns": texts(names(plain(src.Columns))), "gate_version": number(int64(src.GateVersion)), "sql": text(src.SQL), "comment": textOrNull(src.Comment)}))
+	}
+	return out
+}
+
+func fillFeatureViews(r *relation, s *snapshot) [][]fqgw.Value {
+	var out [][]fqgw.Value
+	for _, name := range sorted(s.catalog.Features) {
+		v := s.catalog.Features[name]
+		kind := "windowed"
+		if v.Latest {
+			kind = "latest row"
+		}
+		var keys, windows, features []string
+		for _, k := range v.Keys {
+			keys = append(keys, k.Name)
+		}
+		for _, w := range v.Windows {
+			windows = append(windows, w.Name)
+		}
+		for _, f := range v.Features {
+			features = append(features, f.Name)
+		}
+		out = append(out, row(&r.SystemRelation, fields{"name": text(name), "version": number(int64(v.Version)), "state_version": number(v.State), "source": text(v.Source.Name),
+			"keys": texts(keys), "kind": text(kind), "max_age": span(v.MaxAge), "windows": texts(windows), "features": texts(features),
+			"history_since": instant(v.HistorySince), "sql": text(v.SQL), "comment": textOrNull(v.Comment)}))
+	}
+	return out
+}
+
+// fillFeatures gives a row per feature, or one per window where it is made of
+// several.
+func fillFeatures(r *relation, s *snapshot) [][]fqgw.Value {
+	var out [][]fqgw.Value
+	for _, name := range sorted(s.catalog.Features) {
+		v := s.catalog.Features[name]
+		for i := range v.Features {
+			f := &v.Features[i]
+			def := fqgw.Null
+			if !f.Default.IsNull() {
+				def = text(expr.Text(f.Default, f.Type, nil))
+			}
+			base := fields{"feature_view": text(name), "feature": text(f.Name), "position": number(int64(i + 1)), "type": text(f.Type.String()),
+				"expression": text(f.Read.String()), "default_value": def, "comment": textOrNull(f.Comment)}
+			windows := windowsOf(v, f.Read)
+			if len(windows) == 0 {
+				out = append(out, row(&r.SystemRelation, base))
+			}
+			for _, w := range windows {
+				out = append(out, row(&r.SystemRelation, fields{"window_name": text(w.Name), "length": span(w.Length), "hop": span(w.Hop)}.with(base)))
+			}
+		}
+	}
+	return out
+}
+
+// windowsOf are the windows that a feature's expression reads, in their order.
+func windowsOf(v *fqgw.FeatureView, read fqgw.Expr) []fqgw.Window {
+	var used []int
+	expr.Walk(read, func(e fqgw.Expr) bool {
+		if c, ok := e.(*expr.Column); ok && c.Index >= len(v.Keys) && c.Index-len(v.Keys) < len(v.Aggregates) {
+			if w := v.Aggregates[c.Index-len(v.Keys)].Window; !slices.Contains(used, w) {
+				used = append(used, w)
+			}
+		}
+		return true
+	})
+	slices.Sort(used)
+	var out []fqgw.Window
+	for _, w := range used {
+		if w >= 0 && w < len(v.Windows) {
+			out = append(out, v.Windows[w])
+		}
+	}
+	return out
+}
+
+// fillVersions lists every version in the catalog: name_vN beside the current one.
+func fillVersions(r *relation, s *snapshot) [][]fqgw.Value {
+	views := make([]*fqgw.FeatureView, 0, len(s.catalog.Features))
+	current := map[*fqgw.FeatureView]bool{}
+	for name, v := range s.catalog.Features {
+		views = append(views, v)
+		current[v] = current[v] || name == v.Name
+	}
+	slices.SortFunc(views, func(a, b *fqgw.FeatureView) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
+	})
+	var out [][]fqgw.Value
+	for _, v := range slices.Compact(views) {
+		out = append(out, row(&r.SystemRelation, fields{"feature_view": text(v.Name), "version": number(int64(v.Version)), "state_version": number(v.State),
+			"current": boolean(current[v]), "history_since": instant(v.HistorySince), "sql": text(v.SQL)}))
+	}
+	return out
+}

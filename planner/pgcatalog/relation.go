@@ -1,0 +1,157 @@
+package pgcatalog
+
+import (
+	"strconv"
+	"sync"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// The schemas; fqgw's OIDs below 16384 are free in PostgreSQL.
+const (
+	nsCatalog = 11
+	nsToast   = 99
+	nsPublic  = 2200
+	nsSchema  = 13207 // information_schema
+	nsFqgw    = 9000
+)
+
+// schemaNames are the schemas by OID.
+var schemaNames = map[uint32]string{nsCatalog: "pg_catalog", nsToast: "pg_toast", nsPublic: "public", nsSchema: "information_schema", nsFqgw: "fqgw"}
+
+// relation is a system relation with what pg_class says of it.
+type relation struct {
+	plan.SystemRelation
+	kind  byte     // relkind
+	types []uint32 // atttypid as PostgreSQL has it: Columns show the nearest type that fqgw knows
+	fill  func(r *relation, s *snapshot) [][]fqgw.Value
+}
+
+// Lookup finds a relation of pg_catalog, information_schema or fqgw; schema ""
+// means those that need no schema, which are pg_catalog's. nil when there is none.
+func Lookup(schema, name string) *plan.SystemRelation {
+	if schema == "" {
+		schema = "pg_catalog"
+	}
+	if r := relations().byName[schema+"."+name]; r != nil {
+		return &r.SystemRelation
+	}
+	return nil
+}
+
+// Relations calls f for every system relation.
+func Relations(f func(*plan.SystemRelation)) {
+	for _, r := range relations().all {
+		f(&r.SystemRelation)
+	}
+}
+
+// directory holds the system relations.
+type directory struct {
+	all    []*relation
+	byName map[string]*relation
+	byOID  map[uint32]*relation
+}
+
+var relations = sync.OnceValue(func() *directory {
+	d := &directory{byName: map[string]*relation{}, byOID: map[uint32]*relation{}}
+	_, rows := facts("catalog-columns")
+	var r *relation
+	for _, rec := range rows {
+		if r == nil || r.Name != rec[1] || r.Schema != rec[0] {
+			r = &relation{kind: rec[3][0]}
+			r.Schema, r.Name, r.OID = rec[0], rec[1], parseOID(rec[2])
+			d.add(r)
+		}
+		typ := parseOID(rec[6])
+		r.types = append(r.types, typ)
+		r.Columns = append(r.Columns, fqgw.Column{Name: rec[5], Type: shown(typ), NotNull: rec[7] == "t"})
+	}
+	for _, r := range ownRelations() {
+		d.add(r)
+	}
+	return d
+})
+
+func (d *directory) add(r *relation) {
+	full := r.Schema + "." + r.Name
+	if r.fill == nil {
+		r.fill = fillers[full]
+	}
+	r.Rows = func(env *fqgw.Env) ([][]fqgw.Value, error) {
+		if r.fill == nil {
+			return factRows(&r.SystemRelation), nil // none for most: no content is possible
+		}
+		return r.fill(r, newSnapshot(env)), nil
+	}
+	d.all = append(d.all, r)
+	d.byName[full] = r
+	d.byOID[r.OID] = r
+}
+
+func parseOID(s string) uint32 {
+	n, _ := strconv.ParseUint(s, 10, 32)
+	return uint32(n)
+}
+
+// shown is the type in which a column is given: PostgreSQL's own, the base of
+// information_schema's domains, or the nearest that fqgw knows.
+func shown(typ uint32) fqgw.Type {
+	switch typ {
+	case 13226: // sql_identifier
+		return fqgw.Name
+	case 13224, 13234: // character_data, yes_or_no
+		return fqgw.Varchar
+	case 13221: // cardinal_number
+		return fqgw.Int4
+	case 13232: // time_stamp
+		return fqgw.Timestamptz
+	case 28: // xid: an unsigned number of four bytes, as oid is
+		return fqgw.OID
+	case 3361, 3402, 5017: // statistics
+		return fqgw.Bytea
+	}
+	if t, ok := fqgw.TypeByOID(typ); ok {
+		return t
+	}
+	return fqgw.Text // pg_lsn, inet, anyarray
+}
+
+// ClassOID is the OID of a relation or index; schemas are pg_catalog,
+// information_schema, fqgw and public, where users' objects are.
+func ClassOID(c *fqgw.Catalog, schema, name string) (uint32, bool) {
+	if schema == "public" {
+		for _, o := range objects(c) {
+			if o.name == name {
+				return o.oid, true
+			}
+			if len(o.keys) > 0 && o.indexName() == name {
+				return o.indexOID(), true
+			}
+		}
+		return 0, false
+	}
+	if r := relations().byName[schema+"."+name]; r != nil {
+		return r.OID, true
+	}
+	return 0, false
+}
+
+// ClassName is the reverse of ClassOID.
+func ClassName(c *fqgw.Catalog, oid uint32) (schema, name string, ok bool) {
+	if r := relations().byOID[oid]; r != nil {
+		return r.Schema, r.Name, true
+	}
+	for _, o := range objects(c) {
+		switch oid {
+		case o.oid:
+			return "public", o.name, true
+		case o.indexOID():
+			if len(o.keys) > 0 {
+				return "public", o.indexName(), true
+			}
+		}
+	}
+	return "", "", false
+}

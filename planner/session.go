@@ -1,0 +1,212 @@
+// Package planner turns the text of statements into answers: it parses, binds
+// and runs them for one session at a time. The gateway drives it; the stores
+// are behind planner/exec.
+package planner
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/define"
+	"github.com/fqgw/fqgw/planner/exec"
+	"github.com/fqgw/fqgw/planner/parse"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// Planner makes sessions over one engine. Safe for concurrent use.
+type Planner struct {
+	engine *exec.Engine
+
+	mu       sync.Mutex
+	sessions map[int32]*Session // by backend pid; for pg_cancel_backend
+}
+
+// New makes a planner over a running engine.
+func New(e *exec.Engine) *Planner {
+	return &Planner{engine: e, sessions: map[int32]*Session{}}
+}
+
+// Notice is a message beside the answer; Severity is NOTICE, WARNING or INFO.
+type Notice struct {
+	Severity, Code, Message, Detail, Hint string
+}
+
+// SessionOptions are what the startup packet said.
+type SessionOptions struct {
+	User, Database string
+	Params         map[string]string // settings: application_name, TimeZone …
+	PID            int32
+	// Notice and Parameter receive notices and changes of reported settings
+	// while a statement runs; both are called from the goroutine that executes.
+	Notice    func(Notice)
+	Parameter func(name, value string)
+	// Cancel ends the statement that runs, for pg_cancel_backend; terminate also
+	// the session.
+	Cancel func(terminate bool)
+}
+
+// Session is one client's state in SQL: settings, transaction, prepared
+// statements by name, temporary tables. Used by one goroutine at a time.
+type Session struct {
+	planner  *Planner
+	options  SessionOptions
+	settings settings
+	tx       transaction
+	temp     map[string]*exec.TempTable
+	prepared map[string]*Prepared // SQL PREPARE and protocol Parse share it
+	running  atomic.Pointer[string]
+	started  time.Time
+}
+
+// NewSession opens a session; an unknown setting in Params is 42704.
+func (p *Planner) NewSession(o SessionOptions) (*Session, error) {
+	if o.Notice == nil {
+		o.Notice = func(Notice) {}
+	}
+	if o.Parameter == nil {
+		o.Parameter = func(string, string) {}
+	}
+	s := &Session{planner: p, options: o, temp: map[string]*exec.TempTable{}, prepared: map[string]*Prepared{}, started: time.Now()}
+	s.tx.status = 'I'
+	s.settings.init(o.User)
+	for name, value := range o.Params {
+		if err := s.settings.startup(name, value); err != nil {
+			return nil, err
+		}
+	}
+	p.mu.Lock()
+	p.sessions[o.PID] = s
+	p.mu.Unlock()
+	return s, nil
+}
+
+// Close forgets the session and rolls back what it had open.
+func (s *Session) Close() {
+	s.tx.pending.Truncate(0)
+	s.tx.reset()
+	s.planner.mu.Lock()
+	delete(s.planner.sessions, s.options.PID)
+	s.planner.mu.Unlock()
+}
+
+// Text is one statement of a query string, parsed.
+type Text struct {
+	stmt *parse.Statement
+}
+
+// Split parses a query string into its statements, none for an empty one.
+func (s *Session) Split(sql string) ([]*Text, error) {
+	stmts, err := parse.Parse(sql)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*Text, len(stmts))
+	for i, st := range stmts {
+		out[i] = &Text{stmt: st}
+	}
+	return out, nil
+}
+
+// Prepared is a statement with its parameters and result described.
+type Prepared struct {
+	Params  []fqgw.Type
+	Columns []plan.Column // nil: returns no rows
+	CopyIn  bool          // COPY … FROM STDIN
+	CopyOut bool          // COPY … TO STDOUT
+
+	text    *Text // nil for the empty statement
+	types   []uint32
+	bound   plan.Statement
+	catalog *fqgw.Catalog // what it was bound to
+	search  string        // the settings it depends on
+}
+
+// Result is a statement's answer. When Rows is set the caller reads it to its
+// end, or closes it, before the session is used again for anything but another
+// portal of the same transaction.
+type Result struct {
+	Columns []plan.Column
+	Rows    fqgw.Rows
+	Tag     func(rows int64) string // the command tag, given the rows that were sent
+	CopyIn  *CopyIn
+	CopyOut *CopyOut
+}
+
+// CopyIn is a COPY … FROM STDIN: the caller decodes the client's data into rows
+// of Types and hands them to Run, which takes them all and returns how many
+// they were.
+type CopyIn struct {
+	Format plan.CopyFormat
+	Types  []fqgw.Type
+	Run    func(ctx context.Context, rows fqgw.Rows) (int64, error)
+}
+
+// CopyOut is a COPY … TO STDOUT: the caller formats Rows.
+type CopyOut struct {
+	Format  plan.CopyFormat
+	Columns []plan.Column
+	Rows    fqgw.Rows
+}
+
+func fixedTag(tag string) func(int64) string { return func(int64) string { return tag } }
+
+// TxStatus is the transaction state that ReadyForQuery reports: 'I', 'T' or 'E'.
+func (s *Session) TxStatus() byte { return s.tx.status }
+
+// Setting is the current value of a setting as SHOW prints it.
+func (s *Session) Setting(name string) (string, bool) {
+	v, err := s.settings.show(name, s)
+	return v, err == nil
+}
+
+// Reported are the settings that a client is told at start, as name and value.
+func (s *Session) Reported() [][2]string { return s.settings.reported() }
+
+// Named gives the statement that PREPARE or Parse made under a name; 26000.
+func (s *Session) Named(name string) (*Prepared, error) {
+	if p := s.prepared[name]; p != nil {
+		return p, nil
+	}
+	return nil, fqgw.Errorf(fqgw.CodeInvalidStatement, "prepared statement \"%s\" does not exist", name)
+}
+
+// Keep stores a prepared statement under a name; the unnamed one ("") is
+// replaced, another name that exists is 42P05.
+func (s *Session) Keep(name string, p *Prepared) error {
+	if name != "" && s.prepared[name] != nil {
+		return fqgw.Errorf(fqgw.CodeDuplicatePrepared, "prepared statement \"%s\" already exists", name)
+	}
+	s.prepared[name] = p
+	return nil
+}
+
+// Forget drops a prepared statement; a missing one is not an error.
+func (s *Session) Forget(name string) { delete(s.prepared, name) }
+
+// Sessions is the number of open sessions.
+func (p *Planner) Sessions() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.sessions)
+}
+
+// Load reads the definitions and binds them: the catalog that an engine starts with.
+func Load(ctx context.Context, r fqgw.Registry) (*fqgw.Catalog, error) {
+	defs, err := r.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return define.Load(defs)
+}
+
+// Location is the session's time zone.
+func (s *Session) Location() *time.Location { return s.env(nil).Location() }
+
+// Env is an environment for reading and printing values outside a statement.
+func (s *Session) Env() *fqgw.Env { return s.env(nil) }
+
+// Duration is a setting that is a time, 0 when it is off.
+func (s *Session) Duration(name string) time.Duration { return s.settings.duration(name) }

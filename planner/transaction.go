@@ -1,0 +1,197 @@
+package planner
+
+import (
+	"context"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/exec"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// transaction is the session's transaction: reads inside see one catalog
+// version; definitions and writes are private until COMMIT (INTERFACE,
+// Transactions).
+type transaction struct {
+	status     byte // 'I', 'T', 'E'
+	block      bool // an explicit block, not just the implicit one of a batch
+	many       bool // a query string of several statements: its changes wait for its end
+	now        int64
+	catalog    *fqgw.Catalog // what the transaction sees; nil outside
+	pending    *exec.Changes // definitions and writes that COMMIT carries out
+	savepoints []savepoint
+}
+
+type savepoint struct {
+	name    string
+	pending int
+	catalog *fqgw.Catalog
+}
+
+func (t *transaction) reset() { *t = transaction{status: 'I'} }
+
+// catalog is what statements of the session see now.
+func (s *Session) catalog() *fqgw.Catalog {
+	if s.tx.catalog != nil {
+		return s.tx.catalog
+	}
+	return s.planner.engine.Catalog()
+}
+
+// BeginImplicit opens the implicit transaction around a query string or an
+// extended batch; many says that it is a string of several statements, whose
+// definitions and writes are carried out together at its end. A block that is
+// open already stays.
+func (s *Session) BeginImplicit(many bool) { s.tx.many = many }
+
+// EndImplicit closes it: outside a block it commits, or with ok false discards,
+// what the batch had pending.
+func (s *Session) EndImplicit(ctx context.Context, ok bool) error {
+	s.tx.many = false
+	if s.tx.block {
+		return nil
+	}
+	pending := s.tx.pending
+	s.tx.reset()
+	if pending == nil {
+		return nil
+	}
+	if !ok {
+		pending.Truncate(0)
+		return nil
+	}
+	return s.planner.engine.Commit(ctx, pending, s.notify)
+}
+
+// Failed tells the session that a statement of it failed: a block is aborted.
+func (s *Session) Failed(error) {
+	if s.tx.block {
+		s.tx.status = 'E'
+	}
+}
+
+// InBlock says whether an explicit transaction block is open.
+func (s *Session) InBlock() bool { return s.tx.block }
+
+// pin makes the transaction's catalog the one that statements see from now on.
+func (s *Session) pin() {
+	if s.tx.catalog == nil {
+		s.tx.catalog = s.planner.engine.Catalog()
+	}
+}
+
+func (s *Session) runTransaction(ctx context.Context, st *plan.Transaction) (*Result, error) {
+	tag := st.Tag
+	warn := func(code, msg string) {
+		s.options.Notice(Notice{Severity: "WARNING", Code: code, Message: msg})
+	}
+	switch st.Kind {
+	case plan.Begin:
+		if s.tx.block {
+			warn("25001", "there is already a transaction in progress")
+			break
+		}
+		s.tx.block, s.tx.status = true, 'T'
+		s.pin()
+		if st.ReadOnly != nil {
+			v := "off"
+			if *st.ReadOnly {
+				v = "on"
+			}
+			if err := s.set("transaction_read_only", v, true); err != nil {
+				return nil, err
+			}
+		}
+	case plan.Commit, plan.Rollback:
+		if !s.tx.block {
+			warn("25P01", "there is no transaction in progress")
+			break
+		}
+		failed, pending := s.tx.status == 'E', s.tx.pending
+		many := s.tx.many
+		s.tx.reset()
+		s.tx.many = many
+		commit := st.Kind == plan.Commit && !failed
+		s.settings.end(s, commit)
+		if failed && st.Kind == plan.Commit {
+			tag = "ROLLBACK"
+		}
+		if commit && pending != nil {
+			if err := s.planner.engine.Commit(ctx, pending, s.notify); err != nil {
+				return nil, err
+			}
+		} else if pending != nil {
+			pending.Truncate(0)
+		}
+	default:
+		if err := s.runSavepoint(st); err != nil {
+			return nil, err
+		}
+	}
+	return &Result{Tag: fixedTag(tag)}, nil
+}
+
+func (s *Session) runSavepoint(st *plan.Transaction) error {
+	verb := map[plan.TransactionKind]string{plan.Savepoint: "SAVEPOINT", plan.Release: "RELEASE SAVEPOINT", plan.RollbackTo: "ROLLBACK TO SAVEPOINT"}[st.Kind]
+	if !s.tx.block {
+		return fqgw.Errorf(fqgw.CodeNoTransaction, "%s can only be used in transaction blocks", verb)
+	}
+	if st.Kind == plan.Savepoint {
+		s.tx.savepoints = append(s.tx.savepoints, savepoint{st.Name, s.tx.pending.Len(), s.tx.catalog})
+		return nil
+	}
+	for i := len(s.tx.savepoints) - 1; i >= 0; i-- {
+		sp := s.tx.savepoints[i]
+		if sp.name != st.Name {
+			continue
+		}
+		if st.Kind == plan.Release {
+			s.tx.savepoints = s.tx.savepoints[:i]
+			return nil
+		}
+		s.tx.savepoints = s.tx.savepoints[:i+1]
+		s.tx.status, s.tx.catalog = 'T', sp.catalog
+		s.tx.pending.Truncate(sp.pending)
+		return nil
+	}
+	return fqgw.Errorf("3B001", "savepoint \"%s\" does not exist", st.Name)
+}
+
+// aborted is the error for a statement in an aborted block, nil when it may run.
+func (s *Session) aborted(st plan.Statement) error {
+	if s.tx.status != 'E' {
+		return nil
+	}
+	if t, ok := st.(*plan.Transaction); ok && (t.Kind == plan.Commit || t.Kind == plan.Rollback || t.Kind == plan.RollbackTo) {
+		return nil
+	}
+	return fqgw.Errorf(fqgw.CodeFailedTransaction, "current transaction is aborted, commands ignored until end of transaction block")
+}
+
+// change makes a definition or a write: at once, or pending inside a block or a
+// batch of several statements.
+func (s *Session) change(ctx context.Context, c exec.Change) error {
+	if s.settings.values["transaction_read_only"] == "on" {
+		return fqgw.Errorf(fqgw.CodeReadOnly, "cannot execute %s in a read-only transaction", c.Tag)
+	}
+	base := s.catalog()
+	if !s.tx.block && !s.tx.many {
+		one := exec.NewChanges(s.planner.engine)
+		if _, err := one.Add(ctx, base, c); err != nil {
+			return err
+		}
+		return s.planner.engine.Commit(ctx, one, s.notify)
+	}
+	if s.tx.pending == nil {
+		s.tx.pending = exec.NewChanges(s.planner.engine)
+	}
+	cat, err := s.tx.pending.Add(ctx, base, c)
+	if err != nil {
+		return err
+	}
+	s.tx.catalog = cat
+	return nil
+}
+
+func (s *Session) notify(message, hint string) {
+	s.options.Notice(Notice{Severity: "NOTICE", Code: "00000", Message: message, Hint: hint})
+}

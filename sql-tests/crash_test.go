@@ -1,0 +1,306 @@
+package sqltests
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fqgw/fqgw/cmd/fqgw/app"
+)
+
+// TestMain lets the test binary be fqgw itself, so that a real process can be
+// killed.
+func TestMain(m *testing.M) {
+	if args := os.Getenv("FQGW_TEST_MAIN"); args != "" {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		code := app.Main(ctx, strings.Split(args, "\x1f"), os.Stdout, os.Stderr)
+		stop()
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
+}
+
+// process is an fqgw in a process of its own.
+type process struct {
+	cmd  *exec.Cmd
+	addr string
+	dead chan struct{}
+}
+
+// start runs fqgw serve on a directory, on free ports; fault is FQGW_FAULT.
+func start(t *testing.T, dir, fault string, more ...string) (*process, error) {
+	t.Helper()
+	args := append([]string{"serve", "-data", dir, "-listen", "127.0.0.1:0", "-admin", "127.0.0.1:0", "-kafka-listen", "127.0.0.1:0",
+		"-redis-listen", "127.0.0.1:0", "-log", "error"}, more...)
+	p := &process{cmd: exec.Command(os.Args[0]), dead: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), "FQGW_TEST_MAIN="+strings.Join(args, "\x1f"), "FQGW_FAULT="+fault)
+	p.cmd.Stderr = os.Stderr
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	addr := make(chan string, 1)
+	go func() {
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if f := strings.Fields(lines.Text()); len(f) == 5 && f[0] == "psql" {
+				addr <- f[2] + ":" + f[4]
+			}
+		}
+		_ = p.cmd.Wait()
+		close(p.dead)
+	}()
+	t.Cleanup(p.kill)
+	select {
+	case p.addr = <-addr:
+		return p, nil
+	case <-p.dead:
+		return nil, fmt.Errorf("fqgw ended while starting: %v", p.cmd.ProcessState)
+	case <-time.After(60 * time.Second):
+		return nil, fmt.Errorf("fqgw did not start")
+	}
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.dead
+}
+
+func (p *process) interrupt(t *testing.T) {
+	t.Helper()
+	begun := time.Now()
+	_ = p.cmd.Process.Signal(os.Interrupt)
+	select {
+	case <-p.dead:
+	case <-time.After(20 * time.Second):
+		t.Fatal("ctrl-C did not stop fqgw")
+	}
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("after ctrl-C fqgw exited with %d", code)
+	}
+	t.Logf("ctrl-C took %s", time.Since(begun).Round(time.Millisecond))
+}
+
+func (p *process) connect(ctx context.Context) (*pgx.Conn, error) {
+	return pgx.Connect(ctx, fmt.Sprintf("postgres://test@%s/fqgw?sslmode=disable&default_query_exec_mode=exec", p.addr))
+}
+
+const crashDefinitions = `
+CREATE SOURCE clicks (seq int, user_id bigint, price double precision CHECK (price < 1000), ts timestamptz NOT NULL)
+  WITH (connector = 'kafka', topic = 'clicks', format = 'json', event_time = 'ts', partitions = 3);
+CREATE FEATURE VIEW sums AS SELECT user_id, count(*) OVER h AS n, sum(price) OVER h AS total, stddev_samp(price) OVER h AS sd, max(price) OVER d AS top
+  FROM clicks WINDOW h AS (PARTITION BY user_id ORDER BY ts RANGE '1 hour' PRECEDING), d AS (PARTITION BY user_id ORDER BY ts RANGE '1 day' PRECEDING);
+CREATE FEATURE VIEW newest AS SELECT DISTINCT ON (user_id) user_id, price FROM clicks ORDER BY user_id, ts DESC;`
+
+const (
+	crashUsers = 40
+	crashRows  = 500
+	crashClock = "2024-01-01 12:00:00Z"
+)
+
+// crashRow is the seq-th event: the same in every run, no two at one time.
+func crashRow(seq int) string {
+	r := rand.New(rand.NewPCG(7, uint64(seq)))
+	ts := time.Date(2024, 1, 1, 12, 0, 0, 0, time.UTC).Add(-time.Duration(r.IntN(8000))*time.Second - time.Duration(seq)*time.Millisecond)
+	return fmt.Sprintf("(%d, %d, %g, '%s')", seq, r.IntN(crashUsers), float64(r.IntN(100000))/1000, ts.Format(time.RFC3339Nano))
+}
+
+// answers are all users' features, online and AS OF, by user.
+func answers(ctx context.Context, conn *pgx.Conn) (map[string]string, error) {
+	out := map[string]string{}
+	for name, at := range map[string]string{"online": "", "history": " AS OF fqgw.now()"} {
+		rows, err := conn.Query(ctx, fmt.Sprintf(`SELECT k.id::text, f.n::text, f.total::text, f.sd::text, f.top::text, g.price::text
+			FROM generate_series(0, %d) AS k(id) LEFT JOIN sums%s AS f ON f.user_id = k.id LEFT JOIN newest%s AS g ON g.user_id = k.id`, crashUsers-1, at, at))
+		if err != nil {
+			return nil, err
+		}
+		for rows.Next() {
+			v := make([]*string, 6)
+			if err := rows.Scan(&v[0], &v[1], &v[2], &v[3], &v[4], &v[5]); err != nil {
+				return nil, err
+			}
+			var cells []string
+			for _, c := range v[1:] {
+				if c == nil {
+					cells = append(cells, "NULL")
+				} else {
+					cells = append(cells, *c)
+				}
+			}
+			out[name+" "+*v[0]] = strings.Join(cells, "|")
+		}
+		if err := rows.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// feed inserts the events that are not in yet, 20 a statement. A statement that
+// was cut off may be in, in part: its rows lie in several partitions.
+func feed(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := conn.Exec(ctx, "SELECT fqgw.sync()"); err != nil {
+		return err
+	}
+	rows, err := conn.Query(ctx, "SELECT seq FROM clicks")
+	if err != nil {
+		return err
+	}
+	in, err := pgx.CollectRows(rows, pgx.RowTo[int32])
+	if err != nil {
+		return err
+	}
+	there := map[int32]bool{}
+	for _, seq := range in {
+		if there[seq] {
+			return fmt.Errorf("event %d is in the history twice", seq)
+		}
+		there[seq] = true
+	}
+	var batch []string
+	for seq := range crashRows {
+		if !there[int32(seq)] {
+			batch = append(batch, crashRow(seq))
+		}
+		if len(batch) == 20 || seq == crashRows-1 && len(batch) > 0 {
+			if _, err := conn.Exec(ctx, "INSERT INTO clicks VALUES "+strings.Join(batch, ", ")); err != nil {
+				return err
+			}
+			batch = nil
+		}
+	}
+	_, err = conn.Exec(ctx, "SELECT fqgw.sync()")
+	return err
+}
+
+// TestCrash kills fqgw at named points of the stream and at random moments,
+// starts it again, and checks that the answers are those of an undisturbed run:
+// nothing lost, nothing counted twice.
+func TestCrash(t *testing.T) {
+	rounds := 4
+	if n, err := strconv.Atoi(os.Getenv("FQGW_CRASH_ROUNDS")); err == nil {
+		rounds = n
+	}
+	ctx := t.Context()
+	want := undisturbed(t, ctx)
+	faults := []string{"mid-flush:3", "before-land:1", "after-land:1", "", "before-flush:5", "after-flush:2", "", "poll:4", "mid-flush:9", "after-land:2"}
+	for round := range rounds {
+		fault := faults[round%len(faults)]
+		t.Run(fmt.Sprintf("%d %s", round, fault), func(t *testing.T) { crashRound(t, ctx, fault, want) })
+	}
+}
+
+func undisturbed(t *testing.T, ctx context.Context) map[string]string {
+	p, err := start(t, filepath.Join(t.TempDir(), "data"), "", "-clock", crashClock, "-clock-rate", "0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := p.connect(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	for _, sql := range strings.Split(strings.TrimSuffix(crashDefinitions, ";"), ";") {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := feed(ctx, conn); err != nil {
+		t.Fatal(err)
+	}
+	want := settled(t, ctx, conn)
+	if want["online 3"] == "" || want["online 3"] != want["history 3"] {
+		t.Fatalf("the undisturbed run answers %q and %q", want["online 3"], want["history 3"])
+	}
+	_ = conn.Close(ctx)
+	p.interrupt(t)
+	return want
+}
+
+func settled(t *testing.T, ctx context.Context, conn *pgx.Conn) map[string]string {
+	t.Helper()
+	if _, err := conn.Exec(ctx, "SELECT fqgw.sync()"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := answers(ctx, conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func crashRound(t *testing.T, ctx context.Context, fault string, want map[string]string) {
+	dir := filepath.Join(t.TempDir(), "data")
+	p, err := start(t, dir, fault, "-clock", crashClock, "-clock-rate", "0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fault == "" {
+		go func() {
+			time.Sleep(time.Duration(50+rand.IntN(1500)) * time.Millisecond)
+			_ = p.cmd.Process.Kill()
+		}()
+	}
+	for restarts := 0; ; restarts++ {
+		err := attempt(ctx, p)
+		if err == nil {
+			break
+		}
+		if restarts > 8 {
+			t.Fatalf("fqgw does not come back: %v", err)
+		}
+		if strings.Contains(err.Error(), "twice") {
+			t.Fatal(err)
+		}
+		p.kill()
+		if p, err = start(t, dir, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn, err := p.connect(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	got := settled(t, ctx, conn)
+	if !maps.Equal(got, want) {
+		for _, k := range slices.Sorted(maps.Keys(want)) {
+			if got[k] != want[k] {
+				t.Errorf("%s: %s, undisturbed %s", k, got[k], want[k])
+			}
+		}
+	}
+	_ = conn.Close(ctx)
+	p.interrupt(t)
+}
+
+// attempt goes on from what is there: definitions, then events.
+func attempt(ctx context.Context, p *process) error {
+	conn, err := p.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	for _, sql := range strings.Split(strings.TrimSuffix(crashDefinitions, ";"), ";") {
+		if _, err := conn.Exec(ctx, sql); err != nil && !strings.Contains(err.Error(), "42P07") {
+			return err
+		}
+	}
+	return feed(ctx, conn)
+}

@@ -1,0 +1,452 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/stream/window"
+)
+
+const (
+	fillRows = 4096    // rows of history in a batch
+	farAway  = 100_000 // records: nearer than this a new view joins the live stream at once
+)
+
+// building is a view that is being filled.
+type building struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// AddView fills a feature view and then keeps it up: it reads the history up to
+// its recorded positions, writes states with these, and follows the stream from
+// there (SEMANTICS §6.4). It returns when the view can be read. notice is told
+// about the progress. When ctx ends the view is left as it is; another AddView
+// goes on, DropView cleans up.
+func (p *Pipeline) AddView(ctx context.Context, v *fqgw.FeatureView, notice func(string)) error {
+	if v.Options["online"] == "false" {
+		return nil
+	}
+	if notice == nil {
+		notice = func(string) {}
+	}
+	layout, err := window.NewLayout(v)
+	if err != nil {
+		return err
+	}
+	s, err := p.source(v.Source.Name)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	b := &building{cancel: cancel, done: make(chan struct{})}
+	s.mu.Lock()
+	switch {
+	case slices.ContainsFunc(s.views, func(w *view) bool { return w.v.State == v.State }):
+		s.mu.Unlock()
+		return nil
+	case s.building[v.State] != nil:
+		s.mu.Unlock()
+		return fqgw.Errorf(fqgw.CodeNotInState, "feature view %q is being filled", v.Name)
+	}
+	s.building[v.State] = b
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.building, v.State)
+		s.mu.Unlock()
+		close(b.done)
+	}()
+	w := &view{v: v, layout: layout}
+	for try := 0; ; try++ {
+		err := s.during(ctx, func(ctx context.Context, ses *session) error {
+			shares, err := s.prepare(ctx, ses, w, notice)
+			if err == nil {
+				err = s.catchUp(ctx, ses, w, shares, notice)
+			}
+			if err != nil {
+				return err
+			}
+			return ses.attach(ctx, w, shares)
+		})
+		var f *fenced
+		if !errors.As(err, &f) || try == 5 {
+			return err
+		}
+		p.metrics.fences.Add(1)
+	}
+}
+
+// DropView cancels the filling of a view, or detaches it, and removes its
+// online state.
+func (p *Pipeline) DropView(ctx context.Context, v *fqgw.FeatureView) error {
+	if v.Options["online"] == "false" {
+		return nil
+	}
+	if s, err := p.source(v.Source.Name); err == nil {
+		s.mu.Lock()
+		b := s.building[v.State]
+		s.mu.Unlock()
+		if b != nil {
+			b.cancel()
+			<-b.done
+		}
+		err := s.during(ctx, func(ctx context.Context, ses *session) error { return ses.detach(ctx, v) })
+		if err != nil && fqgw.AsError(err).Code != fqgw.CodeAdminShutdown {
+			return err
+		}
+	}
+	if err := p.o.Registry.Put(ctx, horizonFact(v), ""); err != nil {
+		return err
+	}
+	return p.o.Online.Drop(ctx, v.Name, v.State)
+}
+
+// prepare claims a view's units and, unless the log alone can bring them up to
+// date, fills them from the history. ses is the running session, if there is one.
+func (s *source) prepare(ctx context.Context, ses *session, v *view, notice func(string)) ([]*share, error) {
+	online := s.p.o.Online
+	if err := s.checkClock(ctx, v.v, notice); err != nil {
+		return nil, err
+	}
+	shares, err := s.claim(ctx, v, s.p.o.Folders)
+	if err != nil {
+		return nil, err
+	}
+	pl, err := s.places(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.needsHistory(shares, pl) {
+		if !untouched(shares) {
+			// A store that was lost in part, or a filling that was cut short.
+			if err := retry(ctx, nil, func() error { return online.Drop(ctx, v.v.Name, v.v.State) }); err != nil {
+				return nil, err
+			}
+			if shares, err = s.claim(ctx, v, s.p.o.Folders); err != nil {
+				return nil, err
+			}
+		}
+		if ses != nil { // then less is left to follow
+			if err := ses.lander.wait(ctx); err != nil {
+				return nil, err
+			}
+			if pl, err = s.places(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if err := s.fill(ctx, v, shares, pl.snap, notice); err != nil {
+			return nil, err
+		}
+	}
+	for _, sh := range shares {
+		start := make(fqgw.Marks, s.partitions)
+		for p := range start {
+			least := int64(math.MaxInt64)
+			for _, u := range sh.units {
+				least = min(least, offsetIn(u.marks.Of(int32(p)), s.epoch))
+			}
+			start[p] = fqgw.Mark{Epoch: s.epoch, Next: max(least, pl.first[p])}
+		}
+		sh.applied = start
+	}
+	return shares, nil
+}
+
+// checkClock drops the states of a view that were written when the clock was
+// much further.
+func (s *source) checkClock(ctx context.Context, v *fqgw.FeatureView, notice func(string)) error {
+	text, err := s.p.o.Registry.Get(ctx, horizonFact(v))
+	if err != nil || text == "" {
+		return err
+	}
+	h, err := strconv.ParseInt(text, 10, 64)
+	now := s.p.o.Clock.Now()
+	if err != nil || h <= now+clockSlack {
+		return nil
+	}
+	msg := fmt.Sprintf("the clock went back from %s to %s: the online state of %s is rebuilt from history", show(h), show(now), v.Name)
+	s.p.o.Logger.Warn(msg)
+	notice(msg)
+	if err := s.p.o.Online.Drop(ctx, v.Name, v.State); err != nil {
+		return err
+	}
+	return s.p.o.Registry.Put(ctx, horizonFact(v), "")
+}
+
+// needsHistory says whether a unit is behind the history and the log cannot
+// close the gap, or would have to from its very beginning.
+func (s *source) needsHistory(shares []*share, pl places) bool {
+	for _, sh := range shares {
+		for _, u := range sh.units {
+			for p := range s.partitions {
+				have, landed := u.marks.Of(int32(p)), pl.snap.Landed.Of(int32(p))
+				if have.Before(landed) && (have.Epoch != s.epoch || have.Next == 0 || have.Next < pl.first[p]) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// untouched says that nobody ever wrote to the units.
+func untouched(shares []*share) bool {
+	for _, sh := range shares {
+		for _, u := range sh.units {
+			if !u.complete {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// fill folds the history up to a snapshot, which comes in any order, into the
+// empty units of a view, and records the snapshot's positions with the states.
+//
+// The state of an entity keeps the offset after its last event while any event
+// is inside a window. So the events inside come first, and then those that only
+// move that offset; in another order, with states written in between, the bytes
+// would depend on it. For the same reason the horizon stands still.
+func (s *source) fill(ctx context.Context, v *view, shares []*share, snap fqgw.Snapshot, notice func(string)) error {
+	select {
+	case s.p.fills <- struct{}{}:
+		defer func() { <-s.p.fills }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	h := s.p.o.Clock.Now()
+	return s.withCrew(ctx, v, shares, &h, func(ctx context.Context, c *crew) error {
+		r := newRouter(s.p.o.Online.Shards(), len(c.folders), []*view{v})
+		since := oldest(v.v, *c.horizon)
+		passes := [][2]int64{{since, math.MaxInt64}, {math.MinInt64, since - 1}}
+		if since == math.MinInt64 {
+			passes = passes[:1]
+		}
+		var rows int64
+		for _, times := range passes {
+			if snap.ID == 0 {
+				break // there are no rows yet
+			}
+			err := s.fold(ctx, c, r, snap, times, func(more int64) {
+				rows += more
+				notice(fmt.Sprintf("filling %s: %d of %d rows of history", v.v.Name, rows, snap.Rows))
+			})
+			if err != nil {
+				return err
+			}
+		}
+		err := c.do(ctx, func(f *folder) {
+			for _, sh := range f.shares {
+				sh.applied = further(make(fqgw.Marks, s.partitions), snap.Landed)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		return c.flush(ctx)
+	})
+}
+
+// oldest is the least event time that a window at h reaches; events before it
+// leave no value behind.
+func oldest(v *fqgw.FeatureView, h int64) int64 {
+	if v.Latest {
+		return math.MinInt64
+	}
+	least := h
+	for _, w := range v.Windows {
+		if w.Length == 0 {
+			return math.MinInt64
+		}
+		least = min(least, fqgw.Floor(h-w.Length, w.Hop))
+	}
+	return least
+}
+
+// withCrew runs f with folders that keep nothing but the shares of one view.
+func (s *source) withCrew(ctx context.Context, v *view, shares []*share, horizon *int64, f func(context.Context, *crew) error) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	c := newCrew(ctx, fail, s, false)
+	c.horizon = horizon
+	for i, fo := range c.folders {
+		fo.attach(shares[i])
+	}
+	c.start()
+	err := f(ctx, c)
+	if err == nil {
+		err = c.do(ctx, func(f *folder) { f.stopping = true })
+	}
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause // what made everything else fail
+		}
+		fail(err)
+	}
+	c.wg.Wait()
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	for _, fo := range c.folders {
+		fo.detach(v)
+	}
+	return err
+}
+
+// fold sends the rows of a snapshot whose event times lie in a range to the folders.
+func (s *source) fold(ctx context.Context, c *crew, r *router, snap fqgw.Snapshot, times [2]int64, progress func(rows int64)) error {
+	var rows int64
+	said := time.Now()
+	b := &batch{whole: true}
+	send := func() error {
+		r.route(b, func(*fqgw.Event) {})
+		err := c.send(ctx, b)
+		b = &batch{whole: true}
+		return err
+	}
+	err := s.scan(ctx, snap, times, func(ev fqgw.Event) error {
+		if rows++; time.Since(said) > 2*time.Second {
+			progress(rows)
+			said, rows = time.Now(), 0
+		}
+		if b.events = append(b.events, ev); len(b.events) == fillRows {
+			return send()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return send()
+}
+
+// scan reads events of a range of event times back from the history, in any order.
+func (s *source) scan(ctx context.Context, snap fqgw.Snapshot, times [2]int64, emit func(fqgw.Event) error) error {
+	columns := slices.Concat(s.src.Columns, fqgw.HiddenColumns)
+	sc := fqgw.Scan{Table: s.src.History, Snapshot: snap.ID}
+	if c := columns[s.src.EventTime]; c.Type.Kind() == fqgw.KindTimestamp { // files are pruned by it
+		sc.Time, sc.From, sc.To = c.Name, times[0], times[1]
+	}
+	for _, c := range columns {
+		sc.Columns = append(sc.Columns, c.Name)
+	}
+	_, records, err := s.p.o.History.Scan(ctx, sc)
+	if err != nil {
+		return err
+	}
+	width := len(s.src.Columns)
+	for rec, err := range records {
+		if err != nil {
+			return err
+		}
+		err = emitRows(rec, columns, width, func(row []fqgw.Value) error {
+			h := row[width:]
+			ev := fqgw.Event{Known: h[3].Int(), Row: row[:width:width],
+				Pos: fqgw.Position{Epoch: int32(h[0].Int()), Partition: int32(h[1].Int()), Offset: h[2].Int()}}
+			if ev.Time = s.gate.Time(ev.Row); ev.Time < times[0] || ev.Time > times[1] {
+				return nil
+			}
+			return emit(ev)
+		})
+		rec.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func emitRows(rec arrow.RecordBatch, columns []fqgw.Column, width int, emit func([]fqgw.Value) error) error {
+	n := int(rec.NumRows())
+	slab := make([]fqgw.Value, n*len(columns))
+	for c := range columns {
+		a := rec.Column(c)
+		for i := range n {
+			slab[i*len(columns)+c] = fqgw.ArrowValue(a, i, columns[c].Type)
+		}
+	}
+	for i := range n {
+		if err := emit(slab[i*len(columns) : (i+1)*len(columns)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// catchUp follows the log with a view of its own until it is near the live
+// stream, so that joining it costs the others but a moment.
+func (s *source) catchUp(ctx context.Context, ses *session, v *view, shares []*share, notice func(string)) error {
+	for {
+		target, gap := s.stats.positions(), int64(0)
+		from := make([]int64, s.partitions)
+		for p := range from {
+			from[p] = math.MaxInt64
+			for _, sh := range shares {
+				from[p] = min(from[p], sh.applied.Of(int32(p)).Next)
+			}
+			gap += max(target[p]-from[p], 0)
+		}
+		if gap < farAway {
+			return nil
+		}
+		notice(fmt.Sprintf("filling %s: %d records of the log behind", v.v.Name, gap))
+		err := s.withCrew(ctx, v, shares, nil, func(ctx context.Context, c *crew) error {
+			f, err := newFeed(ctx, s, c, nil, []*view{v}, from)
+			if err != nil {
+				return err
+			}
+			if err := f.run(ctx, func() bool { return f.reached(target) }); err != nil {
+				return err
+			}
+			return c.flush(ctx)
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// parallel calls f for 0 … n-1, some at a time, and returns the first error.
+func parallel(n, at int, f func(i int) error) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var first error
+	next := 0
+	for range min(n, at) {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				i := next
+				next++
+				stop := first != nil
+				mu.Unlock()
+				if stop || i >= n {
+					return
+				}
+				if err := f(i); err != nil {
+					mu.Lock()
+					if first == nil {
+						first = err
+					}
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return first
+}
+
+func show(t int64) string { return time.UnixMicro(t).UTC().Format("2006-01-02 15:04:05.999999Z07:00") }

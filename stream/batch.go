@@ -1,0 +1,84 @@
+package stream
+
+import (
+	"slices"
+	"time"
+
+	"github.com/fqgw/fqgw"
+)
+
+// batch is a run of accepted events, read by every folder and the lander and
+// written by nobody once it is sent.
+type batch struct {
+	events []fqgw.Event
+	spans  []span
+	routes [][]route // by folder
+	polled time.Time
+	whole  bool // from history: in any order, and no event twice
+}
+
+// span is what a batch covers of one partition: everything in [from, next) was
+// consumed, and either is among the events or was refused.
+type span struct {
+	partition  int32
+	from, next int64
+	stamp      int64 // of the last record
+	landable   int   // events
+	first      int64 // known time of the first event
+	least      int64 // and the least one
+	last       int64 // and the last one
+	newest     int64 // greatest event time
+}
+
+// route sends an event to the entity that it belongs to.
+type route struct {
+	event int32
+	set   int32 // of key columns
+	shard uint32
+	key   fqgw.EntityKey
+}
+
+// router finds the entities of events. Not safe for concurrent use.
+type router struct {
+	shards  uint32
+	folders int
+	keys    []*view // one view of each set of key columns
+}
+
+func newRouter(shards uint32, folders int, views []*view) *router {
+	r := &router{shards: shards, folders: folders}
+	for _, v := range views {
+		if !slices.ContainsFunc(r.keys, func(k *view) bool { return k.set == v.set }) {
+			r.keys = append(r.keys, v)
+		}
+	}
+	return r
+}
+
+// route adds the routes of every event and returns how many keys were NULL, by
+// event.
+func (r *router) route(b *batch, null func(ev *fqgw.Event)) {
+	b.routes = make([][]route, r.folders)
+	for f := range b.routes {
+		b.routes[f] = make([]route, 0, len(b.events)*len(r.keys)/r.folders+8)
+	}
+	for i := range b.events {
+		for _, v := range r.keys {
+			key, ok := v.layout.Key(b.events[i].Row)
+			if !ok {
+				null(&b.events[i])
+				continue
+			}
+			shard := key.Shard(r.shards)
+			f := int(shard) % r.folders
+			b.routes[f] = append(b.routes[f], route{int32(i), int32(v.set), shard, key})
+		}
+	}
+}
+
+// msg is what folders and landers take: a batch, or something to do behind all
+// batches that were sent before.
+type msg[T any] struct {
+	batch *batch
+	do    func(T)
+}

@@ -1,0 +1,527 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/fqgw/fqgw"
+)
+
+// The stores of the tests: the contracts, in memory. A plug stands between them
+// and one pipeline, so that the pipeline can be cut off like a killed process.
+
+var errDead = fqgw.Errorf(fqgw.CodeAdminShutdown, "the process is dead")
+
+type plug struct {
+	dead    atomic.Bool // every call fails
+	zombie  atomic.Bool // it cannot learn anything new: claims and looks fail, writes go through
+	away    atomic.Bool // the online store does not answer
+	lakeOff atomic.Bool // the lake does not answer
+	fault   atomic.Pointer[fault]
+}
+
+// fault strikes at the nth pass of a point: the process dies, or it halts there
+// and goes on later, as a zombie.
+type fault struct {
+	point  string
+	left   atomic.Int64
+	halts  bool
+	struck chan struct{}
+	free   chan struct{}
+}
+
+func (p *plug) at(point string) {
+	f := p.fault.Load()
+	if f == nil || f.point != point || f.left.Add(-1) != 0 {
+		return
+	}
+	if !f.halts {
+		p.dead.Store(true)
+		close(f.struck)
+		return
+	}
+	p.zombie.Store(true)
+	close(f.struck)
+	<-f.free
+}
+
+func (p *plug) check(look bool) error {
+	if p.dead.Load() || look && p.zombie.Load() {
+		return errDead
+	}
+	return nil
+}
+
+type memOnline struct {
+	mu     sync.Mutex
+	shards uint32
+	marks  map[fqgw.Unit]fqgw.Marks
+	states map[fqgw.Unit]map[fqgw.EntityKey][]byte
+}
+
+func newOnline(shards uint32) *memOnline {
+	o := &memOnline{shards: shards}
+	o.lose()
+	return o
+}
+
+func (o *memOnline) lose() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.marks, o.states = map[fqgw.Unit]fqgw.Marks{}, map[fqgw.Unit]map[fqgw.EntityKey][]byte{}
+}
+
+// copyOf is a replica that is as far as o is now.
+func (o *memOnline) copyOf() *memOnline {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c := newOnline(o.shards)
+	for u, m := range o.marks {
+		c.marks[u] = slices.Clone(m)
+	}
+	for u, s := range o.states {
+		c.states[u] = map[fqgw.EntityKey][]byte{}
+		for k, b := range s {
+			c.states[u][k] = b
+		}
+	}
+	return c
+}
+
+func (o *memOnline) become(c *memOnline) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.marks, o.states = c.marks, c.states
+}
+
+type online struct {
+	*memOnline
+	plug *plug
+}
+
+func (o online) check(look bool) error {
+	if o.plug.away.Load() {
+		return fqgw.Errorf(fqgw.CodeConnectionFailure, "the online store is away")
+	}
+	return o.plug.check(look)
+}
+
+func (o online) Shards() uint32 { return o.shards }
+
+func (o online) Read(_ context.Context, reads []fqgw.UnitRead) ([]fqgw.UnitState, error) {
+	if err := o.check(true); err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var out []fqgw.UnitState
+	for _, r := range reads {
+		st := fqgw.UnitState{Marks: slices.Clone(o.marks[r.Unit])}
+		for _, k := range r.Keys {
+			st.States = append(st.States, o.states[r.Unit][k])
+		}
+		out = append(out, st)
+	}
+	return out, nil
+}
+
+func (o online) Claim(_ context.Context, u fqgw.Unit, partitions []int32) ([]fqgw.PartitionMark, error) {
+	if err := o.check(true); err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var out []fqgw.PartitionMark
+	m := o.marks[u]
+	for _, p := range partitions {
+		x := m.Of(p)
+		x.Generation++
+		m = m.Set(p, x)
+		out = append(out, fqgw.PartitionMark{Partition: p, Mark: x})
+	}
+	o.marks[u] = m
+	return out, nil
+}
+
+func (o online) Flush(_ context.Context, flushes []fqgw.UnitFlush) ([]fqgw.FlushResult, error) {
+	if err := o.check(false); err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var out []fqgw.FlushResult
+	for _, f := range flushes {
+		m := o.marks[f.Unit]
+		at := func(want []fqgw.PartitionMark) bool {
+			return !slices.ContainsFunc(want, func(w fqgw.PartitionMark) bool { return m.Of(w.Partition) != w.Mark })
+		}
+		if !at(f.From) {
+			r := fqgw.FlushResult{OK: at(f.To)}
+			for _, w := range f.From {
+				r.Found = append(r.Found, fqgw.PartitionMark{Partition: w.Partition, Mark: m.Of(w.Partition)})
+			}
+			out = append(out, r)
+			continue
+		}
+		if o.states[f.Unit] == nil {
+			o.states[f.Unit] = map[fqgw.EntityKey][]byte{}
+		}
+		for i, k := range f.Keys {
+			if f.States[i] == nil {
+				delete(o.states[f.Unit], k)
+			} else {
+				o.states[f.Unit][k] = slices.Clone(f.States[i])
+			}
+		}
+		m = slices.Clone(m)
+		for _, w := range f.To {
+			m = m.Set(w.Partition, w.Mark)
+		}
+		o.marks[f.Unit] = m
+		out = append(out, fqgw.FlushResult{OK: true})
+	}
+	return out, nil
+}
+
+func (o online) Entities(context.Context, string, int64, int) iter.Seq2[fqgw.EntityKey, error] {
+	return func(func(fqgw.EntityKey, error) bool) {}
+}
+
+func (o online) Drop(_ context.Context, view string, state int64) error {
+	if err := o.check(true); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for u := range o.marks {
+		if u.View == view && u.State == state {
+			delete(o.marks, u)
+			delete(o.states, u)
+		}
+	}
+	return nil
+}
+
+func (o online) Ping(context.Context) error { return nil }
+func (o online) Close() error               { return nil }
+
+// memHistory keeps rows; a scan gives them shuffled.
+type memHistory struct {
+	mu      sync.Mutex
+	columns []fqgw.Column
+	rows    [][]fqgw.Value
+	landed  fqgw.Marks
+	commits int64
+	lose    *rand.Rand // now and then a commit's answer is lost
+}
+
+type history struct {
+	*memHistory
+	plug *plug
+}
+
+func (h history) check(look bool) error {
+	if h.plug.lakeOff.Load() {
+		return fqgw.Errorf(fqgw.CodeIO, "the lake is away")
+	}
+	return h.plug.check(look)
+}
+
+func (h history) Create(_ context.Context, _ string, cols []fqgw.Column) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.columns = cols
+	return h.check(false)
+}
+
+func (h history) Describe(context.Context, string) ([]fqgw.Column, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.columns == nil {
+		return nil, fqgw.Errorf(fqgw.CodeUndefinedTable, "no such table")
+	}
+	return h.columns, h.check(false)
+}
+
+func (h history) Current(context.Context, string) (fqgw.Snapshot, error) {
+	if err := h.check(true); err != nil {
+		return fqgw.Snapshot{}, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return fqgw.Snapshot{ID: int64(len(h.rows)), Rows: int64(len(h.rows)), Landed: slices.Clone(h.landed)}, nil
+}
+
+func (h history) Land(_ context.Context, _ string, rec arrow.RecordBatch, from, to fqgw.Marks) (fqgw.Marks, bool, error) {
+	if err := h.check(false); err != nil {
+		return nil, false, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !samePlace(h.landed, from) {
+		return slices.Clone(h.landed), false, nil
+	}
+	if rec != nil {
+		for i := range int(rec.NumRows()) {
+			row := make([]fqgw.Value, len(h.columns))
+			for c := range row {
+				row[c] = fqgw.ArrowValue(rec.Column(c), i, h.columns[c].Type)
+			}
+			h.rows = append(h.rows, row)
+		}
+	}
+	h.landed = slices.Clone(to)
+	h.commits++
+	if h.lose != nil && h.lose.IntN(4) == 0 {
+		return nil, false, errors.New("the answer got lost")
+	}
+	return slices.Clone(to), true, nil
+}
+
+func (h history) Scan(_ context.Context, s fqgw.Scan) (*arrow.Schema, fqgw.Records, error) {
+	if err := h.check(true); err != nil {
+		return nil, nil, err
+	}
+	h.mu.Lock()
+	rows := slices.Clone(h.rows[:s.Snapshot])
+	h.mu.Unlock()
+	schema := fqgw.ArrowSchema(h.columns)
+	return schema, func(yield func(arrow.RecordBatch, error) bool) {
+		for i := len(rows) - 1; i > 0; i-- {
+			j := rand.IntN(i + 1)
+			rows[i], rows[j] = rows[j], rows[i]
+		}
+		timeCol := slices.IndexFunc(h.columns, func(c fqgw.Column) bool { return c.Name == s.Time })
+		b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+		defer b.Release()
+		n := 0
+		for _, r := range rows {
+			if timeCol >= 0 && (r[timeCol].Int() < s.From || r[timeCol].Int() > s.To) {
+				continue
+			}
+			for c, f := range b.Fields() {
+				if err := fqgw.AppendValue(f, r[c], h.columns[c].Type); err != nil {
+					yield(nil, err)
+					return
+				}
+			}
+			if n++; n%97 == 0 && !yield(b.NewRecordBatch(), nil) {
+				return
+			}
+		}
+		yield(b.NewRecordBatch(), nil)
+	}, nil
+}
+
+func (h history) Drop(context.Context, string) error { return nil }
+func (h history) Append(context.Context, string, fqgw.Records) (int64, error) {
+	return 0, errors.ErrUnsupported
+}
+func (h history) Close() error { return nil }
+
+// memLog is one topic.
+type memLog struct {
+	mu      sync.Mutex
+	parts   [][]fqgw.LogRecord
+	first   []int64
+	grown   chan struct{}
+	created bool
+}
+
+func newLog(partitions int) *memLog {
+	return &memLog{parts: make([][]fqgw.LogRecord, partitions), first: make([]int64, partitions), grown: make(chan struct{}), created: true}
+}
+
+func (l *memLog) topic() fqgw.Topic {
+	return fqgw.Topic{Name: "t", ID: [16]byte{1}, Partitions: len(l.parts), CreateTime: true}
+}
+func (l *memLog) Topics(context.Context) ([]string, error) { return []string{"t"}, nil }
+func (l *memLog) Topic(_ context.Context, name string) (fqgw.Topic, error) {
+	if name != "t" || !l.created {
+		return fqgw.Topic{}, fqgw.Errorf(fqgw.CodeUndefinedTable, "no topic")
+	}
+	return l.topic(), nil
+}
+func (l *memLog) CreateTopic(_ context.Context, _ string, n int) (fqgw.Topic, error) {
+	l.parts, l.first, l.created = make([][]fqgw.LogRecord, n), make([]int64, n), true
+	return l.topic(), nil
+}
+func (l *memLog) DropTopic(context.Context, string) error { return nil }
+func (l *memLog) Close() error                            { return nil }
+
+func (l *memLog) Produce(_ context.Context, _ string, recs []fqgw.LogRecord) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range recs {
+		if r.Partition < 0 {
+			r.Partition = 0
+			for _, b := range r.Key {
+				r.Partition = (r.Partition*31 + int32(b)) % int32(len(l.parts))
+			}
+		}
+		r.Offset = l.first[r.Partition] + int64(len(l.parts[r.Partition]))
+		l.parts[r.Partition] = append(l.parts[r.Partition], r)
+	}
+	close(l.grown)
+	l.grown = make(chan struct{})
+	return nil
+}
+
+func (l *memLog) Offsets(context.Context, string) (first, end []int64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p := range l.parts {
+		first = append(first, l.first[p])
+		end = append(end, l.first[p]+int64(len(l.parts[p])))
+	}
+	return first, end, nil
+}
+
+func (l *memLog) Consume(_ context.Context, _ string, from []int64) (fqgw.Consumer, error) {
+	return &memConsumer{log: l, next: slices.Clone(from), paused: make([]bool, len(from))}, nil
+}
+
+type memConsumer struct {
+	log    *memLog
+	next   []int64
+	paused []bool
+}
+
+func (c *memConsumer) Poll(ctx context.Context) ([]fqgw.LogRecord, error) {
+	for {
+		c.log.mu.Lock()
+		var out []fqgw.LogRecord
+		for p, recs := range c.log.parts {
+			for at := c.next[p] - c.log.first[p]; !c.paused[p] && at < int64(len(recs)) && len(out) < 300*(p+1); at++ {
+				out = append(out, recs[at])
+				c.next[p]++
+			}
+		}
+		grown := c.log.grown
+		c.log.mu.Unlock()
+		if len(out) > 0 {
+			return out, nil
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (c *memConsumer) Pause(partitions ...int32) {
+	for _, p := range partitions {
+		c.paused[p] = true
+	}
+}
+
+func (c *memConsumer) Resume(p int32, offset int64) { c.paused[p], c.next[p] = false, offset }
+func (c *memConsumer) Close()                       {}
+
+type memRegistry struct {
+	mu      sync.Mutex
+	facts   map[string]string
+	letters map[fqgw.Position]fqgw.DeadLetter
+}
+
+type registry struct {
+	*memRegistry
+	plug *plug
+}
+
+func newRegistry() *memRegistry {
+	return &memRegistry{facts: map[string]string{}, letters: map[fqgw.Position]fqgw.DeadLetter{}}
+}
+
+func (r registry) Load(context.Context) (fqgw.Definitions, error) { return fqgw.Definitions{}, nil }
+func (r registry) Commit(context.Context, int64, []fqgw.Object, []uint32) (int64, error) {
+	return 0, nil
+}
+func (r registry) Next(context.Context, string, int) (int64, error) { return 0, nil }
+func (r registry) Get(_ context.Context, name string) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.facts[name], r.plug.check(true)
+}
+func (r registry) Put(_ context.Context, name, value string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.facts[name] = value
+	return r.plug.check(true)
+}
+func (r registry) Epoch(context.Context, string, [16]byte) (int32, error) {
+	return 0, r.plug.check(true)
+}
+func (r registry) Bury(_ context.Context, letters []fqgw.DeadLetter) error {
+	if err := r.plug.check(false); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range letters {
+		if _, there := r.letters[l.Pos]; !there {
+			r.letters[l.Pos] = l
+		}
+	}
+	return nil
+}
+func (r registry) DeadLetters(context.Context, int) ([]fqgw.DeadLetter, error) { return nil, nil }
+func (r registry) Close() error                                                { return nil }
+
+// world is everything that outlives a process.
+type world struct {
+	online   *memOnline
+	history  *memHistory
+	log      *memLog
+	registry *memRegistry
+	clock    *fqgw.Clock
+}
+
+func newWorld(partitions int, shards uint32, clock *fqgw.Clock) *world {
+	return &world{newOnline(shards), &memHistory{}, newLog(partitions), newRegistry(), clock}
+}
+
+// process is one pipeline on a world.
+type process struct {
+	*Pipeline
+	plug *plug
+	stop func() // ends Run and waits for it
+}
+
+func (w *world) start(tune func(o *Options)) *process {
+	pl := &plug{}
+	o := Options{Online: online{w.online, pl}, History: history{w.history, pl}, Log: w.log, Registry: registry{w.registry, pl}, Clock: w.clock,
+		FlushEvery: 2 * time.Millisecond, Folders: 2, Fault: pl.at}
+	if tune != nil {
+		tune(&o)
+	}
+	p := New(o)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		p.Run(ctx)
+		close(done)
+	}()
+	return &process{p, pl, func() {
+		cancel()
+		<-done
+	}}
+}
+
+// kill cuts the process off and lets its goroutines end.
+func (p *process) kill() {
+	p.plug.dead.Store(true)
+	p.abort()
+	p.stop()
+}

@@ -1,0 +1,352 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/stream/decode"
+)
+
+// batchRecords bounds a batch, so that folding begins before a long poll is decoded.
+const batchRecords = 2048
+
+// feed consumes a topic for a crew of folders and, in a session, for the
+// lander. Its goroutine alone touches what is not under mu.
+type feed struct {
+	s        *source
+	crew     *crew
+	lander   *lander // nil while a new view catches up: then records are neither landed, buried nor counted
+	decoder  *decode.Decoder
+	router   *router
+	consumer fqgw.Consumer
+	next     []int64      // by partition: the record that is expected
+	paused   []*pause     // by partition: nil while it runs
+	reaches  []*reach     // statements that wait
+	verdicts []deadLetter // of the batch in the making
+
+	mu     sync.Mutex
+	todo   []func() // what others want done between two polls
+	cancel func()   // of the poll that is under way
+}
+
+type deadLetter = fqgw.DeadLetter
+
+// pause says why a partition stands.
+type pause struct {
+	offset int64
+	known  int64 // the set clock must come to it; unless held
+	held   bool  // an entity has too many events ahead of their time
+}
+
+// reach waits until everything below the end offsets was sent on that is not
+// ahead of the clock.
+type reach struct {
+	end  []int64
+	done func()
+}
+
+func newFeed(ctx context.Context, s *source, c *crew, l *lander, views []*view, from []int64) (*feed, error) {
+	d, err := decode.New(s.src)
+	if err != nil {
+		return nil, err
+	}
+	f := &feed{s: s, crew: c, lander: l, decoder: d, router: newRouter(s.p.o.Online.Shards(), len(c.folders), views)}
+	return f, f.seek(ctx, from)
+}
+
+// seek consumes from other offsets.
+func (f *feed) seek(ctx context.Context, from []int64) error {
+	if f.consumer != nil {
+		f.consumer.Close()
+		f.consumer = nil
+	}
+	err := retry(ctx, f.trouble, func() (err error) {
+		f.consumer, err = f.s.p.o.Log.Consume(ctx, f.s.topic.Name, from)
+		return err
+	})
+	for p := range f.paused {
+		if f.paused[p] != nil {
+			f.unpause(int32(p))
+		}
+	}
+	f.next, f.paused = from, make([]*pause, len(from))
+	return err
+}
+
+func (f *feed) trouble(err error) {
+	if f.lander != nil {
+		f.s.stats.trouble("log", err.Error())
+	}
+}
+
+// do has something done by the feed's goroutine, between two polls.
+func (f *feed) do(what func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.todo = append(f.todo, what)
+	if f.cancel != nil {
+		f.cancel()
+	}
+}
+
+// run consumes until ctx ends or stop says so.
+func (f *feed) run(ctx context.Context, stop func() bool) error {
+	defer func() {
+		if f.consumer != nil {
+			f.consumer.Close()
+		}
+	}()
+	for {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		f.mu.Lock()
+		todo := f.todo
+		f.todo = nil
+		f.mu.Unlock()
+		for _, do := range todo {
+			do()
+		}
+		if stop() {
+			return nil
+		}
+		f.resume()
+		f.answer()
+		recs, err := f.poll(ctx)
+		if err != nil {
+			return err
+		}
+		if len(recs) == 0 {
+			continue
+		}
+		f.s.p.fault("poll")
+		polled := time.Now()
+		for len(recs) > 0 {
+			n := min(len(recs), batchRecords)
+			if err := f.take(ctx, recs[:n], polled); err != nil {
+				return err
+			}
+			recs = recs[n:]
+		}
+	}
+}
+
+// poll waits for records; it comes back empty when there is something else to do.
+func (f *feed) poll(ctx context.Context) ([]fqgw.LogRecord, error) {
+	wait := time.Second
+	for _, p := range f.paused {
+		if p != nil {
+			wait = 5 * time.Millisecond
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	f.mu.Lock()
+	f.cancel = cancel
+	if len(f.todo) > 0 {
+		cancel()
+	}
+	f.mu.Unlock()
+	recs, err := f.consumer.Poll(ctx)
+	f.mu.Lock()
+	f.cancel = nil
+	f.mu.Unlock()
+	if err != nil && (ctx.Err() != nil || lost(err)) {
+		if lost(err) {
+			f.trouble(err)
+			<-ctx.Done()
+		}
+		return nil, nil
+	}
+	return recs, err
+}
+
+// take decodes and judges records and sends on what they are.
+func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, polled time.Time) error {
+	s := f.s
+	width := len(s.src.Columns)
+	rows := make([]fqgw.Value, len(recs)*width)
+	b := &batch{events: make([]fqgw.Event, 0, len(recs)), polled: polled}
+	_, clockSet := s.p.o.Clock.IsSet()
+	now := s.p.o.Clock.Now()
+	f.verdicts = f.verdicts[:0]
+	var at *span
+	for i := range recs {
+		r := &recs[i]
+		if int(r.Partition) >= len(f.next) || r.Offset < f.next[r.Partition] || f.paused[r.Partition] != nil {
+			continue
+		}
+		ev := fqgw.Event{Pos: fqgw.Position{Epoch: s.epoch, Partition: r.Partition, Offset: r.Offset}, Row: rows[i*width : (i+1)*width : (i+1)*width]}
+		err := f.decoder.Decode(r.Value, ev.Row)
+		if err == nil {
+			err = s.gate.Judge(&ev, r.Timestamp)
+		}
+		known := ev.Known
+		if err != nil {
+			known = r.Timestamp
+		}
+		if clockSet && known > now {
+			f.pause(r.Partition, &pause{offset: r.Offset, known: known})
+			continue
+		}
+		if at == nil || at.partition != r.Partition {
+			at = b.span(r.Partition, f.next[r.Partition])
+		}
+		at.next, at.stamp = r.Offset+1, r.Timestamp
+		f.next[r.Partition] = at.next
+		if err != nil {
+			f.refuse(r, err)
+			continue
+		}
+		if at.landable++; at.landable == 1 {
+			at.first, at.least, at.newest = known, known, ev.Time
+		}
+		at.least, at.last, at.newest = min(at.least, known), known, max(at.newest, ev.Time)
+		b.events = append(b.events, ev)
+	}
+	if len(b.spans) == 0 {
+		return nil
+	}
+	if err := f.bury(ctx); err != nil {
+		return err
+	}
+	return f.send(ctx, b)
+}
+
+// span is the batch's span of a partition, begun at from when it is new.
+func (b *batch) span(partition int32, from int64) *span {
+	for i := range b.spans {
+		if b.spans[i].partition == partition {
+			return &b.spans[i]
+		}
+	}
+	b.spans = append(b.spans, span{partition: partition, from: from, next: from})
+	return &b.spans[len(b.spans)-1]
+}
+
+// refuse notes a record that the gate or the decoder did not accept.
+func (f *feed) refuse(r *fqgw.LogRecord, err error) {
+	if f.lander == nil || !f.s.stats.unseen(r.Partition, r.Offset) {
+		return
+	}
+	e := fqgw.AsError(err)
+	reason := fmt.Sprintf("%s (%s)", e.Message, e.Code)
+	f.s.stats.refused(r.Partition)
+	f.s.p.metrics.reject(e.Code)
+	f.verdicts = append(f.verdicts, deadLetter{Source: f.s.src.Name, Pos: fqgw.Position{Epoch: f.s.epoch, Partition: r.Partition, Offset: r.Offset},
+		Time: r.Timestamp, Rejected: f.s.p.o.Clock.Now(), Reason: reason, Column: e.Column, Key: bytes.Clone(r.Key), Payload: bytes.Clone(r.Value)})
+}
+
+// bury keeps the refused records before anything says that they were passed.
+func (f *feed) bury(ctx context.Context) error {
+	if len(f.verdicts) == 0 {
+		return nil
+	}
+	f.s.p.fault("before-bury")
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := f.s.p.o.Registry.Bury(ctx, f.verdicts)
+		if err == nil {
+			f.s.p.metrics.deadLetters.Add(int64(len(f.verdicts)))
+			f.s.stats.trouble("registry", "")
+			return nil
+		}
+		f.s.stats.trouble("registry", "dead letters cannot be kept: "+err.Error())
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// send passes a batch on. What is polled and not landed is known to readers
+// before a flush can make it visible (SEMANTICS §5).
+func (f *feed) send(ctx context.Context, b *batch) error {
+	f.router.route(b, func(ev *fqgw.Event) {
+		if f.lander != nil && f.s.stats.unseen(ev.Pos.Partition, ev.Pos.Offset) {
+			f.s.stats.nullKey(ev.Pos.Partition)
+			f.s.p.metrics.nullKeys.Add(1)
+		}
+	})
+	if f.lander != nil {
+		f.s.frontier.polled(b.spans)
+		f.s.stats.seen(b.spans, f.s.p.o.Clock.Now())
+		f.s.stats.trouble("log", "")
+		f.s.p.metrics.events.Add(int64(len(b.events)))
+		if err := put(ctx, f.lander.in, msg[*lander]{batch: b}); err != nil {
+			return err
+		}
+	}
+	return f.crew.send(ctx, b)
+}
+
+// pause stops a partition before a record.
+func (f *feed) pause(partition int32, p *pause) {
+	f.consumer.Pause(partition)
+	f.paused[partition] = p
+	if f.lander != nil {
+		f.s.frontier.pause(partition, p)
+		f.s.stats.pause(partition, p)
+	}
+}
+
+// resume lets partitions go on whose clock has come, or that folders hold no longer.
+func (f *feed) resume() {
+	now := f.s.p.o.Clock.Now()
+	for i, p := range f.paused {
+		partition := int32(i)
+		held := f.crew.holds(partition)
+		switch {
+		case p == nil && held:
+			f.pause(partition, &pause{offset: f.next[i], held: true})
+		case p != nil && (p.held && !held || !p.held && p.known <= now):
+			f.unpause(partition)
+			f.consumer.Resume(partition, f.next[i])
+		}
+	}
+}
+
+func (f *feed) unpause(partition int32) {
+	f.paused[partition] = nil
+	if f.lander != nil {
+		f.s.frontier.pause(partition, nil)
+		f.s.stats.pause(partition, nil)
+	}
+}
+
+// answer tells the statements whose offsets are reached.
+func (f *feed) answer() {
+	n := 0
+	for _, r := range f.reaches {
+		if f.reached(r.end) {
+			r.done()
+		} else {
+			f.reaches[n] = r
+			n++
+		}
+	}
+	f.reaches = f.reaches[:n]
+}
+
+func (f *feed) reached(end []int64) bool {
+	for i, p := range f.paused {
+		if i < len(end) && f.next[i] < end[i] && (p == nil || p.held) {
+			return false
+		}
+	}
+	return true
+}
+
+// put sends unless ctx ends.
+func put[T any](ctx context.Context, to chan<- T, v T) error {
+	select {
+	case to <- v:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,554 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/stream/window"
+)
+
+// crew is the folders that keep some views of one source: those of a session,
+// or those that fill a new view.
+type crew struct {
+	s       *source
+	ctx     context.Context
+	fail    context.CancelCauseFunc
+	folders []*folder
+	wg      sync.WaitGroup
+	hold    []atomic.Int32 // by partition: folders that want no more of it
+	strict  bool           // an entity may keep maxPending events ahead of their time
+	live    bool           // of a session: its progress is the source's
+	horizon *int64         // the folders' horizon if it stands still; nil: the clock
+}
+
+func newCrew(ctx context.Context, fail context.CancelCauseFunc, s *source, live bool) *crew {
+	c := &crew{s: s, ctx: ctx, fail: fail, hold: make([]atomic.Int32, s.partitions), strict: live, live: live}
+	for i := range s.p.o.Folders {
+		c.folders = append(c.folders, newFolder(c, i))
+	}
+	return c
+}
+
+func (c *crew) start() {
+	for _, f := range c.folders {
+		c.wg.Go(func() {
+			if err := f.run(); err != nil {
+				c.fail(err)
+			}
+		})
+	}
+}
+
+// send gives a batch to every folder.
+func (c *crew) send(ctx context.Context, b *batch) error {
+	for _, f := range c.folders {
+		if err := put(ctx, f.in, msg[*folder]{batch: b}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// do has something done by every folder, behind what was sent before.
+func (c *crew) do(ctx context.Context, what func(f *folder)) error {
+	for _, f := range c.folders {
+		if err := put(ctx, f.in, msg[*folder]{do: what}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flush waits until everything sent before is readable and every unit records
+// how far it is.
+func (c *crew) flush(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Add(len(c.folders))
+	if err := c.do(ctx, func(f *folder) { f.barriers = append(f.barriers, wg.Done) }); err != nil {
+		return err
+	}
+	return waitFor(ctx, c.ctx, &wg)
+}
+
+// quiet has something done by every folder while none of its flushes is under way.
+func (c *crew) quiet(ctx context.Context, what func(f *folder)) error {
+	var wg sync.WaitGroup
+	wg.Add(len(c.folders))
+	err := c.do(ctx, func(f *folder) {
+		f.quiet = append(f.quiet, func() {
+			what(f)
+			wg.Done()
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return waitFor(ctx, c.ctx, &wg)
+}
+
+func waitFor(ctx, life context.Context, wg *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-life.Done():
+		return errSessionOver
+	}
+}
+
+func (c *crew) holds(partition int32) bool { return c.hold[partition].Load() > 0 }
+
+// share is what one folder keeps of one view.
+type share struct {
+	view    *view
+	units   map[uint32]*unit
+	applied fqgw.Marks // every position below is folded, or covered by its unit's own marks
+}
+
+// unit is the unit of writing online, with the states that are in memory.
+type unit struct {
+	id       fqgw.Unit
+	share    *share
+	marks    fqgw.Marks // what the store has
+	flying   fqgw.Marks // what the flush under way makes of it; nil when there is none
+	entries  map[fqgw.EntityKey]*entry
+	dirty    []*entry
+	complete bool // what is not in entries is not in the store either
+}
+
+// entry is one entity in the write-back cache.
+type entry struct {
+	key           fqgw.EntityKey
+	unit          *unit
+	state         *window.State // nil until it is loaded
+	dirty, flying bool
+	newer, older  *entry // in order of use
+}
+
+// job is one event to be folded into one entity.
+type job struct {
+	in    window.Input
+	entry *entry
+}
+
+// folder owns the states of a group of shards. Its goroutine alone touches them.
+type folder struct {
+	c        *crew
+	id       int
+	in       chan msg[*folder]
+	shares   []*share
+	sets     map[int32][]*share
+	h        int64   // horizon: the clock at the latest batch or flush, never going back
+	progress []int64 // by partition: every position below was taken
+	jobs     []*job
+	missing  []*entry
+	held     [][]*job // by partition: what waits for the clock
+	heldNext []int64  // by partition: progress once held is empty
+	cache    lru
+	dirty    []*unit
+	waiting  int // dirty entries
+	full     bool
+	stamps   stamps
+	flight   *flight
+	landed   chan *flight
+	due      *time.Timer
+	armed    bool
+	barriers []func() // called when everything taken before is flushed
+	launched []func() // barriers that the flush under way will satisfy
+	quiet    []func() // called when no flush is under way
+	stopping bool
+}
+
+func newFolder(c *crew, id int) *folder {
+	f := &folder{c: c, id: id, in: make(chan msg[*folder], 16), sets: map[int32][]*share{}, progress: make([]int64, c.s.partitions),
+		held: make([][]*job, c.s.partitions), heldNext: make([]int64, c.s.partitions), landed: make(chan *flight, 1), due: time.NewTimer(time.Hour)}
+	f.due.Stop()
+	return f
+}
+
+// attach takes up a view; detach gives back what this folder keeps of it.
+func (f *folder) attach(sh *share) {
+	f.shares = append(f.shares, sh)
+	f.sets[int32(sh.view.set)] = append(f.sets[int32(sh.view.set)], sh)
+	for _, u := range sh.units {
+		for _, e := range u.entries {
+			f.cache.push(e)
+		}
+	}
+}
+
+func (f *folder) detach(v *view) *share {
+	without := func(list []*share) (out []*share, found *share) {
+		for _, sh := range list {
+			if sh.view == v {
+				found = sh
+			} else {
+				out = append(out, sh)
+			}
+		}
+		return out, found
+	}
+	f.sets[int32(v.set)], _ = without(f.sets[int32(v.set)])
+	shares, sh := without(f.shares)
+	f.shares = shares
+	if sh == nil {
+		return nil
+	}
+	for _, u := range sh.units {
+		for _, e := range u.entries {
+			f.cache.remove(e)
+		}
+		f.waiting -= len(u.dirty)
+	}
+	dirty := f.dirty[:0]
+	for _, u := range f.dirty {
+		if u.share != sh {
+			dirty = append(dirty, u)
+		}
+	}
+	f.dirty = dirty
+	for p, jobs := range f.held {
+		if len(jobs) == 0 {
+			continue
+		}
+		f.held[p] = slices.DeleteFunc(jobs, func(j *job) bool { return j.entry.unit.share == sh })
+		if len(f.held[p]) == 0 {
+			f.c.hold[p].Add(-1)
+			f.advance(int32(p), f.heldNext[p])
+		}
+	}
+	return sh
+}
+
+// run folds and flushes until it is told to stop, or something fails.
+func (f *folder) run() error {
+	idle := time.NewTicker(idleAdvance)
+	defer idle.Stop()
+	defer f.due.Stop()
+	defer func() {
+		if f.flight != nil {
+			<-f.landed
+		}
+	}()
+	for {
+		if f.settle() {
+			return nil
+		}
+		in := f.in
+		if f.waiting >= f.c.s.p.o.DirtyKeys || f.stopping {
+			in = nil
+		}
+		select {
+		case m := <-in:
+			if m.do != nil {
+				m.do(f)
+			} else if err := f.take(m.batch); err != nil {
+				return err
+			}
+		case fl := <-f.landed:
+			if err := f.finish(fl); err != nil {
+				return err
+			}
+		case <-f.due.C:
+			f.armed = false
+			f.drain()
+			f.flush(false)
+			f.arm()
+		case <-idle.C:
+			f.flush(true)
+		case <-f.c.ctx.Done():
+			return context.Cause(f.c.ctx)
+		}
+	}
+}
+
+// settle does what waits for a moment without a flush under way; done says that
+// the folder has stopped.
+func (f *folder) settle() (done bool) {
+	if f.flight != nil {
+		return false
+	}
+	for _, do := range f.quiet {
+		do()
+	}
+	f.quiet = nil
+	for _, done := range f.launched {
+		done()
+	}
+	f.launched = nil
+	if !f.stopping && (len(f.barriers) == 0 || f.holding()) {
+		return false
+	}
+	f.launched, f.barriers = f.barriers, nil
+	f.flush(true)
+	if f.flight != nil {
+		return false
+	}
+	for _, done := range f.launched {
+		done()
+	}
+	f.launched = nil
+	return f.stopping
+}
+
+func (f *folder) holding() bool {
+	for _, h := range f.held {
+		if len(h) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// take folds a batch.
+func (f *folder) take(b *batch) error {
+	f.tick()
+	n := 0
+	for _, r := range b.routes[f.id] {
+		ev := &b.events[r.event]
+		for _, sh := range f.sets[r.set] {
+			u := sh.units[r.shard]
+			if sh.applied.Covers(ev.Pos) || u.marks.Covers(ev.Pos) {
+				continue
+			}
+			if n == len(f.jobs) {
+				f.jobs = append(f.jobs, new(job))
+			}
+			j := f.jobs[n]
+			keep, errs := sh.view.layout.Reduce(&j.in, ev)
+			if errs > 0 {
+				f.c.s.stats.evalErrors(ev.Pos.Partition, errs)
+				f.c.s.p.metrics.evalErrors.Add(int64(errs))
+			}
+			if keep {
+				j.entry = f.entry(u, r.key)
+				n++
+			}
+		}
+	}
+	if err := f.load(); err != nil {
+		return err
+	}
+	for i, j := range f.jobs[:n] {
+		if b.whole {
+			j.entry.unit.share.view.layout.Load(f.touch(j.entry), &j.in)
+		} else if !f.apply(j) {
+			f.hold(j)
+			f.jobs[i] = new(job)
+		}
+	}
+	f.c.s.p.metrics.applied.Add(int64(n))
+	for i := range b.spans {
+		if err := f.pass(&b.spans[i]); err != nil {
+			return err
+		}
+	}
+	f.stamps.note(b)
+	f.cache.shrink(f.c.s.p.o.CacheKeys)
+	f.report()
+	if f.full {
+		f.flush(false)
+	}
+	f.arm()
+	return nil
+}
+
+// arm sees to it that what waits is flushed before long.
+func (f *folder) arm() {
+	if !f.armed && (f.waiting > 0 || f.holding()) {
+		f.armed = true
+		f.due.Reset(f.c.s.p.o.FlushEvery)
+	}
+}
+
+// tick moves the horizon to the clock.
+func (f *folder) tick() {
+	now := f.c.s.p.o.Clock.Now()
+	if f.c.horizon != nil {
+		now = *f.c.horizon
+	}
+	f.h = max(f.h, now)
+}
+
+// entry is the entity's place in the cache; it may have to be loaded.
+func (f *folder) entry(u *unit, key fqgw.EntityKey) *entry {
+	e := u.entries[key]
+	if e == nil {
+		e = &entry{key: key, unit: u}
+		u.entries[key] = e
+		f.cache.push(e)
+		if u.complete {
+			e.state = u.share.view.layout.New()
+		} else {
+			f.missing = append(f.missing, e)
+		}
+	}
+	return e
+}
+
+// load reads the states of entities that are not in memory, all in one trip.
+func (f *folder) load() error {
+	if len(f.missing) == 0 {
+		return nil
+	}
+	var reads []fqgw.UnitRead
+	var units []*unit
+	at := map[*unit]int{}
+	for _, e := range f.missing {
+		i, ok := at[e.unit]
+		if !ok {
+			i = len(reads)
+			at[e.unit] = i
+			reads, units = append(reads, fqgw.UnitRead{Unit: e.unit.id}), append(units, e.unit)
+		}
+		reads[i].Keys = append(reads[i].Keys, e.key)
+	}
+	f.missing = f.missing[:0]
+	var states []fqgw.UnitState
+	err := retry(f.c.ctx, f.c.trouble, func() (err error) {
+		states, err = f.c.s.p.o.Online.Read(f.c.ctx, reads)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i, st := range states {
+		u := units[i]
+		if !sameMarks(st.Marks, u.marks) && (u.flying == nil || !sameMarks(st.Marks, u.flying)) {
+			return &fenced{fmt.Sprintf("shard %d of view %s", u.id.Shard, u.id.View)}
+		}
+		for k, key := range reads[i].Keys {
+			if u.entries[key].state, err = u.share.view.layout.Decode(st.States[k]); err != nil {
+				return fmt.Errorf("the state of %s in view %s: %w", key, u.id.View, err)
+			}
+		}
+	}
+	return nil
+}
+
+// touch readies the entity's state for a change.
+func (f *folder) touch(e *entry) *window.State {
+	f.cache.use(e)
+	if !e.dirty {
+		e.unit.share.view.layout.Advance(e.state, f.h)
+		e.dirty = true
+		if len(e.unit.dirty) == 0 {
+			f.dirty = append(f.dirty, e.unit)
+		}
+		e.unit.dirty = append(e.unit.dirty, e)
+		f.full = f.full || len(e.unit.dirty) >= flushKeys
+		f.waiting++
+	}
+	return e.state
+}
+
+// apply folds a job, unless its entity has too many events ahead of their time
+// or another event of the partition waits for that already.
+func (f *folder) apply(j *job) bool {
+	p := j.in.Pos.Partition
+	if len(f.held[p]) > 0 {
+		return false
+	}
+	l := j.entry.unit.share.view.layout
+	st := f.touch(j.entry)
+	if f.c.strict && l.Pending(st) >= maxPending && j.in.VisibleAt() > st.Horizon() {
+		return false
+	}
+	l.Apply(st, &j.in)
+	return true
+}
+
+// hold keeps a job until the clock lets it in; its partition is paused.
+func (f *folder) hold(j *job) {
+	p := j.in.Pos.Partition
+	if len(f.held[p]) == 0 {
+		f.c.hold[p].Add(1)
+		f.heldNext[p] = f.progress[p]
+	}
+	f.held[p] = append(f.held[p], j)
+}
+
+// drain folds what the clock lets in by now.
+func (f *folder) drain() {
+	if !f.holding() {
+		return
+	}
+	f.tick()
+	for p, jobs := range f.held {
+		n := 0
+		for n < len(jobs) {
+			j := jobs[n]
+			e := j.entry
+			if e.unit.entries[e.key] != e { // it left the cache meanwhile
+				j.entry = f.entry(e.unit, e.key)
+				if f.load() != nil {
+					break
+				}
+			}
+			l := j.entry.unit.share.view.layout
+			st := f.touch(j.entry)
+			l.Advance(st, f.h)
+			if l.Pending(st) >= maxPending && j.in.VisibleAt() > st.Horizon() {
+				break
+			}
+			l.Apply(st, &j.in)
+			n++
+		}
+		if n == 0 {
+			continue
+		}
+		f.held[p] = jobs[n:]
+		if n == len(jobs) {
+			f.held[p] = nil
+			f.c.hold[p].Add(-1)
+			f.advance(int32(p), f.heldNext[p])
+		} else {
+			f.advance(int32(p), jobs[n].in.Pos.Offset)
+		}
+	}
+}
+
+// pass records that a span was taken.
+func (f *folder) pass(s *span) error {
+	p := s.partition
+	for _, sh := range f.shares {
+		if m := sh.applied.Of(p); offsetIn(m, f.c.s.epoch) < s.from {
+			return fmt.Errorf("partition %d of source %s: offsets %d to %d never came to view %s", p, f.c.s.src.Name, m.Next, s.from, sh.view.v.Name)
+		}
+	}
+	if held := f.held[p]; len(held) > 0 {
+		f.heldNext[p] = max(f.heldNext[p], s.next)
+		f.advance(p, held[0].in.Pos.Offset)
+	} else {
+		f.advance(p, s.next)
+	}
+	return nil
+}
+
+// advance raises what every share has of a partition.
+func (f *folder) advance(p int32, next int64) {
+	f.progress[p] = max(f.progress[p], next)
+	m := fqgw.Mark{Epoch: f.c.s.epoch, Next: next}
+	for _, sh := range f.shares {
+		if sh.applied.Of(p).Before(m) {
+			sh.applied = sh.applied.Set(p, m)
+		}
+	}
+}
+
+func (c *crew) trouble(err error) {
+	if c.live {
+		c.s.stats.trouble("online store", err.Error())
+	}
+}

@@ -1,0 +1,69 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/stream/decode"
+)
+
+// produceRecords bounds one request to the broker.
+const produceRecords = 5000
+
+// Insert produces rows of a source and returns when the broker has acknowledged
+// all of them. The gate comes first, with the record that would be produced, so
+// that the stream decides the same: an error that carries the SQLSTATE, the
+// column and the row's number leaves the topic as it was. known is the known
+// time of each row; 0, or nil for all, is the clock's now.
+func (p *Pipeline) Insert(ctx context.Context, src *fqgw.Source, rows [][]fqgw.Value, known []int64) error {
+	s, err := p.source(src.Name)
+	if err != nil {
+		return err
+	}
+	if s.encoder == nil {
+		_, err := decode.NewEncoder(s.src)
+		return err
+	}
+	d, err := decode.New(s.src)
+	if err != nil {
+		return err
+	}
+	now := p.o.Clock.Now()
+	recs := make([]fqgw.LogRecord, len(rows))
+	back := make([]fqgw.Value, len(s.src.Columns))
+	var payload []byte
+	for i, row := range rows {
+		t := now
+		if i < len(known) && known[i] != 0 {
+			t = known[i]
+		}
+		t = fqgw.Floor(t, 1000) // Kafka keeps milliseconds
+		from := len(payload)
+		key, err := s.encoder.Key(row)
+		if err == nil {
+			payload, err = s.encoder.Append(payload, row)
+		}
+		if err == nil {
+			err = d.Decode(payload[from:], back)
+		}
+		if err == nil {
+			err = s.gate.Judge(&fqgw.Event{Row: back}, t)
+		}
+		if err != nil {
+			e := *fqgw.AsError(err)
+			if e.Detail == "" {
+				return e.WithDetail("Row %d of %d.", i+1, len(rows))
+			}
+			return e.WithDetail("Row %d of %d: %s", i+1, len(rows), e.Detail)
+		}
+		recs[i] = fqgw.LogRecord{Partition: -1, Timestamp: t, Key: key, Value: payload[from:len(payload):len(payload)]}
+	}
+	for len(recs) > 0 {
+		n := min(len(recs), produceRecords)
+		if err := p.o.Log.Produce(ctx, s.topic.Name, recs[:n]); err != nil {
+			return err
+		}
+		recs = recs[n:]
+	}
+	return nil
+}

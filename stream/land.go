@@ -1,0 +1,265 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/fqgw/fqgw"
+)
+
+const (
+	landRows  = 1 << 17 // rows that are worth a commit
+	landMost  = 1 << 20 // rows that may wait for one before polling stops
+	landBurst = 50      // commits that may follow each other at once; they come back one a second
+)
+
+// lander appends accepted events to a source's history, with its positions in
+// the same commit (SEMANTICS §6.3). Its goroutine alone touches it.
+type lander struct {
+	s        *source
+	ctx      context.Context
+	in       chan msg[*lander]
+	columns  []fqgw.Column
+	builder  *array.RecordBuilder
+	rows     int
+	landed   fqgw.Marks // what the history has
+	taken    fqgw.Marks // what was taken, landed or not
+	first    time.Time  // when the oldest waiting row was taken
+	flight   *landing
+	over     chan *landing
+	tokens   float64
+	counted  time.Time // when tokens was right
+	barriers []barrier
+	stopping bool
+}
+
+// landing is a commit under way.
+type landing struct {
+	rows arrow.RecordBatch
+	to   fqgw.Marks
+	err  error
+}
+
+// barrier is someone who waits until a vector is landed.
+type barrier struct {
+	to   fqgw.Marks
+	done func()
+}
+
+func newLander(ctx context.Context, s *source, landed fqgw.Marks) *lander {
+	l := &lander{s: s, ctx: ctx, in: make(chan msg[*lander], 16), columns: slices.Concat(s.src.Columns, fqgw.HiddenColumns),
+		landed: landed, taken: landed, over: make(chan *landing, 1), tokens: landBurst, counted: time.Now()}
+	l.builder = array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(l.columns))
+	return l
+}
+
+// wait has something done once everything that was sent before is landed.
+func (l *lander) wait(ctx context.Context) error {
+	done := make(chan struct{})
+	err := put(ctx, l.in, msg[*lander]{do: func(l *lander) {
+		l.barriers = append(l.barriers, barrier{l.taken, func() { close(done) }})
+	}})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-l.ctx.Done():
+		return errSessionOver
+	}
+}
+
+// hurry makes the lander look at once who waits for it.
+func (s *source) hurry() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.session != nil {
+		select {
+		case s.session.lander.in <- msg[*lander]{do: func(*lander) {}}:
+		default: // it is busy and will look anyway
+		}
+	}
+}
+
+// run lands until it is told to stop or the history stands elsewhere.
+func (l *lander) run() error {
+	defer l.builder.Release()
+	defer func() {
+		if l.flight != nil {
+			<-l.over
+			l.flight.rows.Release()
+		}
+	}()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if l.settle(); l.stopping && l.flight == nil && l.rows == 0 {
+			return nil
+		}
+		in := l.in
+		if l.rows >= landMost || l.stopping {
+			in = nil
+		}
+		select {
+		case m := <-in:
+			if m.do != nil {
+				m.do(l)
+			} else if err := l.take(m.batch); err != nil {
+				return err
+			}
+		case done := <-l.over:
+			l.flight = nil
+			done.rows.Release()
+			if done.err != nil {
+				return done.err
+			}
+			l.landed = done.to
+			l.s.p.metrics.landedRows.Add(done.rows.NumRows())
+			l.s.p.metrics.landings.Add(1)
+			l.publish()
+		case <-tick.C: // something may be due
+		case <-l.ctx.Done():
+			return context.Cause(l.ctx)
+		}
+	}
+}
+
+// take appends a batch's events, those that the history lacks.
+func (l *lander) take(b *batch) error {
+	fields := l.builder.Fields()
+	n := len(l.s.src.Columns)
+	for i := range b.events {
+		ev := &b.events[i]
+		if l.taken.Covers(ev.Pos) {
+			continue
+		}
+		for c := range n {
+			if err := fqgw.AppendValue(fields[c], ev.Row[c], l.columns[c].Type); err != nil {
+				return fmt.Errorf("column %s of source %s cannot be landed: %w", l.columns[c].Name, l.s.src.Name, err)
+			}
+		}
+		fields[n].(*array.Int32Builder).Append(ev.Pos.Epoch)
+		fields[n+1].(*array.Int32Builder).Append(ev.Pos.Partition)
+		fields[n+2].(*array.Int64Builder).Append(ev.Pos.Offset)
+		fields[n+3].(*array.TimestampBuilder).Append(arrow.Timestamp(ev.Known))
+		if l.rows++; l.rows == 1 {
+			l.first = time.Now()
+		}
+	}
+	taken := slices.Clone(l.taken)
+	for _, s := range b.spans {
+		if m := (fqgw.Mark{Epoch: l.s.epoch, Next: s.next}); taken.Of(s.partition).Before(m) {
+			taken = taken.Set(s.partition, m)
+		}
+	}
+	l.taken = taken
+	if l.rows == 0 && l.flight == nil {
+		l.publish()
+	}
+	return nil
+}
+
+// settle starts a commit when one is due, and tells those whose rows are landed.
+func (l *lander) settle() {
+	if l.rows == 0 && l.flight == nil {
+		for _, b := range l.barriers {
+			b.done()
+		}
+		l.barriers = nil
+		return
+	}
+	l.barriers = slices.DeleteFunc(l.barriers, func(b barrier) bool {
+		reached := samePlace(further(l.landed, b.to), l.landed)
+		if reached {
+			b.done()
+		}
+		return reached
+	})
+	if l.flight != nil || l.rows == 0 || !l.due() {
+		return
+	}
+	rows := l.builder.NewRecordBatch()
+	l.rows = 0
+	l.flight = &landing{rows: rows, to: l.taken}
+	from, fl := l.landed, l.flight
+	go func() {
+		fl.err = l.s.land(l.ctx, fl.rows, from, fl.to)
+		l.over <- fl
+	}()
+}
+
+// due says whether to commit now: on demand, by size or by age, and within the
+// rate; at the end in any case.
+func (l *lander) due() bool {
+	if l.stopping {
+		return true
+	}
+	if len(l.barriers) == 0 && l.s.wanted.Load() == 0 && l.rows < landRows && time.Since(l.first) < l.s.p.o.LandEvery {
+		return false
+	}
+	now := time.Now()
+	l.tokens, l.counted = min(landBurst, l.tokens+now.Sub(l.counted).Seconds()), now
+	if l.tokens < 1 {
+		return false
+	}
+	l.tokens--
+	return true
+}
+
+// publish tells readers of the history what they need not wait for. Positions
+// that only refused records lie behind need no commit.
+func (l *lander) publish() {
+	to := l.landed
+	if l.rows == 0 && l.flight == nil {
+		to = l.taken
+	}
+	l.s.frontier.landed(to, l.s.epoch)
+	l.s.stats.landed(to, l.s.epoch)
+}
+
+// land commits rows. The history's own positions decide whether they are in it:
+// an answer that was lost changes nothing.
+func (s *source) land(ctx context.Context, rows arrow.RecordBatch, from, to fqgw.Marks) error {
+	s.p.fault("before-land")
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		found, ok, err := s.p.o.History.Land(ctx, s.src.History, rows, from, to)
+		if err != nil && !ok {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			s.stats.trouble("landing", err.Error())
+			s.p.o.Logger.Warn("landing failed, will try again", "source", s.src.Name, "error", err)
+			snap, cerr := s.p.o.History.Current(ctx, s.src.History)
+			if cerr == nil {
+				found = snap.Landed
+			} else {
+				found = from
+			}
+		}
+		switch {
+		case ok, samePlace(found, to):
+			if err != nil {
+				s.p.o.Logger.Warn("landed, but the history complains", "source", s.src.Name, "error", err)
+			}
+			s.stats.trouble("landing", "")
+			s.p.fault("after-land")
+			return nil
+		case !samePlace(found, from):
+			return &fenced{"the history of source " + s.src.Name}
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

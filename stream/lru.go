@@ -1,0 +1,54 @@
+package stream
+
+// lru is the order in which a folder's entries were used.
+type lru struct {
+	newest, oldest *entry
+	n              int
+}
+
+func (l *lru) push(e *entry) {
+	e.newer, e.older = nil, l.newest
+	if l.newest != nil {
+		l.newest.newer = e
+	} else {
+		l.oldest = e
+	}
+	l.newest = e
+	l.n++
+}
+
+func (l *lru) remove(e *entry) {
+	if e.newer != nil {
+		e.newer.older = e.older
+	} else {
+		l.newest = e.older
+	}
+	if e.older != nil {
+		e.older.newer = e.newer
+	} else {
+		l.oldest = e.newer
+	}
+	e.newer, e.older = nil, nil
+	l.n--
+}
+
+func (l *lru) use(e *entry) {
+	if l.newest != e {
+		l.remove(e)
+		l.push(e)
+	}
+}
+
+// shrink forgets the entries that were used longest ago, beyond most. What is
+// not in the store yet stays.
+func (l *lru) shrink(most int) {
+	for l.n > most {
+		e := l.oldest
+		if e.dirty || e.flying {
+			return
+		}
+		l.remove(e)
+		delete(e.unit.entries, e.key)
+		e.unit.complete = false
+	}
+}

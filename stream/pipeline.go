@@ -1,0 +1,220 @@
+// Package stream is the pipeline of each source: its topic is polled, decoded
+// and gated; accepted events are folded into the states of entities, which are
+// flushed to the online store, and landed in the history (SEMANTICS §6).
+//
+// A source has one consumer goroutine (feed), a goroutine for each group of
+// shards that owns the states of its entities (folder), and one that lands
+// (lander). Together they are a session. When anything stands elsewhere than
+// this owner left it, the session ends and the next one starts from the
+// positions that it finds: a restart is the one answer to every doubt.
+package stream
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fqgw/fqgw"
+)
+
+// Options say what a pipeline works on. The stores are not closed by it.
+type Options struct {
+	Online   fqgw.OnlineStore
+	History  fqgw.History
+	Log      fqgw.Log
+	Registry fqgw.Registry
+	Clock    *fqgw.Clock
+	Logger   *slog.Logger
+
+	FlushEvery time.Duration // real time between flushes; 0: 20 ms
+	LandEvery  time.Duration // real time between landings; 0: 60 s
+	Folders    int           // folding goroutines per source; 0: one per CPU, at most 4
+	CacheKeys  int           // entities that one folder keeps in memory; 0: 500,000
+	DirtyKeys  int           // entities that may wait for a flush in one folder before polling stops; 0: 100,000
+
+	// Fault is called at named points, for crash tests: poll, before-bury,
+	// before-flush, mid-flush, after-flush, before-land, after-land.
+	Fault func(point string)
+}
+
+const (
+	idleAdvance = 10 * time.Second // a unit without events records its positions at least so often
+	stopWithin  = 5 * time.Second  // for the last flush and landing
+	maxPending  = 1000             // events ahead of their time that one entity may keep (SEMANTICS §6.1)
+)
+
+// Pipeline runs the streams of all sources. Safe for concurrent use.
+type Pipeline struct {
+	o     Options
+	hard  context.Context // ends when even the last flush has had its time
+	abort context.CancelFunc
+	fills chan struct{} // a token for each backfill that may run at a time
+
+	mu      sync.Mutex
+	sources map[string]*source
+	stopped bool
+
+	metrics counters
+}
+
+// New makes a pipeline without sources.
+func New(o Options) *Pipeline {
+	if o.Clock == nil {
+		o.Clock = fqgw.RealClock()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.FlushEvery == 0 {
+		o.FlushEvery = 20 * time.Millisecond
+	}
+	if o.LandEvery == 0 {
+		o.LandEvery = time.Minute
+	}
+	if o.Folders == 0 {
+		o.Folders = min(runtime.GOMAXPROCS(0), 4)
+	}
+	o.Folders = min(o.Folders, int(o.Online.Shards()))
+	if o.CacheKeys == 0 {
+		o.CacheKeys = 500_000
+	}
+	if o.DirtyKeys == 0 {
+		o.DirtyKeys = 100_000
+	}
+	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}}
+	p.hard, p.abort = context.WithCancel(context.Background())
+	return p
+}
+
+// Run blocks until ctx ends; then it stops polling, flushes and lands what was
+// polled, and returns when every goroutine of the pipeline has ended.
+func (p *Pipeline) Run(ctx context.Context) error {
+	<-ctx.Done()
+	p.mu.Lock()
+	p.stopped = true
+	sources := slices.Collect(maps.Values(p.sources))
+	p.mu.Unlock()
+	timer := time.AfterFunc(stopWithin, p.abort)
+	defer timer.Stop()
+	for _, s := range sources {
+		s.stop()
+	}
+	for _, s := range sources {
+		<-s.done
+	}
+	p.abort()
+	return nil
+}
+
+// AddSource takes up a source: its topic is checked or created, its history
+// table is made if it is not there, and consumption starts.
+func (p *Pipeline) AddSource(ctx context.Context, src *fqgw.Source) error {
+	p.mu.Lock()
+	_, there := p.sources[src.Name]
+	stopped := p.stopped
+	p.mu.Unlock()
+	if there {
+		return fqgw.Errorf(fqgw.CodeDuplicateTable, "source %q is already running", src.Name)
+	}
+	if stopped {
+		return errStopped()
+	}
+	s, err := p.newSource(ctx, src)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sources[src.Name] != nil || p.stopped {
+		return fqgw.Errorf(fqgw.CodeNotInState, "source %q cannot be started now", src.Name)
+	}
+	p.sources[src.Name] = s
+	go s.run()
+	return nil
+}
+
+// DropSource stops a source. Its topic and its history stay unless purge.
+func (p *Pipeline) DropSource(ctx context.Context, name string, purge bool) error {
+	s, err := p.source(name)
+	if err != nil {
+		return err
+	}
+	s.stop()
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	p.mu.Lock()
+	delete(p.sources, name)
+	p.mu.Unlock()
+	if !purge {
+		return nil
+	}
+	return errors.Join(unlessMissing(p.o.Log.DropTopic(ctx, s.src.Topic)), unlessMissing(p.o.History.Drop(ctx, s.src.History)))
+}
+
+func (p *Pipeline) source(name string) (*source, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.sources[name]; s != nil {
+		return s, nil
+	}
+	return nil, fqgw.Errorf(fqgw.CodeUndefinedTable, "source %q does not exist", name)
+}
+
+// all are the sources by name.
+func (p *Pipeline) all() []*source {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []*source
+	for _, n := range slices.Sorted(maps.Keys(p.sources)) {
+		out = append(out, p.sources[n])
+	}
+	return out
+}
+
+func (p *Pipeline) fault(point string) {
+	if p.o.Fault != nil {
+		p.o.Fault(point)
+	}
+}
+
+// retry calls f again while the connection is lost, until ctx ends.
+func retry(ctx context.Context, trouble func(error), f func() error) error {
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		err := f()
+		if !lost(err) {
+			return err
+		}
+		if trouble != nil {
+			trouble(err)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// lost says whether err is the connection's (class 08).
+func lost(err error) bool {
+	var e *fqgw.Error
+	return errors.As(err, &e) && len(e.Code) == 5 && e.Code[:2] == "08"
+}
+
+func unlessMissing(err error) error {
+	var e *fqgw.Error
+	if errors.As(err, &e) && e.Code == fqgw.CodeUndefinedTable {
+		return nil
+	}
+	return err
+}
+
+func errStopped() error { return fqgw.Errorf(fqgw.CodeAdminShutdown, "the stream is shutting down") }

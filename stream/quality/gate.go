@@ -1,0 +1,91 @@
+// Package quality is the gate: what makes a record an event, and what sends it
+// to the dead letters (SEMANTICS §3.6).
+package quality
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fqgw/fqgw"
+)
+
+// Gate judges the rows of one source at one gate version. It is a pure function
+// of the record and that version: a replay decides the same. Safe for
+// concurrent use.
+type Gate struct {
+	source *fqgw.Source
+}
+
+// New is the gate of a source.
+func New(s *fqgw.Source) *Gate { return &Gate{source: s} }
+
+// Judge completes the event of a decoded row, its event time and known time,
+// or says why the row is refused: an *fqgw.Error with PostgreSQL's code and
+// message, and the column if it is about one. timestamp is the record's own.
+func (g *Gate) Judge(ev *fqgw.Event, timestamp int64) error {
+	s := g.source
+	for i := range s.Columns {
+		if ev.Row[i].IsNull() && (s.Columns[i].NotNull || i == s.EventTime || s.Known == fqgw.KnownByColumn && i == s.KnownColumn) {
+			return refuse(fqgw.CodeNotNullViolation, s.Columns[i].Name,
+				"null value in column %q of relation %q violates not-null constraint", s.Columns[i].Name, s.Name)
+		}
+	}
+	var env fqgw.Env
+	for _, c := range s.Checks {
+		v, err := c.Expr.Eval(&env, ev.Row)
+		if err != nil {
+			return fqgw.AsError(err)
+		}
+		if v.Kind() == fqgw.KindBool && !v.Bool() {
+			return refuse(fqgw.CodeCheckViolation, "", "new row for relation %q violates check constraint %q", s.Name, c.Name)
+		}
+	}
+	var err error
+	if ev.Time, err = instant(s, s.EventTime, ev.Row); err != nil {
+		return err
+	}
+	switch s.Known {
+	case fqgw.KnownByEventTime:
+		ev.Known = ev.Time
+	case fqgw.KnownByColumn:
+		if ev.Known, err = instant(s, s.KnownColumn, ev.Row); err != nil {
+			return err
+		}
+	default:
+		ev.Known = timestamp
+	}
+	// Compared by difference: times are far from the ends of their range.
+	if ev.Time-timestamp > s.MaxFuture {
+		return refuse(fqgw.CodeCheckViolation, s.Columns[s.EventTime].Name, "event time %s is more than %s past the record's timestamp %s",
+			show(ev.Time), time.Duration(s.MaxFuture)*time.Microsecond, show(timestamp))
+	}
+	return nil
+}
+
+// Time is the event time of a row that has passed the gate.
+func (g *Gate) Time(row []fqgw.Value) int64 {
+	t, _ := instant(g.source, g.source.EventTime, row)
+	return t
+}
+
+// instant is a time of the row; it must be finite.
+func instant(s *fqgw.Source, column int, row []fqgw.Value) (int64, error) {
+	t := row[column].Int()
+	if t == fqgw.InfinityTime || t == fqgw.NegInfinityTime {
+		return 0, refuse(fqgw.CodeDatetimeOverflow, s.Columns[column].Name, "the time in column %q is not finite", s.Columns[column].Name)
+	}
+	if row[column].Kind() == fqgw.KindDate {
+		const day = 86_400_000_000
+		if t > fqgw.InfinityTime/day || t < fqgw.NegInfinityTime/day {
+			return 0, refuse(fqgw.CodeDatetimeOverflow, s.Columns[column].Name, "the date in column %q cannot be a time", s.Columns[column].Name)
+		}
+		t *= day
+	}
+	return t, nil
+}
+
+func refuse(code fqgw.Code, column, format string, args ...any) error {
+	return &fqgw.Error{Code: code, Message: fmt.Sprintf(format, args...), Column: column}
+}
+
+func show(t int64) string { return time.UnixMicro(t).UTC().Format("2006-01-02 15:04:05.999999Z07:00") }

@@ -1,0 +1,69 @@
+package quality
+
+import (
+	"testing"
+
+	"github.com/fqgw/fqgw"
+)
+
+// positive is CHECK (price > 0); a price of 13 makes it raise.
+type positive struct{}
+
+func (positive) Type() fqgw.Type { return fqgw.Bool }
+func (positive) String() string  { return "price > 0" }
+func (positive) Eval(_ *fqgw.Env, row []fqgw.Value) (fqgw.Value, error) {
+	if row[1].IsNull() {
+		return fqgw.Null, nil
+	}
+	if row[1].Int() == 13 {
+		return fqgw.Null, fqgw.Errorf(fqgw.CodeDivisionByZero, "division by zero")
+	}
+	return fqgw.BoolValue(row[1].Int() > 0), nil
+}
+
+func TestJudge(t *testing.T) {
+	const now = 1_000_000_000
+	at, n := fqgw.TimestampValue, fqgw.IntValue
+	s := fqgw.Source{Name: "clicks", EventTime: 0, MaxFuture: 300, Columns: []fqgw.Column{
+		{Name: "ts", Type: fqgw.Timestamptz}, {Name: "price", Type: fqgw.Int8}, {Name: "user", Type: fqgw.Text, NotNull: true}, {Name: "seen", Type: fqgw.Timestamptz},
+	}, Checks: []fqgw.Check{{Name: "price_check", Expr: positive{}}}}
+	user := fqgw.TextValue("u")
+	for _, c := range []struct {
+		name   string
+		row    []fqgw.Value
+		known  fqgw.KnownBy
+		code   fqgw.Code
+		column string
+		want   int64 // known time
+	}{
+		{"good", []fqgw.Value{at(now - 5), n(1), user, fqgw.Null}, fqgw.KnownByRecord, "", "", now},
+		{"known at its event time", []fqgw.Value{at(now - 5), n(1), user, fqgw.Null}, fqgw.KnownByEventTime, "", "", now - 5},
+		{"known by a column", []fqgw.Value{at(now - 5), n(1), user, at(7)}, fqgw.KnownByColumn, "", "", 7},
+		{"NULL known time", []fqgw.Value{at(now - 5), n(1), user, fqgw.Null}, fqgw.KnownByColumn, "23502", "seen", 0},
+		{"a NULL passes a CHECK", []fqgw.Value{at(now), fqgw.Null, user, fqgw.Null}, fqgw.KnownByRecord, "", "", now},
+		{"CHECK", []fqgw.Value{at(now), n(0), user, fqgw.Null}, fqgw.KnownByRecord, "23514", "", 0},
+		{"CHECK raises", []fqgw.Value{at(now), n(13), user, fqgw.Null}, fqgw.KnownByRecord, "22012", "", 0},
+		{"NOT NULL", []fqgw.Value{at(now), n(1), fqgw.Null, fqgw.Null}, fqgw.KnownByRecord, "23502", "user", 0},
+		{"NULL event time", []fqgw.Value{fqgw.Null, n(1), user, fqgw.Null}, fqgw.KnownByRecord, "23502", "ts", 0},
+		{"as far ahead as allowed", []fqgw.Value{at(now + 300), n(1), user, fqgw.Null}, fqgw.KnownByRecord, "", "", now},
+		{"too far ahead", []fqgw.Value{at(now + 301), n(1), user, fqgw.Null}, fqgw.KnownByRecord, "23514", "ts", 0},
+		{"long ago", []fqgw.Value{at(-1 << 57), n(1), user, fqgw.Null}, fqgw.KnownByRecord, "", "", now},
+		{"for ever", []fqgw.Value{at(fqgw.InfinityTime), n(1), user, fqgw.Null}, fqgw.KnownByRecord, "22008", "ts", 0},
+		{"never", []fqgw.Value{at(fqgw.NegInfinityTime), n(1), user, fqgw.Null}, fqgw.KnownByRecord, "22008", "ts", 0},
+		{"a date", []fqgw.Value{fqgw.DateValue(-2), n(1), user, fqgw.Null}, fqgw.KnownByEventTime, "", "", -2 * 86_400_000_000},
+	} {
+		s := s
+		s.Known, s.KnownColumn = c.known, 3
+		ev := fqgw.Event{Row: c.row}
+		err := New(&s).Judge(&ev, now)
+		if c.code == "" {
+			if err != nil || ev.Known != c.want {
+				t.Errorf("%s: known %d, %v; want %d", c.name, ev.Known, err, c.want)
+			}
+		} else if err == nil {
+			t.Errorf("%s: passed, want %s", c.name, c.code)
+		} else if e := fqgw.AsError(err); e.Code != c.code || e.Column != c.column {
+			t.Errorf("%s: got %s %q in column %q, want %s in %q", c.name, e.Code, e.Message, e.Column, c.code, c.column)
+		}
+	}
+}

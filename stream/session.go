@@ -1,0 +1,255 @@
+package stream
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/fqgw/fqgw"
+)
+
+// session is the goroutines of one source, from claiming its units to the first
+// doubt about any of them.
+type session struct {
+	s      *source
+	ctx    context.Context
+	fail   context.CancelCauseFunc
+	feed   *feed
+	crew   *crew
+	lander *lander
+	wg     sync.WaitGroup
+	over   chan struct{} // closed when every goroutine has ended
+}
+
+// open claims the units of every view and finds where consumption starts.
+func (s *source) open(ctx context.Context, fail context.CancelCauseFunc) (*session, error) {
+	ses := &session{s: s, ctx: ctx, fail: fail, over: make(chan struct{}), crew: newCrew(ctx, fail, s, true)}
+	s.mu.Lock()
+	views := slices.Clone(s.views)
+	s.mu.Unlock()
+	for _, v := range views {
+		shares, err := s.prepare(ctx, nil, v, func(string) {})
+		if err != nil {
+			return nil, err
+		}
+		for i, f := range ses.crew.folders {
+			f.attach(shares[i])
+		}
+	}
+	pl, err := s.places(ctx)
+	if err != nil {
+		return nil, err
+	}
+	from := make([]int64, s.partitions)
+	for p := range from {
+		m := pl.snap.Landed.Of(int32(p))
+		if from[p] = offsetIn(m, s.epoch); from[p] > pl.end[p] {
+			return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "partition %d of topic %s ends at offset %d, before what was landed (%d): the broker has lost records", p, s.topic.Name, pl.end[p], from[p])
+		}
+		if m != (fqgw.Mark{}) && from[p] < pl.first[p] {
+			s.lostRecords(int32(p), from[p], pl.first[p])
+		}
+		from[p] = max(from[p], pl.first[p])
+	}
+	for _, f := range ses.crew.folders {
+		for _, sh := range f.shares {
+			for p := range from {
+				from[p] = min(from[p], sh.applied.Of(int32(p)).Next)
+			}
+		}
+	}
+	for _, f := range ses.crew.folders {
+		copy(f.progress, from)
+	}
+	ses.lander = newLander(ctx, s, pl.snap.Landed)
+	s.frontier.reset(pl.snap.Landed, s.epoch)
+	s.stats.begin(from, pl.snap.Landed, s.epoch)
+	ses.feed, err = newFeed(ctx, s, ses.crew, ses.lander, views, slices.Clone(from))
+	return ses, err
+}
+
+// places are where a topic begins and ends and what of it is landed.
+type places struct {
+	first, end []int64
+	snap       fqgw.Snapshot
+}
+
+func (s *source) places(ctx context.Context) (pl places, err error) {
+	err = retry(ctx, func(err error) { s.stats.trouble("log", err.Error()) }, func() (err error) {
+		pl.first, pl.end, err = s.p.o.Log.Offsets(ctx, s.topic.Name)
+		return err
+	})
+	if err != nil {
+		return pl, err
+	}
+	if len(pl.first) != s.partitions {
+		return pl, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "topic %s has %d partitions now, it had %d: restart fqgw", s.topic.Name, len(pl.first), s.partitions)
+	}
+	err = retry(ctx, nil, func() (err error) {
+		pl.snap, err = s.p.o.History.Current(ctx, s.src.History)
+		return err
+	})
+	return pl, err
+}
+
+// lostRecords says that records are neither in the log nor in the history.
+func (s *source) lostRecords(p int32, from, first int64) {
+	s.p.o.Logger.Error("the broker no longer has records that were never landed", "source", s.src.Name, "partition", p, "from", from, "to", first)
+	s.stats.lost(p, from, first)
+}
+
+// start lets the goroutines of an opened session run.
+func (ses *session) start() {
+	s := ses.s
+	ses.crew.start()
+	ses.wg.Go(func() {
+		if err := ses.lander.run(); err != nil {
+			ses.fail(err)
+		}
+	})
+	wake := context.AfterFunc(s.life, func() { ses.feed.do(func() {}) })
+	ses.wg.Go(func() {
+		defer wake()
+		if err := ses.feed.run(ses.ctx, func() bool { return s.life.Err() != nil }); err != nil {
+			ses.fail(err)
+			return
+		}
+		// A graceful end: what was polled is flushed and landed.
+		_ = put(ses.ctx, ses.lander.in, msg[*lander]{do: func(l *lander) { l.stopping = true }})
+		_ = ses.crew.do(ses.ctx, func(f *folder) { f.stopping = true })
+	})
+	ses.wg.Go(ses.remember)
+}
+
+// wait returns when the session is over, with the reason; nil after a graceful end.
+func (ses *session) wait() error {
+	defer close(ses.over)
+	ses.crew.wg.Wait()
+	ses.wg.Wait()
+	err := context.Cause(ses.ctx)
+	ses.fail(errSessionOver)
+	return err
+}
+
+// abandon gives back what an opened session holds that never ran.
+func (ses *session) abandon() {
+	ses.feed.consumer.Close()
+	ses.lander.builder.Release()
+	close(ses.over)
+}
+
+// attach hands a filled view to the session: its folders keep the shares from
+// here on, and consumption goes back to where the view is. Every consumer skips
+// what it has.
+func (ses *session) attach(ctx context.Context, v *view, shares []*share) error {
+	return ses.inFeed(ctx, func() error {
+		s := ses.s
+		s.mu.Lock()
+		v.set = keySet(s.views, v.v)
+		s.views = append(s.views, v)
+		ses.feed.router = newRouter(s.p.o.Online.Shards(), len(ses.crew.folders), s.views)
+		s.mu.Unlock()
+		if err := ses.crew.do(ses.ctx, func(f *folder) { f.attach(shares[f.id]) }); err != nil {
+			return err
+		}
+		from, back := slices.Clone(ses.feed.next), false
+		for _, sh := range shares {
+			for p := range from {
+				if next := sh.applied.Of(int32(p)).Next; next < from[p] {
+					from[p], back = next, true
+				}
+			}
+		}
+		if !back {
+			return nil
+		}
+		return ses.feed.seek(ses.ctx, from)
+	})
+}
+
+// detach makes the session forget a view; no flush of it is under way afterwards.
+func (ses *session) detach(ctx context.Context, v *fqgw.FeatureView) error {
+	var gone []*view
+	err := ses.inFeed(ctx, func() error {
+		s := ses.s
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.views = slices.DeleteFunc(s.views, func(w *view) bool {
+			if w.v.State != v.State {
+				return false
+			}
+			gone = append(gone, w)
+			return true
+		})
+		ses.feed.router = newRouter(s.p.o.Online.Shards(), len(ses.crew.folders), s.views)
+		return nil
+	})
+	if err != nil || len(gone) == 0 {
+		return err
+	}
+	return ses.crew.quiet(ctx, func(f *folder) {
+		for _, w := range gone {
+			f.detach(w)
+		}
+	})
+}
+
+// inFeed has something done by the feed's goroutine and waits for it.
+func (ses *session) inFeed(ctx context.Context, what func() error) error {
+	done := make(chan error, 1)
+	ses.feed.do(func() {
+		err := what()
+		if err != nil {
+			ses.fail(err)
+		}
+		done <- err
+	})
+	select {
+	case err := <-done:
+		return err
+	case <-ses.ctx.Done():
+		return errSessionOver
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// clockSlack is how far the clock may be behind a state's horizon; the state is
+// then read at its horizon. Further back the view is rebuilt (SEMANTICS §6.1).
+const clockSlack = 60_000_000
+
+func horizonFact(v *fqgw.FeatureView) string {
+	return "horizon " + v.Name + "@" + strconv.FormatInt(v.State, 10)
+}
+
+// remember keeps how far the clock was when states were written.
+func (ses *session) remember() {
+	s := ses.s
+	last := map[int64]int64{}
+	put := func() {
+		s.mu.Lock()
+		views := slices.Clone(s.views)
+		s.mu.Unlock()
+		now := s.p.o.Clock.Now()
+		for _, v := range views {
+			if last[v.v.State] != now && s.p.o.Registry.Put(ses.ctx, horizonFact(v.v), strconv.FormatInt(now, 10)) == nil {
+				last[v.v.State] = now
+			}
+		}
+	}
+	tick := time.NewTicker(idleAdvance)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			put()
+		case <-s.life.Done():
+			put()
+			return
+		case <-ses.ctx.Done():
+			return
+		}
+	}
+}

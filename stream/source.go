@@ -1,0 +1,286 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/stream/decode"
+	"github.com/fqgw/fqgw/stream/quality"
+	"github.com/fqgw/fqgw/stream/window"
+)
+
+// source is one running source. It outlives its sessions.
+type source struct {
+	p          *Pipeline
+	src        *fqgw.Source
+	gate       *quality.Gate
+	encoder    *decode.Encoder
+	topic      fqgw.Topic
+	epoch      int32
+	partitions int
+
+	life     context.Context // ends with stop, gracefully
+	stop     context.CancelFunc
+	done     chan struct{} // closed when the source has stopped
+	frontier *frontier
+	stats    *stats
+	wanted   atomic.Int64 // statements that wait for a landing
+
+	mu       sync.Mutex
+	session  *session      // nil between sessions
+	changed  chan struct{} // closed when session changes
+	views    []*view       // attached
+	building map[int64]*building
+}
+
+// view is a feature view that the stream keeps up.
+type view struct {
+	v      *fqgw.FeatureView
+	layout *window.Layout
+	set    int // the number of its key columns among the source's (source.keySet)
+}
+
+func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, error) {
+	if src.Connector != "" && src.Connector != "kafka" {
+		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "connector %q is not supported", src.Connector).WithHint("Use connector = 'kafka'.")
+	}
+	s := &source{p: p, src: src, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}}
+	s.encoder, _ = decode.NewEncoder(src) // a source that cannot be written to says so at INSERT
+	if _, err := decode.New(src); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.topic, err = p.topic(ctx, src); err != nil {
+		return nil, err
+	}
+	s.partitions = s.topic.Partitions
+	if err := p.historyTable(ctx, src); err != nil {
+		return nil, err
+	}
+	if s.epoch, err = p.o.Registry.Epoch(ctx, src.Name, s.topic.ID); err != nil {
+		return nil, err
+	}
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	s.life, s.stop = context.WithCancel(p.hard)
+	s.frontier = newFrontier(s.partitions)
+	s.stats = newStats(s.partitions, p.o.Folders)
+	return s, nil
+}
+
+// topic finds the source's topic, or makes it where the source says how many
+// partitions it shall have.
+func (p *Pipeline) topic(ctx context.Context, src *fqgw.Source) (fqgw.Topic, error) {
+	t, err := p.o.Log.Topic(ctx, src.Topic)
+	var e *fqgw.Error
+	if err == nil || !errors.As(err, &e) || e.Code != fqgw.CodeUndefinedTable {
+		return t, err
+	}
+	if src.Partitions > 0 {
+		if t, err = p.o.Log.CreateTopic(ctx, src.Topic, src.Partitions); errors.As(err, &e) && e.Code == fqgw.CodeDuplicateTable {
+			return p.o.Log.Topic(ctx, src.Topic)
+		}
+		return t, err
+	}
+	missing := fqgw.Errorf(fqgw.CodeUndefinedTable, "topic %q does not exist", src.Topic).
+		WithHint("WITH (partitions = n) creates it.")
+	if all, err := p.o.Log.Topics(ctx); err == nil {
+		if near := fqgw.Nearest(src.Topic, all); near != "" {
+			missing = missing.WithHint("Perhaps you meant %q; WITH (partitions = n) creates it.", near)
+		}
+	}
+	return t, missing
+}
+
+// historyTable makes the table of the source's history, or checks the one that
+// is there.
+func (p *Pipeline) historyTable(ctx context.Context, src *fqgw.Source) error {
+	want := slices.Concat(src.Columns, fqgw.HiddenColumns)
+	have, err := p.o.History.Describe(ctx, src.History)
+	if unlessMissing(err) != nil {
+		return err
+	}
+	if err != nil {
+		return p.o.History.Create(ctx, src.History, want)
+	}
+	for _, w := range want {
+		i := slices.IndexFunc(have, func(h fqgw.Column) bool { return h.Name == w.Name })
+		if i < 0 || !fqgw.ArrowReads(fqgw.ArrowType(have[i].Type), w.Type) {
+			return fqgw.Errorf(fqgw.CodeDatatypeMismatch, "history table %s of source %q does not have the column %s %s", src.History, src.Name, w.Name, w.Type).
+				WithHint("DROP SOURCE … PURGE removes the old history; WITH (history = 'lake.name') uses another table.")
+		}
+	}
+	return nil
+}
+
+// begin records where a source that starts at the topic's end begins, in the
+// history's positions, before anything is landed.
+func (s *source) begin(ctx context.Context) error {
+	switch s.src.Start {
+	case "", "earliest":
+		return nil
+	case "latest":
+	default:
+		return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "start = '%s' is not supported", s.src.Start).WithHint("Use 'earliest' or 'latest'.")
+	}
+	snap, err := s.p.o.History.Current(ctx, s.src.History)
+	if err != nil || len(snap.Landed) > 0 {
+		return err
+	}
+	_, end, err := s.p.o.Log.Offsets(ctx, s.topic.Name)
+	if err != nil {
+		return err
+	}
+	var to fqgw.Marks
+	for p, o := range end {
+		to = to.Set(int32(p), fqgw.Mark{Epoch: s.epoch, Next: o})
+	}
+	_, _, err = s.p.o.History.Land(ctx, s.src.History, nil, snap.Landed, to)
+	return err
+}
+
+// run keeps a session going until the source stops.
+func (s *source) run() {
+	defer close(s.done)
+	defer s.stop()
+	for wait := 50 * time.Millisecond; s.life.Err() == nil; wait = min(2*wait, 5*time.Second) {
+		began := time.Now()
+		err := s.live()
+		s.publish(nil)
+		if s.life.Err() != nil || err == nil {
+			break
+		}
+		var f *fenced
+		if errors.As(err, &f) {
+			s.p.metrics.fences.Add(1)
+		}
+		s.stats.trouble("restarting", err.Error())
+		s.p.o.Logger.Warn("stream restarts from the recorded positions", "source", s.src.Name, "error", err)
+		if time.Since(began) > time.Minute {
+			wait = 50 * time.Millisecond
+		}
+		select {
+		case <-time.After(wait):
+		case <-s.life.Done():
+		}
+	}
+	s.mu.Lock()
+	for _, b := range s.building {
+		b.cancel()
+	}
+	s.mu.Unlock()
+}
+
+// live runs one session to its end.
+func (s *source) live() error {
+	ctx, cancel := context.WithCancelCause(s.p.hard)
+	defer cancel(nil)
+	// Until the session runs a stop need not wait for anything.
+	untie := context.AfterFunc(s.life, func() { cancel(errStopped()) })
+	ses, err := s.open(ctx, cancel)
+	if err != nil {
+		return err
+	}
+	if !untie() {
+		ses.abandon()
+		return errStopped()
+	}
+	// From here on a stop lets it finish, within limits.
+	defer context.AfterFunc(s.life, func() { time.AfterFunc(stopWithin, func() { cancel(errStopped()) }) })()
+	ses.start()
+	s.publish(ses)
+	s.stats.trouble("restarting", "")
+	return ses.wait()
+}
+
+func (s *source) publish(ses *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.session = ses
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// current waits for a running session.
+func (s *source) current(ctx context.Context) (*session, error) {
+	for {
+		s.mu.Lock()
+		ses, changed := s.session, s.changed
+		s.mu.Unlock()
+		if ses != nil {
+			return ses, nil
+		}
+		select {
+		case <-changed:
+		case <-s.done:
+			return nil, errStopped()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// during calls f with a running session, again with the next one when the
+// session ends meanwhile.
+func (s *source) during(ctx context.Context, f func(ctx context.Context, ses *session) error) error {
+	for {
+		ses, err := s.current(ctx)
+		if err != nil {
+			return err
+		}
+		both, cancel := context.WithCancel(ctx)
+		untie := context.AfterFunc(ses.ctx, cancel)
+		err = f(both, ses)
+		untie()
+		cancel()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case ses.ctx.Err() == nil && !errors.Is(err, errSessionOver):
+			return err
+		}
+		select { // the session that ended unpublishes itself
+		case <-ses.over:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		s.mu.Lock()
+		changed, same := s.changed, s.session == ses
+		s.mu.Unlock()
+		if same {
+			select {
+			case <-changed:
+			case <-s.done:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// keySet numbers the tuples of key columns that views of the source use, so
+// that views of one entity share the work of finding it.
+func keySet(views []*view, v *fqgw.FeatureView) int {
+	most := -1
+	for _, w := range views {
+		if slices.EqualFunc(w.v.Keys, v.Keys, func(a, b fqgw.KeyColumn) bool { return a.Column == b.Column }) {
+			return w.set
+		}
+		most = max(most, w.set)
+	}
+	return most + 1
+}
+
+// fenced says that a store has other positions than this owner left.
+type fenced struct{ what string }
+
+func (f *fenced) Error() string { return f.what + " stands elsewhere than it was left" }
+
+var errSessionOver = errors.New("the stream restarts")

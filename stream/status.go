@@ -1,0 +1,269 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fqgw/fqgw"
+)
+
+// stats is what is known of a source's partitions, for people and metrics.
+type stats struct {
+	mu       sync.Mutex
+	parts    []partStats
+	folded   [][]int64 // by folder and partition: offsets below are readable
+	troubles map[string]string
+	gaps     []string
+	ancient  int64 // of the first records, those with an event time far from the clock
+	future   int64
+	first    int64 // records among which ancient and future were counted
+}
+
+type partStats struct {
+	next      int64 // offset after the last record consumed
+	high      int64 // the highest that next ever was: counts are kept once
+	landed    int64
+	end       int64
+	eventTime int64
+	known     int64
+	fresh     int64
+	records   int64
+	rejected  int64
+	nullKeys  int64
+	evalErrs  int64
+	pause     *pause
+}
+
+func newStats(partitions, folders int) *stats {
+	s := &stats{parts: make([]partStats, partitions), folded: make([][]int64, folders), troubles: map[string]string{}}
+	for f := range s.folded {
+		s.folded[f] = make([]int64, partitions)
+	}
+	for p := range s.parts {
+		s.parts[p].eventTime = math.MinInt64
+	}
+	return s
+}
+
+// begin resets what a new session starts from.
+func (s *stats) begin(from []int64, landed fqgw.Marks, epoch int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := range s.parts {
+		s.parts[p].next, s.parts[p].landed, s.parts[p].pause = from[p], offsetIn(landed.Of(int32(p)), epoch), nil
+	}
+	for _, f := range s.folded {
+		copy(f, from)
+	}
+}
+
+// trouble says what hinders the source; "" that a kind of trouble is over.
+func (s *stats) trouble(kind, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if text == "" {
+		delete(s.troubles, kind)
+	} else {
+		s.troubles[kind] = text
+	}
+}
+
+func (s *stats) lost(p int32, from, to int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	msg := fmt.Sprintf("partition %d: the broker no longer has offsets %d to %d, and they were never landed", p, from, to-1)
+	if !slices.Contains(s.gaps, msg) {
+		s.gaps = append(s.gaps, msg)
+	}
+}
+
+// unseen says whether a record is consumed for the first time in this process.
+func (s *stats) unseen(p int32, offset int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return offset >= s.parts[p].high
+}
+
+func (s *stats) refused(p int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts[p].rejected++
+}
+
+func (s *stats) nullKey(p int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts[p].nullKeys++
+}
+
+func (s *stats) evalErrors(p int32, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts[p].evalErrs += int64(n)
+}
+
+func (s *stats) pause(p int32, why *pause) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts[p].pause = why
+}
+
+const (
+	tenYears = 10 * 365 * 86_400_000_000
+	early    = 1000 // records of a source whose event times are looked at
+)
+
+func (s *stats) seen(spans []span, now int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range spans {
+		sp, p := &spans[i], &s.parts[spans[i].partition]
+		p.next = sp.next
+		if sp.next <= p.high {
+			continue
+		}
+		p.records += sp.next - max(sp.from, p.high)
+		p.high = sp.next
+		if sp.landable == 0 {
+			continue
+		}
+		p.eventTime, p.known = max(p.eventTime, sp.newest), sp.last
+		if s.first < early {
+			s.first += int64(sp.landable)
+			if sp.newest < now-tenYears {
+				s.ancient += int64(sp.landable)
+			} else if sp.newest > now+tenYears {
+				s.future += int64(sp.landable)
+			}
+		}
+	}
+}
+
+func (s *stats) readable(folder int, progress []int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copy(s.folded[folder], progress)
+}
+
+func (s *stats) landed(to fqgw.Marks, epoch int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := range s.parts {
+		s.parts[p].landed = max(s.parts[p].landed, offsetIn(to.Of(int32(p)), epoch))
+	}
+}
+
+// fresh notes how long the last records of a flush took. On a set clock the
+// records' own timestamps say nothing: then it is the time since they were polled.
+func (s *stats) fresh(st stamps, clock *fqgw.Clock) {
+	_, set := clock.IsSet()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p, t := range st.stamp {
+		if s.parts[p].fresh = time.Since(st.polled).Microseconds(); !set {
+			s.parts[p].fresh = max(clock.Now()-t, 0)
+		}
+	}
+}
+
+func (s *stats) positions() []int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]int64, len(s.parts))
+	for p := range out {
+		out[p] = s.parts[p].next
+	}
+	return out
+}
+
+// Status is what is known of every partition of every source.
+func (p *Pipeline) Status() []fqgw.StreamStatus {
+	sources := p.all()
+	ends := make([][]int64, len(sources))
+	ctx, cancel := context.WithTimeout(p.hard, 500*time.Millisecond)
+	defer cancel()
+	var wg sync.WaitGroup
+	for i, s := range sources {
+		wg.Go(func() { _, ends[i], _ = p.o.Log.Offsets(ctx, s.topic.Name) })
+	}
+	wg.Wait()
+	var out []fqgw.StreamStatus
+	for i, s := range sources {
+		out = append(out, s.stats.status(s, ends[i])...)
+	}
+	return out
+}
+
+func (s *stats) status(src *source, end []int64) []fqgw.StreamStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var trouble []string
+	for _, kind := range slices.Sorted(maps.Keys(s.troubles)) {
+		trouble = append(trouble, kind+": "+s.troubles[kind])
+	}
+	out := make([]fqgw.StreamStatus, len(s.parts))
+	for i := range s.parts {
+		p := &s.parts[i]
+		if i < len(end) {
+			p.end = end[i]
+		}
+		p.end = max(p.end, p.next)
+		st := fqgw.StreamStatus{Source: src.src.Name, Partition: int32(i), Epoch: src.epoch, Applied: math.MaxInt64, Landed: p.landed, End: p.end,
+			KnownTime: p.known, Freshness: p.fresh, Rejected: p.rejected, NullKeys: p.nullKeys, EvalErrors: p.evalErrs}
+		if p.eventTime != math.MinInt64 {
+			st.EventTime = p.eventTime
+		}
+		for _, f := range s.folded {
+			st.Applied = min(st.Applied, f[i])
+		}
+		switch {
+		case len(trouble) > 0:
+			st.Paused = strings.Join(trouble, "; ")
+		case p.pause != nil && p.pause.held:
+			st.Paused = fmt.Sprintf("an entity has %d events ahead of their time", maxPending)
+		case p.pause != nil:
+			st.Paused = "waits for the clock: the next record is known at " + show(p.pause.known)
+		}
+		out[i] = st
+	}
+	return out
+}
+
+// Notices are what the user of a source ought to know, as sentences.
+func (p *Pipeline) Notices(source string) []string {
+	s, err := p.source(source)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	if s.topic.CreateTime && s.src.Known == fqgw.KnownByRecord {
+		out = append(out, fmt.Sprintf("the timestamps of topic %q are the producers' (CreateTime): a record can claim to have been known too early", s.topic.Name))
+	}
+	now := p.o.Clock.Now()
+	st := s.stats
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	var records, rejected int64
+	newest := int64(math.MinInt64)
+	for i := range st.parts {
+		records += st.parts[i].records
+		rejected += st.parts[i].rejected
+		newest = max(newest, st.parts[i].eventTime)
+	}
+	if rejected >= 10 && rejected*10 >= records*9 {
+		out = append(out, fmt.Sprintf("%d of %d records of source %q were rejected: see fqgw.dead_letters (time_unit? max_future?)", rejected, records, source))
+	}
+	switch {
+	case st.first > 0 && st.ancient*10 >= st.first*9, st.first > 0 && st.future*10 >= st.first*9:
+		out = append(out, fmt.Sprintf("the event times of source %q are more than ten years away from the clock: check time_unit, or use AS OF or --clock", source))
+	case newest != math.MinInt64 && newest < now-30*86_400_000_000:
+		out = append(out, fmt.Sprintf("the newest event of source %q is of %s: use AS OF or --clock to see windows around it", source, show(newest)))
+	}
+	return append(out, st.gaps...)
+}
