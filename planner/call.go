@@ -2,7 +2,9 @@ package planner
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/exec"
@@ -55,11 +57,68 @@ func (s *Session) Call(ctx context.Context, name string, args []fqgw.Value) (fqg
 		return fqgw.TimestampValue(t), true, err
 	case "pg_cancel_backend", "pg_terminate_backend":
 		return fqgw.BoolValue(s.planner.cancel(int32(args[0].Int()), name == "pg_terminate_backend")), true, nil
+	case "pg_backend_start", "pg_postmaster_start_time", "pg_conf_load_time":
+		return fqgw.TimestampValue(started.UnixMicro()), true, nil
+	case "clock_timestamp":
+		return fqgw.TimestampValue(e.Now()), true, nil
+	case "pg_sleep":
+		return fqgw.TextValue(""), true, sleep(ctx, args[0].Float())
 	case "regclass_in":
 		oid, err := s.classOID(args[0].Str())
 		return fqgw.IntValue(int64(oid)), true, err
 	case "regclass_out":
 		return fqgw.TextValue(s.className(uint32(args[0].Int()))), true, nil
+	}
+	return s.describeObject(name, args)
+}
+
+var started = time.Now()
+
+func sleep(ctx context.Context, seconds float64) error {
+	timer := time.NewTimer(time.Duration(seconds * float64(time.Second)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// describeObject answers the catalog functions about one object.
+func (s *Session) describeObject(name string, args []fqgw.Value) (fqgw.Value, bool, error) {
+	text := func(v string, ok bool) (fqgw.Value, bool, error) {
+		if !ok {
+			return fqgw.Null, true, nil
+		}
+		return fqgw.TextValue(v), true, nil
+	}
+	oid := uint32(0)
+	if len(args) > 0 && args[0].Kind() == fqgw.KindInt {
+		oid = uint32(args[0].Int())
+	}
+	cat := s.catalog()
+	switch name {
+	case "pg_table_is_visible":
+		schema, _, ok := pgcatalog.ClassName(cat, oid)
+		visible := ok && (schema == "pg_catalog" || slices.Contains(searchPath(s.settings.values["search_path"]), schema))
+		return fqgw.BoolValue(visible), true, nil
+	case "pg_get_viewdef":
+		return text(pgcatalog.ViewDef(cat, oid))
+	case "pg_get_indexdef":
+		column := 0
+		if len(args) > 1 {
+			column = int(args[1].Int())
+		}
+		return text(pgcatalog.IndexDef(cat, oid, column))
+	case "pg_get_constraintdef":
+		return text(pgcatalog.ConstraintDef(cat, oid))
+	case "obj_description":
+		return text(pgcatalog.Comment(cat, oid, 0))
+	case "col_description":
+		return text(pgcatalog.Comment(cat, oid, int(args[1].Int())))
+	case "pg_get_expr":
+		return args[0], true, nil
 	}
 	return fqgw.Null, false, nil
 }

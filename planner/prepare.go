@@ -125,9 +125,6 @@ func (s *Session) env(ctx context.Context) *fqgw.Env {
 	if err != nil {
 		zone = time.UTC
 	}
-	if ctx == nil {
-		ctx = context.Background()
-	}
 	return &fqgw.Env{Ctx: ctx, Now: s.planner.engine.Now(), Zone: zone, Session: s}
 }
 

@@ -5,6 +5,8 @@ package planner
 
 import (
 	"context"
+	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/define"
 	"github.com/fqgw/fqgw/planner/exec"
+	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/parse"
 	"github.com/fqgw/fqgw/planner/plan"
 )
@@ -26,6 +29,7 @@ type Planner struct {
 
 // New makes a planner over a running engine.
 func New(e *exec.Engine) *Planner {
+	expr.Version = fmt.Sprintf("PostgreSQL 15.18 (fqgw %s) on %s-%s, compiled by %s, 64-bit", Version, runtime.GOARCH, runtime.GOOS, runtime.Version())
 	return &Planner{engine: e, sessions: map[int32]*Session{}}
 }
 
@@ -203,10 +207,10 @@ func Load(ctx context.Context, r fqgw.Registry) (*fqgw.Catalog, error) {
 }
 
 // Location is the session's time zone.
-func (s *Session) Location() *time.Location { return s.env(nil).Location() }
+func (s *Session) Location() *time.Location { return s.env(context.Background()).Location() }
 
 // Env is an environment for reading and printing values outside a statement.
-func (s *Session) Env() *fqgw.Env { return s.env(nil) }
+func (s *Session) Env() *fqgw.Env { return s.env(context.Background()) }
 
 // Duration is a setting that is a time, 0 when it is off.
 func (s *Session) Duration(name string) time.Duration { return s.settings.duration(name) }

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -139,7 +140,7 @@ func (s *Session) set(name, value string, local bool) error {
 		return err
 	}
 	if name == "fqgw.as_of" && v != "" {
-		if _, err := expr.Parse(v, fqgw.Timestamptz, s.env(nil)); err != nil {
+		if _, err := expr.Parse(v, fqgw.Timestamptz, s.env(context.Background())); err != nil {
 			return err
 		}
 	}

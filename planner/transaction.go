@@ -12,10 +12,9 @@ import (
 // version; definitions and writes are private until COMMIT (INTERFACE,
 // Transactions).
 type transaction struct {
-	status     byte // 'I', 'T', 'E'
-	block      bool // an explicit block, not just the implicit one of a batch
-	many       bool // a query string of several statements: its changes wait for its end
-	now        int64
+	status     byte          // 'I', 'T', 'E'
+	block      bool          // an explicit block, not just the implicit one of a batch
+	many       bool          // a query string of several statements: its changes wait for its end
 	catalog    *fqgw.Catalog // what the transaction sees; nil outside
 	pending    *exec.Changes // definitions and writes that COMMIT carries out
 	savepoints []savepoint

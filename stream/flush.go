@@ -122,7 +122,7 @@ func (c *crew) write(fl *flight) error {
 		}
 		for i, r := range results {
 			if !r.OK {
-				return &fenced{fmt.Sprintf("shard %d of view %s", rest[i].Unit.Shard, rest[i].Unit.View)}
+				return fence(rest[i].Unit)
 			}
 		}
 		if rest = rest[n:]; len(rest) > 0 {
@@ -159,6 +159,34 @@ func (f *folder) finish(fl *flight) error {
 	f.report()
 	return nil
 }
+
+// verify looks whether the store still has what was written: one that was lost
+// or rolled back while no events come would not be noticed by a flush.
+func (f *folder) verify() error {
+	if !f.c.live {
+		return nil
+	}
+	var reads []fqgw.UnitRead
+	var units []*unit
+	for _, sh := range f.shares {
+		for _, u := range sh.units {
+			reads, units = append(reads, fqgw.UnitRead{Unit: u.id}), append(units, u)
+		}
+	}
+	var found []fqgw.UnitState
+	err := retry(f.c.ctx, f.c.trouble, func() (err error) {
+		found, err = f.c.s.p.o.Online.Read(f.c.ctx, reads)
+		return err
+	})
+	for i := range found {
+		if err == nil && !sameMarks(found[i].Marks, units[i].marks) {
+			err = fence(units[i].id)
+		}
+	}
+	return err
+}
+
+func fence(u fqgw.Unit) error { return &fenced{fmt.Sprintf("shard %d of view %s", u.Shard, u.View)} }
 
 // report says how far reads are when nothing waits for a flush.
 func (f *folder) report() {

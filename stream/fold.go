@@ -242,8 +242,8 @@ func (f *folder) run() error {
 		}
 	}()
 	for {
-		if f.settle() {
-			return nil
+		if done, err := f.settle(); done || err != nil {
+			return err
 		}
 		in := f.in
 		if f.waiting >= f.c.s.p.o.DirtyKeys || f.stopping {
@@ -266,7 +266,12 @@ func (f *folder) run() error {
 			f.flush(false)
 			f.arm()
 		case <-idle.C:
-			f.flush(true)
+			if f.flight == nil {
+				if err := f.verify(); err != nil {
+					return err
+				}
+				f.flush(true)
+			}
 		case <-f.c.ctx.Done():
 			return context.Cause(f.c.ctx)
 		}
@@ -275,31 +280,30 @@ func (f *folder) run() error {
 
 // settle does what waits for a moment without a flush under way; done says that
 // the folder has stopped.
-func (f *folder) settle() (done bool) {
-	if f.flight != nil {
-		return false
+func (f *folder) settle() (done bool, err error) {
+	for f.flight == nil {
+		for _, do := range f.quiet {
+			do()
+		}
+		f.quiet = nil
+		if len(f.launched) > 0 {
+			if err := f.verify(); err != nil {
+				return false, err
+			}
+			for _, done := range f.launched {
+				done()
+			}
+		}
+		f.launched = nil
+		if !f.stopping && (len(f.barriers) == 0 || f.holding()) {
+			return false, nil
+		}
+		f.launched, f.barriers = f.barriers, nil
+		if f.flush(true); f.flight == nil && len(f.launched) == 0 {
+			return f.stopping, nil
+		}
 	}
-	for _, do := range f.quiet {
-		do()
-	}
-	f.quiet = nil
-	for _, done := range f.launched {
-		done()
-	}
-	f.launched = nil
-	if !f.stopping && (len(f.barriers) == 0 || f.holding()) {
-		return false
-	}
-	f.launched, f.barriers = f.barriers, nil
-	f.flush(true)
-	if f.flight != nil {
-		return false
-	}
-	for _, done := range f.launched {
-		done()
-	}
-	f.launched = nil
-	return f.stopping
+	return false, nil
 }
 
 func (f *folder) holding() bool {
@@ -426,7 +430,7 @@ func (f *folder) load() error {
 	for i, st := range states {
 		u := units[i]
 		if !sameMarks(st.Marks, u.marks) && (u.flying == nil || !sameMarks(st.Marks, u.flying)) {
-			return &fenced{fmt.Sprintf("shard %d of view %s", u.id.Shard, u.id.View)}
+			return fence(u.id)
 		}
 		for k, key := range reads[i].Keys {
 			if u.entries[key].state, err = u.share.view.layout.Decode(st.States[k]); err != nil {

@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"strconv"
@@ -9,38 +8,43 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// Kafka is a broker of one node that keeps its topics in a directory. A record
-// that it has acknowledged is in the operating system's hands: it survives a
-// killed process, but the last seconds may not survive a lost machine.
+// Kafka is a broker of one node that keeps its topics, their ids and their
+// records in a directory, which one process may use at a time.
+//
+// A record that it has acknowledged was written to its file: it survives a
+// killed process. Unless the broker was started with StartSyncedKafka the file
+// is not fsynced, and the last seconds may not survive a lost machine. Topics
+// survive both.
 type Kafka struct {
 	cluster *kfake.Cluster
 	Brokers []string // host:port
 }
 
-// StartKafka listens on addr (port 0: any) and keeps its data below dir.
-func StartKafka(addr, dir string) (*Kafka, error) {
-	host, portText, err := net.SplitHostPort(addr)
+// StartKafka listens on addr (port 0: any), which must be of this machine's
+// loopback, and keeps its data below dir.
+func StartKafka(addr, dir string) (*Kafka, error) { return startKafka(addr, dir) }
+
+// StartSyncedKafka is StartKafka with an fsync of every batch before it is
+// acknowledged.
+func StartSyncedKafka(addr, dir string) (*Kafka, error) {
+	return startKafka(addr, dir, kfake.SyncWrites())
+}
+
+func startKafka(addr, dir string, more ...kfake.Opt) (*Kafka, error) {
+	host, port, err := loopback(addr)
 	if err != nil {
 		return nil, err
-	}
-	port, err := strconv.Atoi(portText)
-	if err != nil {
-		return nil, fmt.Errorf("port %q: %w", portText, err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+		return nil, startFailed("Kafka", addr, err)
 	}
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(dir), kfake.ClusterID("fqgw"),
-		kfake.ListenFn(func(network, address string) (net.Listener, error) {
-			_, p, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, err
-			}
-			return net.Listen(network, net.JoinHostPort(host, p))
+	c, err := kfake.NewCluster(append(more, kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(dir), kfake.ClusterID("fqgw"),
+		kfake.ListenFn(func(network, _ string) (net.Listener, error) {
+			return net.Listen(network, net.JoinHostPort(host, strconv.Itoa(port)))
 		}),
-		kfake.BrokerConfigs(map[string]string{"log.retention.ms": "-1", "log.retention.bytes": "-1"}))
+		kfake.BrokerConfigs(map[string]string{"log.retention.ms": "-1", "log.retention.bytes": "-1"}))...)
 	if err != nil {
-		return nil, err
+		return nil, startFailed("Kafka", addr, err)
 	}
 	return &Kafka{cluster: c, Brokers: c.ListenAddrs()}, nil
 }

@@ -13,11 +13,14 @@ type Redis struct {
 	Addr   string // host:port
 }
 
-// StartRedis listens on addr (port 0: any).
+// StartRedis listens on addr (port 0: any), which must be of this machine's loopback.
 func StartRedis(addr string) (*Redis, error) {
+	if _, _, err := loopback(addr); err != nil {
+		return nil, err
+	}
 	m := miniredis.NewMiniRedis()
 	if err := m.StartAddr(addr); err != nil {
-		return nil, err
+		return nil, startFailed("Redis", addr, err)
 	}
 	return &Redis{server: m, Addr: m.Addr()}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/iceberg-go/catalog"
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/fqgw/fqgw"
@@ -66,16 +67,31 @@ func TestLandRace(t *testing.T) {
 	}
 }
 
+// eager is a catalog that reports every conflict as one to be retried, as REST
+// catalogs do.
+type eager struct{ catalog.Catalog }
+
+func (e eager) CommitTable(ctx context.Context, id table.Identifier, reqs []table.Requirement, updates []table.Update) (table.Metadata, string, error) {
+	m, at, err := e.Catalog.CommitTable(ctx, id, reqs, updates)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", table.ErrCommitFailed, err)
+	}
+	return m, at, err
+}
+
 // A landing that was decided on a table that has moved on appends nothing, even
 // when only marks moved: the compare is the catalog's, not just ours.
 func TestLandIsPinned(t *testing.T) {
 	l := open(t, Options{})
 	create(t, l, "lake.t")
-	land(t, l, "lake.t", 0, 1)
-	stale, err := l.load(t.Context(), "lake.t")
-	if err != nil {
+	// Were it not pinned, the library would do it again on top of the other's.
+	retry := table.NewSetPropertiesUpdate(map[string]string{table.CommitNumRetriesKey: "3", table.CommitMinRetryWaitMsKey: "1"})
+	if _, _, err := l.catalog.CommitTable(t.Context(), ident("lake.t"), nil, []table.Update{retry}); err != nil {
 		t.Fatal(err)
 	}
+	land(t, l, "lake.t", 0, 1)
+	now := tableOf(t, l)
+	stale := table.New(now.Identifier(), now.Metadata(), now.MetadataLocation(), now.FS, eager{l.catalog})
 	if _, ok, err := l.Land(t.Context(), "lake.t", nil, next(1), next(5)); !ok || err != nil {
 		t.Fatalf("marks alone: %v, %v", ok, err)
 	}

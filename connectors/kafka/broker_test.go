@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,19 +46,30 @@ func TestBrokerGone(t *testing.T) {
 		t.Fatalf("read %v, %v", got, err)
 	}
 	k.Close()
+	short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	var wg sync.WaitGroup
 	for name, f := range map[string]func() error{
-		"produce": func() error { return say("meanwhile") },
-		"topic":   func() error { _, err := l.Topic(t.Context(), "t"); return err },
-		"offsets": func() error { _, _, err := l.Offsets(t.Context(), "t"); return err },
-		"consume": func() error { _, err := l.Consume(t.Context(), "t", []int64{0}); return err },
+		"produce":           func() error { return say("meanwhile") },
+		"produce cancelled": func() error { return l.Produce(short, "t", []fqgw.LogRecord{{Value: []byte("x")}}) },
+		"topic":             func() error { return second(l.Topic(t.Context(), "t")) },
+		"offsets":           func() error { _, _, err := l.Offsets(t.Context(), "t"); return err },
+		"consume":           func() error { return second(l.Consume(t.Context(), "t", []int64{0})) },
 	} {
-		start := time.Now()
-		err := f()
-		if took := time.Since(start); err == nil || fqgw.AsError(err).Code != fqgw.CodeConnectionFailure || fqgw.AsError(err).Hint == "" || took > 8*time.Second {
-			t.Errorf("%s: %v after %v", name, err, took)
-		}
+		wg.Go(func() {
+			start := time.Now()
+			err := f()
+			want := fqgw.CodeConnectionFailure
+			if name == "produce cancelled" {
+				want = fqgw.CodeQueryCanceled
+			}
+			if took := time.Since(start); err == nil || fqgw.AsError(err).Code != want || took > 5*time.Second {
+				t.Errorf("%s: %v after %v", name, err, took)
+			}
+		})
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	wg.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if got, err := c.Poll(ctx); len(got) > 0 || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("polled %v, %v", got, err)
@@ -192,3 +204,5 @@ func TestTruncated(t *testing.T) {
 		t.Errorf("resumed at a deleted offset: %v, %v", got, err)
 	}
 }
+
+func second[T any](_ T, err error) error { return err }

@@ -21,7 +21,7 @@ import (
 // Options say how to reach the brokers.
 type Options struct {
 	Brokers []string
-	Timeout time.Duration // of one request; 0: 15 s
+	Timeout time.Duration // of one request, and of a Produce; 0: 15 s
 }
 
 // Log is an fqgw.Log. Safe for concurrent use.
@@ -40,6 +40,9 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 		kgo.ProducerLinger(0),
 		kgo.RecordPartitioner(partitioner()),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		// Without it a batch that may have reached the broker is waited for without
+		// an end, whatever the context says.
+		kgo.AllowIdempotentProduceCancellation(),
 	)...)
 	if err != nil {
 		return nil, fqgw.Errorf(fqgw.CodeInvalidParameter, "kafka: %v", err)
@@ -237,7 +240,11 @@ func (l *Log) Produce(ctx context.Context, topic string, recs []fqgw.LogRecord) 
 			batch[i].Timestamp = time.UnixMilli(fqgw.Floor(r.Timestamp, 1000) / 1000)
 		}
 	}
-	return onTopic(topic, fail(ctx, l.client.ProduceSync(ctx, batch...).FirstErr()))
+	// Not RecordDeliveryTimeout: it counts from the record's timestamp, which may
+	// lie years back.
+	bounded, cancel := context.WithTimeout(ctx, l.o.Timeout)
+	defer cancel()
+	return onTopic(topic, fail(ctx, l.client.ProduceSync(bounded, batch...).FirstErr()))
 }
 
 // Offsets implements fqgw.Log.

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -20,6 +21,10 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	storetest.Registry(t, r)
+	before, err := r.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +32,7 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if defs, err := r.Load(t.Context()); err != nil || defs.Version != 2 {
+	if defs, err := r.Load(t.Context()); err != nil || !reflect.DeepEqual(defs, before) || len(defs.Objects) == 0 {
 		t.Errorf("after opening again: %+v, %v", defs, err)
 	}
 }

@@ -381,7 +381,7 @@ func decodeNumeric(b []byte) (fqgw.Decimal, bool) {
 	if sign == numericNegative {
 		coef.Neg(coef)
 	}
-	d := fqgw.NewDecimal(coef, 0)
+	var d fqgw.Decimal
 	if exp >= 0 {
 		d = fqgw.NewDecimal(coef.Mul(coef, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(exp)), nil)), 0)
 	} else {

@@ -123,6 +123,15 @@ func (st *assembly) aggregate() error {
 	if !st.grouped && len(st.blk.aggs) == 0 && st.having == nil {
 		return nil
 	}
+	for _, g := range st.groups {
+		if ownColumns(g, func(i int) bool { return i >= setBase && i < groupBase }) {
+			// A set that is grouped by is made before the groups.
+			if err := st.projectSets(); err != nil {
+				return err
+			}
+			break
+		}
+	}
 	f := st.newFolder()
 	if err := st.each(f.fold); err != nil {
 		return err
@@ -170,16 +179,16 @@ func (st *assembly) window() {
 
 // place gives the placeholders between from and to their columns, which begin at width.
 func (st *assembly) place(from, to, width int) {
-	_ = st.each(func(e fqgw.Expr) (fqgw.Expr, error) {
-		return mapColumns(e, 0, func(c *expr.Column, depth int) fqgw.Expr {
-			if c.Level != depth || c.Index < from || c.Index >= to {
-				return c
-			}
-			d := *c
-			d.Index += width - from
-			return &d
-		}), nil
-	})
+	move := func(c *expr.Column, depth int) fqgw.Expr {
+		if c.Level != depth || c.Index < from || c.Index >= to {
+			return c
+		}
+		d := *c
+		d.Index += width - from
+		return &d
+	}
+	_ = st.each(func(e fqgw.Expr) (fqgw.Expr, error) { return mapColumns(e, 0, move), nil })
+	st.groups = mapList(st.groups, 0, move)
 }
 
 // projectSets puts the ProjectSet node below: the input's columns, then one for

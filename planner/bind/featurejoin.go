@@ -61,7 +61,7 @@ func (b *Binder) featureJoin(spine *from, ft *feature, jn joining) (*from, error
 		return nil, err
 	}
 	q := &equating{b: b, ft: ft, rel: rel, rels: slices.Concat(sides[0], sides[1]), spine: spine.rels, lat: jn.lat, keys: make([]fqgw.Expr, len(ft.keys))}
-	names, merged, err := q.conditions(jn, sides[0], sides[1])
+	names, merged, values, err := q.conditions(jn, sides[0], sides[1])
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (b *Binder) featureJoin(spine *from, ft *feature, jn joining) (*from, error
 		own := func(e fqgw.Expr) bool { return ownColumns(e, anyColumn) }
 		if own(at) || own(known) {
 			return nil, b.fail(ft.loc, fqgw.CodeFeatureNotSupported, "%q AS OF a column needs a join on every join key", ft.name).
-				WithHint("Write … LEFT JOIN %s AS OF … ON every join key is equated: %s.", ft.name, strings.Join(ft.keyName, ", "))
+				WithHint("Write … LEFT JOIN %s AS OF … ON every join key is equated: %s.", ft.viewName(), strings.Join(ft.keyName, ", "))
 		}
 		return nil, nil
 	}
@@ -84,7 +84,16 @@ func (b *Binder) featureJoin(spine *from, ft *feature, jn joining) (*from, error
 	if jn.expr == nil {
 		return f, nil
 	}
+	b.appendMerged(f, merged, values)
 	return f, b.joinAlias(jn.expr, f, names, merged)
+}
+
+// viewName is the name of the feature view or service itself.
+func (ft *feature) viewName() string {
+	if ft.view != nil {
+		return ft.view.Name
+	}
+	return ft.plain.Name
 }
 
 // names is the relation by which a feature's columns are named behind a spine.
@@ -119,17 +128,17 @@ func (q *equating) node(spine *from, at, known fqgw.Expr, jn joining) (*from, er
 		Outputs: outs, Cols: append(slices.Clone(spine.node.Columns()), cols...)}}, nil
 }
 
-// conditions reads ON or USING; names and merged describe the columns that
-// USING merges.
-func (q *equating) conditions(jn joining, left, right []*relation) (names []string, merged []relColumn, err error) {
+// conditions reads ON or USING; names, merged and values describe the columns
+// that USING merges.
+func (q *equating) conditions(jn joining, left, right []*relation) (names []string, merged []relColumn, values []fqgw.Expr, err error) {
 	if jn.expr == nil {
-		return nil, nil, nil
+		return nil, nil, nil, nil
 	}
 	on := q.b.onClause(q.rels, q.lat)
 	for _, n := range equalities(jn.expr.Quals) {
 		cond, err := q.b.condition(n, on, "JOIN/ON")
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if k, ok := cond.(*expr.Const); ok && k.Val.True() {
 			continue // ON true
@@ -139,28 +148,32 @@ func (q *equating) conditions(jn joining, left, right []*relation) (names []stri
 		}
 	}
 	if names, err = q.b.using(jn.expr, left, right); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
+	}
+	// The merged column is the spine's: the rows are the spine's, or equal in it.
+	kind := plan.LeftOuter
+	if jn.swapped {
+		kind = plan.RightOuter
 	}
 	for _, name := range names {
 		l, r, err := q.b.usingPair(jn.expr, name, left, right)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
-		cond, _, err := mergedColumn(plan.Inner, l, r)
+		cond, value, err := mergedColumn(kind, l, r)
 		if err != nil {
-			return nil, nil, q.b.at(err, location(jn.expr.Larg))
+			return nil, nil, nil, q.b.at(err, location(jn.expr.Larg))
 		}
 		own, other := r, l
 		if jn.swapped {
 			own, other = l, r
 		}
-		// The merged column is the spine's: the rows are the spine's, or equal in it.
-		merged = append(merged, relColumn{name: name, index: other.index, typ: other.typ})
+		merged, values = append(merged, relColumn{name: name, typ: value.Type()}), append(values, value)
 		if !q.take(own, &expr.Column{Index: other.index, Typ: other.typ, Name: other.name}) {
 			q.rest = append(q.rest, cond)
 		}
 	}
-	return names, merged, nil
+	return names, merged, values, nil
 }
 
 // fromWhere looks for the missing keys in WHERE, whose conditions stay there.

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/parse"
 	"github.com/fqgw/fqgw/planner/plan"
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -141,6 +140,11 @@ func paramTypes(types []fqgw.Type) string {
 	return strings.Join(out, " ")
 }
 
-var _ = pg.Parse
-var _ = expr.Op
-var _ testing.TB
+func mustExpr(t *testing.T, text string) *pg.Node {
+	t.Helper()
+	n, err := parse.Expr(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

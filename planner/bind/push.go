@@ -130,6 +130,14 @@ func scanKeys(n *plan.FeatureScan, offers []offer, taken map[int]bool) plan.Node
 	if n.Keys != nil || n.KeyArray != nil || len(keys) == 0 {
 		return n
 	}
+	for _, o := range offers {
+		if tuples := keyTuples(n, o.cond); tuples != nil {
+			taken[o.root] = true
+			c := *n
+			c.Keys = tuples
+			return &c
+		}
+	}
 	values, from := make([][]fqgw.Expr, len(keys)), make([]int, len(keys))
 	var array fqgw.Expr
 	total := 1
@@ -170,6 +178,54 @@ func scanKeys(n *plan.FeatureScan, offers []offer, taken map[int]bool) plan.Node
 		taken[i] = true
 	}
 	return &c
+}
+
+// keyTuples reads a condition that names whole entities: (k1, k2) = (…), and ORs
+// of such, which is also what (k1, k2) IN (…) is. nil when it is another.
+func keyTuples(n *plan.FeatureScan, cond fqgw.Expr) [][]fqgw.Expr {
+	switch x := cond.(type) {
+	case *expr.Logic:
+		if !x.Or {
+			break
+		}
+		var all [][]fqgw.Expr
+		for _, a := range x.Args {
+			some := keyTuples(n, a)
+			if some == nil {
+				return nil
+			}
+			all = append(all, some...)
+		}
+		return all
+	case *expr.RowTest:
+		tuple := make([]fqgw.Expr, len(n.View.Keys))
+		if x.Operator != "=" || len(x.Left) != len(tuple) {
+			break
+		}
+		for i := range x.Left {
+			own, other := x.Left[i], x.Right[i]
+			k := keyOutput(n, own)
+			if k < 0 {
+				k, other = keyOutput(n, other), own
+			}
+			if k < 0 || tuple[k] != nil {
+				return nil
+			}
+			v, ok := fixedKey(other, n.View.Keys[k].Type)
+			if !ok {
+				return nil
+			}
+			tuple[k] = v
+		}
+		return [][]fqgw.Expr{tuple}
+	case *expr.Call: // one key; in a conjunction of several the product is made
+		if len(n.View.Keys) == 1 {
+			if k, vals, _ := keyCondition(n, x); k == 0 && len(vals) == 1 {
+				return [][]fqgw.Expr{vals}
+			}
+		}
+	}
+	return nil
 }
 
 // keyCondition reads a condition on one key column of a scan; key -1 is none.

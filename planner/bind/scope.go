@@ -249,7 +249,9 @@ func (r *relation) shift(n int) {
 
 // noRelation is the error for a qualified name whose relation is not there.
 func (s *Scope) noRelation(name string) *fqgw.Error {
+	subquery := false
 	for at := s; at != nil; at = at.parent {
+		subquery = subquery || at.closed && len(at.rels) == 0
 		for _, r := range at.rels {
 			if r.name == name || r.table == name {
 				e := fqgw.Errorf(fqgw.CodeUndefinedTable, "invalid reference to FROM-clause entry for table %q", name)
@@ -257,7 +259,7 @@ func (s *Scope) noRelation(name string) *fqgw.Error {
 					return e.WithHint("Perhaps you meant to reference the table alias %q.", r.name)
 				}
 				e.Detail = "There is an entry for table \"" + name + "\", but it cannot be referenced from this part of the query."
-				if at.lateral {
+				if at.lateral && subquery {
 					e.Hint = "To reference that table, you must mark this subquery with LATERAL."
 				}
 				return e

@@ -98,7 +98,7 @@ func (b *Binder) noTable(rv *pg.RangeVar) error {
 		shown = rv.Schemaname + "." + shown
 	}
 	e := b.fail(rv.Location, fqgw.CodeUndefinedTable, "relation %q does not exist", shown)
-	if b.Catalog != nil {
+	if b.Catalog != nil && (rv.Schemaname == "" || rv.Schemaname == "public") {
 		if near := nearest(rv.Relname, b.Catalog.Names()); near != "" {
 			e.Hint = "Perhaps you meant the relation \"" + near + "\"."
 		}

@@ -190,7 +190,17 @@ func Op(op string, left, right fqgw.Expr) (fqgw.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.result(args, true, false)
+	out, err := c.apply(args, true, false)
+	if err != nil {
+		return nil, err
+	}
+	if k, ok := out.Args[0].(*Const); ok && left == nil && op == "-" && !k.Val.IsNull() {
+		// The parser makes -5 one constant; so that String reads back, -(5) is one too.
+		if v, err := out.Eval(nil, nil); err == nil {
+			return &Const{Val: v, Typ: out.typ}, nil
+		}
+	}
+	return out, nil
 }
 
 // findOp resolves an operator over one or two types.

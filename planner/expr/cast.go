@@ -23,7 +23,7 @@ func (c *Conversion) Eval(env *fqgw.Env, row []value) (value, error) {
 	return convert(v, c.Arg.Type(), c.To, c.path, c.Assigned, env)
 }
 
-func (c *Conversion) String() string { return wrap(c.Arg) + "::" + c.To.String() }
+func (c *Conversion) String() string { return wrap(c.Arg) + "::" + typeSQL(c.To) }
 
 // wrap prints e so that a suffix binds to all of it.
 func wrap(e fqgw.Expr) string {

@@ -58,6 +58,9 @@ func Common(exprs []fqgw.Expr, what string) ([]fqgw.Expr, fqgw.Type, error) {
 			continue
 		}
 		if e.Type() != fqgw.Unknown && findPath(e.Type().Base(), t, Implicit) == noPath {
+			if what == "CASE" {
+				what = "CASE/WHEN"
+			}
 			return nil, t, fqgw.Errorf("42846", "%s could not convert type %s to %s", what, typeName(e.Type()), typeName(t))
 		}
 		c, err := Cast(e, t, Implicit)

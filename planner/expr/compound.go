@@ -57,7 +57,7 @@ func arrayOf(items []fqgw.Expr, elem fqgw.Type) (fqgw.Expr, error) {
 		a.Nested, a.typ = true, elem
 	}
 	if a.typ.OID == 0 {
-		return nil, fqgw.Errorf(fqgw.CodeUndefinedObject, "could not find array type for data type %s", typeName(elem))
+		return nil, noArrayType(elem)
 	}
 	return a, nil
 }
@@ -93,7 +93,7 @@ func (a *ArrayExpr) Eval(env *fqgw.Env, row []value) (value, error) {
 }
 
 func (a *ArrayExpr) String() string {
-	return "ARRAY[" + join(a.Args, ", ") + "]::" + a.typ.String()
+	return "ARRAY[" + join(a.Args, ", ") + "]::" + typeSQL(a.typ)
 }
 
 // dims are the lengths of a list's dimensions, none when it is empty.

@@ -162,22 +162,14 @@ func (f *FirstOf) String() string { return "COALESCE(" + join(f.Args, ", ") + ")
 
 // NullIfEqual is NULLIF.
 type NullIfEqual struct {
-	Left, Right fqgw.Expr // Left uncoerced: it is the result
+	Left, Right fqgw.Expr
 	cmp         comparison
 }
 
-// NullIf is NULLIF(l, r); its type is l's.
+// NullIf is NULLIF(l, r); its type is what = takes l as.
 func NullIf(l, r fqgw.Expr) (fqgw.Expr, error) {
-	cmp, err := compareBy("=", l.Type(), r.Type())
+	cmp, l, r, err := comparePair("=", l, r)
 	if err != nil {
-		return nil, err
-	}
-	if l.Type() == fqgw.Unknown {
-		if l, err = Cast(l, cmp.left, Implicit); err != nil {
-			return nil, err
-		}
-	}
-	if r, err = Cast(r, cmp.right, Implicit); err != nil {
 		return nil, err
 	}
 	return &NullIfEqual{Left: l, Right: r, cmp: cmp}, nil
@@ -194,16 +186,7 @@ func (n *NullIfEqual) Eval(env *fqgw.Env, row []value) (value, error) {
 	if err != nil {
 		return fqgw.Null, err
 	}
-	if r.IsNull() {
-		return l, nil
-	}
-	a := l
-	if from := n.Left.Type(); from.OID != n.cmp.left.OID {
-		if a, err = Coerce(l, from, n.cmp.left, env); err != nil {
-			return fqgw.Null, err
-		}
-	}
-	same, err := n.cmp.test(env, a, r)
+	same, err := n.cmp.test(env, l, r)
 	if err != nil || same.True() {
 		return fqgw.Null, err
 	}
@@ -235,7 +218,7 @@ func extreme(args []fqgw.Expr, least bool, what string) (fqgw.Expr, error) {
 	}
 	less, err := compareBy("<", t, t)
 	if err != nil {
-		return nil, err
+		return nil, fqgw.Errorf(fqgw.CodeUndefinedFunction, "could not identify a comparison function for type %s", typeName(t))
 	}
 	return &Extreme{Least: least, Args: args, typ: t, less: less}, nil
 }

@@ -158,6 +158,21 @@ func extractPart(t fqgw.Type, of func(part) value) func(env *fqgw.Env, field, v 
 	}
 }
 
+// datePartOf is date_part, which takes a date for its midnight.
+func datePartOf(t fqgw.Type) func(env *fqgw.Env, field, v value) (value, error) {
+	if t != fqgw.Date {
+		return extractPart(t, part.float)
+	}
+	of := extractPart(fqgw.Timestamp, part.float)
+	return func(env *fqgw.Env, field, v value) (value, error) {
+		at, err := dayStart(v.Int(), fqgw.Timestamp, env)
+		if err != nil {
+			return fqgw.Null, err
+		}
+		return of(env, field, fqgw.TimestampValue(at))
+	}
+}
+
 // infinitePart: fields that grow without end are infinite, the others NULL.
 func infinitePart(unit string, t int64) part {
 	switch unit {

@@ -97,6 +97,29 @@ func lcmInt(t fqgw.Type) func(a, b int64) (int64, error) {
 	}
 }
 
+// gcdNumeric is the greatest number that both are whole multiples of.
+func gcdNumeric(a, b fqgw.Decimal) (fqgw.Decimal, error) {
+	if !a.Finite() || !b.Finite() {
+		return fqgw.DecimalNaN, nil
+	}
+	s := max(a.Scale(), b.Scale())
+	g := new(big.Int).GCD(nil, nil, a.Abs().Round(s).Coef(), b.Abs().Round(s).Coef())
+	return fqgw.NewDecimal(g, s), nil
+}
+
+func lcmNumeric(a, b fqgw.Decimal) (fqgw.Decimal, error) {
+	g, err := gcdNumeric(a, b)
+	if err != nil || !g.Finite() {
+		return g, err
+	}
+	s := g.Scale()
+	if g.IsZero() || a.IsZero() || b.IsZero() {
+		return fqgw.NewDecimal(new(big.Int), s), nil
+	}
+	x := new(big.Int).Quo(a.Abs().Round(s).Coef(), g.Coef())
+	return checkNumeric(fqgw.NewDecimal(x.Mul(x, b.Abs().Round(s).Coef()), s))
+}
+
 func divToInt(a, b fqgw.Decimal) (fqgw.Decimal, error) {
 	q, ok := a.Quo(b)
 	if !ok {
@@ -193,6 +216,7 @@ func mathFuncs() []def {
 			return fqgw.IntValue(int64(v.Numeric().TrimScale().Scale()))
 		}},
 		{"trim_scale", "numeric numeric", numericValue1(fqgw.Decimal.TrimScale)},
+		{"gcd", "numeric numeric numeric", gcdNumeric}, {"lcm", "numeric numeric numeric", lcmNumeric},
 		{"width_bucket", "float8 float8 float8 int4 int4", widthBucket},
 		{"degrees", "float8 float8", domain(func(x float64) float64 { return x / (math.Pi / 180) }, nil)},
 		{"radians", "float8 float8", domain(func(x float64) float64 { return x * (math.Pi / 180) }, nil)},

@@ -195,6 +195,31 @@ func age(zoned bool) func(env *fqgw.Env, args []value) (value, error) {
 	}
 }
 
+// overlapsFor is overlaps where an end may be an interval after its start.
+func overlapsFor(t fqgw.Type, firstSpan, secondSpan bool) func(env *fqgw.Env, args []value) (value, error) {
+	end := func(env *fqgw.Env, start, span value) (value, error) {
+		if t == fqgw.Time {
+			us := start.Int() + span.Span().Micros%usDay
+			return fqgw.TimeValue(us - floorDiv(us, usDay)*usDay), nil
+		}
+		return tsResult(addInZone(start.Int(), span.Span(), t == fqgw.Timestamptz, env))
+	}
+	return func(env *fqgw.Env, args []value) (value, error) {
+		args = append([]value(nil), args...)
+		for i, is := range []bool{firstSpan, secondSpan} {
+			if !is {
+				continue
+			}
+			v, err := end(env, args[2*i], args[2*i+1])
+			if err != nil {
+				return fqgw.Null, err
+			}
+			args[2*i+1] = v
+		}
+		return overlaps(args)
+	}
+}
+
 // overlaps is (a, b) OVERLAPS (c, d) over moments of one kind; NULLs are not handled.
 func overlaps(args []value) (value, error) {
 	s1, e1, s2, e2 := args[0], args[1], args[2], args[3]
@@ -252,10 +277,15 @@ func momentFuncs() []def {
 			flags = "|s"
 		}
 		out = append(out, def{"extract", "text " + t.PgName() + " numeric" + flags, extractPart(t, part.numeric)},
-			def{"date_part", "text " + t.PgName() + " float8" + flags, extractPart(t, part.float)})
+			def{"date_part", "text " + t.PgName() + " float8" + flags, datePartOf(t)})
 		if t != fqgw.Interval {
 			n := t.PgName()
-			out = append(out, def{"overlaps", n + " " + n + " " + n + " " + n + " bool", overlaps})
+			if t != fqgw.Date { // dates go as timestamps
+				out = append(out, def{"overlaps", n + " " + n + " " + n + " " + n + " bool", overlaps},
+					def{"overlaps", n + " interval " + n + " interval bool" + flags, overlapsFor(t, true, true)},
+					def{"overlaps", n + " " + n + " " + n + " interval bool" + flags, overlapsFor(t, false, true)},
+					def{"overlaps", n + " interval " + n + " " + n + " bool" + flags, overlapsFor(t, true, false)})
+			}
 		}
 	}
 	sig := ""

@@ -229,7 +229,7 @@ func similarTo(args []value) (value, error) {
 	esc := '\\'
 	if len(args) == 2 {
 		if runeCount(args[1].Str()) > 1 {
-			return fqgw.Null, fqgw.Errorf("22019", "invalid escape string").WithHint("Escape string must be empty or one character.")
+			return fqgw.Null, fqgw.Errorf("22025", "invalid escape string").WithHint("Escape string must be empty or one character.")
 		}
 		if esc, _ = utf8.DecodeRuneInString(args[1].Str()); args[1].Str() == "" {
 			esc = -1

@@ -129,10 +129,10 @@ func formatType(args []value) (value, error) {
 		return fqgw.TextValue("???"), nil
 	}
 	t.Mod = mod
-	if t.OID == fqgw.BPChar.OID && mod < 0 && !args[1].IsNull() {
-		return fqgw.TextValue("bpchar"), nil
+	if t == fqgw.BPChar && args[1].IsNull() {
+		return fqgw.TextValue(t.String()), nil
 	}
-	return fqgw.TextValue(t.String()), nil
+	return fqgw.TextValue(typeSQL(t)), nil
 }
 
 func pgTypeof(_ *fqgw.Env, types []fqgw.Type, _ []value) (value, error) {
@@ -182,6 +182,25 @@ func sizePretty(a value) value {
 	return fqgw.TextValue(strconv.FormatInt(n, 10) + " " + units[i])
 }
 
+// sizeBytes reads "1.5 GB".
+func sizeBytes(a value) (value, error) {
+	s := strings.TrimSpace(a.Str())
+	i := strings.IndexFunc(s, func(r rune) bool { return r != '.' && r != '-' && r != '+' && (r < '0' || r > '9') })
+	if i < 0 {
+		i = len(s)
+	}
+	n, ok := fqgw.ParseDecimal(s[:i])
+	shift, known := map[string]uint{"": 0, "bytes": 0, "b": 0, "kb": 10, "mb": 20, "gb": 30, "tb": 40, "pb": 50}[strings.ToLower(strings.TrimSpace(s[i:]))]
+	if !ok || !known || !n.Finite() {
+		return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidParameter, "invalid size: \"%s\"", a.Str())
+	}
+	v, ok := n.Mul(fqgw.DecimalFromInt(1 << shift)).Int64()
+	if !ok {
+		return fqgw.Null, outOfRange(fqgw.Int8)
+	}
+	return fqgw.IntValue(v), nil
+}
+
 func systemFuncs() []def {
 	yes, no, null := fqgw.BoolValue(true), fqgw.BoolValue(false), fqgw.Null
 	out := []def{
@@ -214,7 +233,7 @@ func systemFuncs() []def {
 		{"getdatabaseencoding", "name|s", fixed(fqgw.TextValue("UTF8"))}, {"pg_client_encoding", "name|s", fixed(fqgw.TextValue("UTF8"))},
 		{"pg_size_pretty", "int8 text", sizePretty},
 		{"pg_get_userbyid", "oid name|s", ask("pg_get_userbyid", userName)},
-		{"txid_current", "int8|v", ask("txid_current", fixed(fqgw.IntValue(1)))},
+		{"txid_current", "int8|s", ask("txid_current", fixed(fqgw.IntValue(1)))},
 		{"pg_sleep", "float8 void|v", ask("pg_sleep", unsupported("pg_sleep"))},
 		{"num_nulls", "...any int4|n", countNulls(true)}, {"num_nonnulls", "...any int4|n", countNulls(false)},
 		{"pg_collation_for", "any text|ns", fixed(fqgw.TextValue(`"default"`))},
@@ -264,14 +283,13 @@ func systemFuncs() []def {
 		{"pg_advisory_lock pg_advisory_xact_lock", "int8 void", fqgw.TextValue("")}, {"pg_advisory_unlock pg_try_advisory_lock pg_try_advisory_xact_lock", "int8 bool", yes},
 		{"pg_advisory_unlock_all", "void", fqgw.TextValue("")},
 		{"pg_notify", "text text void", fqgw.TextValue("")}, {"pg_current_xact_id", "int8", fqgw.IntValue(1)}, {"pg_export_snapshot", "text", null},
-		{"has_table_privilege has_column_privilege has_any_column_privilege has_schema_privilege has_database_privilege has_function_privilege has_sequence_privilege has_type_privilege has_language_privilege has_tablespace_privilege has_foreign_data_wrapper_privilege has_server_privilege pg_has_role", "oid text bool", yes},
-		{"has_table_privilege has_any_column_privilege has_schema_privilege has_database_privilege has_function_privilege has_sequence_privilege has_type_privilege has_language_privilege has_tablespace_privilege pg_has_role", "text text bool", yes},
-		{"has_table_privilege has_any_column_privilege has_schema_privilege has_database_privilege has_sequence_privilege has_function_privilege pg_has_role has_tablespace_privilege", "name text text bool", yes},
-		{"has_table_privilege has_any_column_privilege has_schema_privilege has_database_privilege has_sequence_privilege has_function_privilege has_tablespace_privilege has_type_privilege", "name oid text bool", yes},
-		{"has_table_privilege has_schema_privilege has_database_privilege has_function_privilege pg_has_role", "oid oid text bool", yes},
-		{"has_column_privilege", "oid text text bool", yes}, {"has_column_privilege", "oid int2 text bool", yes}, {"has_column_privilege", "text text text bool", yes},
-		{"has_column_privilege", "name oid int2 text bool", yes},
 		{"row_security_active", "oid bool", no}, {"pg_index_column_has_property", "regclass int4 text bool", no},
+		{"acldefault", "char oid _aclitem", null}, {"pg_get_statisticsobjdef_columns", "oid text", null},
+		{"pg_get_function_arg_default", "oid int4 text", null}, {"pg_column_is_updatable", "regclass int2 bool bool", no},
+		{"pg_trigger_depth", "int4", fqgw.IntValue(0)}, {"pg_jit_available", "bool", no}, {"current_query", "text", null},
+		{"pg_blocking_pids", "int4 _int4", fqgw.ArrayOf(fqgw.Int4)}, {"txid_current_if_assigned", "int8", null},
+		{"pg_partition_root", "regclass regclass", null}, {"pg_get_replica_identity_index", "regclass regclass", null},
+		{"pg_stat_get_backend_start pg_stat_get_backend_activity_start", "int4 timestamptz", null},
 		{"pg_sequence_last_value", "regclass int8", null}, {"pg_stat_get_backend_pid", "int4 int4", null},
 	} {
 		flags := "|s"

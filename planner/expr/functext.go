@@ -321,7 +321,7 @@ func chr(a value) (value, error) {
 	case n == 0:
 		return fqgw.Null, fqgw.Errorf("54000", "null character not permitted")
 	case n < 0:
-		return fqgw.Null, fqgw.Errorf("54000", "character number must be positive")
+		return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidParameter, "character number must be positive")
 	case n > utf8.MaxRune:
 		return fqgw.Null, fqgw.Errorf("54000", "requested character too large for encoding: %d", n)
 	case !utf8.ValidRune(rune(n)):
@@ -438,7 +438,7 @@ func textFuncs() []def {
 		{"rpad", "text int4 text", pad(false)}, {"rpad", "text int4 text text", pad(false)},
 		{"repeat", "text int4 text", repeatText}, {"replace", "text text text text", replaceText},
 		{"translate", "text text text text", translate}, {"reverse", "text text", reverse},
-		{"overlay", "text text int4 text", overlay}, {"overlay", "text text int4 int4 text", overlay},
+		{"overlay", "text text int4 text", overlay}, {"pg_size_bytes", "text int8", sizeBytes}, {"overlay", "text text int4 int4 text", overlay},
 		{"split_part", "text text int4 text", splitPart},
 		{"position", "text text int4", positionOf}, {"strpos", "text text int4", positionOf},
 		{"concat", "...any text|ns", concat}, {"concat_ws", "text ...any text|ns", concatWS},
@@ -457,7 +457,7 @@ func textFuncs() []def {
 		{"encode", "bytea text text", encode}, {"decode", "text text bytea", decode},
 		{"convert_from", "bytea name text", convertFrom}, {"convert_to", "text name bytea", func(a, b value) value { return fqgw.BytesValue(a.Str()) }},
 		{"textcat", "text text text", func(a, b string) string { return a + b }},
-		{"like", "text text bool", like}, {"notlike", "text text bool", not(like)},
+		{"like", "name text bool", like}, {"notlike", "name text bool", not(like)}, {"like", "text text bool", like}, {"notlike", "text text bool", not(like)},
 		{"like_escape", "text text text", func(a, b value) (value, error) {
 			s, err := likeEscape(a.Str(), b.Str())
 			return fqgw.TextValue(s), err

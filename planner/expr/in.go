@@ -17,7 +17,7 @@ type In struct {
 // InList is left IN (items…), or NOT IN. The items get a common type when they
 // have one; else each is compared by itself.
 func InList(left fqgw.Expr, items []fqgw.Expr, not bool) (fqgw.Expr, error) {
-	if _, ok := left.(*RowExpr); ok {
+	if _, ok := left.(*RowExpr); ok || len(items) == 1 {
 		return inEach(left, items, not)
 	}
 	t, _, ok := commonTypeOf(append([]fqgw.Type{left.Type()}, typesOf(items)...))
@@ -188,7 +188,11 @@ func AnyAll(op string, left, array fqgw.Expr, all bool) (fqgw.Expr, error) {
 	if left, err = Cast(left, cmp.left, Implicit); err != nil {
 		return nil, err
 	}
-	if array, err = Cast(array, cmp.right.Array(), Implicit); err != nil {
+	want := cmp.right.Array()
+	if want.OID == 0 {
+		return nil, noArrayType(cmp.right)
+	}
+	if array, err = Cast(array, want, Implicit); err != nil {
 		return nil, err
 	}
 	return &AnyOf{Operator: op, Left: left, Array: array, All: all, cmp: cmp}, nil

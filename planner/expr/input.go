@@ -1,8 +1,8 @@
 package expr
 
 import (
-	"errors"
 	"encoding/hex"
+	"errors"
 	"math"
 	"strconv"
 	"strings"

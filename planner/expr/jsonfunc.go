@@ -78,8 +78,6 @@ func concatJSONB(a, b value) (value, error) {
 	switch {
 	case x.kind == '{' && y.kind == '{':
 		n = &jsonNode{kind: '{', keys: slices.Concat(x.keys, y.keys), items: slices.Concat(x.items, y.items)}
-	case x.kind == '{' && y.kind != '[' || y.kind == '{' && x.kind != '[':
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidParameter, "invalid concatenation of jsonb objects")
 	default:
 		n = &jsonNode{kind: '['}
 		for _, part := range []*jsonNode{x, y} {
@@ -151,7 +149,7 @@ func appendAsJSON(b []byte, v value, t fqgw.Type, env *fqgw.Env) []byte {
 	case fqgw.KindBool:
 		return strconv.AppendBool(b, v.Bool())
 	case fqgw.KindInt:
-		if !isReg(t) {
+		if !isOIDLike(t) {
 			return strconv.AppendInt(b, v.Int(), 10)
 		}
 	case fqgw.KindFloat, fqgw.KindNumeric:
@@ -386,10 +384,10 @@ func jsonEach(jsonb, text bool) setRun {
 func jsonFuncs() []def {
 	return []def{
 		{"to_json", "anyelement json|s", toJSON}, {"to_jsonb", "anyelement jsonb|s", toJSONB},
-		{"row_to_json", "record json|s", toJSON}, {"array_to_json", "anyarray json|s", toJSON},
+		{"row_to_json", "record json|s", toJSON}, {"row_to_json", "record bool json|s", toJSON}, {"array_to_json", "anyarray bool json|s", toJSON}, {"array_to_json", "anyarray json|s", toJSON},
 		{"json_build_object", "...any json|ns", buildObject}, {"jsonb_build_object", "...any jsonb|ns", asJSONB(buildObject)},
 		{"json_build_array", "...any json|ns", buildArray}, {"jsonb_build_array", "...any jsonb|ns", asJSONB(buildArray)},
-		{"json_build_object", "json", func([]value) (value, error) { return fqgw.TextValue("{}"), nil }},
+		{"json_build_object", "json|s", func([]value) (value, error) { return fqgw.TextValue("{}"), nil }},
 		{"jsonb_build_object", "jsonb", func([]value) (value, error) { return fqgw.TextValue("{}"), nil }},
 		{"json_build_array", "json", func([]value) (value, error) { return fqgw.TextValue("[]"), nil }},
 		{"jsonb_build_array", "jsonb", func([]value) (value, error) { return fqgw.TextValue("[]"), nil }},

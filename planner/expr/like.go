@@ -101,7 +101,7 @@ func errLikeEscape() error {
 // likeEscape rewrites a pattern with another escape character to backslashes.
 func likeEscape(pattern, esc string) (string, error) {
 	if utf8.RuneCountInString(esc) > 1 {
-		return "", fqgw.Errorf("22019", "invalid escape string").WithHint("Escape string must be empty or one character.")
+		return "", fqgw.Errorf("22025", "invalid escape string").WithHint("Escape string must be empty or one character.")
 	}
 	if esc == `\` {
 		return pattern, nil

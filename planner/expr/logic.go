@@ -245,11 +245,22 @@ type Distinct struct {
 
 // IsDistinct is l IS DISTINCT FROM r, or with not l IS NOT DISTINCT FROM r.
 func IsDistinct(l, r fqgw.Expr, not bool) (fqgw.Expr, error) {
+	if isNullLiteral(r) {
+		return IsNull(l, !not)
+	}
+	if isNullLiteral(l) {
+		return IsNull(r, !not)
+	}
 	cmp, l, r, err := comparePair("=", l, r)
 	if err != nil {
 		return nil, err
 	}
 	return &Distinct{Left: l, Right: r, Not: not, cmp: cmp}, nil
+}
+
+func isNullLiteral(e fqgw.Expr) bool {
+	c, ok := e.(*Const)
+	return ok && c.Val.IsNull() && c.Typ == fqgw.Unknown
 }
 
 // comparePair resolves op and coerces both sides.

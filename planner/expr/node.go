@@ -55,7 +55,7 @@ func (c *Const) String() string {
 		if c.Typ == fqgw.Unknown {
 			return "NULL"
 		}
-		return "NULL::" + c.Typ.String()
+		return "NULL::" + typeSQL(c.Typ)
 	}
 	switch {
 	case c.Typ == fqgw.Unknown:
@@ -71,7 +71,7 @@ func (c *Const) String() string {
 			return d.String()
 		}
 	}
-	return quoteSQL(Text(c.Val, c.Typ, nil)) + "::" + c.Typ.String()
+	return quoteSQL(Text(c.Val, c.Typ, nil)) + "::" + typeSQL(c.Typ)
 }
 
 // Param is the parameter $Index, counted from 1. One *Param stands for all its

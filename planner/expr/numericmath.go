@@ -217,10 +217,10 @@ func logNumeric(b, x fqgw.Decimal) (fqgw.Decimal, error) {
 	}
 	scale := displayScale(minSigDigits-(lnWeight(x)-lnWeight(b)), b, x)
 	prec := bitsFor(int(scale) + 40 + int(x.Scale()) + int(b.Scale()))
-	den := lnBig(toBig(b, prec), prec)
-	if den.Sign() == 0 {
+	if b.Cmp(fqgw.DecimalFromInt(1)) == 0 {
 		return x, divisionByZero()
 	}
+	den := lnBig(toBig(b, prec), prec)
 	return fromBig(new(big.Float).SetPrec(prec).Quo(lnBig(toBig(x, prec), prec), den), scale), nil
 }
 

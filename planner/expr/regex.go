@@ -73,6 +73,8 @@ func regexProblem(msg string) string {
 		return "parentheses () not balanced"
 	case strings.Contains(msg, "missing closing ]"):
 		return "brackets [] not balanced"
+	case strings.Contains(msg, "repeat count"):
+		return "invalid repetition count(s)"
 	case strings.Contains(msg, "repetition"), strings.Contains(msg, "repeat"):
 		return "quantifier operand invalid"
 	case strings.Contains(msg, "escape"):

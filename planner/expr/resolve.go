@@ -144,10 +144,10 @@ func polymorphic(types, declared []fqgw.Type) (p polyTypes, ok bool) {
 			}
 			compat = append(compat, t)
 		case anyCompatArray:
-			if t == fqgw.Unknown {
-				continue
-			}
 			e := t.Elem().Base()
+			if t == fqgw.Unknown {
+				e = t
+			}
 			if e.OID == 0 {
 				return p, false
 			}
@@ -182,10 +182,17 @@ func (p polyTypes) concrete(d fqgw.Type) (fqgw.Type, error) {
 	case anyCompatArray:
 		t = p.compat.Array()
 	}
+	if t.OID == 0 && p.compat.OID != 0 && d == anyCompatArray {
+		return t, noArrayType(p.compat)
+	}
 	if t.OID == 0 {
 		return t, fqgw.Errorf(fqgw.CodeDatatypeMismatch, "could not determine polymorphic type because input has type unknown")
 	}
 	return t, nil
+}
+
+func noArrayType(t fqgw.Type) error {
+	return fqgw.Errorf(fqgw.CodeUndefinedObject, "could not find array type for data type %s", typeName(t))
 }
 
 // selectCandidate is PostgreSQL's func_select_candidate: what is left of several
@@ -325,13 +332,8 @@ func (c candidate) apply(args []fqgw.Expr, op, spread bool) (*Call, error) {
 	out := make([]fqgw.Expr, len(args))
 	for i, a := range args {
 		if c.args[i] == anyType {
-			// PostgreSQL passes an unknown literal as text in the end.
-			if a.Type() == fqgw.Unknown {
-				e, err := Cast(a, fqgw.Text, Implicit)
-				if err != nil {
-					return nil, err
-				}
-				a = e
+			if p, ok := a.(*Param); ok && p.Typ == fqgw.Unknown {
+				p.Typ = fqgw.Text
 			}
 			out[i] = a
 			continue

@@ -32,6 +32,8 @@ func setFuncs() map[string][]setFunc {
 		"pg_options_to_table":       {{sig: "_text record", columns: "option_name text option_value text", run: optionsToTable}},
 		"pg_get_keywords":           {{sig: "record", columns: "word text catcode char barelabel bool catdesc text baredesc text", run: keywordRows}},
 		"_pg_expandarray":           {{sig: "anyarray record", columns: "x elem n int4", run: expandArray}},
+		"pg_partition_ancestors":    {{sig: "regclass regclass", columns: "relid regclass", run: func(_ *fqgw.Env, _ []fqgw.Type, args []value) (setRows, error) { return columnOf(args), nil }}},
+		"pg_listening_channels":     {{sig: "text", run: noRows}},
 		"aclexplode":                {{sig: "_aclitem record", columns: "grantor oid grantee oid privilege_type text is_grantable bool", run: noRows}},
 	}
 }

@@ -144,7 +144,7 @@ func (s *spanSum) words(text string, fields int32) bool {
 	for i := 0; i < len(tokens); i++ {
 		t := tokens[i]
 		c := t[len(t)-1]
-		if !isDigit(c) && c != '.' {
+		if !isDigit(c) && c != '.' && c != ':' {
 			return false
 		}
 		neg := t[0] == '-'
@@ -219,6 +219,8 @@ func defaultUnit(fields int32) string {
 	return "s"
 }
 
+func shortUnit(w string) bool { return len(w) == 1 || w == "mon" || w == "dec" }
+
 // spanTokens splits into numbers (signed, with : . -) and words.
 func spanTokens(s string) (out []string, ok bool) {
 	for i := 0; i < len(s); {
@@ -230,6 +232,10 @@ func spanTokens(s string) (out []string, ok bool) {
 		case isAlpha(c):
 			for i < len(s) && isAlpha(s[i]) {
 				i++
+			}
+			// A word that runs into a number ends there only when it is a letter or so.
+			if i < len(s) && !isSpace(s[i]) && s[i] != ',' && !(isDigit(s[i]) && shortUnit(s[start:i])) {
+				return nil, false
 			}
 			out = append(out, s[start:i])
 			continue

@@ -265,6 +265,12 @@ func (r *sqlReader) wordOperator(left fqgw.Expr, min int) (fqgw.Expr, bool) {
 		if not {
 			op = "!" + op
 		}
+		if r.word("any") {
+			r.need("(")
+			e := must(AnyAll(op, left, r.expr(0), false))
+			r.need(")")
+			return e, true
+		}
 		right := r.expr(precIn)
 		if r.word("escape") {
 			right = must(Func("like_escape", []fqgw.Expr{right, r.expr(precIn)}))
@@ -312,6 +318,10 @@ func (r *sqlReader) prefix() fqgw.Expr {
 		e = r.expr(0)
 		r.need(")")
 	case t.kind == 'o' && (t.text == "-" || t.text == "+"):
+		if n := r.peek(); t.text == "-" && n.kind == 'n' && (r.at+1 == len(r.tokens) || r.tokens[r.at+1].text != "::") {
+			r.next()
+			return numberLiteral("-" + n.text)
+		}
 		return must(Op(t.text, nil, r.expr(precUnary)))
 	case t.kind == 'o' && strings.Trim(t.text, "~!@#%^&|/") == "":
 		return must(Op(t.text, nil, r.expr(precOther)))
@@ -445,6 +455,8 @@ func (r *sqlReader) call(name string) fqgw.Expr {
 		}
 	}
 	switch name {
+	case "trim":
+		name = "btrim"
 	case "coalesce":
 		return must(Coalesce(args))
 	case "nullif":
@@ -509,6 +521,11 @@ func (r *sqlReader) typ() fqgw.Type {
 			}
 			mods = append(mods, n)
 			r.op(",")
+		}
+	}
+	if name == "interval" {
+		for r.peek().text == "to" || len(r.peek().text) > 2 && spanUnits[r.peek().text] != "" {
+			name += " " + r.next().text
 		}
 	}
 	if r.word("with", "time", "zone") {

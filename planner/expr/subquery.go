@@ -48,6 +48,13 @@ func newRowComparison(op string, l, r []fqgw.Type) (rowComparison, error) {
 	rc := rowComparison{op: op}
 	strict := map[string]string{"<": "<", "<=": "<", ">": ">", ">=": ">"}[op]
 	if strict == "" && op != "=" && op != "<>" {
+		c, err := findOp(op, []fqgw.Type{l[0], r[0]})
+		if err != nil {
+			return rc, err
+		}
+		if c.over.result != fqgw.Bool {
+			return rc, fqgw.Errorf(fqgw.CodeDatatypeMismatch, "row comparison operator must yield type boolean, not type %s", typeName(c.over.result))
+		}
 		return rc, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "could not determine interpretation of row comparison operator %s", op).
 			WithHint("Row comparison operators must be associated with btree operator families.")
 	}
@@ -175,7 +182,7 @@ func NewSubquery(kind SubqueryKind, plan any, columns []fqgw.Type, op string, le
 				s.typ = s.typ.Array()
 			}
 			if s.typ.OID == 0 {
-				return nil, fqgw.Errorf(fqgw.CodeUndefinedObject, "could not find array type for data type %s", typeName(columns[0]))
+				return nil, noArrayType(columns[0])
 			}
 		}
 	case AnySubquery, AllSubquery, RowSubquery:

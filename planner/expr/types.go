@@ -98,6 +98,33 @@ func isReg(t fqgw.Type) bool {
 // isOIDLike: unsigned 32-bit numbers.
 func isOIDLike(t fqgw.Type) bool { return t.OID == fqgw.OID.OID || isReg(t) }
 
+// typeSQL is the spelling of a type with its modifier, to be read back; as
+// format_type prints it, but for character without a length.
+func typeSQL(t fqgw.Type) string {
+	switch {
+	case t.IsArray() && t.Mod >= 0 || t.IsArray() && t.Elem().OID == fqgw.BPChar.OID:
+		return typeSQL(t.Elem()) + "[]"
+	case t == fqgw.BPChar:
+		return "bpchar"
+	case t.OID == fqgw.Time.OID && t.Mod >= 0:
+		return "time(" + itoa(int(t.Mod)) + ") without time zone"
+	case t.OID == fqgw.Interval.OID && t.Mod >= 0:
+		out := "interval" + spanFieldNames[spanFields(t.Mod)]
+		if p := t.Mod & 0xffff; p < 6 {
+			out += "(" + itoa(int(p)) + ")"
+		}
+		return out
+	}
+	return t.String()
+}
+
+var spanFieldNames = map[int32]string{
+	fieldYear: " year", fieldMonth: " month", fieldDay: " day", fieldHour: " hour", fieldMinute: " minute", fieldSecond: " second",
+	fieldYear | fieldMonth: " year to month", fieldDay | fieldHour: " day to hour", fieldDay | fieldHour | fieldMinute: " day to minute",
+	fieldDay | fieldHour | fieldMinute | fieldSecond: " day to second", fieldHour | fieldMinute: " hour to minute",
+	fieldHour | fieldMinute | fieldSecond: " hour to second", fieldMinute | fieldSecond: " minute to second",
+}
+
 func typesOf(exprs []fqgw.Expr) []fqgw.Type {
 	out := make([]fqgw.Type, len(exprs))
 	for i, e := range exprs {

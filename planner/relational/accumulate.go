@@ -8,32 +8,27 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
-	"github.com/fqgw/fqgw/planner/plan"
 )
 
 // accumulator is an aggregate function of plain queries (PostgreSQL's; the
-// aggregates of features are stream/window's).
+// aggregates of features are stream/window's). args are only valid during add.
 type accumulator interface {
 	add(args []fqgw.Value) error
-	result(b *builder, c *plan.AggCall) (fqgw.Value, error)
+	result(env *fqgw.Env, c *aggCall) (fqgw.Value, error)
 }
 
-func sortHeld(held [][]fqgw.Value, n int, by []plan.SortKey) {
-	slices.SortStableFunc(held, func(x, y []fqgw.Value) int { return compareKeys(by, x[n:], y[n:]) })
-}
-
-func newAccumulator(c *plan.AggCall) (accumulator, error) {
+func newAccumulator(c *aggCall) (accumulator, error) {
 	kind := fqgw.KindNull
-	if len(c.Args) > 0 {
-		kind = c.Args[0].Type().Kind()
+	if len(c.types) > 0 {
+		kind = c.types[0].Kind()
 	}
 	switch c.Func {
 	case "count":
-		return &count{star: c.Star}, nil
+		return &counter{star: c.Star}, nil
 	case "sum", "avg":
 		switch kind {
 		case fqgw.KindFloat:
-			return &floatSum{}, nil
+			return &floatSum{single: c.Func == "sum" && c.types[0].OID == fqgw.Float4.OID}, nil
 		case fqgw.KindInterval:
 			return &spanSum{}, nil
 		}
@@ -43,42 +38,49 @@ func newAccumulator(c *plan.AggCall) (accumulator, error) {
 			return &floatMoments{}, nil
 		}
 		return &exactMoments{}, nil
+	case "corr", "covar_pop", "covar_samp", "regr_avgx", "regr_avgy", "regr_count", "regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy":
+		return &regression{}, nil
 	case "min":
 		return &extreme{want: -1}, nil
 	case "max":
 		return &extreme{want: 1}, nil
 	case "bool_and", "every":
-		return &boolean{all: true}, nil
+		return &logical{all: true}, nil
 	case "bool_or":
-		return &boolean{}, nil
+		return &logical{}, nil
+	case "bit_and", "bit_or", "bit_xor":
+		return &bitwise{op: c.Func[4]}, nil
 	case "array_agg":
-		return &list{}, nil
+		return &list{nested: c.types[0].IsArray()}, nil
 	case "string_agg":
 		return &joined{}, nil
+	case "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg":
+		return &document{}, nil
 	case "percentile_cont", "percentile_disc", "mode":
-		return &ordered{}, nil
+		return &orderedSet{}, nil
 	}
 	return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "aggregate function %s is not supported", c.Func)
 }
 
-type count struct {
+type counter struct {
 	star bool
 	n    int64
 }
 
-func (c *count) add(args []fqgw.Value) error {
+func (c *counter) add(args []fqgw.Value) error {
 	if c.star || !args[0].IsNull() {
 		c.n++
 	}
 	return nil
 }
-func (c *count) result(*builder, *plan.AggCall) (fqgw.Value, error) { return fqgw.IntValue(c.n), nil }
+func (c *counter) result(*fqgw.Env, *aggCall) (fqgw.Value, error) { return fqgw.IntValue(c.n), nil }
 
 // exactSum is sum and avg of integers and numerics.
 type exactSum struct {
-	n    int64
-	ints big.Int
-	dec  fqgw.Decimal
+	n     int64
+	small int64    // integers, until they overflow into large
+	large *big.Int // nil: none
+	dec   fqgw.Decimal
 }
 
 func (s *exactSum) add(args []fqgw.Value) error {
@@ -86,7 +88,13 @@ func (s *exactSum) add(args []fqgw.Value) error {
 	case fqgw.KindNull:
 		return nil
 	case fqgw.KindInt:
-		s.ints.Add(&s.ints, big.NewInt(v.Int()))
+		i := v.Int()
+		sum := s.small + i
+		if (i > 0) != (sum > s.small) && i != 0 {
+			s.spill()
+			sum = i
+		}
+		s.small = sum
 	default:
 		s.dec = s.dec.Add(v.Numeric())
 	}
@@ -94,134 +102,73 @@ func (s *exactSum) add(args []fqgw.Value) error {
 	return nil
 }
 
-func (s *exactSum) total() fqgw.Decimal {
-	return s.dec.Add(fqgw.NewDecimal(new(big.Int).Set(&s.ints), 0))
+func (s *exactSum) spill() {
+	if s.large == nil {
+		s.large = new(big.Int)
+	}
+	s.large.Add(s.large, big.NewInt(s.small))
+	s.small = 0
 }
 
-func (s *exactSum) result(_ *builder, c *plan.AggCall) (fqgw.Value, error) {
+func (s *exactSum) ints() *big.Int {
+	t := big.NewInt(s.small)
+	if s.large != nil {
+		t.Add(t, s.large)
+	}
+	return t
+}
+
+func (s *exactSum) result(_ *fqgw.Env, c *aggCall) (fqgw.Value, error) {
 	if s.n == 0 {
 		return fqgw.Null, nil
 	}
-	if c.Func == "avg" {
-		q, _ := s.total().Quo(fqgw.DecimalFromInt(s.n))
-		return fqgw.NumericValue(q), nil
-	}
-	if c.Type.Kind() == fqgw.KindInt {
-		if !s.ints.IsInt64() {
+	ints := s.ints()
+	if c.Func == "sum" && c.Type.Kind() == fqgw.KindInt {
+		if !ints.IsInt64() {
 			return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "bigint out of range")
 		}
-		return fqgw.IntValue(s.ints.Int64()), nil
+		return fqgw.IntValue(ints.Int64()), nil
 	}
-	return fqgw.NumericValue(s.total()), nil
+	total := s.dec.Add(fqgw.NewDecimal(ints, 0))
+	if c.Func == "avg" {
+		total, _ = total.Quo(fqgw.DecimalFromInt(s.n))
+	}
+	return fqgw.NumericValue(total), nil
 }
 
-// floatSum adds in the order of the input, as PostgreSQL does.
+// floatSum adds in the order of the input, as PostgreSQL does; sum(real) in real.
 type floatSum struct {
-	n   int64
-	sum float64
+	single bool
+	n      int64
+	sum    float64
 }
 
 func (s *floatSum) add(args []fqgw.Value) error {
-	if !args[0].IsNull() {
-		s.n++
-		s.sum += args[0].Float()
+	if args[0].IsNull() {
+		return nil
 	}
+	x := args[0].Float()
+	sum := s.sum + x
+	if s.single {
+		sum = float64(float32(sum))
+	}
+	if math.IsInf(sum, 0) && !math.IsInf(s.sum, 0) && !math.IsInf(x, 0) {
+		return overflow()
+	}
+	s.n, s.sum = s.n+1, sum
 	return nil
 }
 
-func (s *floatSum) result(_ *builder, c *plan.AggCall) (fqgw.Value, error) {
+func overflow() error { return fqgw.Errorf(fqgw.CodeOutOfRange, "value out of range: overflow") }
+
+func (s *floatSum) result(_ *fqgw.Env, c *aggCall) (fqgw.Value, error) {
 	switch {
 	case s.n == 0:
 		return fqgw.Null, nil
 	case c.Func == "avg":
 		return fqgw.FloatValue(s.sum / float64(s.n)), nil
-	case c.Type.Base() == fqgw.Float4:
-		return fqgw.FloatValue(float64(float32(s.sum))), nil
 	}
 	return fqgw.FloatValue(s.sum), nil
-}
-
-// floatMoments follows Youngs and Cramer, as PostgreSQL does.
-type floatMoments struct {
-	n        int64
-	sum, sxx float64
-}
-
-func (m *floatMoments) add(args []fqgw.Value) error {
-	if args[0].IsNull() {
-		return nil
-	}
-	x := args[0].Float()
-	m.n++
-	m.sum += x
-	if m.n > 1 {
-		t := x*float64(m.n) - m.sum
-		m.sxx += t * t / (float64(m.n) * float64(m.n-1))
-	} else if math.IsInf(x, 0) || math.IsNaN(x) {
-		m.sxx = math.NaN()
-	}
-	return nil
-}
-
-func (m *floatMoments) result(_ *builder, c *plan.AggCall) (fqgw.Value, error) {
-	pop := strings.HasSuffix(c.Func, "_pop")
-	d := float64(m.n - 1)
-	if pop {
-		d = float64(m.n)
-	}
-	if m.n == 0 || d <= 0 {
-		return fqgw.Null, nil
-	}
-	v := m.sxx / d
-	if strings.HasPrefix(c.Func, "stddev") {
-		v = math.Sqrt(v)
-	}
-	return fqgw.FloatValue(v), nil
-}
-
-// exactMoments is variance and deviation of integers and numerics.
-type exactMoments struct {
-	n         int64
-	sum, sum2 fqgw.Decimal
-}
-
-func (m *exactMoments) add(args []fqgw.Value) error {
-	var d fqgw.Decimal
-	switch v := args[0]; v.Kind() {
-	case fqgw.KindNull:
-		return nil
-	case fqgw.KindInt:
-		d = fqgw.DecimalFromInt(v.Int())
-	default:
-		d = v.Numeric()
-	}
-	m.n++
-	m.sum, m.sum2 = m.sum.Add(d), m.sum2.Add(d.Mul(d))
-	return nil
-}
-
-func (m *exactMoments) result(b *builder, c *plan.AggCall) (fqgw.Value, error) {
-	n := fqgw.DecimalFromInt(m.n)
-	d := fqgw.DecimalFromInt(m.n - 1)
-	if strings.HasSuffix(c.Func, "_pop") {
-		d = n
-	}
-	if m.n == 0 || d.Sign() <= 0 {
-		return fqgw.Null, nil
-	}
-	top := n.Mul(m.sum2).Sub(m.sum.Mul(m.sum))
-	if top.Sign() <= 0 && top.Finite() {
-		return fqgw.NumericValue(fqgw.Decimal{}), nil
-	}
-	v, _ := top.Quo(n.Mul(d))
-	if !strings.HasPrefix(c.Func, "stddev") {
-		return fqgw.NumericValue(v), nil
-	}
-	root, err := expr.Func("sqrt", []fqgw.Expr{&expr.Const{Val: fqgw.NumericValue(v), Typ: fqgw.Numeric}})
-	if err != nil {
-		return fqgw.Null, err
-	}
-	return root.Eval(b.env, nil)
 }
 
 type spanSum struct {
@@ -230,15 +177,21 @@ type spanSum struct {
 }
 
 func (s *spanSum) add(args []fqgw.Value) error {
-	if !args[0].IsNull() {
-		x := args[0].Span()
-		s.n++
-		s.span.Months, s.span.Days, s.span.Micros = s.span.Months+x.Months, s.span.Days+x.Days, s.span.Micros+x.Micros
+	if args[0].IsNull() {
+		return nil
 	}
+	x := args[0].Span()
+	s.n++
+	months, days := int64(s.span.Months)+int64(x.Months), int64(s.span.Days)+int64(x.Days)
+	micros := s.span.Micros + x.Micros
+	if months != int64(int32(months)) || days != int64(int32(days)) || (x.Micros > 0) != (micros > s.span.Micros) && x.Micros != 0 {
+		return fqgw.Errorf(fqgw.CodeDatetimeOverflow, "interval out of range")
+	}
+	s.span = fqgw.Span{Months: int32(months), Days: int32(days), Micros: micros}
 	return nil
 }
 
-func (s *spanSum) result(b *builder, c *plan.AggCall) (fqgw.Value, error) {
+func (s *spanSum) result(env *fqgw.Env, c *aggCall) (fqgw.Value, error) {
 	if s.n == 0 {
 		return fqgw.Null, nil
 	}
@@ -246,11 +199,16 @@ func (s *spanSum) result(b *builder, c *plan.AggCall) (fqgw.Value, error) {
 	if c.Func == "sum" {
 		return sum, nil
 	}
-	avg, err := expr.Op("/", &expr.Const{Val: sum, Typ: fqgw.Interval}, &expr.Const{Val: fqgw.FloatValue(float64(s.n)), Typ: fqgw.Float8})
+	return operate(env, "/", sum, fqgw.Interval, fqgw.FloatValue(float64(s.n)), fqgw.Float8)
+}
+
+// operate applies an operator of planner/expr to two values.
+func operate(env *fqgw.Env, op string, l fqgw.Value, lt fqgw.Type, r fqgw.Value, rt fqgw.Type) (fqgw.Value, error) {
+	x, err := expr.Op(op, &expr.Const{Val: l, Typ: lt}, &expr.Const{Val: r, Typ: rt})
 	if err != nil {
 		return fqgw.Null, err
 	}
-	return avg.Eval(b.env, nil)
+	return x.Eval(env, nil)
 }
 
 type extreme struct {
@@ -264,29 +222,86 @@ func (e *extreme) add(args []fqgw.Value) error {
 	}
 	return nil
 }
-func (e *extreme) result(*builder, *plan.AggCall) (fqgw.Value, error) { return e.best, nil }
+func (e *extreme) result(*fqgw.Env, *aggCall) (fqgw.Value, error) { return e.best, nil }
 
-type boolean struct {
+type logical struct {
 	all bool
 	v   fqgw.Value
 }
 
-func (a *boolean) add(args []fqgw.Value) error {
+func (a *logical) add(args []fqgw.Value) error {
 	if v := args[0]; !v.IsNull() && (a.v.IsNull() || v.Bool() != a.all) {
 		a.v = v
 	}
 	return nil
 }
-func (a *boolean) result(*builder, *plan.AggCall) (fqgw.Value, error) { return a.v, nil }
+func (a *logical) result(*fqgw.Env, *aggCall) (fqgw.Value, error) { return a.v, nil }
 
-type list struct{ items []fqgw.Value }
+type bitwise struct {
+	op byte // the first letter of and, or, xor
+	v  fqgw.Value
+}
 
-func (l *list) add(args []fqgw.Value) error { l.items = append(l.items, args[0]); return nil }
-func (l *list) result(_ *builder, c *plan.AggCall) (fqgw.Value, error) {
-	if l.items == nil {
+func (a *bitwise) add(args []fqgw.Value) error {
+	v := args[0]
+	switch {
+	case v.IsNull():
+	case a.v.IsNull():
+		a.v = v
+	case a.op == 'a':
+		a.v = fqgw.IntValue(a.v.Int() & v.Int())
+	case a.op == 'o':
+		a.v = fqgw.IntValue(a.v.Int() | v.Int())
+	default:
+		a.v = fqgw.IntValue(a.v.Int() ^ v.Int())
+	}
+	return nil
+}
+func (a *bitwise) result(*fqgw.Env, *aggCall) (fqgw.Value, error) { return a.v, nil }
+
+// list is array_agg; of arrays it makes one with a dimension more.
+type list struct {
+	nested bool
+	begun  bool
+	items  []fqgw.Value
+	dims   []int // of the arrays
+	n      int
+}
+
+func (l *list) add(args []fqgw.Value) error {
+	v := args[0]
+	if !l.nested {
+		l.items, l.begun = append(l.items, v), true
+		return nil
+	}
+	if v.IsNull() {
+		return fqgw.Errorf("22004", "cannot accumulate null arrays")
+	}
+	a := v.List()
+	dims := a.Dims
+	if dims == nil {
+		dims = []int{len(a.Items)}
+	}
+	switch {
+	case len(a.Items) == 0:
+		return fqgw.Errorf("2202E", "cannot accumulate empty arrays")
+	case l.begun && !slices.Equal(dims, l.dims):
+		return fqgw.Errorf("2202E", "cannot accumulate arrays of different dimensionality")
+	}
+	l.begun, l.dims, l.items = true, dims, append(l.items, a.Items...)
+	l.n++
+	return nil
+}
+
+func (l *list) result(_ *fqgw.Env, c *aggCall) (fqgw.Value, error) {
+	if !l.begun {
 		return fqgw.Null, nil
 	}
-	return fqgw.ArrayOf(c.Type.Elem(), l.items...), nil
+	out := &fqgw.List{Elem: c.Type.Elem(), Items: l.items[:len(l.items):len(l.items)]}
+	if l.nested {
+		out.Dims = append([]int{l.n}, l.dims...)
+	}
+	return fqgw.ListValue(out), nil
 }
 
 type joined struct {
@@ -306,7 +321,7 @@ func (j *joined) add(args []fqgw.Value) error {
 	return nil
 }
 
-func (j *joined) result(_ *builder, c *plan.AggCall) (fqgw.Value, error) {
+func (j *joined) result(_ *fqgw.Env, c *aggCall) (fqgw.Value, error) {
 	switch {
 	case !j.begun:
 		return fqgw.Null, nil
@@ -316,48 +331,43 @@ func (j *joined) result(_ *builder, c *plan.AggCall) (fqgw.Value, error) {
 	return fqgw.TextValue(j.b.String()), nil
 }
 
-// ordered is percentile_cont, percentile_disc and mode: WITHIN GROUP (ORDER BY
-// x) gives its values in order.
-type ordered struct{ items []fqgw.Value }
+// document is json_agg, jsonb_agg and those of objects.
+type document struct {
+	rows [][]fqgw.Value
+}
 
-func (o *ordered) add(args []fqgw.Value) error {
-	if !args[0].IsNull() {
-		o.items = append(o.items, args[0])
+func (d *document) add(args []fqgw.Value) error {
+	if len(args) == 2 && args[0].IsNull() {
+		return fqgw.Errorf(fqgw.CodeInvalidParameter, "field name must not be null")
 	}
+	d.rows = append(d.rows, slices.Clone(args))
 	return nil
 }
 
-func (o *ordered) result(b *builder, c *plan.AggCall) (fqgw.Value, error) {
-	n := len(o.items)
-	if c.Func == "mode" {
-		best, most := fqgw.Null, 0
-		for i := 0; i < n; {
-			j := i
-			for j < n && fqgw.Compare(o.items[i], o.items[j]) == 0 {
-				j++
-			}
-			if j-i > most {
-				best, most = o.items[i], j-i
-			}
-			i = j
+func (d *document) result(env *fqgw.Env, c *aggCall) (fqgw.Value, error) {
+	if d.rows == nil {
+		return fqgw.Null, nil
+	}
+	var b strings.Builder
+	open, sep, end := "[", ", ", "]"
+	if len(c.types) == 2 {
+		open, end = "{ ", " }"
+	} else if k := c.types[0].Kind(); k == fqgw.KindArray || k == fqgw.KindRecord {
+		sep = ", \n "
+	}
+	b.WriteString(open)
+	for i, row := range d.rows {
+		if i > 0 {
+			b.WriteString(sep)
 		}
-		return best, nil
+		if len(row) == 2 {
+			b.WriteString(expr.ToJSON(fqgw.TextValue(expr.Text(row[0], c.types[0], env)), fqgw.Text, env) + " : ")
+		}
+		b.WriteString(expr.ToJSON(row[len(row)-1], c.types[len(row)-1], env))
 	}
-	q, err := c.Direct[0].Eval(b.env, nil)
-	if err != nil || q.IsNull() || n == 0 {
-		return fqgw.Null, err
+	b.WriteString(end)
+	if c.Type.OID == fqgw.JSONB.OID {
+		return expr.Parse(b.String(), fqgw.JSONB, env)
 	}
-	f := q.Float()
-	if f < 0 || f > 1 || math.IsNaN(f) {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "percentile value %g is not between 0 and 1", f)
-	}
-	if c.Func == "percentile_disc" {
-		return o.items[max(int(math.Ceil(f*float64(n)))-1, 0)], nil
-	}
-	pos := f * float64(n-1)
-	lo, hi := o.items[int(math.Floor(pos))], o.items[int(math.Ceil(pos))]
-	if lo.Kind() != fqgw.KindFloat {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "percentile_cont of %s is not supported", c.Type)
-	}
-	return fqgw.FloatValue(lo.Float() + (pos-math.Floor(pos))*(hi.Float()-lo.Float())), nil
+	return fqgw.TextValue(b.String()), nil
 }

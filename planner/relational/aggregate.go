@@ -2,35 +2,59 @@ package relational
 
 import (
 	"io"
+	"slices"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
+// grouping is an Aggregate as it is run.
+type grouping struct {
+	groups []fqgw.Expr
+	types  []fqgw.Type
+	sets   [][]int
+	calls  []*aggCall
+}
+
+func (b *builder) grouping(n *plan.Aggregate) *grouping {
+	g := &grouping{groups: b.finals(n.Groups), sets: n.Sets}
+	all := make([]int, len(n.Groups))
+	for i, x := range n.Groups {
+		all[i] = i
+		g.types = append(g.types, x.Type())
+	}
+	if g.sets == nil {
+		g.sets = [][]int{all}
+	}
+	for i := range n.Aggs {
+		g.calls = append(g.calls, b.aggCall(&n.Aggs[i]))
+	}
+	return g
+}
+
 // group is one group's aggregates while its rows come.
 type group struct {
-	keys   []fqgw.Value
+	row    []fqgw.Value // the keys, then room for the results
 	states []*aggregation
 }
 
-// aggregate groups by the keys' values, compared and not just hashed, in the
-// order in which groups are first seen.
-func (b *builder) aggregate(in fqgw.Rows, n *plan.Aggregate) (fqgw.Rows, error) {
+// groupSet is the groups of one grouping set, in the order in which they are
+// first seen.
+type groupSet struct {
+	keys  []int
+	byKey map[string]*group
+	order []*group
+}
+
+// aggregate groups by the keys' canonical bytes.
+func (b *builder) aggregate(in fqgw.Rows, g *grouping) (fqgw.Rows, error) {
 	defer in.Close()
-	sets := n.Sets
-	if sets == nil {
-		all := make([]int, len(n.Groups))
-		for i := range all {
-			all[i] = i
-		}
-		sets = [][]int{all}
+	sets := make([]groupSet, len(g.sets))
+	for i, s := range g.sets {
+		sets[i] = groupSet{keys: s, byKey: map[string]*group{}}
 	}
-	groups := make([]map[string]*group, len(sets))
-	order := make([][]*group, len(sets))
-	for i := range sets {
-		groups[i] = map[string]*group{}
-	}
-	keys := make([]fqgw.Value, len(n.Groups))
+	keys := make([]fqgw.Value, len(g.groups))
 	var buf []byte
 	for count := 0; ; count++ {
 		row, err := in.Next()
@@ -38,147 +62,206 @@ func (b *builder) aggregate(in fqgw.Rows, n *plan.Aggregate) (fqgw.Rows, error) 
 			break
 		}
 		if err == nil && count&1023 == 0 {
-			err = b.env.Ctx.Err()
+			err = b.p.env.Ctx.Err()
 		}
 		if err != nil {
 			return nil, err
 		}
-		for i, x := range n.Groups {
-			if keys[i], err = x.Eval(b.env, row); err != nil {
+		for i, x := range g.groups {
+			if keys[i], err = x.Eval(&b.p.env, row); err != nil {
 				return nil, err
 			}
 		}
-		for si, set := range sets {
+		for i := range sets {
+			s := &sets[i]
 			buf = buf[:0]
-			for _, k := range set {
-				buf = rowKey(buf, keys[k:k+1])
+			for _, k := range s.keys {
+				buf = appendKey(buf, keys[k], g.types[k])
 			}
-			g := groups[si][string(buf)]
-			if g == nil {
-				if g, err = b.newGroup(n, set, keys); err != nil {
+			gr := s.byKey[string(buf)]
+			if gr == nil {
+				if gr, err = b.newGroup(g, s.keys, keys); err != nil {
 					return nil, err
 				}
-				groups[si][string(buf)] = g
-				order[si] = append(order[si], g)
+				s.byKey[string(buf)] = gr
+				s.order = append(s.order, gr)
 			}
-			for _, s := range g.states {
-				if err := s.add(b, row); err != nil {
+			for _, a := range gr.states {
+				if err := a.add(b, row); err != nil {
 					return nil, err
 				}
 			}
 		}
 	}
-	var out [][]fqgw.Value
-	for si, set := range sets {
-		if len(set) == 0 && len(order[si]) == 0 { // one row for the whole, empty input
-			g, err := b.newGroup(n, set, keys)
+	return b.groupRows(g, sets, keys)
+}
+
+func (b *builder) groupRows(g *grouping, sets []groupSet, keys []fqgw.Value) (fqgw.Rows, error) {
+	for i := range sets {
+		if len(sets[i].keys) == 0 && len(sets[i].order) == 0 { // one row for the whole, empty input
+			gr, err := b.newGroup(g, nil, keys)
 			if err != nil {
 				return nil, err
 			}
-			order[si] = append(order[si], g)
-		}
-		for _, g := range order[si] {
-			row := g.keys
-			for _, s := range g.states {
-				v, err := s.result(b)
-				if err != nil {
-					return nil, err
-				}
-				row = append(row, v)
-			}
-			out = append(out, row)
+			sets[i].order = append(sets[i].order, gr)
 		}
 	}
-	return &sliceRows{out}, nil
+	at := 0
+	return &funcRows{next: func() ([]fqgw.Value, error) {
+		for len(sets) > 0 && at == len(sets[0].order) {
+			sets, at = sets[1:], 0
+		}
+		if len(sets) == 0 {
+			return nil, io.EOF
+		}
+		gr := sets[0].order[at]
+		sets[0].order[at] = nil
+		at++
+		for i, a := range gr.states {
+			v, err := a.result(b)
+			if err != nil {
+				return nil, err
+			}
+			gr.row[len(g.groups)+i] = v
+		}
+		return gr.row, nil
+	}}, nil
 }
 
 // newGroup copies the keys of its set; the others are NULL in its row.
-func (b *builder) newGroup(n *plan.Aggregate, set []int, keys []fqgw.Value) (*group, error) {
-	g := &group{keys: make([]fqgw.Value, len(keys), len(keys)+len(n.Aggs))}
+func (b *builder) newGroup(g *grouping, set []int, keys []fqgw.Value) (*group, error) {
+	gr := &group{row: make([]fqgw.Value, len(keys)+len(g.calls)), states: make([]*aggregation, len(g.calls))}
 	for _, k := range set {
-		g.keys[k] = keys[k]
+		gr.row[k] = keys[k]
 	}
-	if err := b.run.memory.take(g.keys); err != nil {
+	if err := b.run.take(&b.p.account, gr.row); err != nil {
 		return nil, err
 	}
-	for i := range n.Aggs {
-		s, err := newAggregation(&n.Aggs[i])
+	for i, c := range g.calls {
+		s, err := newAggregation(c)
 		if err != nil {
 			return nil, err
 		}
-		g.states = append(g.states, s)
+		gr.states[i] = s
 	}
-	return g, nil
+	return gr, nil
+}
+
+// aggCall is an AggCall as it is run.
+type aggCall struct {
+	*plan.AggCall
+	filter   fqgw.Expr
+	args     []fqgw.Expr
+	types    []fqgw.Type
+	order    []plan.SortKey
+	ordered  bool         // WITHIN GROUP: the sorted values are the arguments
+	scratch  []fqgw.Value // arguments of the current row
+	retained bool         // the accumulator's memory grows with its rows
+}
+
+func (b *builder) aggCall(c *plan.AggCall) *aggCall {
+	a := &aggCall{AggCall: c, filter: b.final(c.Filter), args: b.finals(c.Args), order: b.finalKeys(c.Order), ordered: expr.IsOrderedSet(c.Func)}
+	if a.ordered {
+		a.args = nil
+		for _, k := range a.order {
+			a.args = append(a.args, k.Expr)
+		}
+	}
+	for _, x := range a.args {
+		a.types = append(a.types, x.Type())
+	}
+	a.scratch = make([]fqgw.Value, len(a.args))
+	switch c.Func {
+	case "array_agg", "string_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg":
+		a.retained = true
+	}
+	if c.Distinct && (a.retained || len(a.types) > 0 && a.types[0].Kind() == fqgw.KindFloat) {
+		// PostgreSQL sorts to find the distinct ones, which shows where order matters.
+		for _, x := range a.args {
+			a.order = append(a.order, plan.SortKey{Expr: x})
+		}
+	}
+	return a
 }
 
 // aggregation is one aggregate over one group: FILTER, DISTINCT and ORDER BY
 // around its function.
 type aggregation struct {
-	call *plan.AggCall
+	call *aggCall
 	fn   accumulator
-	seen map[string]bool // DISTINCT
-	held [][]fqgw.Value  // with ORDER BY: arguments, then sort keys
+	seen map[string]struct{} // DISTINCT
+	held []keyed             // with ORDER BY: sort keys and arguments
 }
 
-func newAggregation(c *plan.AggCall) (*aggregation, error) {
+func newAggregation(c *aggCall) (*aggregation, error) {
 	fn, err := newAccumulator(c)
 	if err != nil {
 		return nil, err
 	}
 	a := &aggregation{call: c, fn: fn}
 	if c.Distinct {
-		a.seen = map[string]bool{}
+		a.seen = map[string]struct{}{}
 	}
 	return a, nil
 }
 
 func (a *aggregation) add(b *builder, row []fqgw.Value) error {
-	if a.call.Filter != nil {
-		v, err := a.call.Filter.Eval(b.env, row)
+	c := a.call
+	if c.filter != nil {
+		v, err := c.filter.Eval(&b.p.env, row)
 		if err != nil || !v.True() {
 			return err
 		}
 	}
-	args := make([]fqgw.Value, len(a.call.Args))
-	for i, x := range a.call.Args {
-		v, err := x.Eval(b.env, row)
+	args := c.scratch
+	for i, x := range c.args {
+		v, err := x.Eval(&b.p.env, row)
 		if err != nil {
 			return err
 		}
 		args[i] = v
 	}
 	if a.seen != nil {
-		key := string(rowKey(nil, args))
-		if a.seen[key] {
+		key := string(rowKey(nil, args, c.types))
+		if _, there := a.seen[key]; there {
 			return nil
 		}
-		if err := b.run.memory.take(args); err != nil {
+		if err := b.run.take(&b.p.account, args); err != nil {
 			return err
 		}
-		a.seen[key] = true
+		a.seen[key] = struct{}{}
 	}
-	if len(a.call.Order) == 0 {
+	if len(c.order) == 0 {
+		if c.retained {
+			if err := b.run.take(&b.p.account, args); err != nil {
+				return err
+			}
+		}
 		return a.fn.add(args)
 	}
-	keys, err := b.keys(a.call.Order, row)
-	if err != nil {
-		return err
+	h := keyed{row: slices.Clone(args)}
+	if h.keys = h.row; !c.ordered {
+		var err error
+		if h.keys, err = b.keys(c.order, row); err != nil {
+			return err
+		}
 	}
-	held := append(args[:len(args):len(args)], keys...)
-	a.held = append(a.held, held)
-	return b.run.memory.take(held)
+	a.held = append(a.held, h)
+	return b.run.take(&b.p.account, h.row)
 }
 
+// result may be asked for again after more rows, unless there is an ORDER BY.
 func (a *aggregation) result(b *builder) (fqgw.Value, error) {
-	if len(a.call.Order) > 0 {
-		n := len(a.call.Args)
-		sortHeld(a.held, n, a.call.Order)
+	if len(a.call.order) > 0 {
+		if err := sortKeyed(contextOf(&b.p.env), a.held, a.call.order); err != nil {
+			return fqgw.Null, err
+		}
 		for _, h := range a.held {
-			if err := a.fn.add(h[:n]); err != nil {
+			if err := a.fn.add(h.row); err != nil {
 				return fqgw.Null, err
 			}
 		}
 		a.held = nil
 	}
-	return a.fn.result(b, a.call)
+	return a.fn.result(&b.p.env, a.call)
 }

@@ -1,6 +1,7 @@
 package relational
 
 import (
+	"context"
 	"io"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -10,122 +11,223 @@ import (
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// builder makes go-mysql-server's tree of a plan, for one run.
+// builder makes go-mysql-server's tree of a plan.
 type builder struct {
 	run *run
-	env *fqgw.Env
+	p   *program
 }
 
-func (b *builder) scalar(x fqgw.Expr) *scalar       { return &scalar{x: x, env: b.env} }
-func (b *builder) condition(x fqgw.Expr) *condition { return &condition{scalar{x: x, env: b.env}} }
+func contextOf(env *fqgw.Env) context.Context {
+	if env.Ctx == nil {
+		return context.Background()
+	}
+	return env.Ctx
+}
 
-// ours wraps a node that we run.
-func (b *builder) ours(n plan.Node, run func(ctx *sql.Context, in []fqgw.Rows) (fqgw.Rows, error), inputs ...plan.Node) (sql.Node, error) {
-	out := &node{plan: n, schema: schemaOf(n.Columns()), run: run}
+// runFunc runs one of our nodes over its inputs, which it closes.
+type runFunc func(in []fqgw.Rows) (fqgw.Rows, error)
+
+// ours wraps a node that we run over inputs read as streams.
+func (b *builder) ours(n plan.Node, run runFunc, inputs ...plan.Node) (sql.Node, layout, error) {
+	cols := n.Columns()
+	l := layout{len(cols)}
+	out := &node{title: Title(n), schema: l.schema(cols), layout: l}
+	var layouts []layout
 	for _, in := range inputs {
-		c, err := b.build(in)
+		c, cl, err := b.build(in)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		out.children = append(out.children, c)
+		layouts = append(layouts, cl)
 	}
-	return out, nil
+	out.open = func(ctx *sql.Context, n *node, _ sql.Row) (sql.RowIter, error) {
+		in := make([]fqgw.Rows, len(n.children))
+		closeAll := func() {
+			for _, r := range in {
+				if r != nil {
+					r.Close()
+				}
+			}
+		}
+		for i := range n.children {
+			r, err := n.input(ctx, i, layouts[i])
+			if err != nil {
+				closeAll()
+				return nil, err
+			}
+			in[i] = r
+		}
+		rows, err := run(in)
+		if err != nil {
+			closeAll()
+			return nil, err
+		}
+		return newRowsIter(rows), nil
+	}
+	return out, l, nil
 }
 
-func (b *builder) build(n plan.Node) (sql.Node, error) {
+func (b *builder) build(n plan.Node) (sql.Node, layout, error) {
 	switch n := n.(type) {
 	case *plan.Filter:
-		in, err := b.build(n.Input)
-		if err != nil {
-			return nil, err
-		}
-		return gms.NewFilter(b.condition(n.Cond), in), nil
+		return b.filter(n)
 	case *plan.Project:
-		in, err := b.build(n.Input)
+		in, l, err := b.build(n.Input)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		xs := make([]sql.Expression, len(n.Exprs))
-		for i, x := range n.Exprs {
-			xs[i] = b.scalar(x)
-		}
-		return gms.NewProject(xs, in), nil
+		return b.project(n.Exprs, in, l)
 	case *plan.Join:
 		return b.join(n)
-	case *plan.Sort:
-		return b.ours(n, func(ctx *sql.Context, in []fqgw.Rows) (fqgw.Rows, error) { return b.sort(in[0], n.Keys) }, n.Input)
 	case *plan.Limit:
-		return b.ours(n, func(ctx *sql.Context, in []fqgw.Rows) (fqgw.Rows, error) { return b.limit(in[0], n) }, n.Input)
-	case *plan.Distinct:
-		return b.ours(n, func(ctx *sql.Context, in []fqgw.Rows) (fqgw.Rows, error) { return b.distinct(in[0], n.On), nil }, n.Input)
-	case *plan.Aggregate:
-		return b.ours(n, func(ctx *sql.Context, in []fqgw.Rows) (fqgw.Rows, error) { return b.aggregate(in[0], n) }, n.Input)
-	case *plan.Window:
-		return b.ours(n, func(ctx *sql.Context, in []fqgw.Rows) (fqgw.Rows, error) { return b.window(in[0], n) }, n.Input)
-	case *plan.ProjectSet:
-		return b.ours(n, func(ctx *sql.Context, in []fqgw.Rows) (fqgw.Rows, error) { return b.projectSet(in[0], n), nil }, n.Input)
+		return b.limit(n)
 	case *plan.SetOp:
 		return b.setOp(n)
+	case *plan.Sort:
+		keys := b.finalKeys(n.Keys)
+		return b.ours(n, func(in []fqgw.Rows) (fqgw.Rows, error) { return b.sort(in[0], keys) }, n.Input)
+	case *plan.Distinct:
+		types, on := typesOf(n.Columns()), b.finals(n.On)
+		return b.ours(n, func(in []fqgw.Rows) (fqgw.Rows, error) { return b.distinct(in[0], on, types), nil }, n.Input)
+	case *plan.Aggregate:
+		g := b.grouping(n)
+		return b.ours(n, func(in []fqgw.Rows) (fqgw.Rows, error) { return b.aggregate(in[0], g) }, n.Input)
+	case *plan.Window:
+		calls := b.windowCalls(n)
+		return b.ours(n, func(in []fqgw.Rows) (fqgw.Rows, error) { return b.window(in[0], calls) }, n.Input)
+	case *plan.ProjectSet:
+		s := b.setProjection(n)
+		return b.ours(n, func(in []fqgw.Rows) (fqgw.Rows, error) { return s.rows(in[0]), nil }, n.Input)
 	case *plan.CTEScan:
-		return b.ours(n, func(ctx *sql.Context, _ []fqgw.Rows) (fqgw.Rows, error) { return b.cte(n.CTE) })
+		return b.ours(n, func([]fqgw.Rows) (fqgw.Rows, error) { return b.cte(n.CTE) })
 	case *plan.WorkTable:
-		return b.ours(n, func(ctx *sql.Context, _ []fqgw.Rows) (fqgw.Rows, error) {
-			return &sliceRows{b.run.ctes[n.CTE].work}, nil
-		})
+		return b.ours(n, func([]fqgw.Rows) (fqgw.Rows, error) { return b.workTable(n.CTE) })
 	}
-	return b.ours(n, func(*sql.Context, []fqgw.Rows) (fqgw.Rows, error) { return b.run.runner.Leaf(b.env, n) })
+	return b.leaf(n)
 }
 
-func (b *builder) limit(in fqgw.Rows, n *plan.Limit) (fqgw.Rows, error) {
-	count, offset := int64(-1), int64(0)
-	for _, l := range []struct {
-		x    fqgw.Expr
-		to   *int64
-		name string
-		code fqgw.Code
-	}{{n.Count, &count, "LIMIT", "2201W"}, {n.Offset, &offset, "OFFSET", "2201X"}} {
-		if l.x == nil {
-			continue
+// leaf asks the Runner for rows, and keeps them when the program is run again
+// and they cannot have changed.
+func (b *builder) leaf(n plan.Node) (sql.Node, layout, error) {
+	lasting := steady(n)
+	var kept [][]fqgw.Value
+	full := false
+	return b.ours(n, func([]fqgw.Rows) (fqgw.Rows, error) {
+		if full {
+			return &sliceRows{kept}, nil
 		}
-		v, err := l.x.Eval(b.env, nil)
-		if err != nil {
+		rows, err := b.run.runner.Leaf(&b.p.env, n)
+		if err != nil || !lasting || b.p.generation == 1 {
+			return rows, err
+		}
+		if kept, err = b.run.collect(b.p.env.Ctx, &b.run.lasting, rows); err != nil {
 			return nil, err
 		}
-		if v.IsNull() {
-			continue
+		full = true
+		return &sliceRows{kept}, nil
+	})
+}
+
+func (b *builder) project(xs []fqgw.Expr, in sql.Node, l layout) (sql.Node, layout, error) {
+	names := ""
+	for i, x := range xs {
+		if i > 0 {
+			names += ", "
 		}
-		if *l.to = v.Int(); *l.to < 0 {
-			return nil, fqgw.Errorf(l.code, "%s must not be negative", l.name)
-		}
+		names += x.String()
+	}
+	p := &projection{leaf: leaf{names}, p: b.p, xs: b.finals(xs), layout: l}
+	return gms.NewProject([]sql.Expression{p}, in), layout{len(xs)}, nil
+}
+
+// single is a tree whose rows have one element.
+func (b *builder) single(n plan.Node) (sql.Node, error) {
+	tree, l, err := b.build(n)
+	if err != nil || len(l) == 1 {
+		return tree, err
+	}
+	one := layout{l.width()}
+	return &node{title: "Row", schema: one.schema(n.Columns()), layout: one, children: []sql.Node{tree},
+		open: func(ctx *sql.Context, n *node, _ sql.Row) (sql.RowIter, error) {
+			rows, err := n.input(ctx, 0, l)
+			if err != nil {
+				return nil, err
+			}
+			return newRowsIter(rows), nil
+		}}, nil
+}
+
+func (b *builder) condition(x fqgw.Expr, l layout) *condition {
+	t := "true"
+	if x != nil {
+		t = x.String()
+	}
+	return &condition{leaf: leaf{t}, p: b.p, x: b.final(x), layout: l}
+}
+
+func (b *builder) limit(n *plan.Limit) (sql.Node, layout, error) {
+	limit, offset := b.limits(n)
+	if n.Ties != nil {
+		keys := b.finalKeys(n.Ties)
+		return b.ours(n, func(in []fqgw.Rows) (fqgw.Rows, error) { return b.withTies(in[0], limit, offset, keys) }, n.Input)
+	}
+	tree, l, err := b.build(n.Input)
+	if err != nil {
+		return nil, nil, err
+	}
+	if n.Offset != nil {
+		tree = gms.NewOffset(offset, tree)
+	}
+	if n.Count != nil {
+		tree = gms.NewLimit(limit, tree)
+	}
+	return tree, l, nil
+}
+
+// withTies is FETCH FIRST n ROWS WITH TIES: also the rows equal to the last by keys.
+func (b *builder) withTies(in fqgw.Rows, limit, offset *count, by []plan.SortKey) (fqgw.Rows, error) {
+	n, err := limit.value()
+	if err != nil {
+		return nil, err
+	}
+	skip, err := offset.value()
+	if err != nil {
+		return nil, err
 	}
 	var last []fqgw.Value
 	return &funcRows{close: in.Close, next: func() ([]fqgw.Value, error) {
-		for ; offset > 0; offset-- {
+		for ; skip > 0; skip-- {
 			if _, err := in.Next(); err != nil {
 				return nil, err
 			}
 		}
-		if count == 0 && (n.Ties == nil || last == nil) {
+		if n == 0 && last == nil {
 			return nil, io.EOF
 		}
 		row, err := in.Next()
 		if err != nil {
 			return nil, err
 		}
-		if count > 0 {
-			count--
-		}
-		if n.Ties == nil {
-			return row, nil
-		}
-		keys, err := b.keys(n.Ties, row)
+		keys, err := b.keys(by, row)
 		if err != nil {
 			return nil, err
 		}
-		if count == 0 && last != nil && compareKeys(n.Ties, last, keys) != 0 {
+		if n == 0 && compareKeys(by, last, keys) != 0 {
 			return nil, io.EOF
 		}
-		last = keys
+		if n > 0 {
+			n--
+			last = keys
+		}
 		return row, nil
 	}}, nil
+}
+
+func typesOf(cols []plan.Column) []fqgw.Type {
+	out := make([]fqgw.Type, len(cols))
+	for i, c := range cols {
+		out[i] = c.Type
+	}
+	return out
 }

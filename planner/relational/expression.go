@@ -1,86 +1,118 @@
 package relational
 
 import (
+	"math"
+
 	"github.com/dolthub/go-mysql-server/sql"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// scalar is a bound expression as go-mysql-server sees it: a leaf that it
-// cannot look into. A scalar keeps a scratch row, so each run builds its own.
-type scalar struct {
-	x       fqgw.Expr
-	env     *fqgw.Env
-	scratch []fqgw.Value
+// leaf has the methods that every wrapper of bound expressions shares: to
+// go-mysql-server it is an expression that it cannot look into.
+type leaf struct{ text string }
+
+func (l *leaf) Resolved() bool             { return true }
+func (l *leaf) String() string             { return l.text }
+func (l *leaf) Type() sql.Type             { return rowType{} }
+func (l *leaf) IsNullable() bool           { return true }
+func (l *leaf) Children() []sql.Expression { return nil }
+
+// condition is a boolean expression by which go-mysql-server decides: true or
+// false, NULL being false, since its anti join takes NULL for NOT IN's.
+type condition struct {
+	leaf
+	p      *program
+	x      fqgw.Expr // nil: true
+	layout layout
+	buf    []fqgw.Value
+	count  int
 }
 
-func (s *scalar) Resolved() bool             { return true }
-func (s *scalar) String() string             { return s.x.String() }
-func (s *scalar) Type() sql.Type             { return pgType{s.x.Type()} }
-func (s *scalar) IsNullable() bool           { return true }
-func (s *scalar) Children() []sql.Expression { return nil }
-func (s *scalar) WithChildren(children ...sql.Expression) (sql.Expression, error) {
-	if len(children) != 0 {
-		return nil, sql.ErrInvalidChildrenNumber.New(s, len(children), 0)
-	}
-	return s, nil
-}
+func (c *condition) WithChildren(...sql.Expression) (sql.Expression, error) { return c, nil }
 
-func (s *scalar) eval(row sql.Row) (fqgw.Value, error) {
-	if c, ok := s.x.(*expr.Column); ok && c.Level == 0 {
-		return value(row[c.Index]), nil
-	}
-	s.scratch = values(s.scratch, row)
-	return s.x.Eval(s.env, s.scratch)
-}
-
-// Eval gives an fqgw.Value.
-func (s *scalar) Eval(_ *sql.Context, row sql.Row) (any, error) { return s.eval(row) }
-
-// condition is a boolean expression where go-mysql-server decides by it: it
-// gives true, false or nil.
-type condition struct{ scalar }
-
+// Eval also looks whether the statement was cancelled: the joins of
+// go-mysql-server do not.
 func (c *condition) Eval(_ *sql.Context, row sql.Row) (any, error) {
-	v, err := c.eval(row)
-	if err != nil || v.IsNull() {
-		return nil, err
-	}
-	return v.Bool(), nil
-}
-
-func (c *condition) WithChildren(children ...sql.Expression) (sql.Expression, error) {
-	if len(children) != 0 {
-		return nil, sql.ErrInvalidChildrenNumber.New(c, len(children), 0)
-	}
-	return c, nil
-}
-
-// hashKey is the key of a hash join: canonical bytes, equal exactly when all
-// parts are; nil when a part is NULL, which nothing equals.
-type hashKey struct {
-	parts []*scalar
-	buf   []byte
-}
-
-func (k *hashKey) Resolved() bool             { return true }
-func (k *hashKey) String() string             { return "hash key" }
-func (k *hashKey) Type() sql.Type             { return pgType{fqgw.Bytea} }
-func (k *hashKey) IsNullable() bool           { return true }
-func (k *hashKey) Children() []sql.Expression { return nil }
-func (k *hashKey) WithChildren(...sql.Expression) (sql.Expression, error) {
-	return k, nil
-}
-
-func (k *hashKey) Eval(_ *sql.Context, row sql.Row) (any, error) {
-	k.buf = k.buf[:0]
-	for _, p := range k.parts {
-		v, err := p.eval(row)
-		if err != nil || v.IsNull() {
+	if c.count++; c.count&1023 == 0 {
+		if err := c.p.env.Ctx.Err(); err != nil {
 			return nil, err
 		}
-		k.buf = appendHashKey(k.buf, v)
 	}
-	return string(k.buf), nil
+	if c.x == nil {
+		return true, nil
+	}
+	v, err := c.x.Eval(&c.p.env, c.layout.flat(&c.buf, row))
+	return v.True(), err
+}
+
+// projection makes the one element of a new row.
+type projection struct {
+	leaf
+	p      *program
+	xs     []fqgw.Expr
+	layout layout
+	buf    []fqgw.Value
+	out    tuple
+}
+
+func (e *projection) WithChildren(...sql.Expression) (sql.Expression, error) { return e, nil }
+
+func (e *projection) Eval(_ *sql.Context, row sql.Row) (any, error) {
+	in := e.layout.flat(&e.buf, row)
+	if e.out.vals == nil {
+		e.out.vals = make([]fqgw.Value, len(e.xs))
+	}
+	for i, x := range e.xs {
+		v, err := x.Eval(&e.p.env, in)
+		if err != nil {
+			return nil, err
+		}
+		e.out.vals[i] = v
+	}
+	return &e.out, nil
+}
+
+// count is the number of LIMIT or OFFSET; NULL is none.
+type count struct {
+	leaf
+	p    *program
+	x    fqgw.Expr
+	name string
+	none int64
+}
+
+func (c *count) WithChildren(...sql.Expression) (sql.Expression, error) { return c, nil }
+
+func (c *count) Eval(*sql.Context, sql.Row) (any, error) { return c.value() }
+
+func (c *count) value() (int64, error) {
+	if c.x == nil {
+		return c.none, nil
+	}
+	v, err := c.x.Eval(&c.p.env, nil)
+	switch {
+	case err != nil:
+		return 0, err
+	case v.IsNull():
+		return c.none, nil
+	case v.Int() >= 0:
+		return v.Int(), nil
+	case c.name == "LIMIT":
+		return 0, fqgw.Errorf("2201W", "LIMIT must not be negative")
+	}
+	return 0, fqgw.Errorf("2201X", "OFFSET must not be negative")
+}
+
+func (b *builder) limits(n *plan.Limit) (limit, offset *count) {
+	return &count{leaf{text(n.Count)}, b.p, b.final(n.Count), "LIMIT", math.MaxInt64},
+		&count{leaf{text(n.Offset)}, b.p, b.final(n.Offset), "OFFSET", 0}
+}
+
+func text(x fqgw.Expr) string {
+	if x == nil {
+		return "none"
+	}
+	return x.String()
 }

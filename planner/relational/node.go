@@ -10,14 +10,17 @@ import (
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// node is a plan node that we run ourselves, as go-mysql-server sees it. Its
+// node is a node that we run ourselves, as go-mysql-server sees it. Its
 // children are trees of either kind.
 type node struct {
-	plan     plan.Node
+	title    string
 	schema   sql.Schema
+	layout   layout
 	children []sql.Node
-	run      func(ctx *sql.Context, inputs []fqgw.Rows) (fqgw.Rows, error)
-	lazy     bool // run opens its inputs itself
+	inside   sql.Node // the tree of the program that a lateral join runs
+	// open starts the node. For the right side of a join row is the left side's
+	// current row; it is nil elsewhere.
+	open func(ctx *sql.Context, n *node, row sql.Row) (sql.RowIter, error)
 }
 
 func (n *node) Resolved() bool       { return true }
@@ -26,10 +29,13 @@ func (n *node) Schema() sql.Schema   { return n.schema }
 func (n *node) Children() []sql.Node { return n.children }
 func (n *node) String() string {
 	p := sql.NewTreePrinter()
-	_ = p.WriteNode("%s", Title(n.plan))
+	_ = p.WriteNode("%s", n.title)
 	var below []string
 	for _, c := range n.children {
 		below = append(below, c.String())
+	}
+	if n.inside != nil {
+		below = append(below, n.inside.String())
 	}
 	_ = p.WriteChildren(below...)
 	return p.String()
@@ -49,12 +55,13 @@ func (n *node) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
 	return sql.Collation_binary, 7
 }
 
-func schemaOf(cols []plan.Column) sql.Schema {
-	out := make(sql.Schema, len(cols))
-	for i, c := range cols {
-		out[i] = &sql.Column{Name: c.Name, Type: pgType{c.Type}, Nullable: true}
+// input starts child i, whose rows have the layout.
+func (n *node) input(ctx *sql.Context, i int, l layout) (fqgw.Rows, error) {
+	iter, err := executor.Build(ctx, n.children[i], nil)
+	if err != nil {
+		return nil, err
 	}
-	return out
+	return &iterRows{ctx: ctx, iter: iter, layout: l}, nil
 }
 
 // Title names a node for EXPLAIN.
@@ -88,14 +95,23 @@ func Title(n plan.Node) string {
 // rowsIter is our rows as go-mysql-server's.
 type rowsIter struct {
 	rows fqgw.Rows
+	part tuple
+	row  sql.Row
+}
+
+func newRowsIter(rows fqgw.Rows) *rowsIter {
+	r := &rowsIter{rows: rows}
+	r.row = sql.Row{&r.part}
+	return r
 }
 
 func (r *rowsIter) Next(*sql.Context) (sql.Row, error) {
-	row, err := r.rows.Next()
+	vals, err := r.rows.Next()
 	if err != nil {
 		return nil, err
 	}
-	return boxed(row), nil
+	r.part.vals = vals
+	return r.row, nil
 }
 
 func (r *rowsIter) Close(*sql.Context) error { return r.rows.Close() }
@@ -104,9 +120,11 @@ func (r *rowsIter) Close(*sql.Context) error { return r.rows.Close() }
 type iterRows struct {
 	ctx    *sql.Context
 	iter   sql.RowIter
-	row    []fqgw.Value
+	layout layout
+	buf    []fqgw.Value
 	count  int
 	closed bool
+	done   func() // when closed
 }
 
 func (r *iterRows) Next() ([]fqgw.Value, error) {
@@ -120,8 +138,7 @@ func (r *iterRows) Next() ([]fqgw.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.row = values(r.row, row)
-	return r.row, nil
+	return r.layout.flat(&r.buf, row), nil
 }
 
 func (r *iterRows) Close() error {
@@ -129,7 +146,11 @@ func (r *iterRows) Close() error {
 		return nil
 	}
 	r.closed = true
-	return r.iter.Close(r.ctx)
+	err := r.iter.Close(r.ctx)
+	if r.done != nil {
+		r.done()
+	}
+	return err
 }
 
 // sliceRows is rows in memory.

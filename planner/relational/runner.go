@@ -18,72 +18,101 @@ import (
 // Runner runs plans. Safe for concurrent use.
 type Runner struct {
 	// Leaf runs what reaches a store: leaves, and feature joins with their input.
+	// Its rows need only be valid until the next.
 	Leaf func(env *fqgw.Env, n plan.Node) (fqgw.Rows, error)
-	// MemoryLimit bounds what one statement keeps in memory, in bytes; past it is 53200.
+	// MemoryLimit bounds what one statement keeps in memory, in bytes (an
+	// estimate); past it is 53200. 0: no bound.
 	MemoryLimit int64
 }
 
-// Run runs a plan. The rows end with env.Ctx; the caller closes them.
+// Run runs a plan. The rows end with env.Ctx; the caller closes them. A plan run
+// below another (a subquery, the input of a leaf) whose Env came from that one's
+// shares its common table expressions, compiled programs and memory bound.
 func (r *Runner) Run(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
-	return (&run{runner: r, ctes: map[*plan.CTE]*shared{}, memory: &budget{limit: r.MemoryLimit}}).rows(env, n)
+	env = r.Begin(env)
+	return env.Ctx.Value(runKey{}).(*run).rows(env, n)
 }
 
-// run is one statement: what it shares between its parts.
-type run struct {
-	runner *Runner
-	ctes   map[*plan.CTE]*shared
-	memory *budget
-}
-
-// rows builds, analyses and starts a tree.
-func (r *run) rows(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
+// Begin is env for one statement: what is run below the Env it returns shares
+// as Run says. An Env that was begun is returned as it is. Who evaluates
+// expressions with subqueries outside Run should begin first, else each of them
+// is planned at every row.
+func (r *Runner) Begin(env *fqgw.Env) *fqgw.Env {
 	ctx := env.Ctx
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	inner := *env
-	inner.Ctx = ctx
-	if env.Run != nil {
-		// Sub-plans share the statement's common table expressions and budget.
-		inner.Run = func(env *fqgw.Env, p any) (fqgw.Rows, error) { return r.rows(env, p.(plan.Node)) }
+	if s, ok := ctx.Value(runKey{}).(*run); ok && s.runner == r {
+		return env
 	}
-	b := &builder{run: r, env: &inner}
-	tree, err := b.build(n)
+	s := &run{runner: r, ctes: map[*plan.CTE]*shared{}, programs: map[plan.Node][]*program{}}
+	s.memory.limit = r.MemoryLimit
+	begun := *env
+	begun.Ctx = context.WithValue(ctx, runKey{}, s)
+	begun.Run = s.sub
+	return &begun
+}
+
+type runKey struct{}
+
+// run is one statement: what it shares between its parts. It is used by one
+// goroutine at a time.
+type run struct {
+	runner   *Runner
+	ctes     map[*plan.CTE]*shared
+	programs map[plan.Node][]*program
+	memory   budget
+	lasting  account // what is kept until the statement ends
+}
+
+func (r *run) sub(env *fqgw.Env, n any) (fqgw.Rows, error) { return r.rows(env, n.(plan.Node)) }
+
+// rows runs a plan, compiling it if that was not done yet or if all its programs
+// are running.
+func (r *run) rows(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
+	for _, p := range r.programs[n] {
+		if !p.busy {
+			return p.start(env)
+		}
+	}
+	p, err := r.compile(n)
 	if err != nil {
 		return nil, err
 	}
-	sctx := sql.NewContext(ctx, sql.WithSession(session))
-	if tree, err = rules.Analyze(sctx, tree, nil, &sql.QueryFlags{}); err != nil {
-		return nil, err
-	}
-	iter, err := executor.Build(sctx, tree, nil)
-	if err != nil {
-		return nil, err
-	}
-	return &iterRows{ctx: sctx, iter: iter}, nil
+	r.programs[n] = append(r.programs[n], p)
+	return p.start(env)
 }
 
 // session serves every statement: none of what a session holds is ever used.
 var session = sql.NewBaseSession()
 
-// rules is the analyzer with its allow-list: nothing of go-mysql-server's own
-// rules, which resolve names, move columns and coerce to MySQL's types; only
-// the check that the finished tree is ours.
+// rules is the analyzer with its allow-list (see the package's comment).
 var rules = func() *analyzer.Analyzer {
 	a := analyzer.NewBuilder(memory.NewDBProvider()).Build()
-	a.Batches = []*analyzer.Batch{{Desc: "ours", Iterations: 1, Rules: []analyzer.Rule{{Id: 1000, Apply: onlyOurs}}}}
-	a.ExecBuilder = executor
+	ours := &analyzer.Batch{Desc: "fqgw", Iterations: 1, Rules: []analyzer.Rule{{Id: onlyOursID, Apply: onlyOurs}}}
+	for _, b := range a.Batches {
+		for _, rule := range b.Rules {
+			if rule.Id.String() == "validateResolved" {
+				ours.Rules = append(ours.Rules, rule)
+			}
+		}
+	}
+	a.Batches, a.ExecBuilder = []*analyzer.Batch{ours}, executor
 	return a
 }()
 
-// onlyOurs refuses a tree with an expression that is not planner/expr's.
+// onlyOursID is far from the numbers of go-mysql-server's rules.
+const onlyOursID analyzer.RuleId = 10_000
+
+// onlyOurs refuses a tree with an expression that is not planner/expr's in one
+// of our wrappers.
 func onlyOurs(_ *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *gms.Scope, _ analyzer.RuleSelector, _ *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
 	var bad error
 	transform.Inspect(n, func(n sql.Node) bool {
 		if e, ok := n.(sql.Expressioner); ok && bad == nil {
 			for _, x := range e.Expressions() {
 				switch x.(type) {
-				case nil, *scalar, *condition, *hashKey:
+				case nil, *condition, *projection, *count:
 				default:
 					bad = fqgw.Errorf(fqgw.CodeInternal, "an expression of another kind is in the plan: %T", x)
 				}
@@ -100,51 +129,40 @@ var executor = rowexec.NewOverrideBuilder(ours{})
 type ours struct{}
 
 // Build implements sql.NodeExecBuilder; nil, nil is "not mine".
-func (ours) Build(ctx *sql.Context, n sql.Node, _ sql.Row) (sql.RowIter, error) {
-	m, ok := n.(*node)
-	if !ok {
-		return nil, nil
+func (ours) Build(ctx *sql.Context, n sql.Node, row sql.Row) (sql.RowIter, error) {
+	if m, ok := n.(*node); ok {
+		return m.open(ctx, m, row)
 	}
-	var inputs []fqgw.Rows
-	if !m.lazy {
-		for _, c := range m.children {
-			iter, err := executor.Build(ctx, c, nil)
-			if err != nil {
-				for _, in := range inputs {
-					in.Close()
-				}
-				return nil, err
-			}
-			inputs = append(inputs, &iterRows{ctx: ctx, iter: iter})
-		}
-	}
-	rows, err := m.run(ctx, inputs)
-	if err != nil {
-		return nil, err
-	}
-	return &rowsIter{rows}, nil
+	return nil, nil
 }
 
 // budget counts what a statement keeps in memory.
-type budget struct {
-	limit, used int64
-}
+type budget struct{ limit, used int64 }
 
-// take reserves room for a row; 53200 when there is none.
-func (b *budget) take(row []fqgw.Value) error {
+// account is the part of it that is given back together.
+type account struct{ held int64 }
+
+// take charges a row to an account; 53200 when the statement has no room for it.
+func (r *run) take(a *account, row []fqgw.Value) error {
 	n := int64(24)
 	for i := range row {
 		n += 64 + int64(len(row[i].Str()))
 	}
-	if b.used += n; b.limit > 0 && b.used > b.limit {
-		return fqgw.Errorf(fqgw.CodeOutOfMemory, "the statement needs more than %d MiB of memory", b.limit>>20).
-			WithHint("Restrict or aggregate its inputs, or raise the limit with --memory.")
+	a.held += n
+	if r.memory.used += n; r.memory.limit > 0 && r.memory.used > r.memory.limit {
+		return fqgw.Errorf(fqgw.CodeOutOfMemory, "the statement needs more than %d MiB of memory", max(r.memory.limit>>20, 1)).
+			WithHint("Restrict or aggregate its inputs, or raise the limit on a statement's memory.")
 	}
 	return nil
 }
 
+func (r *run) give(a *account) {
+	r.memory.used -= a.held
+	a.held = 0
+}
+
 // collect reads rows into memory and closes them.
-func (r *run) collect(ctx context.Context, in fqgw.Rows) ([][]fqgw.Value, error) {
+func (r *run) collect(ctx context.Context, a *account, in fqgw.Rows) ([][]fqgw.Value, error) {
 	defer in.Close()
 	var out [][]fqgw.Value
 	for {
@@ -156,11 +174,22 @@ func (r *run) collect(ctx context.Context, in fqgw.Rows) ([][]fqgw.Value, error)
 			err = ctx.Err()
 		}
 		if err == nil {
-			err = r.memory.take(row)
+			err = r.take(a, row)
 		}
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, append([]fqgw.Value(nil), row...))
 	}
+}
+
+// Describe is the tree that runs a plan, for people; "" when it cannot be made.
+func Describe(n plan.Node) string {
+	r := &Runner{}
+	env := r.Begin(&fqgw.Env{})
+	p, err := env.Ctx.Value(runKey{}).(*run).compile(n)
+	if err != nil {
+		return ""
+	}
+	return p.tree.String()
 }

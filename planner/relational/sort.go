@@ -1,11 +1,10 @@
 package relational
 
 import (
-	"encoding/binary"
+	"context"
 	"slices"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
@@ -14,10 +13,10 @@ type keyed struct {
 	keys, row []fqgw.Value
 }
 
-func (b *builder) keys(sort []plan.SortKey, row []fqgw.Value) ([]fqgw.Value, error) {
-	out := make([]fqgw.Value, len(sort))
-	for i, k := range sort {
-		v, err := k.Expr.Eval(b.env, row)
+func (b *builder) keys(by []plan.SortKey, row []fqgw.Value) ([]fqgw.Value, error) {
+	out := make([]fqgw.Value, len(by))
+	for i, k := range by {
+		v, err := k.Expr.Eval(&b.p.env, row)
 		if err != nil {
 			return nil, err
 		}
@@ -26,23 +25,21 @@ func (b *builder) keys(sort []plan.SortKey, row []fqgw.Value) ([]fqgw.Value, err
 	return out, nil
 }
 
-func compareKeys(sort []plan.SortKey, a, b []fqgw.Value) int {
-	for i, k := range sort {
+// compareKeys orders two rows by their keys; two NULLs are equal.
+func compareKeys(by []plan.SortKey, a, b []fqgw.Value) int {
+	for i := range by {
 		an, bn := a[i].IsNull(), b[i].IsNull()
-		c := 0
-		switch {
-		case an && bn:
-			continue
-		case an || bn:
-			if c = 1; an == k.NullsFirst {
-				c = -1
+		if an || bn {
+			if an && bn {
+				continue
 			}
-			return c
-		default:
-			c = fqgw.Compare(a[i], b[i])
+			if an == by[i].NullsFirst {
+				return -1
+			}
+			return 1
 		}
-		if c != 0 {
-			if k.Desc {
+		if c := fqgw.Compare(a[i], b[i]); c != 0 {
+			if by[i].Desc {
 				return -c
 			}
 			return c
@@ -53,18 +50,10 @@ func compareKeys(sort []plan.SortKey, a, b []fqgw.Value) int {
 
 // sort keeps the order of equal rows.
 func (b *builder) sort(in fqgw.Rows, by []plan.SortKey) (fqgw.Rows, error) {
-	rows, err := b.run.collect(b.env.Ctx, in)
+	rows, err := b.run.collect(b.p.env.Ctx, &b.p.account, in)
 	if err != nil {
 		return nil, err
 	}
-	sorted, err := b.sorted(rows, by)
-	if err != nil {
-		return nil, err
-	}
-	return &sliceRows{sorted}, nil
-}
-
-func (b *builder) sorted(rows [][]fqgw.Value, by []plan.SortKey) ([][]fqgw.Value, error) {
 	list := make([]keyed, len(rows))
 	for i, r := range rows {
 		keys, err := b.keys(by, r)
@@ -73,29 +62,34 @@ func (b *builder) sorted(rows [][]fqgw.Value, by []plan.SortKey) ([][]fqgw.Value
 		}
 		list[i] = keyed{keys, r}
 	}
+	if err := sortKeyed(b.p.env.Ctx, list, by); err != nil {
+		return nil, err
+	}
+	for i := range list {
+		rows[i] = list[i].row
+	}
+	return &sliceRows{rows}, nil
+}
+
+// sortKeyed sorts by the keys and ends with ctx.
+func sortKeyed(ctx context.Context, list []keyed, by []plan.SortKey) error {
 	n := 0
 	var stopped error
 	slices.SortStableFunc(list, func(x, y keyed) int {
-		if n++; n&0xffff == 0 && stopped == nil {
-			stopped = b.env.Ctx.Err()
+		if n++; n&0xfff == 0 && stopped == nil {
+			stopped = ctx.Err()
 		}
 		if stopped != nil {
 			return 0
 		}
 		return compareKeys(by, x.keys, y.keys)
 	})
-	if stopped != nil {
-		return nil, stopped
-	}
-	for i := range list {
-		rows[i] = list[i].row
-	}
-	return rows, nil
+	return stopped
 }
 
-// distinct passes the first of each set of equal rows.
-func (b *builder) distinct(in fqgw.Rows, on []fqgw.Expr) fqgw.Rows {
-	seen := map[string]bool{}
+// distinct passes the first of each set of rows equal in on, or altogether.
+func (b *builder) distinct(in fqgw.Rows, on []fqgw.Expr, types []fqgw.Type) fqgw.Rows {
+	seen := map[string]struct{}{}
 	var buf []byte
 	return &funcRows{close: in.Close, next: func() ([]fqgw.Value, error) {
 		for {
@@ -103,49 +97,24 @@ func (b *builder) distinct(in fqgw.Rows, on []fqgw.Expr) fqgw.Rows {
 			if err != nil {
 				return nil, err
 			}
-			key := row
-			if on != nil {
-				key = make([]fqgw.Value, len(on))
-				for i, x := range on {
-					if key[i], err = x.Eval(b.env, row); err != nil {
-						return nil, err
-					}
-				}
+			if buf = buf[:0]; on == nil {
+				buf = rowKey(buf, row, types)
 			}
-			buf = rowKey(buf[:0], key)
-			if seen[string(buf)] {
+			for _, x := range on {
+				v, err := x.Eval(&b.p.env, row)
+				if err != nil {
+					return nil, err
+				}
+				buf = appendKey(buf, v, x.Type())
+			}
+			if _, there := seen[string(buf)]; there {
 				continue
 			}
-			if err := b.run.memory.take(key); err != nil {
+			if err := b.run.take(&b.p.account, row); err != nil {
 				return nil, err
 			}
-			seen[string(buf)] = true
+			seen[string(buf)] = struct{}{}
 			return row, nil
 		}
 	}}
-}
-
-// rowKey is canonical bytes of a row: equal exactly when the rows are, NULL
-// equal to NULL.
-func rowKey(dst []byte, row []fqgw.Value) []byte {
-	for _, v := range row {
-		if v.IsNull() {
-			dst = append(dst, 0)
-			continue
-		}
-		dst = appendHashKey(append(dst, 1), v)
-	}
-	return dst
-}
-
-// appendHashKey appends a value's canonical bytes with their length behind
-// them, so that no two rows of values run together.
-func appendHashKey(dst []byte, v fqgw.Value) []byte {
-	at := len(dst)
-	dst = expr.HashKey(dst, v)
-	return binary.BigEndian.AppendUint32(dst, uint32(len(dst)-at))
-}
-
-func sortKeyed(list []keyed, by []plan.SortKey) {
-	slices.SortStableFunc(list, func(x, y keyed) int { return compareKeys(by, x.keys, y.keys) })
 }

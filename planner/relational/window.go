@@ -1,104 +1,135 @@
 package relational
 
 import (
+	"slices"
+
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// window appends one column per call to the rows, which keep their order.
-func (b *builder) window(in fqgw.Rows, n *plan.Window) (fqgw.Rows, error) {
-	rows, err := b.run.collect(b.env.Ctx, in)
-	if err != nil {
-		return nil, err
+// windowCall is a WindowCall as it is run.
+type windowCall struct {
+	*plan.WindowCall
+	agg        *aggCall
+	by         []plan.SortKey // the partition's keys, then the order's
+	partition  int            // how many of them are the partition's
+	start, end fqgw.Expr
+	spec       string // equal for calls over the same partitions in the same order
+}
+
+func (b *builder) windowCalls(n *plan.Window) []*windowCall {
+	var out []*windowCall
+	for i := range n.Calls {
+		c := &n.Calls[i]
+		w := &windowCall{WindowCall: c, agg: b.aggCall(&c.AggCall), partition: len(c.Partition), start: b.final(c.Frame.StartOffset), end: b.final(c.Frame.EndOffset)}
+		for _, x := range c.Partition {
+			w.by = append(w.by, plan.SortKey{Expr: b.final(x)})
+			w.spec += x.String() + "\x00"
+		}
+		w.spec += "\x01"
+		for _, k := range c.OrderBy {
+			k.Expr = b.final(k.Expr)
+			w.by = append(w.by, k)
+			w.spec += k.Expr.String() + "\x00" + string([]byte{'0' + byte(btoi(k.Desc)), '0' + byte(btoi(k.NullsFirst))})
+		}
+		out = append(out, w)
 	}
-	width := 0
-	if len(rows) > 0 {
-		width = len(rows[0])
+	return out
+}
+
+// window appends one column per call to the rows, which come in the order of
+// the last window, as PostgreSQL gives them.
+func (b *builder) window(in fqgw.Rows, calls []*windowCall) (fqgw.Rows, error) {
+	rows, err := b.run.collect(b.p.env.Ctx, &b.p.account, in)
+	if err != nil || len(rows) == 0 {
+		return &sliceRows{}, err
 	}
+	width := len(rows[0])
+	list := make([]keyed, len(rows))
 	for i, r := range rows {
-		rows[i] = append(r, make([]fqgw.Value, len(n.Calls))...)
+		list[i].row = append(slices.Grow(r, len(calls)), make([]fqgw.Value, len(calls))...)
 	}
-	for c := range n.Calls {
-		if err := b.windowCall(rows, &n.Calls[c], width, width+c); err != nil {
+	spec := ""
+	for c, call := range calls {
+		if c == 0 || call.spec != spec {
+			spec = call.spec
+			for i := range list {
+				if list[i].keys, err = b.keys(call.by, list[i].row[:width]); err != nil {
+					return nil, err
+				}
+			}
+			if err := sortKeyed(b.p.env.Ctx, list, call.by); err != nil {
+				return nil, err
+			}
+		}
+		if err := b.windowColumn(list, call, width, width+c); err != nil {
 			return nil, err
 		}
+	}
+	for i := range list {
+		rows[i] = list[i].row
 	}
 	return &sliceRows{rows}, nil
 }
 
-// windowCall fills column at of every row.
-func (b *builder) windowCall(rows [][]fqgw.Value, c *plan.WindowCall, width, at int) error {
-	var order []string
-	parts := map[string][]keyed{}
-	for i, r := range rows {
-		if i&1023 == 0 && b.env.Ctx.Err() != nil {
-			return b.env.Ctx.Err()
+// windowColumn fills column at of every row.
+func (b *builder) windowColumn(rows []keyed, c *windowCall, width, at int) error {
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && compareKeys(c.by[:c.partition], rows[0].keys, rows[n].keys) == 0 {
+			n++
 		}
-		var buf []byte
-		for _, x := range c.Partition {
-			v, err := x.Eval(b.env, r[:width])
-			if err != nil {
-				return err
-			}
-			buf = rowKey(buf, []fqgw.Value{v})
-		}
-		keys, err := b.keys(c.OrderBy, r[:width])
-		if err != nil {
-			return err
-		}
-		if _, seen := parts[string(buf)]; !seen {
-			order = append(order, string(buf))
-		}
-		parts[string(buf)] = append(parts[string(buf)], keyed{keys, r})
-	}
-	for _, p := range order {
-		part := parts[p]
-		sortKeyed(part, c.OrderBy)
-		w := &partition{b: b, call: c, rows: part, width: width}
+		w := &partition{b: b, call: c, rows: rows[:n], width: width}
 		w.findPeers()
-		for i := range part {
+		for i := range w.rows {
+			if i&255 == 0 && b.p.env.Ctx.Err() != nil {
+				return b.p.env.Ctx.Err()
+			}
 			v, err := w.value(i)
 			if err != nil {
 				return err
 			}
-			part[i].row[at] = v
+			w.rows[i].row[at] = v
 		}
+		rows = rows[n:]
 	}
 	return nil
 }
 
 // partition is one partition in its order. first and last are the bounds of
-// each row's peers.
+// each row's peers, number the position of the peers among all.
 type partition struct {
-	b           *builder
-	call        *plan.WindowCall
-	rows        []keyed
-	width       int
-	first, last []int
+	b                   *builder
+	call                *windowCall
+	rows                []keyed
+	width               int
+	first, last, number []int
 
 	// A frame that only grows is added to, not computed anew.
 	running *aggregation
 	upTo    int
+	result  fqgw.Value
 }
 
 func (w *partition) findPeers() {
 	n := len(w.rows)
-	w.first, w.last = make([]int, n), make([]int, n)
-	for i := 0; i < n; {
+	w.first, w.last, w.number = make([]int, n), make([]int, n), make([]int, n)
+	for i, number := 0, 0; i < n; number++ {
 		j := i
-		for j < n && compareKeys(w.call.OrderBy, w.rows[i].keys, w.rows[j].keys) == 0 {
+		for j < n && compareKeys(w.call.by, w.rows[i].keys, w.rows[j].keys) == 0 {
 			j++
 		}
 		for k := i; k < j; k++ {
-			w.first[k], w.last[k] = i, j-1
+			w.first[k], w.last[k], w.number[k] = i, j-1, number
 		}
 		i = j
 	}
 }
 
+func (w *partition) env() *fqgw.Env { return &w.b.p.env }
+
 func (w *partition) arg(row, i int) (fqgw.Value, error) {
-	return w.call.Args[i].Eval(w.b.env, w.rows[row].row[:w.width])
+	return w.call.agg.args[i].Eval(w.env(), w.rows[row].row[:w.width])
 }
 
 func (w *partition) value(i int) (fqgw.Value, error) {
@@ -109,11 +140,7 @@ func (w *partition) value(i int) (fqgw.Value, error) {
 	case "rank":
 		return fqgw.IntValue(int64(w.first[i] + 1)), nil
 	case "dense_rank":
-		d := int64(1)
-		for k := w.first[i]; k > 0; k = w.first[k-1] {
-			d++
-		}
-		return fqgw.IntValue(d), nil
+		return fqgw.IntValue(int64(w.number[i] + 1)), nil
 	case "percent_rank":
 		if n == 1 {
 			return fqgw.FloatValue(0), nil
@@ -138,7 +165,7 @@ func (w *partition) value(i int) (fqgw.Value, error) {
 }
 
 func (w *partition) ntile(i int) (fqgw.Value, error) {
-	v, err := w.arg(i, 0)
+	v, err := w.arg(0, 0) // PostgreSQL evaluates it once per partition
 	if err != nil || v.IsNull() {
 		return fqgw.Null, err
 	}
@@ -152,12 +179,12 @@ func (w *partition) ntile(i int) (fqgw.Value, error) {
 	if at < extra*(size+1) {
 		return fqgw.IntValue(at/(size+1) + 1), nil
 	}
-	return fqgw.IntValue(extra + (at-extra*(size+1))/max(size, 1) + 1), nil
+	return fqgw.IntValue(extra + (at-extra*(size+1))/size + 1), nil
 }
 
 func (w *partition) shift(i int) (fqgw.Value, error) {
 	by := int64(1)
-	if len(w.call.Args) > 1 {
+	if len(w.call.agg.args) > 1 {
 		v, err := w.arg(i, 1)
 		if err != nil || v.IsNull() {
 			return fqgw.Null, err
@@ -170,68 +197,68 @@ func (w *partition) shift(i int) (fqgw.Value, error) {
 	if to := int64(i) + by; to >= 0 && to < int64(len(w.rows)) {
 		return w.arg(int(to), 0)
 	}
-	if len(w.call.Args) > 2 {
+	if len(w.call.agg.args) > 2 {
 		return w.arg(i, 2)
 	}
 	return fqgw.Null, nil
 }
 
 func (w *partition) nth(i, lo, hi int) (fqgw.Value, error) {
-	in := w.included(i, lo, hi)
-	if len(in) == 0 {
-		return fqgw.Null, nil
+	k := int64(1)
+	if w.call.Func == "nth_value" {
+		v, err := w.arg(i, 1)
+		if err != nil || v.IsNull() {
+			return fqgw.Null, err
+		}
+		if k = v.Int(); k <= 0 {
+			return fqgw.Null, fqgw.Errorf("22016", "argument of nth_value must be greater than zero")
+		}
 	}
-	switch w.call.Func {
-	case "first_value":
-		return w.arg(in[0], 0)
-	case "last_value":
-		return w.arg(in[len(in)-1], 0)
-	}
-	v, err := w.arg(i, 1)
-	if err != nil || v.IsNull() {
-		return fqgw.Null, err
-	}
-	k := v.Int()
-	if k <= 0 {
-		return fqgw.Null, fqgw.Errorf("22016", "argument of nth_value must be greater than zero")
-	}
-	if k > int64(len(in)) {
-		return fqgw.Null, nil
-	}
-	return w.arg(in[k-1], 0)
-}
-
-// included are the rows of a frame without those that EXCLUDE takes out.
-func (w *partition) included(i, lo, hi int) []int {
-	var out []int
-	for k := lo; k <= hi; k++ {
-		peer := k >= w.first[i] && k <= w.last[i]
-		switch w.call.Frame.Exclude {
-		case 'c':
-			if k == i {
-				continue
-			}
-		case 'g':
-			if peer {
-				continue
-			}
-		case 't':
-			if peer && k != i {
-				continue
+	if w.call.Func == "last_value" {
+		for ; hi >= lo; hi-- {
+			if w.includes(i, hi) {
+				return w.arg(hi, 0)
 			}
 		}
-		out = append(out, k)
+		return fqgw.Null, nil
 	}
-	return out
+	if w.call.Frame.Exclude == 0 {
+		if k > int64(hi-lo+1) {
+			return fqgw.Null, nil
+		}
+		return w.arg(lo+int(k)-1, 0)
+	}
+	for ; lo <= hi; lo++ {
+		if w.includes(i, lo) {
+			if k--; k == 0 {
+				return w.arg(lo, 0)
+			}
+		}
+	}
+	return fqgw.Null, nil
+}
+
+// includes says whether EXCLUDE leaves row k in row i's frame.
+func (w *partition) includes(i, k int) bool {
+	peer := k >= w.first[i] && k <= w.last[i]
+	switch w.call.Frame.Exclude {
+	case 'c':
+		return k != i
+	case 'g':
+		return !peer
+	case 't':
+		return !peer || k == i
+	}
+	return true
 }
 
 func (w *partition) aggregate(i, lo, hi int) (fqgw.Value, error) {
 	f := &w.call.Frame
-	grows := f.Start == plan.UnboundedPreceding && f.Exclude == 0 && !w.call.Distinct && len(w.call.Order) == 0
+	grows := f.Start == plan.UnboundedPreceding && f.Exclude == 0 && len(w.call.agg.order) == 0
 	if grows && w.running != nil && hi+1 >= w.upTo {
 		return w.extend(hi)
 	}
-	agg, err := newAggregation(&w.call.AggCall)
+	agg, err := newAggregation(w.call.agg)
 	if err != nil {
 		return fqgw.Null, err
 	}
@@ -239,7 +266,13 @@ func (w *partition) aggregate(i, lo, hi int) (fqgw.Value, error) {
 		w.running, w.upTo = agg, 0
 		return w.extend(hi)
 	}
-	for _, k := range w.included(i, lo, hi) {
+	for k := lo; k <= hi; k++ {
+		if k&1023 == 0 && w.env().Ctx.Err() != nil {
+			return fqgw.Null, w.env().Ctx.Err()
+		}
+		if !w.includes(i, k) {
+			continue
+		}
 		if err := agg.add(w.b, w.rows[k].row[:w.width]); err != nil {
 			return fqgw.Null, err
 		}
@@ -247,79 +280,18 @@ func (w *partition) aggregate(i, lo, hi int) (fqgw.Value, error) {
 	return agg.result(w.b)
 }
 
-func (w *partition) extend(hi int) (fqgw.Value, error) {
+// extend adds the rows up to hi; the result is computed once for each end.
+func (w *partition) extend(hi int) (v fqgw.Value, err error) {
+	if w.upTo > hi && w.upTo > 0 {
+		return w.result, nil
+	}
 	for ; w.upTo <= hi; w.upTo++ {
 		if err := w.running.add(w.b, w.rows[w.upTo].row[:w.width]); err != nil {
 			return fqgw.Null, err
 		}
 	}
-	return w.running.result(w.b)
-}
-
-// frame is the first and last row of row i's frame; empty when hi < lo.
-func (w *partition) frame(i int) (lo, hi int, err error) {
-	f := &w.call.Frame
-	if lo, err = w.bound(i, f.Start, f.StartOffset, true); err != nil {
-		return 0, 0, err
-	}
-	if hi, err = w.bound(i, f.End, f.EndOffset, false); err != nil {
-		return 0, 0, err
-	}
-	return max(lo, 0), min(hi, len(w.rows)-1), nil
-}
-
-func (w *partition) bound(i int, kind plan.FrameBound, offset fqgw.Expr, start bool) (int, error) {
-	mode := w.call.Frame.Mode
-	switch kind {
-	case plan.UnboundedPreceding:
-		return 0, nil
-	case plan.UnboundedFollowing:
-		return len(w.rows) - 1, nil
-	case plan.CurrentRow:
-		switch {
-		case mode == 'w':
-			return i, nil
-		case start:
-			return w.first[i], nil
-		}
-		return w.last[i], nil
-	}
-	v, err := offset.Eval(w.b.env, nil)
-	if err != nil {
-		return 0, err
-	}
-	if v.IsNull() {
-		return 0, fqgw.Errorf("22004", "frame offset must not be null")
-	}
-	if mode == 'r' {
-		return w.rangeBound(i, kind, v, offset.Type(), start)
-	}
-	k := v.Int()
-	if k < 0 {
-		return 0, fqgw.Errorf("22013", "frame offset must not be negative")
-	}
-	if kind == plan.OffsetPreceding {
-		k = -k
-	}
-	if mode == 'w' {
-		return int(max(min(int64(i)+k, int64(len(w.rows))), -1)), nil
-	}
-	// GROUPS: move by groups of peers.
-	at := i
-	for ; k < 0; k++ {
-		if at = w.first[at] - 1; at < 0 {
-			return -1 + btoi(start), nil
-		}
-	}
-	for ; k > 0; k-- {
-		if at = w.last[at] + 1; at >= len(w.rows) {
-			return len(w.rows) - 1 + btoi(start), nil
-		}
-	}
-	if start {
-		return w.first[at], nil
-	}
-	return w.last[at], nil
+	w.result, err = w.running.result(w.b)
+	return w.result, err
 }
 
 func btoi(b bool) int {
@@ -327,50 +299,4 @@ func btoi(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// rangeBound compares the sort key with the current row's, moved by the offset.
-func (w *partition) rangeBound(i int, kind plan.FrameBound, off fqgw.Value, offType fqgw.Type, start bool) (int, error) {
-	if len(w.call.OrderBy) != 1 {
-		return 0, fqgw.Errorf("42P20", "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column")
-	}
-	key := w.call.OrderBy[0]
-	cur := w.rows[i].keys[0]
-	if cur.IsNull() {
-		if start {
-			return w.first[i], nil
-		}
-		return w.last[i], nil
-	}
-	op := "-"
-	if (kind == plan.OffsetFollowing) != key.Desc {
-		op = "+"
-	}
-	t := key.Expr.Type()
-	moved, err := expr.Op(op, &expr.Const{Val: cur, Typ: t}, &expr.Const{Val: off, Typ: offType})
-	if err != nil {
-		return 0, err
-	}
-	edge, err := moved.Eval(w.b.env, nil)
-	if err != nil {
-		return 0, err
-	}
-	if edge, err = expr.Coerce(edge, moved.Type(), t, w.b.env); err != nil {
-		return 0, err
-	}
-	by := []plan.SortKey{key}
-	if start {
-		for k := range w.rows {
-			if k := k; !w.rows[k].keys[0].IsNull() && compareKeys(by, w.rows[k].keys, []fqgw.Value{edge}) >= 0 {
-				return k, nil
-			}
-		}
-		return len(w.rows), nil
-	}
-	for k := len(w.rows) - 1; k >= 0; k-- {
-		if !w.rows[k].keys[0].IsNull() && compareKeys(by, w.rows[k].keys, []fqgw.Value{edge}) <= 0 {
-			return k, nil
-		}
-	}
-	return -1, nil
 }

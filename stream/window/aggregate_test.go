@@ -127,6 +127,8 @@ func TestResults(t *testing.T) {
 		{"avg", fqgw.Float8, []any{1.0, 2.0, nil}, "1.5"},
 		{"avg", fqgw.Float8, []any{0.1, 0.1, 0.1}, "0.1"},
 		{"avg", fqgw.Float8, []any{5e-324, 0.0}, "0"},
+		{"avg", fqgw.Float8, []any{3.0, 3 * math.Ldexp(1, -53), math.Ldexp(1, -210)}, "1.0000000000000002"}, // beyond a tie by a rest
+		{"avg", fqgw.Float8, []any{3.0, 3 * math.Ldexp(1, -53), 0.0}, "1"},
 		{"avg", fqgw.Float4, []any{1.0, 2.0}, "1.5"},
 		{"var_pop", fqgw.Float8, []any{1.0}, "0"},
 		{"var_samp", fqgw.Float8, []any{1.0}, "NULL"},

@@ -113,6 +113,10 @@ func TestDecodeRefuses(t *testing.T) {
 	for i := 5; i < len(b); i++ {
 		cases[fmt.Sprint("cut at ", i)] = b[:i]
 	}
+	old := goldenState(t, l)
+	old.horizon += 10 * day // without having dropped its tiles
+	old.own, old.held = nil, nil
+	cases["out of reach"] = l.Encode(nil, old)
 	for what, b := range cases {
 		if _, err := l.Decode(b); fqgw.AsError(err).Code != fqgw.CodeDataCorrupted {
 			t.Errorf("%s: %v", what, err)

@@ -188,6 +188,9 @@ func randomValue(rnd *rand.Rand, t fqgw.Type) fqgw.Value {
 		case 1:
 			return fqgw.NumericValue(fqgw.DecimalInf)
 		}
+		if rnd.IntN(2) == 0 { // equal numbers of several scales
+			return fqgw.NumericValue(fqgw.DecimalFromInt(rnd.Int64N(3) - 1000).Round(rnd.Int32N(4)))
+		}
 		return fqgw.NumericValue(fqgw.NewDecimal(big.NewInt(rnd.Int64N(2000)-1000), rnd.Int32N(4)))
 	}
 	return fqgw.TextValue(fmt.Sprint(rnd.IntN(100)))

@@ -61,17 +61,27 @@ func nearest(r *big.Rat) float64 {
 // TestExactCarries adds so often that carries must be settled on the way.
 func TestExactCarries(t *testing.T) {
 	var x exact
-	for range 5 {
-		x.add(3, 0, math.MaxUint64, true)
-		x.pending = maxPending - 1
+	// many adds or takes away 2^32-1 as often as can wait.
+	const times = maxPending - 1
+	many := func(sign int64) *exact {
+		m := &exact{pending: times}
+		m.span(0, 1)
+		m.digits[0] = sign * (1<<32 - 1) * times
+		return m
 	}
-	want := new(big.Int).Lsh(new(big.Int).SetUint64(math.MaxUint64), 3)
-	want.Mul(want, big.NewInt(-5))
+	for range 20 {
+		x.merge(many(-1))
+	}
+	want := big.NewInt(-20 * times)
+	want.Mul(want, big.NewInt(1<<32-1))
 	if got := x.big(0); got.Cmp(want) != 0 {
 		t.Errorf("%v, want %v", got, want)
 	}
-	for range 5 {
-		x.add(3, 0, math.MaxUint64, false)
+	for range 20 {
+		x.span(0, 1)
+		x.digits[0] += (1<<32 - 1) * (times - 1)
+		x.pending += times - 1
+		x.add(0, 0, 1<<32-1, false)
 	}
 	if x.settle(); len(x.digits) != 0 {
 		t.Errorf("zero has the digits %v", x.digits)

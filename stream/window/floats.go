@@ -145,12 +145,12 @@ func (s *floatSum) result(slot *slotSpec) (fqgw.Value, bool) {
 	return float(f)
 }
 
-// float is a finite result, or none when it became infinite. A zero is +0.
+// float is a finite result, or none when it became infinite.
 func float(f float64) (fqgw.Value, bool) {
 	if math.IsInf(f, 0) {
 		return fqgw.Null, false
 	}
-	return fqgw.FloatValue(f + 0), true
+	return fqgw.FloatValue(f), true
 }
 
 // floatMoments serves the variances of real and double precision.

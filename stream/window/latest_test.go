@@ -22,6 +22,7 @@ func TestLatestOrder(t *testing.T) {
 		{"bytes", []*fqgw.Event{ev(0, hour, noOffset, str("b")), ev(0, hour, noOffset, str("c")), ev(0, hour, noOffset, str("a"))}, "c"},
 		{"ahead of its time", []*fqgw.Event{ev(0, hour, str("now")), ev(1, 3*hour, str("future"))}, "now"},
 		{"known too late", []*fqgw.Event{ev(0, hour, str("now")), ev(1, 2*hour, known(3*hour), str("future"))}, "now"},
+		{"known just in time", []*fqgw.Event{ev(0, hour, str("now")), ev(1, hour, known(2*hour), str("just"))}, "just"},
 		{"none", []*fqgw.Event{ev(0, 3*hour)}, "NULL"},
 	} {
 		for _, h := range []int64{0, hour, 2 * hour} { // kept singly, and folded
@@ -88,7 +89,23 @@ func TestMaxAge(t *testing.T) {
 	if r := l.Read(back, 12*hour); !r.Exists || show(r.Slots[0]) != "3" {
 		t.Errorf("after a new row: %+v", r)
 	}
+	// Of a row without an offset the stub keeps no bytes.
+	s = l.New()
+	l.Advance(s, 10*hour)
+	apply(t, l, s, ev(0, 10*hour, noOffset, str("x")))
+	if back, err = l.Decode(mustCut(t, l, l.Encode(nil, s), 12*hour)); err != nil || back.latest.row.tie != "" || !back.latest.stub {
+		t.Errorf("%+v, %v", back, err)
+	}
 	if r := l.Empty(hour); r.OutsideMaxAge || r.Exists {
 		t.Error("a key never seen is outside max age")
 	}
+}
+
+func mustCut(t *testing.T, l *Layout, b []byte, h int64) []byte {
+	t.Helper()
+	b, err := l.Cut(b, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

@@ -141,6 +141,12 @@ func TestEviction(t *testing.T) {
 	if apply(t, l, s, ev(1, at)); len(l.Encode(nil, s)) != 0 {
 		t.Error("a late event left a trace")
 	}
+	// Nor one that will be known too late for any window.
+	s = l.New()
+	l.Advance(s, at)
+	if apply(t, l, s, ev(2, at, known(at+2*hour))); l.Pending(s) != 0 || len(l.Encode(nil, s)) != 0 {
+		t.Errorf("an event that nobody will see is kept: %d", l.Pending(s))
+	}
 }
 
 // TestStateIsAFunction: the bytes depend on (applied events, H) alone: not on
@@ -176,11 +182,16 @@ func TestStateIsAFunction(t *testing.T) {
 				partitions[p] = append(partitions[p], in)
 			}
 			end := base + rnd.Int64N(4*hour)
+			if rnd.IntN(2) == 0 {
+				end = end / (20 * second) * (20 * second) // when some become visible
+			}
 			run := func() []byte {
 				s := l.New()
 				next := [3]int{}
 				for next[0] < len(partitions[0]) || next[1] < len(partitions[1]) || next[2] < len(partitions[2]) {
 					switch p := rnd.IntN(5); {
+					case p == 3 && rnd.IntN(4) == 0:
+						l.Advance(s, end)
 					case p == 3:
 						l.Advance(s, base+rnd.Int64N(max(1, end-base+1)))
 					case p == 4:
@@ -303,6 +314,16 @@ func TestExists(t *testing.T) {
 	}
 	if r := l.Read(s, 11*hour); r.Exists {
 		t.Error("exists after the longest window ran empty")
+	}
+	// Two windows of one hop: what is kept singly counts in those that it lies in.
+	l = layout(t, newView([]fqgw.Window{{Length: 10 * minute, Hop: second}, {Length: hour, Hop: second}}, agg("count", -1, 0, nil), agg("count", -1, 1, nil)))
+	for _, h := range []int64{0, 10 * hour} {
+		s = l.New()
+		l.Advance(s, h)
+		apply(t, l, s, ev(0, 10*hour-30*minute))
+		if r := l.Read(s, 10*hour); !r.Exists || shows(r.Slots) != "0 1" {
+			t.Errorf("H %d: exists %t with %s", h, r.Exists, shows(r.Slots))
+		}
 	}
 	if r := l.Empty(hour); r.Exists || r.T != hour {
 		t.Errorf("a key never seen: %+v", r)

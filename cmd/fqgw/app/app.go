@@ -195,7 +195,7 @@ func (a *App) openStores(ctx context.Context) error {
 	}
 	a.kafkaAddr = strings.Join(brokers, ",")
 	if a.log, err = kafka.Open(ctx, kafka.Options{Brokers: brokers}); err != nil {
-		return fmt.Errorf("Kafka %s: %w", a.kafkaAddr, err)
+		return fmt.Errorf("kafka %s: %w", a.kafkaAddr, err)
 	}
 	a.closers = append(a.closers, a.log.Close)
 	if a.lake, err = iceberg.Open(ctx, iceberg.Options{Dir: a.config.Data}); err != nil {

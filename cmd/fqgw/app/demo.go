@@ -89,7 +89,7 @@ func (a *App) tour(ctx context.Context, w io.Writer) error {
 		{"The same key AS OF a quiet morning a week before, from history", "SELECT departures_1h, avg_delay_3h, share_late_3h FROM origin_departures AS OF '2013-03-01 15:00Z' WHERE origin = 'JFK'"},
 		{"The feature service for one flight, its expressions computed on read", "SELECT carrier_excess_3h, cancel_ratio, bad_weather FROM flight_risk WHERE origin = 'LGA' AND carrier = 'DL'"},
 		{"A training set: each label with what was known at its own time, to Parquet", trainingSet},
-		{"How the joins of a training set are planned", "EXPLAIN " + strings.ReplaceAll(trainingQuery, "\n", "\n")},
+		{"How the joins of a training set are planned", "EXPLAIN " + trainingQuery},
 	}
 	for _, s := range stops {
 		start := time.Now()
@@ -155,11 +155,16 @@ func layOut(b *strings.Builder, table [][]string) {
 			if i > 0 {
 				b.WriteString(" | ")
 			}
+			if i == len(row)-1 {
+				b.WriteString(c) // nothing to line up behind it
+				continue
+			}
 			fmt.Fprintf(b, "%-*s", width[i], c)
 		}
 		b.WriteByte('\n')
 		if n == 0 {
 			for i, w := range width {
+				w = min(w, 60)
 				if i > 0 {
 					b.WriteString("-+-")
 				}

@@ -171,7 +171,6 @@ type scriptRun struct {
 	file string
 	conn *pgx.Conn
 	res  *ScriptResult
-	now  string
 }
 
 func (r *scriptRun) fail(s *step, format string, args ...any) {

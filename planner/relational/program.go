@@ -1,0 +1,194 @@
+package relational
+
+import (
+	"github.com/dolthub/go-mysql-server/sql"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// program is a compiled plan. It runs once at a time; each run has its own outer
+// rows.
+type program struct {
+	run        *run
+	env        fqgw.Env // of the current run: the expressions in the tree refer to it
+	ctx        *sql.Context
+	tree       sql.Node
+	layout     layout
+	generation int     // counts the runs
+	account    account // what the current run keeps
+	busy       bool
+
+	// A plan that sees no outer row gives the same rows each time: from its second
+	// run on they are kept.
+	steady bool
+	kept   [][]fqgw.Value
+	full   bool
+}
+
+// compile makes the program of a plan.
+func (r *run) compile(n plan.Node) (*program, error) {
+	p := &program{run: r, steady: steady(n)}
+	b := &builder{run: r, p: p}
+	var err error
+	if p.tree, p.layout, err = b.build(shape(n)); err != nil {
+		return nil, err
+	}
+	ctx := sql.NewContext(contextOf(&p.env), sql.WithSession(session))
+	p.tree, err = rules.Analyze(ctx, p.tree, nil, &sql.QueryFlags{})
+	return p, err
+}
+
+// start runs a program; it is busy until its rows are closed.
+func (p *program) start(env *fqgw.Env) (fqgw.Rows, error) {
+	if p.full {
+		return &sliceRows{p.kept}, nil
+	}
+	p.env = *env
+	p.env.Run = p.run.sub
+	if p.ctx == nil || p.ctx.Context != env.Ctx {
+		p.ctx = sql.NewContext(env.Ctx, sql.WithSession(session))
+	}
+	p.generation++
+	iter, err := executor.Build(p.ctx, p.tree, nil)
+	if err != nil {
+		p.run.give(&p.account)
+		return nil, err
+	}
+	p.busy = true
+	rows := &iterRows{ctx: p.ctx, iter: iter, layout: p.layout, done: func() {
+		p.busy = false
+		p.run.give(&p.account)
+	}}
+	if p.steady && p.generation > 1 {
+		if p.kept, err = p.run.collect(env.Ctx, &p.run.lasting, rows); err != nil {
+			return nil, err
+		}
+		p.full = true
+		return &sliceRows{p.kept}, nil
+	}
+	return rows, nil
+}
+
+// census is what a plan depends on beside its leaves.
+type census struct {
+	free     int // how many rows around the plan it sees
+	volatile bool
+	working  bool // reads the working table of a recursive query around it
+}
+
+// steady says whether a plan gives the same rows whenever it is run within a
+// statement.
+func steady(n plan.Node) bool {
+	var c census
+	c.node(n, 0)
+	return c.free == 0 && !c.volatile && !c.working
+}
+
+// alike says the same of an expression over the rows of its node.
+func alike(x fqgw.Expr) bool {
+	var c census
+	c.expr(x, 0)
+	return c.free == 0 && !c.volatile && !c.working
+}
+
+func (c *census) expr(x fqgw.Expr, depth int) {
+	if x == nil {
+		return
+	}
+	c.volatile = c.volatile || expr.Volatile(x)
+	expr.Walk(x, func(e fqgw.Expr) bool {
+		switch e := e.(type) {
+		case *expr.Column:
+			c.free = max(c.free, e.Level-depth)
+		case *expr.Subquery:
+			c.node(e.Plan.(plan.Node), depth+1)
+		}
+		return true
+	})
+}
+
+func (c *census) exprs(list []fqgw.Expr, depth int) {
+	for _, x := range list {
+		c.expr(x, depth)
+	}
+}
+
+func (c *census) keys(list []plan.SortKey, depth int) {
+	for _, k := range list {
+		c.expr(k.Expr, depth)
+	}
+}
+
+func (c *census) call(a *plan.AggCall, depth int) {
+	c.exprs(a.Args, depth)
+	c.exprs(a.Direct, depth)
+	c.keys(a.Order, depth)
+	c.expr(a.Filter, depth)
+}
+
+func (c *census) node(n plan.Node, depth int) {
+	for i, child := range n.Children() {
+		if j, ok := n.(*plan.Join); ok && j.Lateral && i == 1 {
+			c.node(child, depth+1)
+			continue
+		}
+		c.node(child, depth)
+	}
+	switch n := n.(type) {
+	case *plan.Values:
+		for _, row := range n.Rows {
+			c.exprs(row, depth)
+		}
+	case *plan.SourceScan:
+		c.exprs([]fqgw.Expr{n.AsOf, n.Lo, n.Hi}, depth)
+	case *plan.TableScan:
+		c.expr(n.AsOf, depth)
+	case *plan.TableFunc:
+		c.exprs(n.Args, depth)
+	case *plan.FeatureScan:
+		c.exprs([]fqgw.Expr{n.At, n.Known, n.KeyArray}, depth)
+		for _, k := range n.Keys {
+			c.exprs(k, depth)
+		}
+	case *plan.WorkTable:
+		c.working = true
+	case *plan.FeatureJoin:
+		c.exprs(n.Keys, depth)
+		c.exprs([]fqgw.Expr{n.At, n.Known, n.On}, depth)
+	case *plan.Filter:
+		c.expr(n.Cond, depth)
+	case *plan.Project:
+		c.exprs(n.Exprs, depth)
+	case *plan.Join:
+		c.expr(n.Cond, depth)
+	case *plan.Aggregate:
+		c.exprs(n.Groups, depth)
+		for i := range n.Aggs {
+			c.call(&n.Aggs[i], depth)
+		}
+	case *plan.Window:
+		for i := range n.Calls {
+			w := &n.Calls[i]
+			c.call(&w.AggCall, depth)
+			c.exprs(w.Partition, depth)
+			c.keys(w.OrderBy, depth)
+			c.exprs([]fqgw.Expr{w.Frame.StartOffset, w.Frame.EndOffset}, depth)
+		}
+	case *plan.Sort:
+		c.keys(n.Keys, depth)
+	case *plan.Limit:
+		c.exprs([]fqgw.Expr{n.Count, n.Offset}, depth)
+		c.keys(n.Ties, depth)
+	case *plan.Distinct:
+		c.exprs(n.On, depth)
+	case *plan.ProjectSet:
+		c.exprs(n.Exprs, depth)
+		for _, f := range n.Sets {
+			if f != nil {
+				c.exprs(f.Args, depth+1)
+			}
+		}
+	}
+}
