@@ -17,7 +17,10 @@ import (
 // transaction, the first error ends it, one ReadyForQuery.
 func (c *conn) simple(sql string) error {
 	c.closePortals(false)
-	delete(c.portals, "")
+	if p := c.portals[""]; p != nil {
+		p.close()
+		delete(c.portals, "")
+	}
 	c.session.Forget("")
 	texts, err := c.session.Split(sql)
 	if err != nil {
@@ -57,7 +60,11 @@ func (c *conn) simpleStatement(t *planner.Text) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(ctx, res)
+	if err := c.answer(ctx, res); err != nil {
+		return err
+	}
+	c.closePortals(false) // it may have ended a block
+	return nil
 }
 
 // answer sends all of a result in text format.

@@ -69,6 +69,7 @@ func (s *Session) runCopyTo(env *fqgw.Env, st *plan.CopyTo) (*Result, error) {
 	for i, c := range cols {
 		file[i] = fqgw.Column{Name: c.Name, Type: c.Type}
 	}
+	rows = exec.Doubles(rows, file)
 	n, err := e.CopyToParquet(env.Ctx, st.Path, file, rows)
 	if err != nil {
 		return nil, err

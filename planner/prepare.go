@@ -40,6 +40,7 @@ func (s *Session) bind(ctx context.Context, p *Prepared) error {
 	if err != nil {
 		return err
 	}
+	sink(st)
 	types, err := params.Types()
 	if err != nil {
 		return err
@@ -129,3 +130,21 @@ func (s *Session) env(ctx context.Context) *fqgw.Env {
 }
 
 var _ exec.Session = (*Session)(nil)
+
+// sink moves the conditions of a statement's query below its feature joins.
+func sink(st plan.Statement) {
+	switch st := st.(type) {
+	case *plan.Query:
+		st.Root = exec.Sink(st.Root)
+	case *plan.CopyTo:
+		st.Query = exec.Sink(st.Query)
+	case *plan.CreateTable:
+		if st.Query != nil {
+			st.Query = exec.Sink(st.Query)
+		}
+	case *plan.Insert:
+		st.Query = exec.Sink(st.Query)
+	case *plan.Explain:
+		sink(st.Statement)
+	}
+}

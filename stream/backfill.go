@@ -321,7 +321,7 @@ func (s *source) fold(ctx context.Context, c *crew, r *router, snap fqgw.Snapsho
 			progress(rows)
 			said, rows = time.Now(), 0
 		}
-		if b.events = append(b.events, ev); len(b.events) == fillRows {
+		if b.events = append(b.events, ev); len(b.events) == s.p.rows {
 			return send()
 		}
 		return nil

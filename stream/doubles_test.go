@@ -333,7 +333,7 @@ func (h history) Close() error { return nil }
 type memLog struct {
 	mu      sync.Mutex
 	parts   [][]fqgw.LogRecord
-	first   []int64
+	first   []int64 // what lies below is gone
 	grown   chan struct{}
 	created bool
 }
@@ -369,7 +369,7 @@ func (l *memLog) Produce(_ context.Context, _ string, recs []fqgw.LogRecord) err
 				r.Partition = (r.Partition*31 + int32(b)) % int32(len(l.parts))
 			}
 		}
-		r.Offset = l.first[r.Partition] + int64(len(l.parts[r.Partition]))
+		r.Offset = int64(len(l.parts[r.Partition]))
 		l.parts[r.Partition] = append(l.parts[r.Partition], r)
 	}
 	close(l.grown)
@@ -382,7 +382,7 @@ func (l *memLog) Offsets(context.Context, string) (first, end []int64, err error
 	defer l.mu.Unlock()
 	for p := range l.parts {
 		first = append(first, l.first[p])
-		end = append(end, l.first[p]+int64(len(l.parts[p])))
+		end = append(end, int64(len(l.parts[p])))
 	}
 	return first, end, nil
 }
@@ -402,8 +402,12 @@ func (c *memConsumer) Poll(ctx context.Context) ([]fqgw.LogRecord, error) {
 		c.log.mu.Lock()
 		var out []fqgw.LogRecord
 		for p, recs := range c.log.parts {
-			for at := c.next[p] - c.log.first[p]; !c.paused[p] && at < int64(len(recs)) && len(out) < 300*(p+1); at++ {
-				out = append(out, recs[at])
+			if c.next[p] < c.log.first[p] {
+				c.log.mu.Unlock()
+				return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "offset %d of partition %d is out of range", c.next[p], p)
+			}
+			for !c.paused[p] && c.next[p] < int64(len(recs)) && len(out) < 300*(p+1) {
+				out = append(out, recs[c.next[p]])
 				c.next[p]++
 			}
 		}

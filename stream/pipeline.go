@@ -60,6 +60,8 @@ type Pipeline struct {
 	stopped bool
 
 	metrics counters
+	trust   bool // tests: folders do not look after their stores (folder.verify)
+	rows    int  // of history in a batch
 }
 
 // New makes a pipeline without sources.
@@ -86,7 +88,7 @@ func New(o Options) *Pipeline {
 	if o.DirtyKeys == 0 {
 		o.DirtyKeys = 100_000
 	}
-	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}}
+	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}, rows: fillRows}
 	p.hard, p.abort = context.WithCancel(context.Background())
 	return p
 }

@@ -24,13 +24,8 @@ type lookup struct {
 // beginning with the read's key number first.
 type part struct{ read, first, n int }
 
-// Read answers all reads, in order, in one pipelined trip. The states of a unit
-// are read together with its marks or after them, never before: a state may
-// hold more than the marks say (its own positions tell), but never less.
-func (s *Store) Read(ctx context.Context, reads []fqgw.UnitRead) ([]fqgw.UnitState, error) {
-	if len(reads) == 0 {
-		return nil, nil
-	}
+// trip carries out the reads by themselves.
+func (s *Store) trip(ctx context.Context, reads []fqgw.UnitRead) ([]fqgw.UnitState, error) {
 	out := make([]fqgw.UnitState, len(reads))
 	for i := range reads {
 		out[i].States = make([][]byte, len(reads[i].Keys))

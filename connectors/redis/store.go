@@ -20,8 +20,9 @@ const maxShards = 16384
 
 // Store is a fqgw.OnlineStore in Redis. Safe for concurrent use.
 type Store struct {
-	client redis.UniversalClient
-	shards uint32
+	client   redis.UniversalClient
+	shards   uint32
+	combiner combiner
 }
 
 var _ fqgw.OnlineStore = (*Store)(nil)

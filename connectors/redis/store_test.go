@@ -18,19 +18,18 @@ import (
 	"github.com/fqgw/fqgw/connectors/storetest"
 )
 
-func open(address string) func(t *testing.T) fqgw.OnlineStore {
-	return func(t *testing.T) fqgw.OnlineStore {
-		s, err := redis.Open(t.Context(), address, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { s.Close() })
-		return s
+func open(t testing.TB, address string) *redis.Store {
+	t.Helper()
+	s, err := redis.Open(context.Background(), address, 64)
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { s.Close() })
+	return s
 }
 
 func TestConformance(t *testing.T) {
-	storetest.Online(t, open("redis://"+miniredis.RunT(t).Addr()))
+	storetest.Online(t, open(t, "redis://"+miniredis.RunT(t).Addr()))
 }
 
 // TestConformanceReal runs on the servers that FQGW_TEST_REDIS and
@@ -44,7 +43,7 @@ func TestConformanceReal(t *testing.T) {
 		if name == "cluster" {
 			address = "redis+cluster://" + address
 		}
-		t.Run(name, func(t *testing.T) { storetest.Online(t, open(address)) })
+		t.Run(name, func(t *testing.T) { storetest.Online(t, open(t, address)) })
 	}
 }
 
@@ -91,7 +90,7 @@ func TestShards(t *testing.T) {
 // A server that lost its scripts learns them again within the flush.
 func TestScriptsLost(t *testing.T) {
 	m := miniredis.RunT(t)
-	s := open("redis://" + m.Addr())(t)
+	s := open(t, "redis://"+m.Addr())
 	for i := range int64(3) {
 		m.FlushAll()
 		m.Restart()
@@ -117,7 +116,7 @@ func oks(rs []fqgw.FlushResult) (out []bool) {
 // A server that is away and comes back.
 func TestServerGone(t *testing.T) {
 	m := miniredis.RunT(t)
-	s := open("redis://" + m.Addr())(t)
+	s := open(t, "redis://"+m.Addr())
 	k, _ := fqgw.EncodeKey(fqgw.IntValue(1))
 	read := []fqgw.UnitRead{{Unit: fqgw.Unit{View: "v", State: 1}, Keys: []fqgw.EntityKey{k}}}
 	flush := []fqgw.UnitFlush{{Unit: read[0].Unit, Keys: read[0].Keys, States: [][]byte{{7}}}}
@@ -143,7 +142,7 @@ func second[T any](_ T, err error) error { return err }
 // A server that hangs: the deadline of the caller ends the wait.
 func TestDeadline(t *testing.T) {
 	m := miniredis.RunT(t)
-	s := open("redis://" + m.Addr())(t)
+	s := open(t, "redis://"+m.Addr())
 	hold := make(chan struct{})
 	m.Server().SetPreHook(func(*server.Peer, string, ...string) bool { <-hold; return false })
 	defer close(hold)
@@ -159,7 +158,7 @@ func TestDeadline(t *testing.T) {
 // What the server answers becomes a code that the caller can act on.
 func TestReplies(t *testing.T) {
 	m := miniredis.RunT(t)
-	s := open("redis://" + m.Addr())(t)
+	s := open(t, "redis://"+m.Addr())
 	for reply, code := range map[string]fqgw.Code{
 		"LOADING Redis is loading the dataset in memory": fqgw.CodeConnectionFailure, "READONLY You can't write against a read only replica.": fqgw.CodeConnectionFailure,
 		"CLUSTERDOWN Hash slot not served": fqgw.CodeConnectionFailure, "MOVED 1 127.0.0.1:1": fqgw.CodeConnectionFailure, "OOM command not allowed when used memory > 'maxmemory'.": fqgw.CodeOutOfMemory,
@@ -195,7 +194,7 @@ func TestReplies(t *testing.T) {
 
 func TestPingPolicy(t *testing.T) {
 	m := miniredis.RunT(t)
-	s := open("redis://" + m.Addr())(t)
+	s := open(t, "redis://"+m.Addr())
 	policy := ""
 	m.Server().SetPreHook(func(c *server.Peer, cmd string, _ ...string) bool {
 		if cmd != "INFO" {

@@ -29,11 +29,9 @@ func marks(p int32, gen uint64, next int64) []fqgw.PartitionMark {
 	return []fqgw.PartitionMark{{Partition: p, Mark: fqgw.Mark{Generation: gen, Next: next}}}
 }
 
-// Online checks an online store. open gives the same store at each call, which
-// the caller closes.
-func Online(t *testing.T, open func(t *testing.T) fqgw.OnlineStore) {
+// Online checks an online store, which may hold other states.
+func Online(t *testing.T, s fqgw.OnlineStore) {
 	ctx := t.Context()
-	s := open(t)
 	if err := s.Ping(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,8 @@ import (
 // integer columns that expressions of inner queries may use.
 type generator struct {
 	*rand.Rand
-	names int
+	names  int
+	stable bool // only queries whose rows are decided by SQL
 }
 
 func (g *generator) name() string { g.names++; return fmt.Sprintf("r%d", g.names) }
@@ -105,7 +106,17 @@ func (g *generator) query(outer []string, depth int) string {
 	if g.IntN(2) == 0 {
 		from += " WHERE " + g.cond(all, depth)
 	}
-	switch g.IntN(6) {
+	kind := g.IntN(6)
+	if g.stable && kind > 0 && kind < 4 {
+		switch kind {
+		case 1:
+			return fmt.Sprintf("SELECT (count(*) OVER (PARTITION BY %s))::int%s", g.expr(all, depth), from)
+		case 2:
+			return fmt.Sprintf("SELECT generate_series(1, least(%s, 3))%s", g.expr(all, depth), from)
+		}
+		return fmt.Sprintf("SELECT DISTINCT %s%s", g.expr(all, depth), from)
+	}
+	switch kind {
 	case 0: // grouped
 		key := g.pick(cols)
 		arg := g.expr(all, 0)

@@ -186,3 +186,33 @@ func (e *Engine) CopyToParquet(ctx context.Context, path string, cols []fqgw.Col
 	}
 	return n, nil
 }
+
+// Doubles makes the numerics of unlimited precision (an average of integers)
+// double precision, in the rows and in the columns: Parquet has no such type,
+// and what reads training sets wants numbers, not text. A numeric(p,s) stays.
+func Doubles(rows fqgw.Rows, cols []fqgw.Column) fqgw.Rows {
+	var at []int
+	for i := range cols {
+		if cols[i].Type == fqgw.Numeric {
+			cols[i].Type = fqgw.Float8
+			at = append(at, i)
+		}
+	}
+	if at == nil {
+		return rows
+	}
+	var out []fqgw.Value
+	return &stream{close: rows.Close, next: func() ([]fqgw.Value, error) {
+		row, err := rows.Next()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out[:0], row...)
+		for _, i := range at {
+			if !out[i].IsNull() {
+				out[i] = fqgw.FloatValue(out[i].Numeric().Float())
+			}
+		}
+		return out, nil
+	}}
+}

@@ -127,12 +127,12 @@ func kindType(v value) fqgw.Type {
 
 // arrayReader reads the text form of an array.
 type arrayReader struct {
-	in    *input
 	text  string
 	at    int
 	elem  fqgw.Type
 	dims  []int
-	items []value
+	items []string
+	nulls []bool
 }
 
 func (in *input) array(s string, t fqgw.Type) (value, error) {
@@ -147,7 +147,7 @@ func (in *input) array(s string, t fqgw.Type) (value, error) {
 		}
 		return fqgw.ListValue(l), nil
 	}
-	r := &arrayReader{in: in, text: s, elem: t.Elem().Base()}
+	r := &arrayReader{text: s, elem: t.Elem().Base()}
 	r.space()
 	if err := r.bounds(); err != nil {
 		return fqgw.Null, err
@@ -161,7 +161,17 @@ func (in *input) array(s string, t fqgw.Type) (value, error) {
 	if r.space(); r.at < len(s) {
 		return fqgw.Null, r.malformed("Junk after closing right brace.")
 	}
-	l := &fqgw.List{Elem: r.elem, Items: r.items}
+	l := &fqgw.List{Elem: r.elem, Items: make([]value, len(r.items))}
+	for i, item := range r.items {
+		if r.nulls[i] {
+			continue
+		}
+		v, err := in.parse(item, r.elem)
+		if err != nil {
+			return fqgw.Null, err
+		}
+		l.Items[i] = v
+	}
 	if len(r.dims) > 1 && len(r.items) > 0 {
 		l.Dims = r.dims
 	}
@@ -225,7 +235,7 @@ func (r *arrayReader) level(dim int) error {
 		switch c := r.peek(); {
 		case c == 0:
 			return r.malformed("Unexpected end of input.")
-		case c == '}' && n == 0:
+		case c == '}' && n == 0 && dim == 0:
 			r.at++
 			return r.close(dim, 0)
 		case c == '{':
@@ -321,16 +331,12 @@ func (r *arrayReader) item() error {
 			return r.malformed("Unexpected \"" + string(r.peek()) + "\" character.")
 		}
 		if strings.EqualFold(s, "null") && !escaped {
-			r.items = append(r.items, fqgw.Null)
+			r.items, r.nulls = append(r.items, ""), append(r.nulls, true)
 			return nil
 		}
 		b.Reset()
 		b.WriteString(s)
 	}
-	v, err := r.in.parse(b.String(), r.elem)
-	if err != nil {
-		return err
-	}
-	r.items = append(r.items, v)
+	r.items, r.nulls = append(r.items, b.String()), append(r.nulls, false)
 	return nil
 }

@@ -161,7 +161,7 @@ func (d *dateReader) runTogetherTime(s, frac string) error {
 // check completes and validates the fields.
 func (d *dateReader) check() error {
 	if d.half != 0 {
-		if !d.gotTime {
+		if !d.gotTime && d.typ == fqgw.Time {
 			return d.bad()
 		}
 		if d.hour > 12 {

@@ -134,7 +134,7 @@ func dateTokens(s string) (out []dateToken, ok bool) {
 				i = run(i, func(c byte) bool { return isDigit(c) || isAlpha(c) || c == delim })
 				kind = 'd'
 			} else if i < len(s) && (s[i] == '+' || s[i] == '-' || isDigit(s[i])) && start > 0 {
-				if _, known := abbreviations[s[start:i]]; !known && !knownDateWord(s[start:i]) {
+				if !knownDateWord(s[start:i]) {
 					i = run(i, func(c byte) bool { return isDigit(c) || isAlpha(c) || c == '+' || c == '-' || c == ':' })
 					kind = 'z'
 				}
@@ -351,6 +351,9 @@ func (d *dateReader) offset(s string) error {
 
 // clock reads hh:mm[:ss[.ffffff]].
 func (d *dateReader) clock(s string) error {
+	if strings.HasSuffix(s, ":") { // 12: is an hour
+		s += "0"
+	}
 	parts := strings.Split(s, ":")
 	if len(parts) > 3 || !isDigits(parts[0]) || len(parts[0]) > 9 {
 		return d.bad()

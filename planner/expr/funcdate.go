@@ -444,12 +444,7 @@ func ageOf(a, b int64) (fqgw.Span, error) {
 		days--
 	}
 	for days < 0 {
-		// The days of the earlier month, as PostgreSQL borrows them.
-		if sign < 0 {
-			days += int32(daysIn(x.year, x.month))
-		} else {
-			days += int32(daysIn(y.year, y.month))
-		}
+		days += int32(daysIn(y.year, y.month)) // borrowed from the earlier month
 		months--
 	}
 	return fqgw.Span{Months: sign * months, Days: sign * days, Micros: int64(sign) * us}, nil

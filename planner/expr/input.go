@@ -119,9 +119,7 @@ func parseFloat(s string, t fqgw.Type, bits int) (value, error) {
 	low := strings.ToLower(strings.TrimSpace(s))
 	switch strings.TrimLeft(low, "+-") {
 	case "nan":
-		if low != "nan" {
-			return fqgw.Null, badText(t, s)
-		}
+		return fqgw.FloatValue(math.NaN()), nil
 	case "inf", "infinity":
 	default:
 		if strings.ContainsAny(low, "_n") || low == "" {
@@ -157,7 +155,7 @@ func parseNumeric(s string) (value, error) {
 		return numericResult(checkNumeric(d))
 	}
 	if m, e, found := strings.Cut(strings.ToLower(strings.TrimSpace(s)), "e"); found {
-		if _, good := fqgw.ParseDecimal(m); good && isDigits(strings.TrimLeft(e, "+-")) {
+		if d, good := fqgw.ParseDecimal(m); good && d.Finite() && isDigits(strings.TrimLeft(e, "+-")) {
 			return fqgw.Null, errNumericOverflow()
 		}
 	}

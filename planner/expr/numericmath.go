@@ -11,8 +11,9 @@ import (
 // for the digits that PostgreSQL shows, then rounded to its display scale.
 
 const (
-	minSigDigits    = 16   // PostgreSQL's NUMERIC_MIN_SIG_DIGITS
-	maxDisplayScale = 1000 // NUMERIC_MAX_DISPLAY_SCALE
+	minSigDigits    = 16                // PostgreSQL's NUMERIC_MIN_SIG_DIGITS
+	maxDisplayScale = 1000              // NUMERIC_MAX_DISPLAY_SCALE
+	log10E          = 0.434294481903252 // as PostgreSQL rounds it: it decides scales
 )
 
 // decWeight is the power of ten of the first digit; 0 for zero.
@@ -58,7 +59,7 @@ func sqrtNumeric(d fqgw.Decimal) (fqgw.Decimal, error) {
 	case !d.Finite():
 		return d, nil
 	case d.IsZero():
-		return fqgw.NewDecimal(new(big.Int), displayScale(minSigDigits, d)), nil
+		return fqgw.NewDecimal(new(big.Int), displayScale(minSigDigits-1, d)), nil
 	}
 	sweight := base10000(d) * 4 / 2
 	if w := base10000(d); w < 0 {
@@ -234,7 +235,7 @@ func expNumeric(d fqgw.Decimal) (fqgw.Decimal, error) {
 		}
 		return d, nil
 	}
-	weight := d.Float() * math.Log10E
+	weight := d.Float() * log10E
 	if weight > maxNumericDigits {
 		return d, errNumericOverflow()
 	}
@@ -266,7 +267,7 @@ func powNumeric(a, b fqgw.Decimal) (fqgw.Decimal, error) {
 	}
 	odd := whole && b.Trunc(0).Coef().Bit(0) == 1
 	mag := a.Abs()
-	weight := lnApprox(mag) * b.Float() * math.Log10E
+	weight := powWeight(mag, b)
 	if weight > maxNumericDigits {
 		return a, errNumericOverflow()
 	}
@@ -286,6 +287,14 @@ func powNumeric(a, b fqgw.Decimal) (fqgw.Decimal, error) {
 		r = r.Neg()
 	}
 	return checkNumeric(r)
+}
+
+// powWeight estimates the decimal weight of a power, in the low precision in
+// which PostgreSQL does it.
+func powWeight(a, b fqgw.Decimal) float64 {
+	scale := int32(max(8-lnWeight(a), 0))
+	l := fromBig(lnBig(toBig(a, bitsFor(len(a.Coef().Bits())*20)), 128), scale)
+	return l.Mul(b).Round(scale).Float() * log10E
 }
 
 // powScale is the display scale of a power.

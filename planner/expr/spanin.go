@@ -2,6 +2,7 @@ package expr
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -123,75 +124,77 @@ func parseInterval(s string, t fqgw.Type) (value, error) {
 	return fqgw.SpanValue(span), nil
 }
 
-// words reads "1 year 2 mons 3 days 04:05:06 ago" and the like; a number without
-// a unit has that of the modifier's last field, else seconds.
+// spanMasks say which fields a unit fills; a field may be given once.
+var spanMasks = map[string]int{
+	"us": 1, "ms": 2, "s": 4, "m": 8, "h": 16, "d": 32, "w": 64, "mon": 128, "y": 256, "dec": 512, "c": 1024, "mil": 2048,
+}
+
+const secondsMask, clockMask = 1 | 2 | 4, 1 | 2 | 4 | 8 | 16
+
+// words reads "1 year 2 mons 3 days 04:05:06 ago" and the like, from its end, as
+// PostgreSQL does. A number without a unit has that of the modifier's last
+// field, else seconds; before a time or hours it is days.
 func (s *spanSum) words(text string, fields int32) bool {
-	if rest, ok := strings.CutPrefix(text, "@"); ok {
-		text = rest
-	}
-	tokens, ok := spanTokens(text)
+	tokens, ok := spanTokens(strings.TrimPrefix(text, "@"))
 	if !ok {
 		return false
 	}
-	ago := false
-	if n := len(tokens); n > 0 && tokens[n-1] == "ago" {
-		ago, tokens = true, tokens[:n-1]
-	}
-	if len(tokens) == 0 {
-		return false
-	}
-	seen := map[string]bool{}
-	for i := 0; i < len(tokens); i++ {
-		t := tokens[i]
-		c := t[len(t)-1]
-		if !isDigit(c) && c != '.' && c != ':' {
-			return false
-		}
-		neg := t[0] == '-'
-		body := strings.TrimLeft(t, "+-")
+	unit, ago, seen := "", false, 0
+	for _, t := range slices.Backward(tokens) {
+		mask := 0
+		neg, body := t[0] == '-', strings.TrimLeft(t, "+-")
 		switch {
+		case t == "ago":
+			ago, unit = true, "ago"
+		case isAlpha(t[0]):
+			if unit, ok = spanUnits[t]; !ok || unit == "qtr" {
+				return false
+			}
 		case strings.Contains(body, ":"):
+			s.micros = 0 // a time replaces what fractions of days gave
 			if !s.clock(body, neg, fields) {
 				return false
 			}
-			continue
+			mask, unit = clockMask, "d"
 		case strings.Contains(body, "-"): // years-months
 			y, m, _ := strings.Cut(body, "-")
-			if !isDigits(y) || !isDigits(m) || atoi(m) > 11 {
+			if !isDigits(y) || !isDigits(m) {
+				return false
+			}
+			if len(m) > 2 || atoi(m) > 11 {
+				s.over = true
 				return false
 			}
 			s.add("mon", signed(int64(atoi(y))*12+int64(atoi(m)), neg), 0)
-			continue
-		}
-		unit := defaultUnit(fields)
-		if i+1 < len(tokens) {
-			u, ok := spanUnits[tokens[i+1]]
-			switch {
-			case ok && u != "qtr":
-				unit, i = u, i+1
-			case strings.Contains(tokens[i+1], ":"): // "1 02:03" is a day and a time
-				unit = "d"
-			default:
+			mask, unit = spanMasks["mon"], "mon"
+		default:
+			if unit == "" {
+				unit = defaultUnit(fields)
+			}
+			whole, frac, ok := splitNumber(body, s)
+			if !ok || unit == "ago" {
 				return false
 			}
+			if neg {
+				whole, frac = -whole, -frac
+			}
+			s.add(unit, whole, frac)
+			if mask = spanMasks[unit]; unit == "s" && frac != 0 {
+				mask = secondsMask
+			}
+			if unit == "h" {
+				unit = "d"
+			}
 		}
-		if seen[unit] && unit != "us" && unit != "ms" {
+		if seen&mask != 0 {
 			return false
 		}
-		seen[unit] = true
-		whole, frac, ok := splitNumber(body, s)
-		if !ok {
-			return false
-		}
-		if neg {
-			whole, frac = -whole, -frac
-		}
-		s.add(unit, whole, frac)
+		seen |= mask
 	}
 	if ago {
 		s.months, s.days, s.micros = -s.months, -s.days, -s.micros
 	}
-	return true
+	return seen != 0
 }
 
 func signed(n int64, neg bool) int64 {
@@ -219,7 +222,9 @@ func defaultUnit(fields int32) string {
 	return "s"
 }
 
-func shortUnit(w string) bool { return len(w) == 1 || w == "mon" || w == "dec" }
+func shortUnit(w string) bool {
+	return len(w) == 1 && strings.Contains("dhjmstyz", w) || w == "mon" || w == "dec"
+}
 
 // spanTokens splits into numbers (signed, with : . -) and words.
 func spanTokens(s string) (out []string, ok bool) {
@@ -234,7 +239,7 @@ func spanTokens(s string) (out []string, ok bool) {
 				i++
 			}
 			// A word that runs into a number ends there only when it is a letter or so.
-			if i < len(s) && !isSpace(s[i]) && s[i] != ',' && !(isDigit(s[i]) && shortUnit(s[start:i])) {
+			if i < len(s) && !isSpace(s[i]) && s[i] != ',' && !((isDigit(s[i]) || s[i] == '+') && shortUnit(s[start:i])) {
 				return nil, false
 			}
 			out = append(out, s[start:i])
@@ -250,7 +255,7 @@ func spanTokens(s string) (out []string, ok bool) {
 			for i < len(s) && (isDigit(s[i]) || s[i] == ':' || s[i] == '.' || s[i] == '-' && i > from) {
 				i++
 			}
-			if i == from {
+			if i == from || s[i-1] == '.' && i < len(s) && isAlpha(s[i]) {
 				return nil, false
 			}
 			sign := ""
@@ -301,7 +306,7 @@ func (s *spanSum) clock(body string, neg bool, fields int32) bool {
 		return true
 	}
 	last, frac, dotted := strings.Cut(parts[len(parts)-1], ".")
-	if !isDigits(last) || len(last) > 9 || len(parts) == 3 && (!isDigits(parts[1]) || len(parts[1]) > 9) {
+	if frac != "" && !isDigits(frac) || !isDigits(last) || len(last) > 9 || len(parts) == 3 && (!isDigits(parts[1]) || len(parts[1]) > 9) {
 		return false
 	}
 	var m, sec int64
@@ -343,7 +348,7 @@ func (s *spanSum) iso(text string) bool {
 	units := func(part string, names map[byte]string) bool {
 		for part != "" {
 			i := 0
-			for i < len(part) && (isDigit(part[i]) || part[i] == '.' || part[i] == '-' || part[i] == '+') {
+			for i < len(part) && (isDigit(part[i]) || part[i] == '.' || part[i] == '-') {
 				i++
 			}
 			if i == 0 || i == len(part) || names[part[i]] == "" {

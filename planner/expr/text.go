@@ -1,9 +1,11 @@
 package expr
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 
@@ -83,6 +85,9 @@ func appendFloat(b []byte, f float64, single bool) []byte {
 	}
 	var buf [40]byte
 	e := strconv.AppendFloat(buf[:0], f, 'e', -1, bits)
+	if even := evenFloat(f, single); even != 0 && math.Abs(f) >= even && math.Abs(f) < 1e25 {
+		e = insideFloat(e, f, bits)
+	}
 	exp := 0
 	for i := len(e) - 1; i >= 0; i-- {
 		if e[i] == 'e' {
@@ -94,6 +99,48 @@ func appendFloat(b []byte, f float64, single bool) []byte {
 		return append(b, e...)
 	}
 	return strconv.AppendFloat(b, f, 'f', -1, bits)
+}
+
+// evenFloat is the least float whose neighbours are whole numbers apart, 0 when
+// the significand of f is odd.
+func evenFloat(f float64, single bool) float64 {
+	if single && math.Float32bits(float32(f))&1 == 0 {
+		return 1 << 24
+	}
+	if !single && math.Float64bits(f)&1 == 0 {
+		return 1 << 53
+	}
+	return 0
+}
+
+// insideFloat replaces the shortest form of f when it lies just halfway to a
+// neighbour: Go takes that for an even significand, PostgreSQL takes the next
+// longer form.
+func insideFloat(e []byte, f float64, bits int) []byte {
+	f = math.Abs(f)
+	up, down := math.Nextafter(f, math.Inf(1)), math.Nextafter(f, 0)
+	if bits == 32 {
+		up, down = float64(math.Nextafter32(float32(f), math.MaxFloat32)), float64(math.Nextafter32(float32(f), 0))
+	}
+	for {
+		shown, _, err := big.ParseFloat(string(bytes.TrimPrefix(e, []byte("-"))), 10, 200, big.ToNearestEven)
+		if err != nil {
+			return e
+		}
+		diff, _ := shown.Sub(shown, new(big.Float).SetFloat64(f)).Float64()
+		if diff != (up-f)/2 && diff != (down-f)/2 {
+			return e
+		}
+		digits := max(bytes.IndexByte(e, 'e')-bytes.IndexByte(e, '.'), 1) // behind the point, one more
+		if bytes.IndexByte(e, '.') < 0 {
+			digits = 1
+		}
+		if e[0] == '-' {
+			f = -f
+		}
+		e = strconv.AppendFloat(nil, f, 'e', digits, bits)
+		f = math.Abs(f)
+	}
 }
 
 func appendUUID(b []byte, s string) []byte {

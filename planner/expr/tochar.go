@@ -257,7 +257,7 @@ func (f *charFields) field(n formatNode) string {
 	case "TZM":
 		return formatNode{}.number(max(f.offset, -f.offset)/60%60, 2)
 	case "OF":
-		return string(formatOffset(nil, f.offset))
+		return string(formatOffset(nil, f.offset/60*60))
 	case "WW":
 		return n.number((f.days-daysFromCivil(f.year, 1, 1))/7+1, 2)
 	case "IW":

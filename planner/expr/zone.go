@@ -14,7 +14,7 @@ import (
 var abbreviations = map[string]int{
 	"utc": 0, "uct": 0, "gmt": 0, "z": 0, "zulu": 0, "wet": 0,
 	"west": 60, "bst": 60, "cet": 60, "met": 60, "mez": 60, "cest": 120, "cetdst": 120, "mest": 120, "mesz": 120,
-	"eet": 120, "sast": 120, "ist": 120, "eest": 180, "eetdst": 180, "idt": 180, "msk": 180, "msd": 240, "eat": 180,
+	"eet": 120, "sast": 120, "ist": 120, "eest": 180, "eetdst": 180, "idt": 180, "eat": 180,
 	"pkt": 300, "npt": 345, "almt": 360, "ict": 420, "wib": 420, "sgt": 480, "hkt": 480, "pht": 480, "awst": 480,
 	"jst": 540, "kst": 540, "acst": 570, "aest": 600, "acdt": 630, "aedt": 660, "nzst": 720, "nzt": 720, "nzdt": 780,
 	"nst": -210, "ndt": -150, "ast": -240, "adt": -180, "est": -300, "edt": -240, "cst": -360, "cdt": -300,
@@ -46,6 +46,8 @@ func findZone(name string) *time.Location {
 			return time.UTC
 		}
 		loc = time.FixedZone(strings.ToUpper(low), min*60)
+	} else if low == "msk" || low == "msd" { // Moscow's own time, whatever it was
+		loc = namedZone("europe/moscow", "Europe/Moscow")
 	} else if loc = namedZone(low, name); loc == nil {
 		return posixZone(low) // not kept: anybody can write any number of them
 	}

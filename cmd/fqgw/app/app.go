@@ -186,7 +186,11 @@ func (a *App) openStores(ctx context.Context) error {
 	}
 	brokers := strings.Split(a.config.Kafka, ",")
 	if a.config.Kafka == "embedded" {
-		k, err := embedded.StartKafka(a.config.KafkaListen, filepath.Join(a.config.Data, "kafka"))
+		start := embedded.StartKafka
+		if a.config.Sync == "on" {
+			start = embedded.StartSyncedKafka
+		}
+		k, err := start(a.config.KafkaListen, filepath.Join(a.config.Data, "kafka"))
 		if err != nil {
 			return fmt.Errorf("embedded Kafka: %w", err)
 		}
@@ -198,7 +202,7 @@ func (a *App) openStores(ctx context.Context) error {
 		return fmt.Errorf("kafka %s: %w", a.kafkaAddr, err)
 	}
 	a.closers = append(a.closers, a.log.Close)
-	if a.lake, err = iceberg.Open(ctx, iceberg.Options{Dir: a.config.Data}); err != nil {
+	if a.lake, err = iceberg.Open(ctx, iceberg.Options{Dir: a.config.Data, Sync: a.config.Sync == "on", Log: a.logger}); err != nil {
 		return fmt.Errorf("lake in %s: %w", a.config.Data, err)
 	}
 	a.closers = append(a.closers, a.lake.Close)

@@ -37,12 +37,13 @@ type Config struct {
 	ClockRate   float64 `yaml:"clock_rate"`
 	Connections int     `yaml:"connections"` // at most so many sessions
 	Memory      string  `yaml:"memory"`      // of one statement
+	Sync        string  `yaml:"sync"`        // on: what is acknowledged survives a lost machine too
 	Log         string  `yaml:"log"`         // debug, info, warn, error
 }
 
 func defaults() Config {
 	return Config{Listen: "127.0.0.1:15432", Admin: "127.0.0.1:15433", Data: "fqgw-data", Online: "embedded", Kafka: "embedded",
-		Lake: "embedded", KafkaListen: "127.0.0.1:15434", RedisListen: "127.0.0.1:15435", ClockRate: 1, Connections: 500, Memory: "1GiB", Log: "info"}
+		Lake: "embedded", KafkaListen: "127.0.0.1:15434", RedisListen: "127.0.0.1:15435", ClockRate: 1, Connections: 500, Memory: "1GiB", Sync: "off", Log: "info"}
 }
 
 // option is one setting, by the name that it has everywhere.
@@ -86,6 +87,7 @@ func (c *Config) options() []option {
 			}},
 		number("connections", "greatest number of sessions", &c.Connections),
 		text("memory", "memory limit of one statement", &c.Memory),
+		text("sync", "fsync the embedded Kafka and the lake: on, off", &c.Sync),
 		text("log", "least level that is logged: debug, info, warn, error", &c.Log),
 	}
 }
@@ -200,6 +202,9 @@ func (c *Config) check() error {
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log) {
 		return usageError{fmt.Errorf("log: %q: it must be debug, info, warn or error", c.Log)}
+	}
+	if c.Sync != "on" && c.Sync != "off" {
+		return usageError{fmt.Errorf("sync: %q: it must be on or off", c.Sync)}
 	}
 	if c.Clock != "" {
 		if _, err := clockTime(c.Clock); err != nil {

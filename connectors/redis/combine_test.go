@@ -1,0 +1,98 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
+
+	"github.com/fqgw/fqgw"
+)
+
+// Reads that share a trip get each their own answer, also when one of them
+// finds damage.
+func TestReadsShareTrips(t *testing.T) {
+	m := miniredis.RunT(t)
+	s := open(t, "redis://"+m.Addr())
+	m.Set("fq:{0}:damaged@1!", "what")
+	unit := func(i int) fqgw.Unit { return fqgw.Unit{View: "v", State: 1, Shard: uint32(i) % s.Shards()} }
+	keys := make([]fqgw.EntityKey, 200)
+	for i := range keys {
+		keys[i], _ = fqgw.EncodeKey(fqgw.IntValue(int64(i)))
+		r, err := s.Flush(t.Context(), []fqgw.UnitFlush{{Unit: unit(i), Keys: keys[i : i+1], States: [][]byte{fmt.Append(nil, i)}}})
+		if err != nil || !r[0].OK {
+			t.Fatal(r, err)
+		}
+	}
+	m.Server().SetPreHook(func(_ *server.Peer, cmd string, _ ...string) bool {
+		if cmd == "MGET" {
+			time.Sleep(time.Millisecond)
+		}
+		return false
+	})
+	var wg sync.WaitGroup
+	for worker := range 32 {
+		wg.Go(func() {
+			for i := range 50 {
+				a, b := (worker*7+i)%200, (worker+i*3)%200
+				got, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: unit(a), Keys: keys[a : a+1]}, {Unit: unit(b), Keys: []fqgw.EntityKey{keys[b], "none"}}})
+				if err != nil || string(got[0].States[0]) != fmt.Sprint(a) || string(got[1].States[0]) != fmt.Sprint(b) || got[1].States[1] != nil {
+					t.Errorf("read %d and %d: %v, %v", a, b, got, err)
+				}
+				if worker == 0 {
+					_, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: fqgw.Unit{View: "damaged", State: 1}}})
+					if err == nil || fqgw.AsError(err).Code != fqgw.CodeDataCorrupted {
+						t.Errorf("the damaged unit: %v", err)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Who waits for company leaves at its own deadline, and a trip for several
+// outlasts the first of them.
+func TestSharedDeadlines(t *testing.T) {
+	m := miniredis.RunT(t)
+	s := open(t, "redis://"+m.Addr())
+	hold := make(chan struct{})
+	m.Server().SetPreHook(func(*server.Peer, string, ...string) bool { <-hold; return false })
+	read := []fqgw.UnitRead{{Unit: fqgw.Unit{View: "v", State: 1}}}
+	var wg sync.WaitGroup
+	var patient, left atomic.Int64
+	for i := range 40 {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			if i%2 == 0 {
+				cancel()
+				ctx, cancel = context.WithTimeout(t.Context(), 30*time.Millisecond)
+			}
+			defer cancel()
+			start := time.Now()
+			_, err := s.Read(ctx, read)
+			switch took := time.Since(start); {
+			case i%2 == 1 && err == nil:
+				patient.Add(1)
+			case i%2 == 0 && errors.Is(err, context.DeadlineExceeded) && took < time.Second:
+				left.Add(1)
+			default:
+				t.Errorf("reader %d: %v after %v", i, err, took)
+			}
+		})
+	}
+	for left.Load() < 20 && !t.Failed() {
+		time.Sleep(time.Millisecond)
+	}
+	close(hold)
+	wg.Wait()
+	if patient.Load() != 20 {
+		t.Errorf("%d of 20 patient readers were answered", patient.Load())
+	}
+}
