@@ -150,7 +150,9 @@ func (c *conn) end(err error) {
 		c.fatal(fqgw.Errorf("57P05", "terminating connection due to idle-session timeout"))
 	case errors.As(err, &tooLong):
 		c.fatal(fqgw.Errorf(fqgw.CodeLimitExceeded, "message of %d bytes is longer than the limit of %d", tooLong.ActualBodyLen, maxMessage))
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed): // the client hung up
+	case errors.Is(err, io.EOF): // pgproto3's, for a message whose strings do not end
+		c.fatal(fqgw.Errorf(fqgw.CodeProtocolViolation, "invalid string in message"))
 	default:
 		var netErr net.Error
 		if !errors.As(err, &netErr) {

@@ -196,6 +196,9 @@ func (c *conn) execute(msg *pgproto3.Execute) error {
 	if err != nil {
 		return err
 	}
+	if p.result != nil && c.session.TxStatus() == 'E' { // a portal of before the error
+		return fqgw.Errorf(fqgw.CodeFailedTransaction, "current transaction is aborted, commands ignored until end of transaction block")
+	}
 	ctx, done := c.statement()
 	defer done()
 	if p.result == nil {

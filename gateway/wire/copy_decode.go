@@ -266,7 +266,9 @@ func (d *copyDecoder) nextBinary() error {
 	if !d.begun {
 		d.begun = true
 		head := make([]byte, len(binarySignature))
-		if _, err := io.ReadFull(d.in, head); err != nil || !bytes.Equal(head[:11], binarySignature[:11]) {
+		if _, err := io.ReadFull(d.in, head); err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return err
+		} else if err != nil || !bytes.Equal(head[:11], binarySignature[:11]) {
 			return d.bad("COPY file signature not recognized")
 		}
 		if _, err := d.in.Discard(int(binary.BigEndian.Uint32(head[15:]))); err != nil {
@@ -276,7 +278,10 @@ func (d *copyDecoder) nextBinary() error {
 	d.line++
 	var word [4]byte
 	if _, err := io.ReadFull(d.in, word[:2]); err != nil {
-		return d.bad("unexpected EOF in COPY data")
+		if err == io.EOF {
+			return io.EOF // PostgreSQL takes data without the trailer too, and pgx sends none
+		}
+		return d.cut(err)
 	}
 	n := int16(binary.BigEndian.Uint16(word[:2]))
 	if n == -1 {
@@ -287,7 +292,7 @@ func (d *copyDecoder) nextBinary() error {
 	}
 	for i, t := range d.types {
 		if _, err := io.ReadFull(d.in, word[:]); err != nil {
-			return d.bad("unexpected EOF in COPY data")
+			return d.cut(err)
 		}
 		size := int32(binary.BigEndian.Uint32(word[:]))
 		if size == -1 {
@@ -302,7 +307,7 @@ func (d *copyDecoder) nextBinary() error {
 		}
 		raw := d.text[:size]
 		if _, err := io.ReadFull(d.in, raw); err != nil {
-			return d.bad("unexpected EOF in COPY data")
+			return d.cut(err)
 		}
 		v, err := decodeBinary(raw, t)
 		if err != nil {
@@ -312,4 +317,13 @@ func (d *copyDecoder) nextBinary() error {
 		d.row[i] = v
 	}
 	return nil
+}
+
+// cut is the error for data that ends inside a row: the reader's own, such as
+// the client's CopyFail, or that of an end too early.
+func (d *copyDecoder) cut(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return d.bad("unexpected EOF in COPY data")
+	}
+	return err
 }

@@ -1,0 +1,172 @@
+package sqltests
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fqgw/fqgw/cmd/fqgw/app"
+)
+
+// BenchmarkPointRead reads one airport's twelve windowed features by a prepared
+// statement, at 1, 16 and 64 connections: through the gateway, from a bare Redis
+// client that gets the packed state and does not read it, and from a PostgreSQL
+// table that holds the finished values. FQGW_TEST_REDIS names a real Redis (the
+// embedded one otherwise), FQGW_TEST_POSTGRES a PostgreSQL; without it that row
+// is left out.
+func BenchmarkPointRead(b *testing.B) {
+	c := app.Throwaway(b.TempDir())
+	if url := os.Getenv("FQGW_TEST_REDIS"); url != "" {
+		c.Online = url
+	}
+	c.Clock, c.ClockRate = storm, 0
+	err := app.WithApp(b.Context(), c, map[string]bool{"clock": true, "clock_rate": true}, func(ctx context.Context, a *app.App) error {
+		url := fmt.Sprintf("postgres://bench@%s/fqgw?sslmode=disable", a.Addr())
+		conn, err := pgx.Connect(ctx, url)
+		if err != nil {
+			return err
+		}
+		defer conn.Close(context.WithoutCancel(ctx))
+		if err := app.LoadNYC(ctx, conn, a.Log()); err != nil {
+			return err
+		}
+		var address string
+		if err := conn.QueryRow(ctx, "SELECT fqgw.sync(), current_setting('fqgw.redis')").Scan(nil, &address); err != nil {
+			return err
+		}
+		const sql = "SELECT * FROM origin_departures WHERE origin = $1"
+		for _, n := range []int{1, 16, 64} {
+			b.Run(fmt.Sprintf("fqgw/%d", n), func(b *testing.B) { benchSQL(b, ctx, url, sql, n) })
+			b.Run(fmt.Sprintf("redis/%d", n), func(b *testing.B) { benchRedis(b, ctx, address, n) })
+			if pg := os.Getenv("FQGW_TEST_POSTGRES"); pg != "" {
+				if err := finished(ctx, conn, pg); err != nil {
+					return err
+				}
+				b.Run(fmt.Sprintf("postgres/%d", n), func(b *testing.B) { benchSQL(b, ctx, pg, sql, n) })
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// finished copies the view's values into a table of a PostgreSQL.
+func finished(ctx context.Context, conn *pgx.Conn, url string) error {
+	pg, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer pg.Close(ctx)
+	rows, err := conn.Query(ctx, "SELECT * FROM origin_departures")
+	if err != nil {
+		return err
+	}
+	var cols []string
+	for i, f := range rows.FieldDescriptions() {
+		typ := []string{"double precision", "text PRIMARY KEY"}[map[bool]int{true: 1}[i == 0]]
+		cols = append(cols, f.Name+" "+typ)
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) ([]any, error) { return row.Values() })
+	if err != nil {
+		return err
+	}
+	if _, err := pg.Exec(ctx, "DROP TABLE IF EXISTS origin_departures; CREATE TABLE origin_departures ("+strings.Join(cols, ", ")+")"); err != nil {
+		return err
+	}
+	for _, row := range all {
+		marks := make([]string, len(row))
+		for i, v := range row {
+			marks[i] = "NULL"
+			if v != nil {
+				marks[i] = fmt.Sprintf("'%v'", v)
+			}
+			if n, ok := v.(interface{ Value() (any, error) }); ok {
+				x, err := n.Value()
+				if err != nil {
+					return err
+				}
+				marks[i] = fmt.Sprintf("'%v'", x)
+			}
+		}
+		if _, err := pg.Exec(ctx, "INSERT INTO origin_departures VALUES ("+strings.Join(marks, ", ")+")"); err != nil {
+			return err
+		}
+	}
+	_, err = pg.Exec(ctx, "ANALYZE origin_departures")
+	return err
+}
+
+// spread does b.N operations over n workers; each gets one made for it.
+func spread(b *testing.B, n int, worker func() (op func() error, done func(), err error)) {
+	ops := make([]func() error, n)
+	for i := range ops {
+		op, done, err := worker()
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer done()
+		ops[i] = op
+	}
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	for _, op := range ops {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				if err := op(); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reads/s")
+}
+
+func benchSQL(b *testing.B, ctx context.Context, url, sql string, n int) {
+	spread(b, n, func() (func() error, func(), error) {
+		conn, err := pgx.Connect(ctx, url)
+		if err != nil {
+			return nil, nil, err
+		}
+		if _, err := conn.Prepare(ctx, "point", sql); err != nil {
+			return nil, nil, err
+		}
+		return func() error {
+			res := conn.PgConn().ExecPrepared(ctx, "point", [][]byte{[]byte("JFK")}, nil, []int16{1}).Read()
+			if res.Err == nil && len(res.Rows) != 1 {
+				return fmt.Errorf("%d rows", len(res.Rows))
+			}
+			return res.Err
+		}, func() { conn.Close(ctx) }, nil
+	})
+}
+
+func benchRedis(b *testing.B, ctx context.Context, address string, n int) {
+	o, err := redis.ParseURL(address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	o.PoolSize = n
+	client := redis.NewClient(o)
+	defer client.Close()
+	keys, err := client.Keys(ctx, "fq:*:origin_departures@*JFK").Result()
+	if err != nil || len(keys) != 1 {
+		b.Fatalf("state keys %q, %v", keys, err)
+	}
+	spread(b, n, func() (func() error, func(), error) {
+		return func() error { return client.Get(ctx, keys[0]).Err() }, func() {}, nil
+	})
+}
