@@ -119,6 +119,22 @@ func (s *Session) describeObject(name string, args []fqgw.Value) (fqgw.Value, bo
 		return text(pgcatalog.Comment(cat, oid, int(args[1].Int())))
 	case "pg_get_expr":
 		return args[0], true, nil
+	case "pg_get_function_arguments", "pg_get_function_identity_arguments":
+		return text(pgcatalog.ProcArguments(oid))
+	case "pg_get_function_result":
+		return text(pgcatalog.ProcResult(oid))
+	case "pg_get_userbyid":
+		return fqgw.TextValue(s.options.User), true, nil
+	case "regproc_in":
+		schema, name := splitName(args[0].Str())
+		id, ok := pgcatalog.ProcOID(schema, name)
+		if !ok {
+			return fqgw.Null, true, fqgw.Errorf(fqgw.CodeUndefinedFunction, "function \"%s\" does not exist", args[0].Str())
+		}
+		return fqgw.IntValue(int64(id)), true, nil
+	case "regproc_out":
+		_, name, ok := pgcatalog.ProcName(oid)
+		return text(name, ok)
 	}
 	return fqgw.Null, false, nil
 }

@@ -66,38 +66,25 @@ func finished(ctx context.Context, conn *pgx.Conn, url string) error {
 		return err
 	}
 	defer pg.Close(ctx)
-	rows, err := conn.Query(ctx, "SELECT * FROM origin_departures")
-	if err != nil {
-		return err
+	res := conn.PgConn().ExecParams(ctx, "SELECT * FROM origin_departures", nil, nil, nil, nil).Read()
+	if res.Err != nil {
+		return res.Err
 	}
-	var cols []string
-	for i, f := range rows.FieldDescriptions() {
-		typ := []string{"double precision", "text PRIMARY KEY"}[map[bool]int{true: 1}[i == 0]]
-		cols = append(cols, f.Name+" "+typ)
-	}
-	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) ([]any, error) { return row.Values() })
-	if err != nil {
-		return err
+	cols := []string{"origin text PRIMARY KEY"}
+	for _, f := range res.FieldDescriptions[1:] {
+		cols = append(cols, f.Name+" double precision")
 	}
 	if _, err := pg.Exec(ctx, "DROP TABLE IF EXISTS origin_departures; CREATE TABLE origin_departures ("+strings.Join(cols, ", ")+")"); err != nil {
 		return err
 	}
-	for _, row := range all {
-		marks := make([]string, len(row))
+	for _, row := range res.Rows {
+		cells := make([]string, len(row))
 		for i, v := range row {
-			marks[i] = "NULL"
-			if v != nil {
-				marks[i] = fmt.Sprintf("'%v'", v)
-			}
-			if n, ok := v.(interface{ Value() (any, error) }); ok {
-				x, err := n.Value()
-				if err != nil {
-					return err
-				}
-				marks[i] = fmt.Sprintf("'%v'", x)
+			if cells[i] = "NULL"; v != nil {
+				cells[i] = "'" + string(v) + "'"
 			}
 		}
-		if _, err := pg.Exec(ctx, "INSERT INTO origin_departures VALUES ("+strings.Join(marks, ", ")+")"); err != nil {
+		if _, err := pg.Exec(ctx, "INSERT INTO origin_departures VALUES ("+strings.Join(cells, ", ")+")"); err != nil {
 			return err
 		}
 	}

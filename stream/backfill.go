@@ -156,6 +156,9 @@ func (s *source) prepare(ctx context.Context, ses *session, v *view, notice func
 			for _, u := range sh.units {
 				least = min(least, offsetIn(u.marks.Of(int32(p)), s.epoch))
 			}
+			if least > pl.end[p] {
+				return nil, s.cutShort(p, pl.end[p], least)
+			}
 			start[p] = fqgw.Mark{Epoch: s.epoch, Next: max(least, pl.first[p])}
 		}
 		sh.applied = start
@@ -398,7 +401,7 @@ func (s *source) catchUp(ctx context.Context, ses *session, v *view, shares []*s
 			}
 			gap += max(target[p]-from[p], 0)
 		}
-		if gap < farAway {
+		if gap < s.p.far {
 			return nil
 		}
 		notice(fmt.Sprintf("filling %s: %d records of the log behind", v.v.Name, gap))

@@ -55,8 +55,7 @@ func newRouter(shards uint32, folders int, views []*view) *router {
 	return r
 }
 
-// route adds the routes of every event and returns how many keys were NULL, by
-// event.
+// route adds the routes of every event; null is told of each key that is NULL.
 func (r *router) route(b *batch, null func(ev *fqgw.Event)) {
 	b.routes = make([][]route, r.folders)
 	for f := range b.routes {

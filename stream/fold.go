@@ -434,7 +434,7 @@ func (f *folder) load() error {
 		}
 		for k, key := range reads[i].Keys {
 			if u.entries[key].state, err = u.share.view.layout.Decode(st.States[k]); err != nil {
-				return fmt.Errorf("the state of %s in view %s: %w", key, u.id.View, err)
+				return &damaged{u.share.view.v, fmt.Errorf("%s: %w", key, err)}
 			}
 		}
 	}
@@ -527,8 +527,12 @@ func (f *folder) drain() {
 func (f *folder) pass(s *span) error {
 	p := s.partition
 	for _, sh := range f.shares {
-		if m := sh.applied.Of(p); offsetIn(m, f.c.s.epoch) < s.from {
-			return fmt.Errorf("partition %d of source %s: offsets %d to %d never came to view %s", p, f.c.s.src.Name, m.Next, s.from, sh.view.v.Name)
+		next := offsetIn(sh.applied.Of(p), f.c.s.epoch)
+		if len(f.held[p]) > 0 {
+			next = max(next, f.heldNext[p])
+		}
+		if next < s.from {
+			return fmt.Errorf("partition %d of source %s: offsets %d to %d never came to view %s", p, f.c.s.src.Name, next, s.from, sh.view.v.Name)
 		}
 	}
 	if held := f.held[p]; len(held) > 0 {

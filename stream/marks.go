@@ -43,17 +43,6 @@ func further(a, b fqgw.Marks) fqgw.Marks {
 	return out
 }
 
-// nearer is the entrywise minimum of a and b.
-func nearer(a, b fqgw.Marks) fqgw.Marks {
-	out := make(fqgw.Marks, max(len(a), len(b)))
-	for p := range out {
-		if out[p] = a.Of(int32(p)); b.Of(int32(p)).Before(out[p]) {
-			out[p] = b.Of(int32(p))
-		}
-	}
-	return out
-}
-
 // byPartition is a vector as the list that the online store takes.
 func byPartition(m fqgw.Marks, partitions int) []fqgw.PartitionMark {
 	out := make([]fqgw.PartitionMark, partitions)

@@ -60,8 +60,9 @@ type Pipeline struct {
 	stopped bool
 
 	metrics counters
-	trust   bool // tests: folders do not look after their stores (folder.verify)
-	rows    int  // of history in a batch
+	rows    int   // of history in a batch
+	far     int64 // records behind the live stream from which a new view catches up by itself
+	trust   bool  // tests: folders do not look after their stores (folder.verify)
 }
 
 // New makes a pipeline without sources.
@@ -88,7 +89,7 @@ func New(o Options) *Pipeline {
 	if o.DirtyKeys == 0 {
 		o.DirtyKeys = 100_000
 	}
-	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}, rows: fillRows}
+	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}, rows: fillRows, far: farAway}
 	p.hard, p.abort = context.WithCancel(context.Background())
 	return p
 }

@@ -46,7 +46,7 @@ func (s *source) open(ctx context.Context, fail context.CancelCauseFunc) (*sessi
 	for p := range from {
 		m := pl.snap.Landed.Of(int32(p))
 		if from[p] = offsetIn(m, s.epoch); from[p] > pl.end[p] {
-			return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "partition %d of topic %s ends at offset %d, before what was landed (%d): the broker has lost records", p, s.topic.Name, pl.end[p], from[p])
+			return nil, s.cutShort(p, pl.end[p], from[p])
 		}
 		if m != (fqgw.Mark{}) && from[p] < pl.first[p] {
 			s.lostRecords(int32(p), from[p], pl.first[p])
@@ -68,6 +68,12 @@ func (s *source) open(ctx context.Context, fail context.CancelCauseFunc) (*sessi
 	s.stats.begin(from, pl.snap.Landed, s.epoch)
 	ses.feed, err = newFeed(ctx, s, ses.crew, ses.lander, views, slices.Clone(from))
 	return ses, err
+}
+
+// cutShort says that the log ends before what was read from it: new records
+// would get offsets that were passed already.
+func (s *source) cutShort(p int, end, had int64) error {
+	return fqgw.Errorf(fqgw.CodeDataCorrupted, "partition %d of topic %s ends at offset %d, before offset %d that was read already: the broker has lost records", p, s.topic.Name, end, had)
 }
 
 // places are where a topic begins and ends and what of it is landed.

@@ -160,6 +160,12 @@ func (s *source) run() {
 		if errors.As(err, &f) {
 			s.p.metrics.fences.Add(1)
 		}
+		var d *damaged
+		if errors.As(err, &d) {
+			if derr := s.p.o.Online.Drop(s.life, d.view.Name, d.view.State); derr != nil {
+				err = errors.Join(err, derr)
+			}
+		}
 		s.stats.trouble("restarting", err.Error())
 		s.p.o.Logger.Warn("stream restarts from the recorded positions", "source", s.src.Name, "error", err)
 		if time.Since(began) > time.Minute {
@@ -282,5 +288,14 @@ func keySet(views []*view, v *fqgw.FeatureView) int {
 type fenced struct{ what string }
 
 func (f *fenced) Error() string { return f.what + " stands elsewhere than it was left" }
+
+// damaged says that a state of a view cannot be read. The view is rebuilt.
+type damaged struct {
+	view *fqgw.FeatureView
+	err  error
+}
+
+func (d *damaged) Error() string { return d.err.Error() }
+func (d *damaged) Unwrap() error { return d.err }
 
 var errSessionOver = errors.New("the stream restarts")

@@ -55,6 +55,7 @@ func newStats(partitions, folders int) *stats {
 func (s *stats) begin(from []int64, landed fqgw.Marks, epoch int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	clear(s.troubles) // every store has answered
 	for p := range s.parts {
 		s.parts[p].next, s.parts[p].landed, s.parts[p].pause = from[p], offsetIn(landed.Of(int32(p)), epoch), nil
 	}

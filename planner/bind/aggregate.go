@@ -19,21 +19,12 @@ func (b *Binder) aggregate(x *pg.FuncCall, name string, kind kindOf, c *clause) 
 	}
 	level := callLevel(&call)
 	owner := c
-	for up := level; up > 0 && owner != nil; {
-		if owner.sc.block == nil {
-			owner = nil
-			break
-		}
-		next := owner.sc.within
-		if next == nil {
-			owner = nil
-			break
-		}
-		up -= owner.sc.depth - next.sc.depth
-		owner = next
+	at := c.sc.depth - level
+	for owner != nil && (owner.sc.depth > at || owner.sc.rowless) {
+		owner = owner.sc.enclosing()
 	}
 	switch {
-	case owner == nil:
+	case owner == nil, owner.sc.lateral, owner.sc.depth != at:
 		return nil, b.fail(x.Location, fqgw.CodeGrouping, "aggregate functions are not allowed in FROM clause of their own query level")
 	case owner.inAgg:
 		return nil, b.fail(x.Location, fqgw.CodeGrouping, "aggregate function calls cannot be nested")

@@ -104,7 +104,7 @@ func (b *Binder) selectOf(n *pg.Node) (*pg.SelectStmt, error) {
 // root is the scope around the statement. It holds the AS OF of all feature
 // views without their own: the statement's, else the session's.
 func (b *Binder) root() (*Scope, error) {
-	sc := &Scope{times: &times{at: b.AsOfDefault}}
+	sc := &Scope{rowless: true, times: &times{at: b.AsOfDefault}}
 	if b.Stmt == nil || b.Stmt.AsOf == nil {
 		return sc, nil
 	}

@@ -67,6 +67,7 @@ func (b *Binder) query(s *pg.SelectStmt, parent *Scope, within *clause, open boo
 	if len(s.LockingClause) > 0 {
 		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "FOR UPDATE and FOR SHARE are not supported")
 	}
+	parent = &Scope{parent: parent, site: parent, depth: parent.depth, rowless: true, edge: true, within: within}
 	if s.WithClause != nil {
 		var err error
 		if parent, err = b.with(s, parent); err != nil {
@@ -75,20 +76,20 @@ func (b *Binder) query(s *pg.SelectStmt, parent *Scope, within *clause, open boo
 	}
 	switch {
 	case s.Op != pg.SetOperation_SETOP_NONE && s.Op != pg.SetOperation_SET_OPERATION_UNDEFINED:
-		return b.setOp(s, parent, within)
+		return b.setOp(s, parent)
 	case len(s.ValuesLists) > 0:
-		return b.values(s, parent, within, open)
+		return b.values(s, parent, open)
 	}
-	return b.selectBlock(s, parent, within, open)
+	return b.selectBlock(s, parent, open)
 }
 
-func (b *Binder) selectBlock(s *pg.SelectStmt, parent *Scope, within *clause, open bool) (*query, error) {
+func (b *Binder) selectBlock(s *pg.SelectStmt, parent *Scope, open bool) (*query, error) {
 	blk := &block{mention: mentioned(s), where: conjuncts(s.WhereClause), aggKeys: map[string]int{}}
 	for _, w := range s.WindowClause {
 		blk.named = append(blk.named, w.GetWindowDef())
 	}
 	sc := parent.inner()
-	sc.block, sc.within = blk, within
+	sc.block = blk
 	in, err := b.from(s.FromClause, parent, blk)
 	if err != nil {
 		return nil, err

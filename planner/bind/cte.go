@@ -22,7 +22,7 @@ type cte struct {
 // with makes the scope that WITH opens; it stands for no row.
 func (b *Binder) with(s *pg.SelectStmt, parent *Scope) (*Scope, error) {
 	seen := map[string]bool{}
-	all := &Scope{parent: parent, site: parent, depth: parent.depth, ctes: map[string]*cte{}}
+	all := &Scope{parent: parent, site: parent, depth: parent.depth, rowless: true, ctes: map[string]*cte{}}
 	for _, n := range s.WithClause.Ctes {
 		x := n.GetCommonTableExpr()
 		if seen[x.Ctename] {
@@ -42,7 +42,7 @@ func (b *Binder) with(s *pg.SelectStmt, parent *Scope) (*Scope, error) {
 			continue
 		}
 		// Without RECURSIVE a WITH query sees those before it.
-		all = &Scope{parent: all, site: all, depth: parent.depth, ctes: map[string]*cte{x.Ctename: c}}
+		all = &Scope{parent: all, site: all, depth: parent.depth, rowless: true, ctes: map[string]*cte{x.Ctename: c}}
 	}
 	return all, nil
 }
@@ -108,8 +108,8 @@ func (c *cte) shares() bool {
 func (b *Binder) inlined(c *cte, site *Scope, t *times) (plan.Node, error) {
 	c.busy = true
 	defer func() { c.busy = false }()
-	sc := &Scope{parent: c.scope, site: site, depth: site.depth, times: t}
-	q, err := b.query(c.node.Ctequery.GetSelectStmt(), sc, nil, false)
+	sc := &Scope{parent: c.scope, site: site, depth: site.depth, rowless: true, times: t}
+	q, err := b.query(c.node.Ctequery.GetSelectStmt(), sc, &clause{sc: site, name: "WITH"}, false)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (b *Binder) recursive(c *cte) error {
 	}
 	c.busy = true
 	defer func() { c.busy = false }()
-	sc := &Scope{parent: c.scope, site: c.scope, depth: c.scope.depth}
+	sc := &Scope{parent: c.scope, site: c.scope, depth: c.scope.depth, rowless: true}
 	if sel.WithClause != nil {
 		var err error
 		if sc, err = b.with(sel, sc); err != nil {

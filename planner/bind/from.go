@@ -46,25 +46,11 @@ func (b *Binder) from(list []*pg.Node, parent *Scope, blk *block) (*from, error)
 		if err != nil {
 			return nil, err
 		}
-		if err := b.combine(acc, right, lat, plan.Cross, nil); err != nil {
+		if acc.node, err = b.joinNode(acc, right, lat, plan.Cross); err != nil {
 			return nil, err
 		}
 	}
 	return acc, nil
-}
-
-// combine makes left the join of left and right; right was bound with lat as
-// the row to its left. cond is bound over both rows.
-func (b *Binder) combine(left, right *from, lat *Scope, kind plan.JoinKind, cond func(rels []*relation) (fqgw.Expr, error)) error {
-	j, err := b.joinNode(left, right, lat, kind)
-	if err != nil {
-		return err
-	}
-	left.node = j
-	if cond != nil {
-		j.Cond, err = cond(left.rels)
-	}
-	return err
 }
 
 // joinNode puts right's relations behind left's and gives the node above both,
@@ -128,8 +114,8 @@ func (b *Binder) subselect(x *pg.RangeSubselect, lat *Scope) (*from, error) {
 	if err != nil {
 		return nil, err
 	}
-	sc := &Scope{parent: lat, site: lat, depth: lat.depth, closed: !x.Lateral}
-	q, err := b.query(sel, sc, nil, false)
+	sc := &Scope{parent: lat, site: lat, depth: lat.depth, rowless: true, closed: !x.Lateral}
+	q, err := b.query(sel, sc, &clause{sc: lat, name: "FROM"}, false)
 	if err != nil {
 		return nil, err
 	}

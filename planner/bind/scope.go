@@ -10,18 +10,21 @@ import (
 // Scope is what names an expression may use: the relations whose columns make
 // up its row, and the scopes of the enclosing queries.
 //
-// Every scope but those that only carry WITH queries stands for one row at run
-// time; depth counts these rows, so that the Level of a column is the
-// difference of two depths.
+// Every scope that is not rowless stands for one row at run time; depth counts
+// these rows, so that the Level of a column is the difference of two depths.
 type Scope struct {
 	parent *Scope // where names are looked up next; nil at the top and at the edge of a view's text
 	site   *Scope // where it runs: the next row outwards
 	depth  int
 	rels   []*relation
 	ctes   map[string]*cte
-	times  *times  // the AS OF that reaches the feature views below, nil: the enclosing scope's
-	block  *block  // the SELECT whose aggregates live here; nil: no SELECT's own scope
-	within *clause // the clause of the enclosing query in which this query stands
+	times  *times // the AS OF that reaches the feature views below, nil: the enclosing scope's
+	block  *block // the SELECT whose aggregates live here; nil: no SELECT's own scope
+
+	// rowless scopes stand for no row. An edge is the outside of a query, which
+	// stands within a clause of the enclosing one (nil: there is none).
+	rowless, edge bool
+	within        *clause
 
 	// lateral scopes hold the relations to the left of a FROM item, joined ones
 	// belong to the same query as their lateral parents, and from a closed one
@@ -106,6 +109,16 @@ func (s *Scope) next() *Scope {
 		}
 	}
 	return p
+}
+
+// enclosing is the clause in which the query of s stands, nil for the outermost.
+func (s *Scope) enclosing() *clause {
+	for at := s; at != nil; at = at.site {
+		if at.edge {
+			return at.within
+		}
+	}
+	return nil
 }
 
 // reach notes that an expression in s uses a row of to.

@@ -103,7 +103,7 @@ func (s *service) types(ft *feature, sel *pg.SelectStmt) error {
 		types = append(types, c.Type)
 	}
 	if len(types) != len(ft.cols) {
-		q, err := s.text.query(sel, &Scope{}, nil, false)
+		q, err := s.text.query(sel, &Scope{rowless: true}, nil, false)
 		if err != nil {
 			return err
 		}

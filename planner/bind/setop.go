@@ -8,12 +8,12 @@ import (
 )
 
 // setOp binds UNION, INTERSECT and EXCEPT.
-func (b *Binder) setOp(s *pg.SelectStmt, parent *Scope, within *clause) (*query, error) {
-	left, err := b.query(s.Larg, parent, within, true)
+func (b *Binder) setOp(s *pg.SelectStmt, parent *Scope) (*query, error) {
+	left, err := b.query(s.Larg, parent, parent.enclosing(), true)
 	if err != nil {
 		return nil, err
 	}
-	right, err := b.query(s.Rarg, parent, within, true)
+	right, err := b.query(s.Rarg, parent, parent.enclosing(), true)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (b *Binder) setOp(s *pg.SelectStmt, parent *Scope, within *clause) (*query,
 	for i, c := range left.node.Columns() {
 		op.Cols = append(op.Cols, plan.Column{Name: c.Name, Type: types[i]})
 	}
-	return b.tail(op, s, parent, within)
+	return b.tail(op, s, parent)
 }
 
 // commonColumns are the types that the columns of two queries get together.
@@ -149,14 +149,13 @@ func castColumns(n plan.Node, types []fqgw.Type, cast func(i int, e fqgw.Expr) (
 
 // tail puts ORDER BY and LIMIT above a set operation or VALUES, whose items can
 // only be output columns.
-func (b *Binder) tail(n plan.Node, s *pg.SelectStmt, parent *Scope, within *clause) (*query, error) {
+func (b *Binder) tail(n plan.Node, s *pg.SelectStmt, parent *Scope) (*query, error) {
 	cols := n.Columns()
 	rel := &relation{}
 	for i, c := range cols {
 		rel.cols = append(rel.cols, relColumn{name: c.Name, index: i, typ: c.Type})
 	}
 	sc := parent.inner(rel)
-	sc.within = within
 	var keys []plan.SortKey
 	for _, item := range s.SortClause {
 		by := item.GetSortBy()

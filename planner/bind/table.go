@@ -237,7 +237,7 @@ func (b *Binder) viewNode(v *fqgw.View, site *Scope, t *times, loc int32) (plan.
 	if err != nil {
 		return nil, err
 	}
-	q, err := in.query(sel, &Scope{site: site, depth: site.depth, times: t}, nil, false)
+	q, err := in.query(sel, &Scope{site: site, depth: site.depth, rowless: true, times: t}, nil, false)
 	if err != nil {
 		return nil, b.inView(err, v, loc)
 	}

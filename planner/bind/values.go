@@ -8,9 +8,8 @@ import (
 )
 
 // rows binds the lists of VALUES.
-func (b *Binder) rows(s *pg.SelectStmt, parent *Scope, within *clause, into bool) ([][]fqgw.Expr, error) {
+func (b *Binder) rows(s *pg.SelectStmt, parent *Scope, into bool) ([][]fqgw.Expr, error) {
 	sc := parent.inner()
-	sc.within = within
 	c := &clause{sc: sc, name: "VALUES", into: into}
 	var out [][]fqgw.Expr
 	for _, l := range s.ValuesLists {
@@ -28,8 +27,8 @@ func (b *Binder) rows(s *pg.SelectStmt, parent *Scope, within *clause, into bool
 }
 
 // values binds VALUES as a query; with open, columns of untyped literals alone stay untyped.
-func (b *Binder) values(s *pg.SelectStmt, parent *Scope, within *clause, open bool) (*query, error) {
-	rows, err := b.rows(s, parent, within, false)
+func (b *Binder) values(s *pg.SelectStmt, parent *Scope, open bool) (*query, error) {
+	rows, err := b.rows(s, parent, false)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +52,7 @@ func (b *Binder) values(s *pg.SelectStmt, parent *Scope, within *clause, open bo
 		}
 		v.Cols = append(v.Cols, plan.Column{Name: "column" + itoa(i+1), Type: t})
 	}
-	return b.tail(v, s, parent, within)
+	return b.tail(v, s, parent)
 }
 
 // literals are the nodes of column i of VALUES.
@@ -111,7 +110,7 @@ func (b *Binder) queryInto(s *pg.SelectStmt, root *Scope, cols []fqgw.Column, sh
 		node, err := castColumns(q.node, types[:n], assign)
 		return node, b.at(err, targetLocation(s, -1))
 	}
-	rows, err := b.rows(s, root, nil, true)
+	rows, err := b.rows(s, root, true)
 	if err != nil {
 		return nil, err
 	}

@@ -87,6 +87,9 @@ func newProbe(env *fqgw.Env, v *fqgw.FeatureView, keys []fqgw.Expr, at, known fq
 		if err != nil {
 			return p, err
 		}
+		if p.parts[i] = val; val.Kind() == fqgw.KindInt && v.Keys[i].Type.Kind() == fqgw.KindInt {
+			continue // every width encodes alike; one that is too great matches nothing
+		}
 		if p.parts[i], err = expr.Coerce(val, x.Type(), v.Keys[i].Type, env); err != nil {
 			return p, err
 		}

@@ -10,7 +10,7 @@ import (
 // Run runs a plan. The rows end with env.Ctx; the caller closes them.
 func (e *Engine) Run(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
 	if native(n) {
-		return e.native(env, n)
+		return e.native(e.runner.Begin(env), n)
 	}
 	return e.runner.Run(env, n)
 }

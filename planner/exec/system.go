@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/pgcatalog"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
@@ -24,25 +25,17 @@ func textOrNull(s string) fqgw.Value {
 	return fqgw.TextValue(s)
 }
 
-// dynamic is a relation of schema fqgw whose rows change by themselves.
+// dynamic is a relation of schema fqgw whose rows change by themselves; nil
+// when the name is none. The catalog knows its columns.
 func (e *Engine) dynamic(name string) *plan.SystemRelation {
-	switch name {
-	case "stream_status":
-		return &plan.SystemRelation{OID: 9001, Schema: "fqgw", Name: name, Columns: []fqgw.Column{
-			{Name: "source", Type: fqgw.Text}, {Name: "partition", Type: fqgw.Int4}, {Name: "epoch", Type: fqgw.Int4},
-			{Name: "applied_offset", Type: fqgw.Int8}, {Name: "landed_offset", Type: fqgw.Int8}, {Name: "end_offset", Type: fqgw.Int8},
-			{Name: "lag", Type: fqgw.Int8}, {Name: "event_time", Type: fqgw.Timestamptz}, {Name: "known_time", Type: fqgw.Timestamptz},
-			{Name: "freshness", Type: fqgw.Interval}, {Name: "paused", Type: fqgw.Text}, {Name: "rejected", Type: fqgw.Int8},
-			{Name: "null_keys", Type: fqgw.Int8}, {Name: "expression_errors", Type: fqgw.Int8},
-		}, Rows: e.streamStatus}
-	case "dead_letters":
-		return &plan.SystemRelation{OID: 9002, Schema: "fqgw", Name: name, Columns: []fqgw.Column{
-			{Name: "source", Type: fqgw.Text}, {Name: "epoch", Type: fqgw.Int4}, {Name: "partition", Type: fqgw.Int4},
-			{Name: "offset", Type: fqgw.Int8}, {Name: "record_time", Type: fqgw.Timestamptz}, {Name: "rejected_at", Type: fqgw.Timestamptz},
-			{Name: "reason", Type: fqgw.Text}, {Name: "column_name", Type: fqgw.Text}, {Name: "key", Type: fqgw.Text}, {Name: "payload", Type: fqgw.Text},
-		}, Rows: e.deadLetters}
+	rows := map[string]func(*fqgw.Env) ([][]fqgw.Value, error){"stream_status": e.streamStatus, "dead_letters": e.deadLetters}[name]
+	known := pgcatalog.Lookup("fqgw", name)
+	if rows == nil || known == nil {
+		return nil
 	}
-	return nil
+	r := *known
+	r.Rows = rows
+	return &r
 }
 
 func (e *Engine) streamStatus(*fqgw.Env) ([][]fqgw.Value, error) {

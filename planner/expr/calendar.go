@@ -163,19 +163,6 @@ func toUTC(local int64, loc *time.Location) int64 {
 	return a
 }
 
-// addSpan is a wall-clock time plus an interval: months first (the day cut to
-// the month's length), then days, then time.
-func addSpan(local int64, s fqgw.Span) (int64, bool) {
-	if isInfinite(local) {
-		return local, true
-	}
-	t, ok := addMonthsDays(local, s)
-	if !ok {
-		return 0, false
-	}
-	return addTime(t, s.Micros)
-}
-
 func addMonthsDays(local int64, s fqgw.Span) (int64, bool) {
 	if s.Months != 0 {
 		c := split(local)

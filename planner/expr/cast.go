@@ -11,6 +11,7 @@ type Conversion struct {
 	To       fqgw.Type
 	Assigned bool
 	path     castPath
+	direct   func(v value) (value, error) // the common casts, without a look at the types
 }
 
 func (c *Conversion) Type() fqgw.Type { return c.To }
@@ -20,7 +21,31 @@ func (c *Conversion) Eval(env *fqgw.Env, row []value) (value, error) {
 	if err != nil || v.IsNull() {
 		return fqgw.Null, err
 	}
+	if c.direct != nil {
+		return c.direct(v)
+	}
 	return convert(v, c.Arg.Type(), c.To, c.path, c.Assigned, env)
+}
+
+// directCast is the function of a cast among bool and numbers, nil for others.
+func directCast(from, to fqgw.Type) func(v value) (value, error) {
+	switch to {
+	case fqgw.Int2, fqgw.Int4, fqgw.Int8:
+		switch from.Base() {
+		case fqgw.Bool:
+			return func(v value) (value, error) { return fqgw.IntValue(int64(boolInt(v.Bool()))), nil }
+		case fqgw.Int2, fqgw.Int4, fqgw.Int8:
+			return func(v value) (value, error) { return v, intRange(v.Int(), to) }
+		}
+	case fqgw.Float8:
+		switch from.Base() {
+		case fqgw.Int2, fqgw.Int4, fqgw.Int8:
+			return func(v value) (value, error) { return fqgw.FloatValue(float64(v.Int())), nil }
+		case fqgw.Float4:
+			return func(v value) (value, error) { return v, nil }
+		}
+	}
+	return nil
 }
 
 func (c *Conversion) String() string { return wrap(c.Arg) + "::" + typeSQL(c.To) }
@@ -77,7 +102,7 @@ func Cast(e fqgw.Expr, to fqgw.Type, ctx CastContext) (fqgw.Expr, error) {
 	if path == noPath {
 		return nil, fqgw.Errorf("42846", "cannot cast type %s to %s", typeName(from), typeName(to))
 	}
-	return fold(&Conversion{Arg: e, To: to, Assigned: ctx != Explicit, path: path})
+	return fold(&Conversion{Arg: e, To: to, Assigned: ctx != Explicit, path: path, direct: directCast(from, to)})
 }
 
 // castLiteral types an unknown literal.
@@ -87,7 +112,7 @@ func castLiteral(c *Const, to fqgw.Type, ctx CastContext) (fqgw.Expr, error) {
 	}
 	in := input{}
 	v, err := in.parse(c.Val.Str(), to)
-	if err != nil {
+	if err != nil && !in.usedEnv {
 		return nil, err
 	}
 	if in.usedEnv {

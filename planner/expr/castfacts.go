@@ -125,8 +125,3 @@ func findPath(from, to fqgw.Type, ctx CastContext) castPath {
 	}
 	return noPath
 }
-
-// binaryCompatible says whether a value of from is one of to as it stands.
-func binaryCompatible(from, to fqgw.Type) bool {
-	return findPath(from.Base(), to.Base(), Implicit) == samePath
-}

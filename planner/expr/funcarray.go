@@ -166,7 +166,7 @@ func arrayFill(_ *fqgw.Env, types []fqgw.Type, args []value) (value, error) {
 			return fqgw.Null, fqgw.Errorf("22004", "dimension values cannot be null")
 		}
 		n := int(v.Int())
-		if n < 0 || n > 1<<24 || total*max(n, 1) > 1<<24 || len(out.Dims) >= maxArrayDims {
+		if n < 0 || n > 1<<21 || total*max(n, 1) > 1<<21 || len(out.Dims) >= maxArrayDims {
 			return fqgw.Null, fqgw.Errorf("54000", "array size exceeds the maximum allowed")
 		}
 		total *= n

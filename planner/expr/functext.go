@@ -31,7 +31,7 @@ func initcap(s string) string {
 	}, s)
 }
 
-const maxText = 1 << 28 // what repeat and the pads may make, bytes
+const maxText = 1 << 26 // what repeat and the pads may make, bytes
 
 func errTooLong() error {
 	return fqgw.Errorf("54000", "requested length too large")

@@ -13,6 +13,7 @@ import (
 const (
 	minSigDigits    = 16                // PostgreSQL's NUMERIC_MIN_SIG_DIGITS
 	maxDisplayScale = 1000              // NUMERIC_MAX_DISPLAY_SCALE
+	maxExpDigits    = 10000             // of what exp and power compute by series: time grows with the square
 	log10E          = 0.434294481903252 // as PostgreSQL rounds it: it decides scales
 )
 
@@ -61,7 +62,7 @@ func sqrtNumeric(d fqgw.Decimal) (fqgw.Decimal, error) {
 	case d.IsZero():
 		return fqgw.NewDecimal(new(big.Int), displayScale(minSigDigits-1, d)), nil
 	}
-	sweight := base10000(d) * 4 / 2
+	var sweight int
 	if w := base10000(d); w < 0 {
 		sweight = int(floorDiv(int64(w+1)*4, 2)) - 1
 	} else {
@@ -195,7 +196,7 @@ func lnNumeric(d fqgw.Decimal) (fqgw.Decimal, error) {
 		return d, err
 	}
 	scale := displayScale(minSigDigits-lnWeight(d), d)
-	prec := bitsFor(int(scale) + intDigits(d) + int(d.Scale()))
+	prec := bitsFor(int(scale) + 20)
 	return fromBig(lnBig(toBig(d, prec+64), prec), scale), nil
 }
 
@@ -217,7 +218,7 @@ func logNumeric(b, x fqgw.Decimal) (fqgw.Decimal, error) {
 		return fqgw.Decimal{}, nil
 	}
 	scale := displayScale(minSigDigits-(lnWeight(x)-lnWeight(b)), b, x)
-	prec := bitsFor(int(scale) + 40 + int(x.Scale()) + int(b.Scale()))
+	prec := bitsFor(int(scale) + 60)
 	if b.Cmp(fqgw.DecimalFromInt(1)) == 0 {
 		return x, divisionByZero()
 	}
@@ -238,6 +239,9 @@ func expNumeric(d fqgw.Decimal) (fqgw.Decimal, error) {
 	weight := d.Float() * log10E
 	if weight > maxNumericDigits {
 		return d, errNumericOverflow()
+	}
+	if weight > maxExpDigits {
+		return d, errExpDigits()
 	}
 	scale := minSigDigits - int(math.Trunc(max(weight, -maxDisplayScale)))
 	s := displayScale(scale, d)
@@ -276,8 +280,10 @@ func powNumeric(a, b fqgw.Decimal) (fqgw.Decimal, error) {
 		return fqgw.NewDecimal(new(big.Int), scale), nil
 	}
 	var r fqgw.Decimal
-	if n, ok := b.Int64(); whole && ok && n >= 0 && n < 10000 && float64(len(mag.Coef().Bits())*64)*float64(n) < 1<<22 {
+	if n, ok := b.Int64(); whole && ok && n >= 0 && n < 1<<20 && float64(mag.Coef().BitLen())*float64(n) < 1<<22 && int64(mag.Scale())*n < 1<<20 {
 		r = fqgw.NewDecimal(new(big.Int).Exp(mag.Coef(), big.NewInt(n), nil), mag.Scale()*int32(n)).Round(scale)
+	} else if weight > maxExpDigits {
+		return a, errExpDigits()
 	} else {
 		prec := bitsFor(int(scale) + int(max(weight, 0)) + 40 + len(b.Coef().Bits())*20)
 		l := lnBig(toBig(mag, prec), prec)
@@ -287,6 +293,10 @@ func powNumeric(a, b fqgw.Decimal) (fqgw.Decimal, error) {
 		r = r.Neg()
 	}
 	return checkNumeric(r)
+}
+
+func errExpDigits() error {
+	return fqgw.Errorf(fqgw.CodeLimitExceeded, "a power of more than %d digits is not supported", maxExpDigits)
 }
 
 // powWeight estimates the decimal weight of a power, in the low precision in

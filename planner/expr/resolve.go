@@ -342,8 +342,9 @@ func (c candidate) apply(args []fqgw.Expr, op, spread bool) (*Call, error) {
 		if err != nil {
 			return nil, err
 		}
-		if isPolymorphic(c.args[i]) && a.Type().OID == t.OID {
-			out[i] = a // a modifier stays
+		vector := c.args[i] == anyArray && lowerBound(a.Type()) == 0
+		if isPolymorphic(c.args[i]) && a.Type().OID == t.OID || vector {
+			out[i] = a // a modifier stays, and the bounds of the catalog's vectors
 			continue
 		}
 		if out[i], err = Cast(a, t, Implicit); err != nil {

@@ -69,7 +69,7 @@ func namedZone(low, name string) *time.Location {
 	}
 	upper := strings.ToUpper(low)
 	prefix, rest, _ := strings.Cut(low, "/")
-	for _, n := range []string{name, string(title), upper, strings.ToUpper(prefix) + "/" + strings.Title(rest), strings.ToUpper(prefix[:1]) + prefix[1:] + "/" + strings.ToUpper(rest)} { //nolint:staticcheck // ASCII names
+	for _, n := range []string{name, string(title), upper, strings.ToUpper(prefix) + string(title[len(prefix):]), string(title[:len(prefix)]) + "/" + strings.ToUpper(rest)} {
 		if l, err := time.LoadLocation(n); err == nil && n != "" && n != "Local" {
 			return l
 		}

@@ -1,9 +1,7 @@
 package pgcatalog
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
@@ -203,81 +201,4 @@ func fillRewrite(r *relation, s *snapshot) [][]fqgw.Value {
 		}
 	}
 	return out
-}
-
-// Comment answers obj_description and col_description of a relation: column 0
-// is the relation itself. false when there is none.
-func Comment(c *fqgw.Catalog, rel uint32, column int) (string, bool) {
-	o := byOID(c, rel)
-	switch {
-	case o == nil || column < 0 || column > len(o.columns):
-		return "", false
-	case column == 0:
-		return o.comment, o.comment != ""
-	}
-	comment := o.columns[column-1].Comment
-	return comment, comment != ""
-}
-
-// ViewDef answers pg_get_viewdef: the SELECT of a view or feature view, with
-// a semicolon as PostgreSQL prints it. false when oid is neither.
-func ViewDef(c *fqgw.Catalog, oid uint32) (string, bool) {
-	if o := byOID(c, oid); o != nil && o.kind != 'r' {
-		return " " + strings.TrimSuffix(strings.TrimSpace(o.query), ";") + ";", true
-	}
-	return "", false
-}
-
-// IndexDef answers pg_get_indexdef: of the whole index, or of its column when
-// column is not 0. false when oid is no index.
-func IndexDef(c *fqgw.Catalog, oid uint32, column int) (string, bool) {
-	for _, o := range objects(c) {
-		if len(o.keys) == 0 || o.indexOID() != oid {
-			continue
-		}
-		cols := o.keyNames()
-		for i := range cols {
-			cols[i] = expr.QuoteIdent(cols[i])
-		}
-		if column > 0 && column <= len(cols) {
-			return cols[column-1], true
-		}
-		return fmt.Sprintf("CREATE UNIQUE INDEX %s ON public.%s USING btree (%s)", expr.QuoteIdent(o.indexName()), expr.QuoteIdent(o.name), strings.Join(cols, ", ")), true
-	}
-	return "", false
-}
-
-// ConstraintDef answers pg_get_constraintdef; false when oid is no constraint.
-func ConstraintDef(c *fqgw.Catalog, oid uint32) (string, bool) {
-	for _, o := range objects(c) {
-		if len(o.keys) > 0 && o.constraint() == oid {
-			cols := o.keyNames()
-			for i := range cols {
-				cols[i] = expr.QuoteIdent(cols[i])
-			}
-			return "PRIMARY KEY (" + strings.Join(cols, ", ") + ")", true
-		}
-		for i, ck := range o.checks {
-			if o.check(i) == oid {
-				return "CHECK (" + parenthesised(ck.SQL) + ")", true
-			}
-		}
-	}
-	return "", false
-}
-
-func parenthesised(s string) string {
-	if strings.HasPrefix(s, "(") && strings.HasSuffix(s, ")") {
-		return s
-	}
-	return "(" + s + ")"
-}
-
-func byOID(c *fqgw.Catalog, oid uint32) *object {
-	for _, o := range objects(c) {
-		if o.oid == oid {
-			return o
-		}
-	}
-	return nil
 }

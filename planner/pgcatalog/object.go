@@ -3,7 +3,6 @@ package pgcatalog
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/fqgw/fqgw"
@@ -23,8 +22,6 @@ type object struct {
 	checks  []fqgw.Check
 	comment string
 	query   string // the SELECT of a view
-	source  *fqgw.Source
-	feature *fqgw.FeatureView
 }
 
 type column struct {
@@ -33,15 +30,14 @@ type column struct {
 }
 
 // What belongs to an object has its OID in a range of its own.
-func (o *object) rowType() uint32       { return 1<<28 | o.oid }
-func (o *object) arrayType() uint32     { return 2<<28 | o.oid }
-func (o *object) indexOID() uint32      { return 3<<28 | o.oid }
-func (o *object) constraint() uint32    { return 4<<28 | o.oid }
-func (o *object) rule() uint32          { return 5<<28 | o.oid }
-func (o *object) check(i int) uint32    { return 6<<28 | (o.oid<<6+uint32(i))&(1<<28-1) }
-func (o *object) attrdef(i int) uint32  { return 7<<28 | (o.oid<<11+uint32(i))&(1<<28-1) }
-func (o *object) indexName() string     { return o.name + "_pkey" }
-func (o *object) columnNames() []string { return names(o.columns) }
+func (o *object) rowType() uint32      { return 1<<28 | o.oid }
+func (o *object) arrayType() uint32    { return 2<<28 | o.oid }
+func (o *object) indexOID() uint32     { return 3<<28 | o.oid }
+func (o *object) constraint() uint32   { return 4<<28 | o.oid }
+func (o *object) rule() uint32         { return 5<<28 | o.oid }
+func (o *object) check(i int) uint32   { return 6<<28 | (o.oid<<6+uint32(i))&(1<<28-1) }
+func (o *object) attrdef(i int) uint32 { return 7<<28 | (o.oid<<11+uint32(i))&(1<<28-1) }
+func (o *object) indexName() string    { return o.name + "_pkey" }
 
 func names(cols []column) []string {
 	out := make([]string, len(cols))
@@ -59,39 +55,64 @@ func (o *object) keyNames() []string {
 	return out
 }
 
-// lastObjects are the objects of the catalog that was asked for last: the
-// relations of one \d come from one catalog.
-var lastObjects atomic.Pointer[listing]
+// lastListing is the listing of the catalog that was asked for last: the queries
+// of one \d see one catalog.
+var lastListing atomic.Pointer[listing]
 
+// listing is what a catalog defines, by OID.
 type listing struct {
 	catalog *fqgw.Catalog
 	objects []*object
+	byOID   map[uint32]*object // by the OID of an object, its index or its constraint
+	byName  map[string]uint32  // objects and their indexes
 }
 
-// objects are what a catalog defines, by OID.
-func objects(c *fqgw.Catalog) []*object {
-	if c == nil {
-		return nil
+func listingOf(c *fqgw.Catalog) *listing {
+	if l := lastListing.Load(); l != nil && l.catalog == c {
+		return l
 	}
-	if l := lastObjects.Load(); l != nil && l.catalog == c {
-		return l.objects
+	l := &listing{catalog: c, byOID: map[uint32]*object{}, byName: map[string]uint32{}}
+	if c != nil {
+		for _, s := range c.Sources {
+			l.objects = append(l.objects, &object{oid: s.OID, name: s.Name, kind: 'r', columns: plain(s.Columns), checks: s.Checks, comment: s.Comment})
+		}
+		for _, t := range c.Tables {
+			l.objects = append(l.objects, &object{oid: t.OID, name: t.Name, kind: 'r', columns: plain(t.Columns), comment: t.Comment})
+		}
+		for _, v := range c.Views {
+			l.objects = append(l.objects, &object{oid: v.OID, name: v.Name, kind: 'v', columns: plain(v.Columns), comment: v.Comment, query: v.Query})
+		}
+		for name, v := range c.Features {
+			l.objects = append(l.objects, ofFeature(name, v))
+		}
 	}
-	var out []*object
-	for _, s := range c.Sources {
-		out = append(out, &object{oid: s.OID, name: s.Name, kind: 'r', columns: plain(s.Columns), checks: s.Checks, comment: s.Comment, source: s})
+	slices.SortFunc(l.objects, func(a, b *object) int { return cmp.Compare(a.oid, b.oid) })
+	for _, o := range l.objects {
+		l.byOID[o.oid], l.byName[o.name] = o, o.oid
 	}
-	for _, t := range c.Tables {
-		out = append(out, &object{oid: t.OID, name: t.Name, kind: 'r', columns: plain(t.Columns), comment: t.Comment})
+	for _, o := range l.objects {
+		if len(o.keys) > 0 {
+			l.byOID[o.indexOID()], l.byOID[o.constraint()] = o, o
+			if _, taken := l.byName[o.indexName()]; !taken {
+				l.byName[o.indexName()] = o.indexOID()
+			}
+		}
+		for i := range o.checks {
+			l.byOID[o.check(i)] = o
+		}
 	}
-	for _, v := range c.Views {
-		out = append(out, &object{oid: v.OID, name: v.Name, kind: 'v', columns: plain(v.Columns), comment: v.Comment, query: v.Query})
+	lastListing.Store(l)
+	return l
+}
+
+func objects(c *fqgw.Catalog) []*object { return listingOf(c).objects }
+
+// byOID is the relation with that OID, nil when there is none.
+func byOID(c *fqgw.Catalog, oid uint32) *object {
+	if o := listingOf(c).byOID[oid]; o != nil && o.oid == oid {
+		return o
 	}
-	for name, v := range c.Features {
-		out = append(out, ofFeature(name, v))
-	}
-	slices.SortFunc(out, func(a, b *object) int { return cmp.Compare(a.oid, b.oid) })
-	lastObjects.Store(&listing{c, out})
-	return out
+	return nil
 }
 
 func plain(cols []fqgw.Column) []column {
@@ -103,7 +124,7 @@ func plain(cols []fqgw.Column) []column {
 }
 
 func ofFeature(name string, v *fqgw.FeatureView) *object {
-	o := &object{oid: v.OID, name: name, kind: 'm', comment: v.Comment, query: selectOf(v.SQL), feature: v}
+	o := &object{oid: v.OID, name: name, kind: 'm', comment: v.Comment, query: selectOf(v.SQL)}
 	for i, c := range v.Columns {
 		col := column{Column: fqgw.Column{Name: c.Name, Type: v.OutputType(i), NotNull: c.Key >= 0}}
 		if c.Feature >= 0 {
@@ -121,48 +142,6 @@ func ofFeature(name string, v *fqgw.FeatureView) *object {
 		}
 	}
 	return o
-}
-
-// selectOf is the query behind the first AS of a CREATE statement that a query
-// follows; the whole text when there is none.
-func selectOf(sql string) string {
-	depth := 0
-	for i := 0; i < len(sql); {
-		switch c := sql[i]; {
-		case c == '\'' || c == '"':
-			i++
-			for i < len(sql) && sql[i] != c {
-				i++
-			}
-			i++
-		case strings.HasPrefix(sql[i:], "--"):
-			for i < len(sql) && sql[i] != '\n' {
-				i++
-			}
-		case c == '(':
-			depth++
-			i++
-		case c == ')':
-			depth--
-			i++
-		case isLetter(c):
-			end := i
-			for end < len(sql) && (isLetter(sql[end]) || sql[end] >= '0' && sql[end] <= '9') {
-				end++
-			}
-			if depth == 0 && strings.EqualFold(sql[i:end], "as") {
-				return strings.TrimRight(strings.TrimSpace(sql[end:]), "; \n\t")
-			}
-			i = end
-		default:
-			i++
-		}
-	}
-	return sql
-}
-
-func isLetter(c byte) bool {
-	return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80
 }
 
 // snapshot is what one read of a system relation sees.

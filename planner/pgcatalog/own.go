@@ -2,6 +2,7 @@ package pgcatalog
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -9,11 +10,16 @@ import (
 	"github.com/fqgw/fqgw/planner/expr"
 )
 
-// ownRelations are the relations of schema fqgw that the catalog alone answers;
-// those that change by themselves are planner/exec's.
+// ownRelations are the relations of schema fqgw. Those that change by themselves
+// have only their columns here: planner/exec gives them their rows.
 func ownRelations() []*relation {
 	array := fqgw.Text.Array()
-	list := []*relation{
+	return []*relation{
+		own(9001, "stream_status", noRows, "source", fqgw.Text, "partition", fqgw.Int4, "epoch", fqgw.Int4, "applied_offset", fqgw.Int8,
+			"landed_offset", fqgw.Int8, "end_offset", fqgw.Int8, "lag", fqgw.Int8, "event_time", fqgw.Timestamptz, "known_time", fqgw.Timestamptz,
+			"freshness", fqgw.Interval, "paused", fqgw.Text, "rejected", fqgw.Int8, "null_keys", fqgw.Int8, "expression_errors", fqgw.Int8),
+		own(9002, "dead_letters", noRows, "source", fqgw.Text, "epoch", fqgw.Int4, "partition", fqgw.Int4, "offset", fqgw.Int8,
+			"record_time", fqgw.Timestamptz, "rejected_at", fqgw.Timestamptz, "reason", fqgw.Text, "column_name", fqgw.Text, "key", fqgw.Text, "payload", fqgw.Text),
 		own(9010, "sources", fillSources, "name", fqgw.Text, "connector", fqgw.Text, "topic", fqgw.Text, "format", fqgw.Text, "event_time", fqgw.Text,
 			"known_time", fqgw.Text, "max_future", fqgw.Interval, "history", fqgw.Text, "columns", array, "gate_version", fqgw.Int4, "sql", fqgw.Text, "comment", fqgw.Text),
 		own(9011, "feature_views", fillFeatureViews, "name", fqgw.Text, "version", fqgw.Int4, "state_version", fqgw.Int8, "source", fqgw.Text, "keys", array,
@@ -23,8 +29,9 @@ func ownRelations() []*relation {
 		own(9013, "versions", fillVersions, "feature_view", fqgw.Text, "version", fqgw.Int4, "state_version", fqgw.Int8, "current", fqgw.Bool,
 			"history_since", fqgw.Timestamptz, "sql", fqgw.Text),
 	}
-	return list
 }
+
+func noRows(*relation, *snapshot) [][]fqgw.Value { return nil }
 
 // own makes a relation of alternating column names and types.
 func own(oid uint32, name string, fill func(*relation, *snapshot) [][]fqgw.Value, columns ...any) *relation {
@@ -52,14 +59,7 @@ func instant(us int64) fqgw.Value {
 	return fqgw.TimestampValue(us)
 }
 
-func sorted[T any](m map[string]*T) []string {
-	var out []string
-	for n := range m {
-		out = append(out, n)
-	}
-	slices.Sort(out)
-	return out
-}
+func sorted[T any](m map[string]*T) []string { return slices.Sorted(maps.Keys(m)) }
 
 func fillSources(r *relation, s *snapshot) [][]fqgw.Value {
 	var out [][]fqgw.Value
@@ -121,7 +121,7 @@ func fillFeatures(r *relation, s *snapshot) [][]fqgw.Value {
 				def = text(expr.Text(f.Default, f.Type, nil))
 			}
 			base := fields{"feature_view": text(name), "feature": text(f.Name), "position": number(int64(i + 1)), "type": text(f.Type.String()),
-				"expression": text(f.Read.String()), "default_value": def, "comment": textOrNull(f.Comment)}
+				"expression": text(expression(v, f.Read)), "default_value": def, "comment": textOrNull(f.Comment)}
 			windows := windowsOf(v, f.Read)
 			if len(windows) == 0 {
 				out = append(out, row(&r.SystemRelation, base))
@@ -132,6 +132,60 @@ func fillFeatures(r *relation, s *snapshot) [][]fqgw.Value {
 		}
 	}
 	return out
+}
+
+// expression is a feature's expression with the aggregates, or the columns of the
+// latest row, in the places of the slots.
+func expression(v *fqgw.FeatureView, read fqgw.Expr) string {
+	sql := read.String()
+	names := map[string]string{}
+	expr.Walk(read, func(e fqgw.Expr) bool {
+		if c, ok := e.(*expr.Column); ok && c.Index >= len(v.Keys) {
+			if slot := c.Index - len(v.Keys); slot < len(v.Row) {
+				names[c.String()] = v.Row[slot].String()
+			} else if slot < len(v.Aggregates) {
+				names[c.String()] = aggregateSQL(v, &v.Aggregates[slot])
+			}
+		}
+		return true
+	})
+	var pairs []string
+	for _, n := range slices.SortedFunc(maps.Keys(names), func(a, b string) int { return cmp.Compare(len(b), len(a)) }) {
+		pairs = append(pairs, n, names[n]) // the longest first: slot_1 begins slot_10
+	}
+	return strings.NewReplacer(pairs...).Replace(sql)
+}
+
+func aggregateSQL(v *fqgw.FeatureView, a *fqgw.Aggregate) string {
+	var args []string
+	for _, x := range a.Args {
+		args = append(args, x.String())
+	}
+	for _, p := range a.Params {
+		args = append(args, paramText(p))
+	}
+	if a.Star {
+		args = []string{"*"}
+	}
+	s := a.Func + "(" + strings.Join(args, ", ") + ")"
+	if a.Filter != nil {
+		s += " FILTER (WHERE " + a.Filter.String() + ")"
+	}
+	return s + " OVER " + expr.QuoteIdent(v.Windows[a.Window].Name)
+}
+
+func paramText(v fqgw.Value) string {
+	switch v.Kind() {
+	case fqgw.KindInt:
+		return expr.Text(v, fqgw.Int8, nil)
+	case fqgw.KindFloat:
+		return expr.Text(v, fqgw.Float8, nil)
+	case fqgw.KindNumeric:
+		return expr.Text(v, fqgw.Numeric, nil)
+	case fqgw.KindText:
+		return expr.QuoteLiteral(v.Str())
+	}
+	return "…"
 }
 
 // windowsOf are the windows that a feature's expression reads, in their order.

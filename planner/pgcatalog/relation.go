@@ -122,15 +122,8 @@ func shown(typ uint32) fqgw.Type {
 // information_schema, fqgw and public, where users' objects are.
 func ClassOID(c *fqgw.Catalog, schema, name string) (uint32, bool) {
 	if schema == "public" {
-		for _, o := range objects(c) {
-			if o.name == name {
-				return o.oid, true
-			}
-			if len(o.keys) > 0 && o.indexName() == name {
-				return o.indexOID(), true
-			}
-		}
-		return 0, false
+		oid, ok := listingOf(c).byName[name]
+		return oid, ok
 	}
 	if r := relations().byName[schema+"."+name]; r != nil {
 		return r.OID, true
@@ -143,15 +136,13 @@ func ClassName(c *fqgw.Catalog, oid uint32) (schema, name string, ok bool) {
 	if r := relations().byOID[oid]; r != nil {
 		return r.Schema, r.Name, true
 	}
-	for _, o := range objects(c) {
-		switch oid {
-		case o.oid:
-			return "public", o.name, true
-		case o.indexOID():
-			if len(o.keys) > 0 {
-				return "public", o.indexName(), true
-			}
-		}
+	switch o := listingOf(c).byOID[oid]; {
+	case o == nil:
+		return "", "", false
+	case oid == o.oid:
+		return "public", o.name, true
+	case oid == o.indexOID():
+		return "public", o.indexName(), true
 	}
 	return "", "", false
 }

@@ -1,6 +1,7 @@
 package pgcatalog
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -89,6 +90,25 @@ func fillType(r *relation, s *snapshot) [][]fqgw.Value {
 	return out
 }
 
+// fillKnownTypes gives the facts whose types fqgw has: no operators, casts and
+// operator classes of others.
+func fillKnownTypes(r *relation, _ *snapshot) [][]fqgw.Value {
+	var at []int
+	for i, c := range r.Columns {
+		switch c.Name {
+		case "oprleft", "oprright", "oprresult", "castsource", "casttarget", "opcintype":
+			at = append(at, i)
+		}
+	}
+	var out [][]fqgw.Value
+	for _, row := range factRows(&r.SystemRelation) {
+		if !slices.ContainsFunc(at, func(i int) bool { return row[i].Int() != 0 && !hasType(uint32(row[i].Int())) }) {
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
 // fillAggregate makes pg_aggregate of pg_proc: which functions are aggregates
 // and of what kind; the functions behind them are not fqgw's.
 func fillAggregate(r *relation, _ *snapshot) [][]fqgw.Value {
@@ -96,7 +116,7 @@ func fillAggregate(r *relation, _ *snapshot) [][]fqgw.Value {
 	var out [][]fqgw.Value
 	_, rows := facts("pg_proc")
 	for _, p := range rows {
-		if p[5] != "a" {
+		if p[5] != "a" || usable(p) == nil {
 			continue
 		}
 		kind, direct := "n", int64(0)
@@ -106,40 +126,6 @@ func fillAggregate(r *relation, _ *snapshot) [][]fqgw.Value {
 		out = append(out, row(&r.SystemRelation, fields{"aggfnoid": oid(parseOID(p[0])), "aggkind": text(kind), "aggnumdirectargs": number(direct)}))
 	}
 	return out
-}
-
-// fillProc adds fqgw's own functions.
-func fillProc(r *relation, _ *snapshot) [][]fqgw.Value {
-	out := factRows(&r.SystemRelation)
-	out = out[:len(out):len(out)]
-	for i, f := range ownFunctions {
-		out = append(out, row(&r.SystemRelation, fields{
-			"oid": number(int64(9100 + i)), "proname": text(f.name), "pronamespace": number(nsFqgw), "proowner": number(owner), "prolang": number(12),
-			"prokind": text("f"), "provolatile": text("v"), "proparallel": text("u"), "pronargs": number(int64(len(f.args))),
-			"proretset": boolean(false), "proisstrict": boolean(true), "prorettype": oid(f.result.OID), "proargtypes": typeVector(f.args), "prosrc": text(f.name),
-			"procost": fqgw.FloatValue(1),
-		}))
-	}
-	return out
-}
-
-func typeVector(types []fqgw.Type) fqgw.Value {
-	items := make([]int64, len(types))
-	for i, t := range types {
-		items[i] = int64(t.OID)
-	}
-	return vector(fqgw.OIDVector, items)
-}
-
-// ownFunctions are the functions of schema fqgw.
-var ownFunctions = []struct {
-	name   string
-	args   []fqgw.Type
-	result fqgw.Type
-}{
-	{"sync", nil, fqgw.Void},
-	{"now", nil, fqgw.Timestamptz},
-	{"advance", []fqgw.Type{fqgw.Interval}, fqgw.Timestamptz},
 }
 
 // sqlName is how information_schema names a type.

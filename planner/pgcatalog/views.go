@@ -79,7 +79,8 @@ func init() {
 	for name, f := range map[string]func(*relation, *snapshot) [][]fqgw.Value{
 		"pg_catalog.pg_class": fillClass, "pg_catalog.pg_attribute": fillAttribute, "pg_catalog.pg_index": fillIndex,
 		"pg_catalog.pg_constraint": fillConstraint, "pg_catalog.pg_attrdef": fillAttrdef, "pg_catalog.pg_description": fillDescription,
-		"pg_catalog.pg_rewrite": fillRewrite, "pg_catalog.pg_type": fillType, "pg_catalog.pg_aggregate": fillAggregate, "pg_catalog.pg_proc": fillProc,
+		"pg_catalog.pg_rewrite": fillRewrite, "pg_catalog.pg_type": fillType, "pg_catalog.pg_aggregate": fillAggregate, "pg_catalog.pg_proc": fillProc, "pg_catalog.pg_operator": fillKnownTypes,
+		"pg_catalog.pg_cast": fillKnownTypes, "pg_catalog.pg_opclass": fillKnownTypes,
 		"pg_catalog.pg_namespace": fillNamespace, "pg_catalog.pg_database": fillDatabase, "pg_catalog.pg_settings": fillSettings,
 		"pg_catalog.pg_authid": fillRoles, "pg_catalog.pg_roles": fillRoles, "pg_catalog.pg_user": fillRoles, "pg_catalog.pg_shadow": fillRoles,
 		"pg_catalog.pg_stat_activity": fillActivity, "pg_catalog.pg_stat_database": fillStatDatabase,

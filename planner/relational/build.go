@@ -108,9 +108,9 @@ func (b *builder) build(n plan.Node) (sql.Node, layout, error) {
 }
 
 // leaf asks the Runner for rows, and keeps them when the program is run again
-// and they cannot have changed.
+// with other outer rows and they cannot have changed.
 func (b *builder) leaf(n plan.Node) (sql.Node, layout, error) {
-	lasting := steady(n)
+	lasting := !b.p.steady && steady(n)
 	var kept [][]fqgw.Value
 	full := false
 	return b.ours(n, func([]fqgw.Rows) (fqgw.Rows, error) {

@@ -21,11 +21,15 @@ type program struct {
 	busy       bool
 
 	// A plan that sees no outer row gives the same rows each time: from its second
-	// run on they are kept.
-	steady bool
-	kept   [][]fqgw.Value
-	full   bool
+	// run on they are kept, unless they are too many.
+	steady  bool
+	kept    [][]fqgw.Value
+	full    bool
+	tooMany bool
 }
+
+// keptMax is the number of rows of a subquery that are kept for its next run.
+const keptMax = 100_000
 
 // compile makes the program of a plan.
 func (r *run) compile(n plan.Node) (*program, error) {
@@ -61,14 +65,34 @@ func (p *program) start(env *fqgw.Env) (fqgw.Rows, error) {
 		p.busy = false
 		p.run.give(&p.account)
 	}}
-	if p.steady && p.generation > 1 {
-		if p.kept, err = p.run.collect(env.Ctx, &p.run.lasting, rows); err != nil {
-			return nil, err
-		}
-		p.full = true
-		return &sliceRows{p.kept}, nil
+	if p.steady && !p.tooMany && p.generation > 1 {
+		return p.keep(rows)
 	}
 	return rows, nil
+}
+
+// keep takes the rows for the runs to come. Of more than keptMax it takes none,
+// and does not try again: an EXISTS over a large table needs its first row only.
+func (p *program) keep(rows fqgw.Rows) (fqgw.Rows, error) {
+	var a account
+	head, more, err := p.run.collectSome(p.env.Ctx, &a, rows, keptMax)
+	if err != nil {
+		p.run.give(&a)
+		return nil, err
+	}
+	if !more {
+		p.run.lasting.held += a.held
+		p.kept, p.full = head, true
+		return &sliceRows{head}, nil
+	}
+	p.tooMany = true
+	first := sliceRows{head}
+	return &funcRows{close: func() error { p.run.give(&a); return rows.Close() }, next: func() ([]fqgw.Value, error) {
+		if row, err := first.Next(); err == nil {
+			return row, nil
+		}
+		return rows.Next()
+	}}, nil
 }
 
 // census is what a plan depends on beside its leaves.

@@ -271,6 +271,18 @@ func TestMemoryLimit(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// An EXISTS over many rows takes one each time, not all.
+	l.rows = 0
+	l.data["t"], l.data["u"] = nil, nil
+	for i := range 300_000 {
+		l.data["t"] = append(l.data["t"], []fqgw.Value{fqgw.IntValue(int64(i)), fqgw.Null, fqgw.Null})
+	}
+	for range 50 {
+		l.data["u"] = append(l.data["u"], []fqgw.Value{fqgw.IntValue(1), fqgw.Null})
+	}
+	if got, err := answer(l, "SELECT count(*) FROM u WHERE EXISTS (SELECT 1 FROM t) OR b IS NOT NULL"); err != nil || got[0] != "50" || l.rows > keptMax+200 {
+		t.Error("exists:", got, err, l.rows, "rows read")
+	}
 	// What one run of a subquery keeps is given back before the next.
 	sub := &plan.Sort{Input: &plan.Filter{Input: rel(l, "small", fqgw.Int8, numbers(1000)), Cond: op(t, ">", c, &expr.Column{Index: 0, Level: 1, Typ: fqgw.Int8, Name: "o"})}, Keys: []plan.SortKey{{Expr: c}}}
 	n := &plan.Join{Kind: plan.Inner, Lateral: true, Left: rel(l, "few", fqgw.Int8, numbers(50)), Right: sub}

@@ -3,6 +3,7 @@ package relational
 import (
 	"context"
 	"io"
+	"math"
 
 	"github.com/dolthub/go-mysql-server/memory"
 	"github.com/dolthub/go-mysql-server/sql"
@@ -163,12 +164,16 @@ func (r *run) give(a *account) {
 
 // collect reads rows into memory and closes them.
 func (r *run) collect(ctx context.Context, a *account, in fqgw.Rows) ([][]fqgw.Value, error) {
-	defer in.Close()
-	var out [][]fqgw.Value
-	for {
+	out, _, err := r.collectSome(ctx, a, in, math.MaxInt)
+	return out, err
+}
+
+// collectSome reads up to n rows; when there are more it leaves in open.
+func (r *run) collectSome(ctx context.Context, a *account, in fqgw.Rows, n int) (out [][]fqgw.Value, more bool, err error) {
+	for len(out) < n {
 		row, err := in.Next()
 		if err == io.EOF {
-			return out, nil
+			return out, false, in.Close()
 		}
 		if err == nil && len(out)&255 == 0 {
 			err = ctx.Err()
@@ -177,10 +182,12 @@ func (r *run) collect(ctx context.Context, a *account, in fqgw.Rows) ([][]fqgw.V
 			err = r.take(a, row)
 		}
 		if err != nil {
-			return nil, err
+			in.Close()
+			return nil, false, err
 		}
 		out = append(out, append([]fqgw.Value(nil), row...))
 	}
+	return out, true, nil
 }
 
 // Describe is the tree that runs a plan, for people; "" when it cannot be made.

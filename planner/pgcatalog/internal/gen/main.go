@@ -40,6 +40,8 @@ func keep(table string, row map[string]string) bool {
 	switch table {
 	case "pg_collation": // not the hundreds of ICU locales and of the machine
 		return row["collprovider"] != "i" && row["collname"] != "" && len(row["oid"]) < 5
+	case "pg_language": // fqgw runs no procedures
+		return row["lanname"] != "plpgsql"
 	}
 	return true
 }

@@ -1,0 +1,359 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/stream/decode"
+	"github.com/fqgw/fqgw/stream/quality"
+	"github.com/fqgw/fqgw/stream/window"
+)
+
+// TestModel drives the pipeline through random events, crashes at every point,
+// lost stores, roll-backs and zombies, and compares the state of every entity
+// with what a plain fold of the log gives. The history must have every accepted
+// record once, the dead letters every other one.
+func TestModel(t *testing.T) {
+	seeds := 200
+	if testing.Short() {
+		seeds = 40
+	}
+	for seed := range seeds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			runModel(t, uint64(seed))
+		})
+	}
+}
+
+var faultPoints = []string{"poll", "before-bury", "before-flush", "mid-flush", "after-flush", "before-land", "after-land"}
+
+type model struct {
+	t     *testing.T
+	r     *rand.Rand
+	w     *world
+	src   *fqgw.Source
+	views []*fqgw.FeatureView
+	p     *process
+	added int // views that the process has
+	last  []byte
+	trust bool // nothing but the compare of a flush guards the online store
+}
+
+func runModel(t *testing.T, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 77))
+	m := &model{t: t, r: r, src: testSource(), trust: seed%2 == 0}
+	m.w = newWorld(1+r.IntN(3), []uint32{1, 4, 16}[r.IntN(3)], fqgw.SetClock(t0, 0))
+	m.w.history.lose = rand.New(rand.NewPCG(seed, 78))
+	m.views = testViews(m.src)
+	var free []chan struct{}
+	var replica *memOnline
+	m.boot()
+	for range 6 + r.IntN(10) {
+		switch r.IntN(9) {
+		case 0, 1, 2:
+			m.produce(r.IntN(300))
+		case 3:
+			m.addView()
+		case 4:
+			m.sync()
+			if !m.trust {
+				m.check()
+			}
+			if len(free) > 0 { // a zombie wakes up while its successor works
+				m.produce(r.IntN(100))
+				close(free[0])
+				free = free[1:]
+			}
+		case 5:
+			replica = m.w.online.copyOf()
+		case 6: // a fail-over to a replica that lags, or a store that is lost while it is used
+			if replica == nil || r.IntN(2) == 0 {
+				m.w.online.lose()
+			} else {
+				m.w.online.become(replica.copyOf())
+			}
+		case 7: // the broker drops what is landed
+			m.w.history.mu.Lock()
+			m.w.log.mu.Lock()
+			for p := range m.w.log.first {
+				m.w.log.first[p] = max(m.w.log.first[p], m.w.history.landed.Of(int32(p)).Next)
+			}
+			m.w.log.mu.Unlock()
+			m.w.history.mu.Unlock()
+		case 8:
+			if c := m.crash(); c != nil {
+				free = append(free, c)
+			}
+		}
+		if r.IntN(2) == 0 {
+			if _, err := m.w.clock.Advance(r.Int64N(120 * sec)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, c := range free {
+		close(c)
+	}
+	m.produce(1 + r.IntN(100))
+	for m.added < len(m.views) {
+		m.addView()
+	}
+	if _, err := m.w.clock.Advance(600 * sec); err != nil {
+		t.Fatal(err)
+	}
+	m.sync()
+	m.p.stop()
+	m.check()
+}
+
+// boot starts a process with the views that there were before.
+func (m *model) boot() {
+	p := m.w.start(func(o *Options) {
+		o.FlushEvery = time.Duration(1+m.r.IntN(2000)) * time.Microsecond
+		o.LandEvery = time.Duration(1+m.r.IntN(20)) * time.Millisecond
+		o.CacheKeys = []int{2, 1000}[m.r.IntN(2)]
+	})
+	p.trust, p.rows, p.far = m.trust, 16, 30
+	m.p = p
+	if err := p.AddSource(context.Background(), m.src); err != nil {
+		m.t.Fatal(err)
+	}
+	for _, v := range m.views[:m.added] {
+		if err := p.AddView(context.Background(), v, nil); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+}
+
+func (m *model) produce(n int) {
+	var recs []fqgw.LogRecord
+	for range n {
+		rec := anyRecord(m.r, m.w.clock.Now(), m.last)
+		rec.Partition = m.r.Int32N(int32(len(m.w.log.parts)))
+		m.last = rec.Value
+		recs = append(recs, rec)
+	}
+	if err := m.w.log.Produce(context.Background(), "t", recs); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *model) addView() {
+	if m.added == len(m.views) {
+		return
+	}
+	m.added++
+	if m.r.IntN(3) > 0 {
+		if err := m.p.AddView(context.Background(), m.views[m.added-1], nil); err != nil {
+			m.t.Fatal(err)
+		}
+		return
+	}
+	// The process dies while it fills.
+	f := m.arm([]string{"before-flush", "mid-flush", "after-flush", "before-land"}, false)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-f.struck:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err := m.p.AddView(ctx, m.views[m.added-1], nil)
+	m.p.plug.fault.Store(nil)
+	switch {
+	case m.p.plug.dead.Load():
+		m.p.kill()
+		m.boot()
+	case err != nil:
+		m.t.Fatal(err)
+	}
+}
+
+// arm sets a fault for the process.
+func (m *model) arm(points []string, halts bool) *fault {
+	f := &fault{point: points[m.r.IntN(len(points))], halts: halts, struck: make(chan struct{}), free: make(chan struct{})}
+	f.left.Store(1 + m.r.Int64N(4))
+	m.p.plug.fault.Store(f)
+	return f
+}
+
+func (m *model) sync() {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := m.p.Sync(ctx); err != nil {
+		m.t.Fatalf("sync: %v; %+v", err, m.p.Status())
+	}
+}
+
+// crash ends the process: at a fault point, at once, or in good order. A halted
+// process is returned as the channel that lets it go on.
+func (m *model) crash() chan struct{} {
+	old := m.p
+	f := m.arm(faultPoints, m.r.IntN(3) == 0)
+	m.produce(50 + m.r.IntN(200))
+	select {
+	case <-f.struck:
+	case <-time.After(time.Duration(m.r.IntN(60)) * time.Millisecond):
+		old.plug.fault.Store(nil)
+	}
+	var free chan struct{}
+	switch halted := old.plug.zombie.Load(); {
+	case halted:
+		free = f.free
+		m.t.Cleanup(func() { old.kill() })
+	case old.plug.dead.Load() || m.r.IntN(2) == 0:
+		old.kill()
+	default:
+		old.stop()
+	}
+	if m.r.IntN(3) == 0 {
+		m.w.online.lose() // the embedded store: it is empty at each start
+	}
+	m.boot()
+	if free != nil && m.r.IntN(2) == 0 { // and goes on at once
+		m.produce(20)
+		close(free)
+		return nil
+	}
+	return free
+}
+
+// check compares with a plain fold of the log, as far as the clock is.
+func (m *model) check() {
+	t, h := m.t, m.w.clock.Now()
+	want, ends, accepted, refused := plainFold(t, m.src, m.views, m.w.log, h)
+	m.w.online.mu.Lock()
+	defer m.w.online.mu.Unlock()
+	m.w.history.mu.Lock()
+	defer m.w.history.mu.Unlock()
+	m.w.registry.mu.Lock()
+	defer m.w.registry.mu.Unlock()
+	for i, v := range m.views[:m.added] {
+		l, err := window.NewLayout(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[fqgw.EntityKey][]byte{}
+		for u, states := range m.w.online.states {
+			if u.State != v.State {
+				continue
+			}
+			for k, b := range states {
+				if k.Shard(m.w.online.shards) != u.Shard {
+					t.Errorf("%s: %s is in shard %d", v.Name, k, u.Shard)
+				}
+				if b, err = l.Cut(b, h); err != nil {
+					t.Fatal(err)
+				}
+				if len(b) > 0 {
+					got[k] = b
+				}
+			}
+			for p, mark := range m.w.online.marks[u] {
+				if mark.Next != ends[p] {
+					t.Errorf("%s shard %d: partition %d at %d after sync, want %d", v.Name, u.Shard, p, mark.Next, ends[p])
+				}
+			}
+		}
+		for k, b := range want[i] {
+			if !bytes.Equal(got[k], b) {
+				t.Errorf("%s: %s differs:\n got %x\nwant %x", v.Name, k, got[k], b)
+			}
+			delete(got, k)
+		}
+		for k := range got {
+			t.Errorf("%s: %s should not be there", v.Name, k)
+		}
+	}
+	landed := map[fqgw.Position]int{}
+	for _, row := range m.w.history.rows {
+		landed[fqgw.Position{Epoch: int32(row[4].Int()), Partition: int32(row[5].Int()), Offset: row[6].Int()}]++
+	}
+	for pos := range accepted {
+		if landed[pos] != 1 {
+			t.Errorf("%v landed %d times", pos, landed[pos])
+		}
+		delete(landed, pos)
+	}
+	for pos, n := range landed {
+		t.Errorf("%v landed %d times and should not have", pos, n)
+	}
+	for pos := range m.w.registry.letters {
+		if !refused[pos] {
+			t.Errorf("%v is a dead letter and should not be", pos)
+		}
+		delete(refused, pos)
+	}
+	for pos := range refused {
+		t.Errorf("%v should be a dead letter", pos)
+	}
+}
+
+// plainFold is the law without a pipeline: every accepted record, in order,
+// applied at the horizon; of each partition those before the first that is
+// ahead of the clock.
+func plainFold(t *testing.T, src *fqgw.Source, views []*fqgw.FeatureView, log *memLog, h int64) (states []map[fqgw.EntityKey][]byte, ends []int64, accepted, refused map[fqgw.Position]bool) {
+	t.Helper()
+	d, err := decode.New(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate := quality.New(src)
+	accepted, refused = map[fqgw.Position]bool{}, map[fqgw.Position]bool{}
+	var events []fqgw.Event
+	for p, recs := range log.parts {
+		ends = append(ends, 0)
+		for _, r := range recs {
+			if r.Timestamp > h { // known by the record
+				break
+			}
+			ends[p]++
+			ev := fqgw.Event{Pos: fqgw.Position{Partition: int32(p), Offset: r.Offset}, Row: make([]fqgw.Value, len(src.Columns))}
+			err := d.Decode(r.Value, ev.Row)
+			if err == nil {
+				err = gate.Judge(&ev, r.Timestamp)
+			}
+			if err != nil {
+				refused[ev.Pos] = true
+				continue
+			}
+			accepted[ev.Pos] = true
+			events = append(events, ev)
+		}
+	}
+	for _, v := range views {
+		l, err := window.NewLayout(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entities := map[fqgw.EntityKey]*window.State{}
+		for i := range events {
+			in, keep, _ := l.Input(&events[i])
+			k, ok := l.Key(events[i].Row)
+			if !keep || !ok {
+				continue
+			}
+			if entities[k] == nil {
+				entities[k] = l.New()
+				l.Advance(entities[k], h)
+			}
+			l.Apply(entities[k], &in)
+		}
+		out := map[fqgw.EntityKey][]byte{}
+		for k, s := range entities {
+			if b := l.Encode(nil, s); len(b) > 0 {
+				out[k] = b
+			}
+		}
+		states = append(states, out)
+	}
+	return states, ends, accepted, refused
+}
