@@ -13,4 +13,4 @@
 // row type, its index) has an OID made of its, so that all are stable.
 package pgcatalog
 
-//go:generate go run ./internal/gen ../../../shared/pgwire/pg15-catalog facts
+//go:generate go run ./internal/gen DIR facts
