@@ -2,6 +2,8 @@ package planner
 
 import (
 	"context"
+	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -57,6 +59,8 @@ func (s *Session) Call(ctx context.Context, name string, args []fqgw.Value) (fqg
 		return fqgw.TimestampValue(t), true, err
 	case "pg_cancel_backend", "pg_terminate_backend":
 		return fqgw.BoolValue(s.planner.cancel(int32(args[0].Int()), name == "pg_terminate_backend")), true, nil
+	case "version":
+		return fqgw.TextValue(versionText), true, nil
 	case "pg_backend_start", "pg_postmaster_start_time", "pg_conf_load_time":
 		return fqgw.TimestampValue(started.UnixMicro()), true, nil
 	case "clock_timestamp":
@@ -73,6 +77,9 @@ func (s *Session) Call(ctx context.Context, name string, args []fqgw.Value) (fqg
 }
 
 var started = time.Now()
+
+// versionText begins as PostgreSQL's does: some clients read it by a pattern.
+var versionText = fmt.Sprintf("PostgreSQL 15.18 (fqgw %s) on %s-%s, compiled by %s, 64-bit", Version, runtime.GOARCH, runtime.GOOS, runtime.Version())
 
 func sleep(ctx context.Context, seconds float64) error {
 	timer := time.NewTimer(time.Duration(seconds * float64(time.Second)))

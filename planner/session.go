@@ -5,8 +5,6 @@ package planner
 
 import (
 	"context"
-	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +12,6 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/define"
 	"github.com/fqgw/fqgw/planner/exec"
-	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/parse"
 	"github.com/fqgw/fqgw/planner/plan"
 )
@@ -29,7 +26,6 @@ type Planner struct {
 
 // New makes a planner over a running engine.
 func New(e *exec.Engine) *Planner {
-	expr.Version = fmt.Sprintf("PostgreSQL 15.18 (fqgw %s) on %s-%s, compiled by %s, 64-bit", Version, runtime.GOARCH, runtime.GOOS, runtime.Version())
 	return &Planner{engine: e, sessions: map[int32]*Session{}}
 }
 

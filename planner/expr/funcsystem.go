@@ -39,9 +39,6 @@ func sessionText(name string, f func(fqgw.Session) string) func(*fqgw.Env, []val
 	}
 }
 
-// Version is what version() says; app may set it before the first session.
-var Version = "PostgreSQL 15.0 (fqgw)"
-
 func currentSetting(env *fqgw.Env, args []value) (value, error) {
 	name := args[0].Str()
 	if env != nil && env.Session != nil {
@@ -204,7 +201,7 @@ func sizeBytes(a value) (value, error) {
 func systemFuncs() []def {
 	yes, no, null := fqgw.BoolValue(true), fqgw.BoolValue(false), fqgw.Null
 	out := []def{
-		{"version", "text|s", func([]value) (value, error) { return fqgw.TextValue(Version), nil }},
+		{"version", "text|s", ask("version", unsupported("version"))},
 		{"current_setting", "text text|s", currentSetting}, {"current_setting", "text bool text|s", currentSetting},
 		{"set_config", "text text bool text|nv", setConfig},
 		{"pg_backend_pid", "int4|s", func(env *fqgw.Env, _ []value) (value, error) {
