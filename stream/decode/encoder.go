@@ -60,7 +60,10 @@ func (e *Encoder) Key(row []fqgw.Value) ([]byte, error) {
 		return []byte(row[e.key].Str()), nil
 	}
 	b, err := appendValue(nil, &e.columns[e.key], row[e.key])
-	return bytes.Trim(b, `"`), err
+	if err != nil {
+		return nil, err // not err as it is: a nil *fqgw.Error is an error that is not nil
+	}
+	return bytes.Trim(b, `"`), nil
 }
 
 func (e *Encoder) object(dst []byte, fields []field, row []fqgw.Value) ([]byte, error) {
