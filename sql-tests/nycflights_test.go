@@ -77,6 +77,7 @@ func acceptNYC(t *testing.T, c app.Config) {
 		checkNow(t, ctx, conn, "now_dst")
 		advance(t, ctx, conn, after)
 		checkAsOf(t, ctx, conn)
+		checkNaive(t, ctx, conn)
 		return nil
 	})
 	if err != nil {
