@@ -2,6 +2,8 @@ package app
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,6 +33,25 @@ func (a *App) metrics() string {
 	perPartition("fqgw_stream_rejected_total", "counter", "Records that the gate refused.", func(i int) float64 { return float64(status[i].Rejected) })
 	perPartition("fqgw_stream_null_keys_total", "counter", "Events with a NULL join key, per view that they do not belong to.", func(i int) float64 { return float64(status[i].NullKeys) })
 	perPartition("fqgw_stream_expression_errors_total", "counter", "Row expressions that raised and gave NULL.", func(i int) float64 { return float64(status[i].EvalErrors) })
+	m := a.pipeline.Metrics()
+	total := func(name, help string, v float64) {
+		head(name, "counter", help)
+		fmt.Fprintf(&b, "%s %g\n", name, v)
+	}
+	total("fqgw_stream_events_total", "Records that the gate accepted; again when the stream goes back.", float64(m.Events))
+	total("fqgw_stream_folds_total", "Events folded into feature views.", float64(m.Applied))
+	head("fqgw_stream_refused_total", "counter", "Records that the gate refused, by SQLSTATE.")
+	for _, code := range slices.Sorted(maps.Keys(m.Rejected)) {
+		fmt.Fprintf(&b, "fqgw_stream_refused_total{code=%q} %d\n", code, m.Rejected[code])
+	}
+	total("fqgw_stream_dead_letters_total", "Records buried.", float64(m.DeadLetters))
+	total("fqgw_stream_flushes_total", "Flushes of units to the online store.", float64(m.Flushes))
+	total("fqgw_stream_flush_states_total", "States written to the online store.", float64(m.FlushKeys))
+	total("fqgw_stream_flush_bytes_total", "Bytes of states written to the online store.", float64(m.FlushBytes))
+	total("fqgw_stream_flush_seconds_total", "Time that flushes took.", float64(m.FlushMicros)/1e6)
+	total("fqgw_stream_landings_total", "Commits to the histories.", float64(m.Landings))
+	total("fqgw_stream_landed_rows_total", "Rows committed to the histories.", float64(m.LandedRows))
+	total("fqgw_stream_fences_total", "Restarts because a store stood elsewhere than it was left.", float64(m.Fences))
 	head("fqgw_clock_seconds", "gauge", "The clock that T is read from.")
 	fmt.Fprintf(&b, "fqgw_clock_seconds %.6f\n", float64(a.clock.Now())/1e6)
 	head("fqgw_sessions", "gauge", "Open sessions.")
