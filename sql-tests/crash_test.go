@@ -3,6 +3,7 @@ package sqltests
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -18,8 +19,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
 
+	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/cmd/fqgw/app"
+	"github.com/fqgw/fqgw/connectors/kafka"
 )
 
 // TestMain lets the test binary be fqgw itself, so that a real process can be
@@ -101,24 +105,38 @@ func (p *process) connect(ctx context.Context) (*pgx.Conn, error) {
 	return pgx.Connect(ctx, fmt.Sprintf("postgres://test@%s/fqgw?sslmode=disable&default_query_exec_mode=exec", p.addr))
 }
 
-const crashDefinitions = `
-CREATE SOURCE clicks (seq int, user_id bigint, price double precision CHECK (price < 1000), ts timestamptz NOT NULL)
-  WITH (connector = 'kafka', topic = 'clicks', format = 'json', event_time = 'ts', partitions = 3);
-CREATE FEATURE VIEW sums AS SELECT user_id, count(*) OVER h AS n, sum(price) OVER h AS total, stddev_samp(price) OVER h AS sd, max(price) OVER d AS top
-  FROM clicks WINDOW h AS (PARTITION BY user_id ORDER BY ts RANGE '1 hour' PRECEDING), d AS (PARTITION BY user_id ORDER BY ts RANGE '1 day' PRECEDING);
-CREATE FEATURE VIEW newest AS SELECT DISTINCT ON (user_id) user_id, price FROM clicks ORDER BY user_id, ts DESC;`
+// clicks is written by INSERT, whose rows go to any partition; the log of taps
+// is the same in every run, and so are the states of the views over it.
+var crashDefinitions = strings.Split(crashSource("clicks", "sums", "newest")+crashSource("taps", "tap_sums", "tap_newest"), ";\n")
+
+func crashSource(source, sums, newest string) string {
+	return strings.NewReplacer("SRC", source, "SUMS", sums, "NEWEST", newest).Replace(`CREATE SOURCE SRC (seq int, user_id bigint, price double precision CHECK (price < 1000), ts timestamptz NOT NULL)
+  WITH (connector = 'kafka', topic = 'SRC', format = 'json', event_time = 'ts', partitions = 3);
+CREATE FEATURE VIEW SUMS AS SELECT user_id, count(*) OVER h AS n, sum(price) OVER h AS total, stddev_samp(price) OVER h AS sd, max(price) OVER d AS top
+  FROM SRC WINDOW h AS (PARTITION BY user_id ORDER BY ts RANGE '1 hour' PRECEDING), d AS (PARTITION BY user_id ORDER BY ts RANGE '1 day' PRECEDING);
+CREATE FEATURE VIEW NEWEST AS SELECT DISTINCT ON (user_id) user_id, price FROM SRC ORDER BY user_id, ts DESC;
+`)
+}
 
 const (
 	crashUsers = 40
 	crashRows  = 500
 	crashClock = "2024-01-01 12:00:00Z"
+	partitions = 3
 )
 
-// crashRow is the seq-th event: the same in every run, no two at one time.
-func crashRow(seq int) string {
+var crashTime = time.Date(2024, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// crashEvent is the seq-th event: the same in every run, no two at one time. A
+// few are ahead of the clock.
+func crashEvent(seq int) (user int, price float64, ts string) {
 	r := rand.New(rand.NewPCG(7, uint64(seq)))
-	ts := time.Date(2024, 1, 1, 12, 0, 0, 0, time.UTC).Add(-time.Duration(r.IntN(8000))*time.Second - time.Duration(seq)*time.Millisecond)
-	return fmt.Sprintf("(%d, %d, %g, '%s')", seq, r.IntN(crashUsers), float64(r.IntN(100000))/1000, ts.Format(time.RFC3339Nano))
+	t := crashTime.Add(-time.Duration(r.IntN(8000))*time.Second - time.Duration(seq)*time.Millisecond)
+	user, price = r.IntN(crashUsers), float64(r.IntN(100000))/1000
+	if seq%50 == 49 {
+		t = crashTime.Add(time.Duration(seq) * time.Millisecond)
+	}
+	return user, price, t.Format(time.RFC3339Nano)
 }
 
 // answers are all users' features, online and AS OF, by user.
@@ -176,7 +194,8 @@ func feed(ctx context.Context, conn *pgx.Conn) error {
 	var batch []string
 	for seq := range crashRows {
 		if !there[int32(seq)] {
-			batch = append(batch, crashRow(seq))
+			user, price, ts := crashEvent(seq)
+			batch = append(batch, fmt.Sprintf("(%d, %d, %g, '%s')", seq, user, price, ts))
 		}
 		if len(batch) == 20 || seq == crashRows-1 && len(batch) > 0 {
 			if _, err := conn.Exec(ctx, "INSERT INTO clicks VALUES "+strings.Join(batch, ", ")); err != nil {
@@ -189,9 +208,75 @@ func feed(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
+// tap produces the events that the log of taps does not have yet: event seq is in
+// partition seq mod 3, and each partition's events are in order, so that the log
+// is the same however often its writing was cut off.
+func tap(ctx context.Context, conn *pgx.Conn) error {
+	var brokers string
+	if err := conn.QueryRow(ctx, "SHOW fqgw.kafka").Scan(&brokers); err != nil {
+		return err
+	}
+	log, err := kafka.Open(ctx, kafka.Options{Brokers: strings.Split(brokers, ","), Timeout: 5 * time.Second})
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	_, end, err := log.Offsets(ctx, "taps")
+	if err != nil {
+		return err
+	}
+	var batch []fqgw.LogRecord
+	for seq := range crashRows {
+		if p := seq % partitions; int64(seq/partitions) >= end[p] {
+			user, price, ts := crashEvent(seq)
+			batch = append(batch, fqgw.LogRecord{Partition: int32(p), Timestamp: crashTime.UnixMicro(),
+				Value: fmt.Appendf(nil, `{"seq":%d,"user_id":%d,"price":%g,"ts":"%s"}`, seq, user, price, ts)})
+		}
+		if len(batch) == 20 || seq == crashRows-1 && len(batch) > 0 {
+			if err := log.Produce(ctx, "taps", batch); err != nil {
+				return err
+			}
+			batch = nil
+		}
+	}
+	_, err = conn.Exec(ctx, "SELECT fqgw.sync()")
+	return err
+}
+
+// packed are the states of every entity of the views over taps, as they are in
+// the online store. Every run holds the clock at one time, so that all are cut
+// to the same horizon.
+func packed(ctx context.Context, conn *pgx.Conn) (map[string]string, error) {
+	var url string
+	if err := conn.QueryRow(ctx, "SHOW fqgw.redis").Scan(&url); err != nil {
+		return nil, err
+	}
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	client := redis.NewClient(o)
+	defer client.Close()
+	out := map[string]string{}
+	for it := client.Scan(ctx, 0, "fq:*:tap_*@*:*", 1000).Iterator(); it.Next(ctx); {
+		state, err := client.Get(ctx, it.Val()).Result()
+		if err != nil {
+			return nil, err
+		}
+		name, rest, _ := strings.Cut(it.Val(), "@")
+		_, key, _ := strings.Cut(rest, ":") // a definition that was tried again has another state version
+		out[fmt.Sprintf("state of %s %x", name, key)] = fmt.Sprintf("%x", state)
+	}
+	return out, nil
+}
+
+// crashFaults are the points at which fqgw dies; at "" it is killed at a random moment.
+var crashFaults = []string{"mid-flush:3", "before-land:1", "after-land:1", "", "before-flush:5", "after-flush:2", "", "poll:4", "mid-flush:9", "after-land:2"}
+
 // TestCrash kills fqgw at named points of the stream and at random moments,
-// starts it again, and checks that the answers are those of an undisturbed run:
-// nothing lost, nothing counted twice.
+// starts it again, and checks that the answers
+// and the packed states those of an undisturbed run: nothing lost, nothing
+// counted twice.
 func TestCrash(t *testing.T) {
 	rounds := 4
 	if n, err := strconv.Atoi(os.Getenv("FQGW_CRASH_ROUNDS")); err == nil {
@@ -199,9 +284,8 @@ func TestCrash(t *testing.T) {
 	}
 	ctx := t.Context()
 	want := undisturbed(t, ctx)
-	faults := []string{"mid-flush:3", "before-land:1", "after-land:1", "", "before-flush:5", "after-flush:2", "", "poll:4", "mid-flush:9", "after-land:2"}
 	for round := range rounds {
-		fault := faults[round%len(faults)]
+		fault := crashFaults[round%len(crashFaults)]
 		t.Run(fmt.Sprintf("%d %s", round, fault), func(t *testing.T) { crashRound(t, ctx, fault, want) })
 	}
 }
@@ -216,12 +300,12 @@ func undisturbed(t *testing.T, ctx context.Context) map[string]string {
 		t.Fatal(err)
 	}
 	defer conn.Close(ctx)
-	for _, sql := range strings.Split(strings.TrimSuffix(crashDefinitions, ";"), ";") {
+	for _, sql := range crashDefinitions {
 		if _, err := conn.Exec(ctx, sql); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := feed(ctx, conn); err != nil {
+	if err := write(ctx, p); err != nil {
 		t.Fatal(err)
 	}
 	want := settled(t, ctx, conn)
@@ -242,6 +326,14 @@ func settled(t *testing.T, ctx context.Context, conn *pgx.Conn) map[string]strin
 	if err != nil {
 		t.Fatal(err)
 	}
+	states, err := packed(ctx, conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(states) < crashUsers {
+		t.Fatalf("%d states are in the online store", len(states))
+	}
+	maps.Copy(got, states)
 	return got
 }
 
@@ -269,7 +361,11 @@ func crashRound(t *testing.T, ctx context.Context, fault string, want map[string
 			t.Fatal(err)
 		}
 		p.kill()
-		if p, err = start(t, dir, ""); err != nil {
+		fault = ""
+		if restarts == 0 {
+			fault = crashFaults[rand.IntN(len(crashFaults))] // it may die once more while it recovers
+		}
+		if p, err = start(t, dir, fault); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -280,7 +376,9 @@ func crashRound(t *testing.T, ctx context.Context, fault string, want map[string
 	defer conn.Close(ctx)
 	got := settled(t, ctx, conn)
 	if !maps.Equal(got, want) {
-		for _, k := range slices.Sorted(maps.Keys(want)) {
+		all := maps.Clone(want)
+		maps.Copy(all, got)
+		for _, k := range slices.Sorted(maps.Keys(all)) {
 			if got[k] != want[k] {
 				t.Errorf("%s: %s, undisturbed %s", k, got[k], want[k])
 			}
@@ -297,10 +395,25 @@ func attempt(ctx context.Context, p *process) error {
 		return err
 	}
 	defer conn.Close(ctx)
-	for _, sql := range strings.Split(strings.TrimSuffix(crashDefinitions, ";"), ";") {
+	for _, sql := range crashDefinitions {
 		if _, err := conn.Exec(ctx, sql); err != nil && !strings.Contains(err.Error(), "42P07") {
 			return err
 		}
 	}
-	return feed(ctx, conn)
+	return write(ctx, p)
+}
+
+// write feeds both sources at the same time, so that a crash hits both.
+func write(ctx context.Context, p *process) error {
+	each := func(f func(context.Context, *pgx.Conn) error) error {
+		conn, err := p.connect(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Close(ctx)
+		return f(ctx, conn)
+	}
+	tapped := make(chan error, 1)
+	go func() { tapped <- each(tap) }()
+	return errors.Join(each(feed), <-tapped)
 }
