@@ -216,7 +216,7 @@ func tap(ctx context.Context, conn *pgx.Conn) error {
 	if err := conn.QueryRow(ctx, "SHOW fqgw.kafka").Scan(&brokers); err != nil {
 		return err
 	}
-	log, err := kafka.Open(ctx, kafka.Options{Brokers: strings.Split(brokers, ","), Timeout: 5 * time.Second})
+	log, err := kafka.Open(kafka.Options{Brokers: strings.Split(brokers, ","), Timeout: 5 * time.Second})
 	if err != nil {
 		return err
 	}

@@ -68,6 +68,9 @@ func (p *Pipeline) AddView(ctx context.Context, v *fqgw.FeatureView, notice func
 		close(b.done)
 	}()
 	w := &view{v: v, layout: layout}
+	if text := s.stats.text(); text != "" {
+		notice(text)
+	}
 	for try := 0; ; try++ {
 		err := s.during(ctx, func(ctx context.Context, ses *session) error {
 			shares, err := s.prepare(ctx, ses, w, notice)
@@ -80,6 +83,9 @@ func (p *Pipeline) AddView(ctx context.Context, v *fqgw.FeatureView, notice func
 			return ses.attach(ctx, w, shares)
 		})
 		var f *fenced
+		if err == nil { // from here on the view is the session's, also of the next one
+			return s.during(ctx, func(ctx context.Context, ses *session) error { return ses.applied(ctx) })
+		}
 		if !errors.As(err, &f) || try == 5 {
 			return err
 		}
@@ -410,7 +416,7 @@ func (s *source) catchUp(ctx context.Context, ses *session, v *view, shares []*s
 			if err != nil {
 				return err
 			}
-			if err := f.run(ctx, func() bool { return f.reached(target) }); err != nil {
+			if err := f.run(ctx, func() bool { return f.reached(target, false) }); err != nil {
 				return err
 			}
 			return c.flush(ctx)

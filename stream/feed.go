@@ -46,6 +46,7 @@ type pause struct {
 // ahead of the clock.
 type reach struct {
 	end  []int64
+	held bool // a partition that folders hold counts as reached
 	done func()
 }
 
@@ -322,7 +323,7 @@ func (f *feed) unpause(partition int32) {
 func (f *feed) answer() {
 	n := 0
 	for _, r := range f.reaches {
-		if f.reached(r.end) {
+		if f.reached(r.end, r.held) {
 			r.done()
 		} else {
 			f.reaches[n] = r
@@ -332,9 +333,9 @@ func (f *feed) answer() {
 	f.reaches = f.reaches[:n]
 }
 
-func (f *feed) reached(end []int64) bool {
+func (f *feed) reached(end []int64, held bool) bool {
 	for i, p := range f.paused {
-		if i < len(end) && f.next[i] < end[i] && (p == nil || p.held) {
+		if i < len(end) && f.next[i] < end[i] && (p == nil || p.held && !held) {
 			return false
 		}
 	}

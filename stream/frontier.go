@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +25,9 @@ type front struct {
 	base   int64 // known time of the last landed record, or of the first one polled; MinInt64: not known yet
 	ahead  []stretch
 	paused *pause
+	whole  int64 // when the clock was here the partition ended at an offset below which all is landed
+	asked  int64 // the same for end, which is not landed yet; MinInt64: nobody asked
+	end    int64
 }
 
 // stretch is what was polled up to an offset and is not landed.
@@ -34,7 +39,7 @@ type stretch struct {
 func newFrontier(partitions int) *frontier {
 	f := &frontier{parts: make([]front, partitions), changed: make(chan struct{})}
 	for p := range f.parts {
-		f.parts[p].base = math.MinInt64
+		f.parts[p] = front{base: math.MinInt64, whole: math.MinInt64, asked: math.MinInt64}
 	}
 	return f
 }
@@ -49,7 +54,8 @@ func (f *frontier) reset(landed fqgw.Marks, epoch int32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for p := range f.parts {
-		f.parts[p] = front{landed: offsetIn(landed.Of(int32(p)), epoch), base: f.parts[p].base}
+		old := &f.parts[p]
+		f.parts[p] = front{landed: offsetIn(landed.Of(int32(p)), epoch), base: old.base, whole: old.whole, asked: math.MinInt64}
 	}
 	f.move()
 }
@@ -88,6 +94,9 @@ func (f *frontier) landed(to fqgw.Marks, epoch int32) {
 			n++
 		}
 		p.ahead = append(p.ahead[:0], p.ahead[n:]...)
+		if p.asked != math.MinInt64 && p.landed >= p.end {
+			p.whole, p.asked = p.asked, math.MinInt64
+		}
 	}
 	f.move()
 }
@@ -123,6 +132,66 @@ func (f *frontier) clear(k int64, end []int64, now int64) (ok bool, changed chan
 	return true, f.changed
 }
 
+// ended notes where the partitions ended when the clock was at now.
+func (f *frontier) ended(end []int64, now int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range min(len(end), len(f.parts)) {
+		switch p := &f.parts[i]; {
+		case p.landed >= end[i]:
+			p.whole, p.asked = max(p.whole, now), math.MinInt64
+		case p.asked == math.MinInt64:
+			p.asked, p.end = now, end[i]
+		}
+	}
+}
+
+// settled says whether the history has all that was known at k as far as can be
+// told without the log: it was asked later than k where the partition ends, and
+// all of that is landed. The brokers' clocks may differ by clockSlack.
+func (f *frontier) settled(k int64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.parts {
+		p := &f.parts[i]
+		least := p.base
+		for _, s := range p.ahead {
+			least = min(least, s.least)
+		}
+		if k >= max(least, p.whole-clockSlack) {
+			return false
+		}
+	}
+	return true
+}
+
+// text is what the next process need not ask again: by partition, base and whole.
+func (f *frontier) text() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var b strings.Builder
+	for i := range f.parts {
+		fmt.Fprintf(&b, "%d %d ", f.parts[i].base, f.parts[i].whole)
+	}
+	return b.String()
+}
+
+// restore takes up what text wrote. What was landed since then makes the times
+// too small, never too great.
+func (f *frontier) restore(text string) {
+	words := strings.Fields(text)
+	if len(words) != 2*len(f.parts) {
+		return
+	}
+	for i := range f.parts {
+		base, err1 := strconv.ParseInt(words[2*i], 10, 64)
+		whole, err2 := strconv.ParseInt(words[2*i+1], 10, 64)
+		if err1 == nil && err2 == nil {
+			f.parts[i].base, f.parts[i].whole = base, whole
+		}
+	}
+}
+
 // WaitKnown returns when the history has every record of the source that was
 // known at k and lay in the log when the call began. A k before the frontier
 // does not wait. notice is told after a second.
@@ -135,8 +204,11 @@ func (p *Pipeline) WaitKnown(ctx context.Context, source string, k int64, notice
 	if ok, _ := s.frontier.clear(k, nil, now()); ok {
 		return nil
 	}
-	_, end, err := p.o.Log.Offsets(ctx, s.topic.Name)
+	end, err := s.ends(ctx)
 	if err != nil {
+		if lost(err) && s.frontier.settled(k) {
+			return nil
+		}
 		return err
 	}
 	s.wanted.Add(1) // a landing comes early

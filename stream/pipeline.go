@@ -30,6 +30,9 @@ type Options struct {
 	Registry fqgw.Registry
 	Clock    *fqgw.Clock
 	Logger   *slog.Logger
+	// LogAway says that the log did not answer a moment ago: a source whose topic
+	// is known is taken up without asking for it.
+	LogAway bool
 
 	FlushEvery time.Duration // real time between flushes; 0: 20 ms
 	LandEvery  time.Duration // real time between landings; 0: 60 s
@@ -156,6 +159,11 @@ func (p *Pipeline) DropSource(ctx context.Context, name string, purge bool) erro
 	p.mu.Lock()
 	delete(p.sources, name)
 	p.mu.Unlock()
+	for _, fact := range []string{topicFact(name), s.frontierFact()} {
+		if err := p.o.Registry.Put(ctx, fact, ""); err != nil {
+			return err
+		}
+	}
 	if !purge {
 		return nil
 	}

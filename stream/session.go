@@ -42,6 +42,9 @@ func (s *source) open(ctx context.Context, fail context.CancelCauseFunc) (*sessi
 	if err != nil {
 		return nil, err
 	}
+	if err := s.sameTopic(ctx); err != nil {
+		return nil, err
+	}
 	from := make([]int64, s.partitions)
 	for p := range from {
 		m := pl.snap.Landed.Of(int32(p))
@@ -70,6 +73,19 @@ func (s *source) open(ctx context.Context, fail context.CancelCauseFunc) (*sessi
 	return ses, err
 }
 
+// sameTopic checks that the topic is the one that the source started with.
+func (s *source) sameTopic(ctx context.Context) error {
+	var t fqgw.Topic
+	err := retry(ctx, nil, func() (err error) {
+		t, err = s.p.o.Log.Topic(ctx, s.topic.Name)
+		return err
+	})
+	if err == nil && t.ID != s.topic.ID {
+		err = fqgw.Errorf(fqgw.CodeNotInState, "topic %s was deleted and made again", s.topic.Name).WithHint("Restart fqgw: its records then count as new ones.")
+	}
+	return err
+}
+
 // cutShort says that the log ends before what was read from it: new records
 // would get offsets that were passed already.
 func (s *source) cutShort(p int, end, had int64) error {
@@ -83,13 +99,17 @@ type places struct {
 }
 
 func (s *source) places(ctx context.Context) (pl places, err error) {
+	now := s.p.o.Clock.Now()
 	err = retry(ctx, func(err error) { s.stats.trouble("log", err.Error()) }, func() (err error) {
+		now = s.p.o.Clock.Now()
 		pl.first, pl.end, err = s.p.o.Log.Offsets(ctx, s.topic.Name)
 		return err
 	})
 	if err != nil {
 		return pl, err
 	}
+	s.frontier.ended(pl.end, now)
+	s.stats.trouble("log", "")
 	if len(pl.first) != s.partitions {
 		return pl, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "topic %s has %d partitions now, it had %d: restart fqgw", s.topic.Name, len(pl.first), s.partitions)
 	}
@@ -98,6 +118,33 @@ func (s *source) places(ctx context.Context) (pl places, err error) {
 		return err
 	})
 	return pl, err
+}
+
+// ends asks where the topic ends. A log that was away a moment ago gets little time.
+func (s *source) ends(ctx context.Context) ([]int64, error) {
+	if s.stats.troubled("log") {
+		bounded, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		end, err := s.askEnds(bounded)
+		if err != nil && ctx.Err() == nil && bounded.Err() != nil {
+			return nil, fqgw.Errorf(fqgw.CodeConnectionFailure, "the log of source %q cannot be reached: no answer in time", s.src.Name).
+				WithHint("What is known to be landed can be read AS OF an earlier time.")
+		}
+		return end, err
+	}
+	return s.askEnds(ctx)
+}
+
+func (s *source) askEnds(ctx context.Context) ([]int64, error) {
+	now := s.p.o.Clock.Now()
+	_, end, err := s.p.o.Log.Offsets(ctx, s.topic.Name)
+	if err == nil {
+		s.frontier.ended(end, now)
+		s.stats.trouble("log", "")
+	} else if lost(err) {
+		s.stats.trouble("log", err.Error())
+	}
+	return end, err
 }
 
 // lostRecords says that records are neither in the log nor in the history.
@@ -251,6 +298,8 @@ func (ses *session) remember() {
 		select {
 		case <-tick.C:
 			put()
+			_, _ = s.ends(ses.ctx)
+			s.keep(ses.ctx)
 		case <-s.life.Done():
 			put()
 			return

@@ -28,6 +28,7 @@ type source struct {
 	stop     context.CancelFunc
 	done     chan struct{} // closed when the source has stopped
 	frontier *frontier
+	kept     string // the frontier as the registry has it
 	stats    *stats
 	wanted   atomic.Int64 // statements that wait for a landing
 
@@ -55,7 +56,7 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 		return nil, err
 	}
 	var err error
-	if s.topic, err = p.topic(ctx, src); err != nil {
+	if s.topic, err = p.findTopic(ctx, src); err != nil {
 		return nil, err
 	}
 	s.partitions = s.topic.Partitions
@@ -70,6 +71,10 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 	}
 	s.life, s.stop = context.WithCancel(p.hard)
 	s.frontier = newFrontier(s.partitions)
+	if s.kept, err = p.o.Registry.Get(ctx, s.frontierFact()); err != nil {
+		return nil, err
+	}
+	s.frontier.restore(s.kept)
 	s.stats = newStats(s.partitions, p.o.Folders)
 	return s, nil
 }
@@ -202,7 +207,9 @@ func (s *source) live() error {
 	ses.start()
 	s.publish(ses)
 	s.stats.trouble("restarting", "")
-	return ses.wait()
+	err = ses.wait()
+	s.keep(context.WithoutCancel(ctx))
+	return err
 }
 
 func (s *source) publish(ses *session) {

@@ -75,6 +75,12 @@ func (s *stats) trouble(kind, text string) {
 	}
 }
 
+func (s *stats) troubled(kind string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.troubles[kind] != ""
+}
+
 func (s *stats) lost(p int32, from, to int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -201,13 +207,21 @@ func (p *Pipeline) Status() []fqgw.StreamStatus {
 	return out
 }
 
-func (s *stats) status(src *source, end []int64) []fqgw.StreamStatus {
+// text is what hinders the source, "" for nothing.
+func (s *stats) text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var trouble []string
+	var out []string
 	for _, kind := range slices.Sorted(maps.Keys(s.troubles)) {
-		trouble = append(trouble, kind+": "+s.troubles[kind])
+		out = append(out, kind+": "+s.troubles[kind])
 	}
+	return strings.Join(out, "; ")
+}
+
+func (s *stats) status(src *source, end []int64) []fqgw.StreamStatus {
+	trouble := s.text()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	out := make([]fqgw.StreamStatus, len(s.parts))
 	for i := range s.parts {
 		p := &s.parts[i]
@@ -224,8 +238,8 @@ func (s *stats) status(src *source, end []int64) []fqgw.StreamStatus {
 			st.Applied = min(st.Applied, f[i])
 		}
 		switch {
-		case len(trouble) > 0:
-			st.Paused = strings.Join(trouble, "; ")
+		case trouble != "":
+			st.Paused = trouble
 		case p.pause != nil && p.pause.held:
 			st.Paused = fmt.Sprintf("an entity has %d events ahead of their time", maxPending)
 		case p.pause != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // Sync returns when everything that was produced before the call, and is not
@@ -25,14 +26,8 @@ func (s *source) sync(ctx context.Context) error {
 		return err
 	}
 	return s.during(ctx, func(ctx context.Context, ses *session) error {
-		reached := make(chan struct{})
-		ses.feed.do(func() {
-			ses.feed.reaches = append(ses.feed.reaches, &reach{end, func() { close(reached) }})
-		})
-		select {
-		case <-reached:
-		case <-ctx.Done():
-			return errSessionOver
+		if err := ses.reach(ctx, reach{end: end}); err != nil {
+			return err
 		}
 		var landed error
 		var wg sync.WaitGroup
@@ -44,4 +39,45 @@ func (s *source) sync(ctx context.Context) error {
 		}
 		return err
 	})
+}
+
+// reach waits until the feed has sent on everything below the end offsets.
+func (ses *session) reach(ctx context.Context, r reach) error {
+	reached := make(chan struct{})
+	r.done = func() { close(reached) }
+	ses.feed.do(func() { ses.feed.reaches = append(ses.feed.reaches, &r) })
+	select {
+	case <-reached:
+		return nil
+	case <-ctx.Done():
+		return errSessionOver
+	}
+}
+
+// applied waits until everything that lies in the log now, and is not ahead of
+// the clock, is readable.
+func (ses *session) applied(ctx context.Context) error {
+	pl, err := ses.s.places(ctx)
+	if err != nil {
+		return err
+	}
+	if err := ses.reach(ctx, reach{end: pl.end, held: true}); err != nil {
+		return err
+	}
+	flushed := make(chan error, 1)
+	go func() { flushed <- ses.crew.flush(ctx) }()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-flushed:
+			return err
+		case <-tick.C: // folders that hold something flush in full when the clock has come
+			for p := range int32(ses.s.partitions) {
+				if ses.crew.holds(p) {
+					return nil
+				}
+			}
+		}
+	}
 }

@@ -34,7 +34,7 @@ func TestKafkaStartsAgain(t *testing.T) {
 				}
 				address = k.Brokers[0]
 				if round == 0 {
-					if l, err = kafka.Open(ctx, kafka.Options{Brokers: k.Brokers}); err != nil {
+					if l, err = kafka.Open(kafka.Options{Brokers: k.Brokers}); err != nil {
 						t.Fatal(err)
 					}
 					defer l.Close()

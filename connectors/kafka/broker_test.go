@@ -25,7 +25,7 @@ func TestBrokerGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := k.Brokers[0]
-	l, err := kafka.Open(t.Context(), kafka.Options{Brokers: k.Brokers, Timeout: time.Second})
+	l, err := kafka.Open(kafka.Options{Brokers: k.Brokers, Timeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

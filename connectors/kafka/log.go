@@ -31,8 +31,9 @@ type Log struct {
 	admin  *kadm.Client
 }
 
-// Open connects; brokers that do not answer are 08006.
-func Open(ctx context.Context, o Options) (*Log, error) {
+// Open makes the client, which connects when it must; Ping says whether the
+// brokers are there.
+func Open(o Options) (*Log, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 15 * time.Second
 	}
@@ -47,14 +48,14 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if err != nil {
 		return nil, fqgw.Errorf(fqgw.CodeInvalidParameter, "kafka: %v", err)
 	}
-	l := &Log{o: o, client: client, admin: kadm.NewClient(client)}
-	timed, cancel := context.WithTimeout(ctx, o.Timeout)
+	return &Log{o: o, client: client, admin: kadm.NewClient(client)}, nil
+}
+
+// Ping is nil when a broker answers within a few seconds, otherwise 08006.
+func (l *Log) Ping(ctx context.Context) error {
+	timed, cancel := context.WithTimeout(ctx, min(l.o.Timeout, 5*time.Second))
 	defer cancel()
-	if err := client.Ping(timed); err != nil {
-		client.Close()
-		return nil, fail(ctx, err)
-	}
-	return l, nil
+	return fail(ctx, l.client.Ping(timed))
 }
 
 func base(o Options) []kgo.Opt {

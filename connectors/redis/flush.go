@@ -28,6 +28,11 @@ func (s *Store) Claim(ctx context.Context, u fqgw.Unit, partitions []int32) ([]f
 	if len(partitions) == 0 {
 		return nil, nil
 	}
+	if u.Shard == 0 || !s.checked.Load() { // also where a store was lost whole
+		if err := s.checkShards(ctx); err != nil {
+			return nil, err
+		}
+	}
 	args := make([]any, 1, 1+len(partitions))
 	args[0] = marksHeader
 	for _, p := range partitions {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
@@ -22,6 +23,7 @@ const maxShards = 16384
 type Store struct {
 	client   redis.UniversalClient
 	shards   uint32
+	checked  atomic.Bool // the shard count is the store's
 	combiner combiner
 }
 
@@ -50,11 +52,35 @@ func Open(ctx context.Context, url string, shards uint32) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{client: client}
+	s.checked.Store(true)
 	if s.shards, err = s.fixShards(ctx, shards); err != nil {
 		client.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// OpenAway makes a store that is away at the moment and is known to have so many
+// shards; the first Claim checks that.
+func OpenAway(url string, shards uint32) (*Store, error) {
+	client, err := connect(url)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{client: client, shards: shards}, nil
+}
+
+// checkShards writes the shard count to a store that has lost it, and compares.
+func (s *Store) checkShards(ctx context.Context) error {
+	n, err := s.fixShards(ctx, s.shards)
+	if err != nil {
+		return err
+	}
+	if n != s.shards {
+		return fqgw.Errorf(fqgw.CodeNotInState, "the online store has %d shards, not %d as before", n, s.shards).WithHint("Restart fqgw to use this store.")
+	}
+	s.checked.Store(true)
+	return nil
 }
 
 // fixShards records the shard count unless one is recorded, and reads it.

@@ -27,6 +27,7 @@ type Streams interface {
 	DropSource(ctx context.Context, name string, purge bool) error
 	AddView(ctx context.Context, v *fqgw.FeatureView, notice func(string)) error
 	DropView(ctx context.Context, v *fqgw.FeatureView) error
+	Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error)
 	Insert(ctx context.Context, s *fqgw.Source, rows [][]fqgw.Value, known []int64) error
 	Sync(ctx context.Context) error
 	WaitKnown(ctx context.Context, source string, k int64, notice func(string)) error
@@ -92,6 +93,9 @@ type building struct {
 	err      error
 	progress atomic.Pointer[string]
 	cancel   context.CancelFunc
+	// stands says that the store has the view from a process before: it is read
+	// while the stream takes it up again.
+	stands atomic.Bool
 }
 
 // New makes an engine; Start must be called before statements that need the
@@ -117,7 +121,12 @@ func (e *Engine) Start(ctx context.Context) error {
 		}
 	}
 	for _, v := range c.Features {
-		e.fill(v, func(string) {})
+		b := e.fill(v, func(string) {})
+		ok, err := e.o.Streams.Stands(ctx, v)
+		if err != nil {
+			e.o.Logger.Warn("it cannot be told whether a feature view is in the online store", "view", v.Name, "error", err)
+		}
+		b.stands.Store(ok)
 	}
 	return nil
 }
@@ -246,7 +255,7 @@ func (b *building) reading(v *fqgw.FeatureView) error {
 	if p := b.progress.Load(); p != nil {
 		err = err.WithDetail("%s", *p)
 	}
-	return err.WithHint("Try again in a moment; AS OF reads history and works now.")
+	return err.WithHint("Try again in a moment; AS OF reads history.")
 }
 
 // readable is nil when the view can be read online.
@@ -254,7 +263,7 @@ func (e *Engine) readable(v *fqgw.FeatureView) error {
 	e.mu.Lock()
 	b := e.building[v.State]
 	e.mu.Unlock()
-	if b == nil {
+	if b == nil || b.stands.Load() {
 		return nil
 	}
 	return b.reading(v)

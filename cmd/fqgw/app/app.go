@@ -12,12 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/connectors/embedded"
 	"github.com/fqgw/fqgw/connectors/iceberg"
 	"github.com/fqgw/fqgw/connectors/kafka"
 	"github.com/fqgw/fqgw/connectors/redis"
@@ -44,6 +42,7 @@ type App struct {
 	planner  *planner.Planner
 
 	listener, admin net.Listener
+	logAway         bool // Kafka did not answer at the start
 	kafkaAddr       string
 	redisAddr       string
 }
@@ -76,7 +75,7 @@ func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.
 		return a, fmt.Errorf("the definitions in %s cannot be read: %w", a.config.Data, err)
 	}
 	a.pipeline = stream.New(stream.Options{Online: a.online, History: a.lake, Log: a.log, Registry: a.registry,
-		Clock: a.clock, Logger: logger, Fault: faultPoint()})
+		Clock: a.clock, Logger: logger, LogAway: a.logAway, Fault: faultPoint()})
 	memory, err := parseBytes(c.Memory)
 	if err != nil {
 		return a, err
@@ -157,56 +156,6 @@ func (a *App) keepClock(ctx context.Context) error {
 		return err
 	}
 	return a.registry.Put(ctx, factClock, strconv.FormatInt(a.clock.Now(), 10))
-}
-
-func (a *App) openStores(ctx context.Context) error {
-	url, shards := a.config.Online, uint32(a.config.Shards)
-	if url == "embedded" {
-		r, err := embedded.StartRedis(a.config.RedisListen)
-		if err != nil {
-			return fmt.Errorf("embedded online store: %w", err)
-		}
-		a.closers = append(a.closers, r.Close)
-		url = "redis://" + r.Addr
-		if shards == 0 {
-			shards = 64
-		}
-	}
-	if shards == 0 {
-		shards = 1024
-	}
-	a.redisAddr = redacted(url)
-	var err error
-	if a.online, err = redis.Open(ctx, url, shards); err != nil {
-		return fmt.Errorf("online store %s: %w", a.redisAddr, err)
-	}
-	a.closers = append(a.closers, a.online.Close)
-	if err := a.online.Ping(ctx); err != nil {
-		return fmt.Errorf("online store %s: %w", a.redisAddr, err)
-	}
-	brokers := strings.Split(a.config.Kafka, ",")
-	if a.config.Kafka == "embedded" {
-		start := embedded.StartKafka
-		if a.config.Sync == "on" {
-			start = embedded.StartSyncedKafka
-		}
-		k, err := start(a.config.KafkaListen, filepath.Join(a.config.Data, "kafka"))
-		if err != nil {
-			return fmt.Errorf("embedded Kafka: %w", err)
-		}
-		a.closers = append(a.closers, k.Close)
-		brokers = k.Brokers
-	}
-	a.kafkaAddr = strings.Join(brokers, ",")
-	if a.log, err = kafka.Open(ctx, kafka.Options{Brokers: brokers}); err != nil {
-		return fmt.Errorf("kafka %s: %w", a.kafkaAddr, err)
-	}
-	a.closers = append(a.closers, a.log.Close)
-	if a.lake, err = iceberg.Open(ctx, iceberg.Options{Dir: a.config.Data, Sync: a.config.Sync == "on", Log: a.logger}); err != nil {
-		return fmt.Errorf("lake in %s: %w", a.config.Data, err)
-	}
-	a.closers = append(a.closers, a.lake.Close)
-	return nil
 }
 
 func (a *App) listen(name, addr string) (net.Listener, error) {

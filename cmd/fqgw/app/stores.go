@@ -1,0 +1,121 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/embedded"
+	"github.com/fqgw/fqgw/connectors/iceberg"
+	"github.com/fqgw/fqgw/connectors/kafka"
+	"github.com/fqgw/fqgw/connectors/redis"
+)
+
+// factShards is the shard count of the online store on a server.
+const factShards = "shards"
+
+// openStores opens Redis, Kafka and the lake. A server that is away ends a first
+// start: its address is probably wrong. Once there are sources it does not: what
+// the other stores can answer is answered, the rest when it is back.
+func (a *App) openStores(ctx context.Context) error {
+	defs, err := a.registry.Load(ctx)
+	if err != nil {
+		return err
+	}
+	settled := slices.ContainsFunc(defs.Objects, func(o fqgw.Object) bool { return o.Kind == "source" })
+	if err := a.openOnline(ctx, settled); err != nil {
+		return fmt.Errorf("online store %s: %w", a.redisAddr, err)
+	}
+	if err := a.openLog(ctx, settled); err != nil {
+		return fmt.Errorf("kafka %s: %w", a.kafkaAddr, err)
+	}
+	if a.lake, err = iceberg.Open(ctx, iceberg.Options{Dir: a.config.Data, Sync: a.config.Sync == "on", Log: a.logger}); err != nil {
+		return fmt.Errorf("lake in %s: %w", a.config.Data, err)
+	}
+	a.closers = append(a.closers, a.lake.Close)
+	return nil
+}
+
+func (a *App) openOnline(ctx context.Context, settled bool) error {
+	url, shards := a.config.Online, uint32(a.config.Shards)
+	if url == "embedded" {
+		a.redisAddr = "embedded"
+		r, err := embedded.StartRedis(a.config.RedisListen)
+		if err != nil {
+			return err
+		}
+		a.closers = append(a.closers, r.Close)
+		url = "redis://" + r.Addr
+		if shards == 0 {
+			shards = 64
+		}
+	}
+	a.redisAddr = redacted(url)
+	store, err := redis.Open(ctx, url, shards)
+	if away(err) && settled {
+		text, gerr := a.registry.Get(ctx, factShards)
+		if gerr != nil {
+			return gerr
+		}
+		n, perr := strconv.ParseUint(text, 10, 32)
+		if perr != nil {
+			return err
+		}
+		a.logger.Warn("the online store is away: reads of now are answered when it is back", "store", a.redisAddr, "error", err)
+		store, err = redis.OpenAway(url, uint32(n))
+		if err == nil {
+			a.online = store
+			a.closers = append(a.closers, store.Close)
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	a.online = store
+	a.closers = append(a.closers, store.Close)
+	if err := store.Ping(ctx); err != nil {
+		return err
+	}
+	return a.registry.Put(ctx, factShards, strconv.FormatUint(uint64(store.Shards()), 10))
+}
+
+func (a *App) openLog(ctx context.Context, settled bool) error {
+	brokers := strings.Split(a.config.Kafka, ",")
+	if a.config.Kafka == "embedded" {
+		a.kafkaAddr = "embedded"
+		start := embedded.StartKafka
+		if a.config.Sync == "on" {
+			start = embedded.StartSyncedKafka
+		}
+		k, err := start(a.config.KafkaListen, filepath.Join(a.config.Data, "kafka"))
+		if err != nil {
+			return err
+		}
+		a.closers = append(a.closers, k.Close)
+		brokers = k.Brokers
+	}
+	a.kafkaAddr = strings.Join(brokers, ",")
+	var err error
+	if a.log, err = kafka.Open(kafka.Options{Brokers: brokers}); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.log.Close)
+	if err := a.log.Ping(ctx); err != nil {
+		if !away(err) || !settled {
+			return err
+		}
+		a.logger.Warn("Kafka is away: the streams go on when it is back", "kafka", a.kafkaAddr, "error", err)
+		a.logAway = true
+	}
+	return nil
+}
+
+// away says whether err is a connection's (class 08).
+func away(err error) bool {
+	return err != nil && strings.HasPrefix(string(fqgw.AsError(err).Code), "08")
+}

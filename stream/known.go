@@ -1,0 +1,106 @@
+package stream
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+
+	"github.com/fqgw/fqgw"
+)
+
+// What the registry knows of a source, so that a process which starts while the
+// log is away can answer from the stores that are there.
+
+func topicFact(source string) string { return "topic " + source }
+
+func (s *source) frontierFact() string {
+	return "frontier " + s.src.Name + " " + strconv.Itoa(int(s.epoch))
+}
+
+func topicText(t fqgw.Topic) string {
+	return fmt.Sprintf("%s %s %d %t", t.Name, hex.EncodeToString(t.ID[:]), t.Partitions, t.CreateTime)
+}
+
+// findTopic asks for the source's topic, or knows it from before while the log is away.
+func (p *Pipeline) findTopic(ctx context.Context, src *fqgw.Source) (t fqgw.Topic, err error) {
+	if p.o.LogAway {
+		if t, err = p.knownTopic(ctx, src, nil); err != nil || t.Name != "" {
+			return t, err
+		}
+	}
+	if t, err = p.topic(ctx, src); lost(err) {
+		return p.knownTopic(ctx, src, err)
+	}
+	if err == nil {
+		err = p.o.Registry.Put(ctx, topicFact(src.Name), topicText(t))
+	}
+	return t, err
+}
+
+// knownTopic is the source's topic as it was when it last answered; why, if it
+// never did. A topic that was made again meanwhile is noticed when the log is back.
+func (p *Pipeline) knownTopic(ctx context.Context, src *fqgw.Source, why error) (t fqgw.Topic, err error) {
+	text, err := p.o.Registry.Get(ctx, topicFact(src.Name))
+	if err != nil {
+		return t, err
+	}
+	var id string
+	if _, err := fmt.Sscanf(text, "%s %s %d %t", &t.Name, &id, &t.Partitions, &t.CreateTime); err != nil || t.Name != src.Topic {
+		return fqgw.Topic{}, why
+	}
+	raw, err := hex.DecodeString(id)
+	if err != nil || len(raw) != len(t.ID) {
+		return fqgw.Topic{}, why
+	}
+	copy(t.ID[:], raw)
+	return t, nil
+}
+
+// keep notes the frontier in the registry.
+func (s *source) keep(ctx context.Context) {
+	if text := s.frontier.text(); text != s.kept && s.p.o.Registry.Put(ctx, s.frontierFact(), text) == nil {
+		s.kept = text
+	}
+}
+
+// Stands says whether the online store has everything of a view that is landed,
+// from a process before: then the view can be read while the stream is not yet
+// back, and is behind by what came since, as it is in any outage of the log.
+func (p *Pipeline) Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error) {
+	s, err := p.source(v.Source.Name)
+	if err != nil {
+		return false, err
+	}
+	text, err := p.o.Registry.Get(ctx, horizonFact(v))
+	if err != nil {
+		return false, err
+	}
+	h, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || h > p.o.Clock.Now()+clockSlack {
+		return false, nil // it was never filled, or the clock went back
+	}
+	snap, err := p.o.History.Current(ctx, s.src.History)
+	if err != nil {
+		return false, err
+	}
+	reads := make([]fqgw.UnitRead, p.o.Online.Shards())
+	for i := range reads {
+		reads[i].Unit = fqgw.Unit{View: v.Name, State: v.State, Shard: uint32(i)}
+	}
+	units, err := p.o.Online.Read(ctx, reads)
+	if err != nil {
+		return false, err
+	}
+	for _, u := range units {
+		if u.Marks == nil {
+			return false, nil // nobody claimed it: the store is new
+		}
+		for p := range int32(len(snap.Landed)) {
+			if u.Marks.Of(p).Before(snap.Landed.Of(p)) {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
