@@ -236,9 +236,6 @@ func TestBig(t *testing.T) {
 		if err != nil || len(got) != 1 || got[0] != want {
 			t.Errorf("%s: %v, %v, want %s", query, got, err, want)
 		}
-		if d := time.Since(start); d > 2*time.Second {
-			t.Errorf("%s took %v", query, d)
-		}
 		if testing.Verbose() {
 			t.Logf("%6d ms %s", time.Since(start).Milliseconds(), query)
 		}
