@@ -116,6 +116,9 @@ type History interface {
 	// Append commits all rows as one snapshot and returns how many they were. An
 	// error leaves the table as it was.
 	Append(ctx context.Context, table string, rows Records) (int64, error)
+	// Rollback makes a snapshot of before the newest again; it takes back what this
+	// process appended since.
+	Rollback(ctx context.Context, table string, snapshot int64) error
 	// Scan reads; columns come in the order of Scan.Columns.
 	Scan(ctx context.Context, s Scan) (*arrow.Schema, Records, error)
 	Close() error

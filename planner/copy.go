@@ -22,22 +22,18 @@ func (s *Session) insert(ctx context.Context, t exec.Target, rows fqgw.Rows) (in
 	if t.Table != nil && s.TempTable(t.Table) != nil {
 		return e.Insert(ctx, s, t, rows)
 	}
-	if !s.tx.block && !s.tx.many {
-		var n int64
-		err := s.change(ctx, exec.Change{Tag: "INSERT", Write: func(ctx context.Context, _ func(string, string)) (err error) {
-			n, err = e.Insert(ctx, s, t, rows)
-			return err
-		}})
-		return n, err
+	if err := s.writable("INSERT"); err != nil {
+		rows.Close()
+		return 0, err
 	}
-	all, err := exec.Collect(rows)
+	if !s.tx.block && !s.tx.many {
+		return e.Insert(ctx, s, t, rows)
+	}
+	w, err := e.Place(ctx, t, rows)
 	if err != nil {
 		return 0, err
 	}
-	return int64(len(all)), s.change(ctx, exec.Change{Tag: "INSERT", Write: func(ctx context.Context, _ func(string, string)) error {
-		_, err := e.Insert(ctx, s, t, exec.Slice(all))
-		return err
-	}})
+	return int64(len(w.Rows)), s.change(ctx, exec.Change{Tag: "INSERT", Rows: w})
 }
 
 // copyIn is the part of COPY … FROM STDIN that the session does: the caller

@@ -18,12 +18,37 @@ type transaction struct {
 	catalog    *fqgw.Catalog // what the transaction sees; nil outside
 	pending    *exec.Changes // definitions and writes that COMMIT carries out
 	savepoints []savepoint
+	temp       map[string]tempMark // the temporary tables when the block began
 }
 
 type savepoint struct {
 	name    string
 	pending int
 	catalog *fqgw.Catalog
+	temp    map[string]tempMark
+}
+
+// tempMark is a temporary table as it was: rows are only ever added to one.
+type tempMark struct {
+	table *exec.TempTable
+	rows  int
+}
+
+func (s *Session) markTemp() map[string]tempMark {
+	out := map[string]tempMark{}
+	for name, t := range s.temp {
+		out[name] = tempMark{t, len(t.Rows)}
+	}
+	return out
+}
+
+// restoreTemp makes the temporary tables what they were.
+func (s *Session) restoreTemp(marks map[string]tempMark) {
+	clear(s.temp)
+	for name, m := range marks {
+		m.table.Rows = m.table.Rows[:m.rows]
+		s.temp[name] = m.table
+	}
 }
 
 func (t *transaction) reset() { *t = transaction{status: 'I'} }
@@ -89,7 +114,7 @@ func (s *Session) runTransaction(ctx context.Context, st *plan.Transaction) (*Re
 			warn("25001", "there is already a transaction in progress")
 			break
 		}
-		s.tx.block, s.tx.status = true, 'T'
+		s.tx.block, s.tx.status, s.tx.temp = true, 'T', s.markTemp()
 		s.pin()
 		if st.ReadOnly != nil {
 			v := "off"
@@ -105,12 +130,15 @@ func (s *Session) runTransaction(ctx context.Context, st *plan.Transaction) (*Re
 			warn("25P01", "there is no transaction in progress")
 			break
 		}
-		failed, pending := s.tx.status == 'E', s.tx.pending
+		failed, pending, temp := s.tx.status == 'E', s.tx.pending, s.tx.temp
 		many := s.tx.many
 		s.tx.reset()
 		s.tx.many = many
 		commit := st.Kind == plan.Commit && !failed
 		s.settings.end(s, commit)
+		if !commit {
+			s.restoreTemp(temp)
+		}
 		if failed && st.Kind == plan.Commit {
 			tag = "ROLLBACK"
 		}
@@ -135,7 +163,7 @@ func (s *Session) runSavepoint(st *plan.Transaction) error {
 		return fqgw.Errorf(fqgw.CodeNoTransaction, "%s can only be used in transaction blocks", verb)
 	}
 	if st.Kind == plan.Savepoint {
-		s.tx.savepoints = append(s.tx.savepoints, savepoint{st.Name, s.tx.pending.Len(), s.tx.catalog})
+		s.tx.savepoints = append(s.tx.savepoints, savepoint{st.Name, s.tx.pending.Len(), s.tx.catalog, s.markTemp()})
 		return nil
 	}
 	for i := len(s.tx.savepoints) - 1; i >= 0; i-- {
@@ -150,6 +178,7 @@ func (s *Session) runSavepoint(st *plan.Transaction) error {
 		s.tx.savepoints = s.tx.savepoints[:i+1]
 		s.tx.status, s.tx.catalog = 'T', sp.catalog
 		s.tx.pending.Truncate(sp.pending)
+		s.restoreTemp(sp.temp)
 		return nil
 	}
 	return fqgw.Errorf("3B001", "savepoint \"%s\" does not exist", st.Name)
@@ -169,8 +198,8 @@ func (s *Session) aborted(st plan.Statement) error {
 // change makes a definition or a write: at once, or pending inside a block or a
 // batch of several statements.
 func (s *Session) change(ctx context.Context, c exec.Change) error {
-	if s.settings.values["transaction_read_only"] == "on" {
-		return fqgw.Errorf(fqgw.CodeReadOnly, "cannot execute %s in a read-only transaction", c.Tag)
+	if err := s.writable(c.Tag); err != nil {
+		return err
 	}
 	base := s.catalog()
 	if !s.tx.block && !s.tx.many {
@@ -190,6 +219,17 @@ func (s *Session) change(ctx context.Context, c exec.Change) error {
 	s.tx.catalog = cat
 	return nil
 }
+
+// writable is nil unless the transaction is read-only.
+func (s *Session) writable(tag string) error {
+	if s.settings.values["transaction_read_only"] == "on" {
+		return fqgw.Errorf(fqgw.CodeReadOnly, "cannot execute %s in a read-only transaction", tag)
+	}
+	return nil
+}
+
+// Pending are the rows that the transaction has for a table.
+func (s *Session) Pending(t *fqgw.Table) [][]fqgw.Value { return s.tx.pending.Pending(t) }
 
 func (s *Session) notify(message, hint string) {
 	s.options.Notice(Notice{Severity: "NOTICE", Code: "00000", Message: message, Hint: hint})

@@ -278,7 +278,7 @@ var crashFaults = []string{"mid-flush:3", "before-land:1", "after-land:1", "", "
 // and the packed states those of an undisturbed run: nothing lost, nothing
 // counted twice.
 func TestCrash(t *testing.T) {
-	rounds := 4
+	rounds := 2
 	if n, err := strconv.Atoi(os.Getenv("FQGW_CRASH_ROUNDS")); err == nil {
 		rounds = n
 	}
@@ -416,4 +416,61 @@ func write(ctx context.Context, p *process) error {
 	tapped := make(chan error, 1)
 	go func() { tapped <- each(tap) }()
 	return errors.Join(each(feed), <-tapped)
+}
+
+// TestCrashTransaction kills fqgw while a transaction is being written: it is
+// all there afterwards, or nothing of it is.
+func TestCrashTransaction(t *testing.T) {
+	ctx := t.Context()
+	for fault, want := range map[string]string{"commit-table:1": "1|0|missing", "commit-table:2": "1|0|missing", "before-commit:1": "1|0|missing", "": "2|1|1"} {
+		t.Run(fault, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "data")
+			p, err := start(t, dir, fault)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := p.connect(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, sql := range []string{"CREATE TABLE a (x int)", "CREATE TABLE b (x int)", "INSERT INTO a VALUES (1)",
+				"BEGIN", "INSERT INTO a VALUES (2)", "INSERT INTO b VALUES (2)", "CREATE TABLE c AS SELECT 1 AS x"} {
+				if _, err := conn.Exec(ctx, sql); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err = conn.Exec(ctx, "COMMIT")
+			if died := err != nil; died != (fault != "") {
+				t.Fatalf("COMMIT: %v", err)
+			}
+			p.kill()
+			if p, err = start(t, dir, ""); err != nil {
+				t.Fatal(err)
+			}
+			if conn, err = p.connect(ctx); err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(ctx)
+			var a, b int
+			if err := conn.QueryRow(ctx, "SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM b)").Scan(&a, &b); err != nil {
+				t.Fatal(err)
+			}
+			c := "missing"
+			if err := conn.QueryRow(ctx, "SELECT count(*)::text FROM c").Scan(&c); err != nil && !strings.Contains(err.Error(), "42P01") {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprintf("%d|%d|%s", a, b, c); got != want {
+				t.Errorf("a, b, c have %s rows, want %s", got, want)
+			}
+			// What was left behind is in nobody's way.
+			if c == "missing" {
+				if _, err := conn.Exec(ctx, "CREATE TABLE c (y text)"); err != nil {
+					t.Error(err)
+				}
+			}
+			if _, err := conn.Exec(ctx, "INSERT INTO b VALUES (3)"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

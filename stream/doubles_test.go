@@ -327,7 +327,8 @@ func (h history) Drop(context.Context, string) error { return nil }
 func (h history) Append(context.Context, string, fqgw.Records) (int64, error) {
 	return 0, errors.ErrUnsupported
 }
-func (h history) Close() error { return nil }
+func (h history) Rollback(context.Context, string, int64) error { return errors.ErrUnsupported }
+func (h history) Close() error                                  { return nil }
 
 // memLog is one topic.
 type memLog struct {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/stream/decode"
+	"github.com/fqgw/fqgw/stream/quality"
 )
 
 // produceRecords bounds one request to the broker.
@@ -20,17 +21,35 @@ func (p *Pipeline) Insert(ctx context.Context, src *fqgw.Source, rows [][]fqgw.V
 	if err != nil {
 		return err
 	}
-	if s.encoder == nil {
-		_, err := decode.NewEncoder(s.src)
-		return err
+	recs, err := records(s.src, rows, known, p.o.Clock.Now())
+	for len(recs) > 0 && err == nil {
+		n := min(len(recs), produceRecords)
+		err = p.o.Log.Produce(ctx, s.topic.Name, recs[:n])
+		recs = recs[n:]
 	}
-	d, err := decode.New(s.src)
+	return err
+}
+
+// Check is the part of Insert before anything is produced; the source need not
+// run yet.
+func (p *Pipeline) Check(_ context.Context, src *fqgw.Source, rows [][]fqgw.Value, known []int64) error {
+	_, err := records(src, rows, known, p.o.Clock.Now())
+	return err
+}
+
+// records are rows as they would be produced, all past the gate.
+func records(src *fqgw.Source, rows [][]fqgw.Value, known []int64, now int64) ([]fqgw.LogRecord, error) {
+	encoder, err := decode.NewEncoder(src)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	now := p.o.Clock.Now()
+	d, err := decode.New(src)
+	if err != nil {
+		return nil, err
+	}
+	gate := quality.New(src)
 	recs := make([]fqgw.LogRecord, len(rows))
-	back := make([]fqgw.Value, len(s.src.Columns))
+	back := make([]fqgw.Value, len(src.Columns))
 	var payload []byte
 	for i, row := range rows {
 		t := now
@@ -39,31 +58,24 @@ func (p *Pipeline) Insert(ctx context.Context, src *fqgw.Source, rows [][]fqgw.V
 		}
 		t = fqgw.Floor(t, 1000) // Kafka keeps milliseconds
 		from := len(payload)
-		key, err := s.encoder.Key(row)
+		key, err := encoder.Key(row)
 		if err == nil {
-			payload, err = s.encoder.Append(payload, row)
+			payload, err = encoder.Append(payload, row)
 		}
 		if err == nil {
 			err = d.Decode(payload[from:], back)
 		}
 		if err == nil {
-			err = s.gate.Judge(&fqgw.Event{Row: back}, t)
+			err = gate.Judge(&fqgw.Event{Row: back}, t)
 		}
 		if err != nil {
 			e := *fqgw.AsError(err)
 			if e.Detail == "" {
-				return e.WithDetail("Row %d of %d.", i+1, len(rows))
+				return nil, e.WithDetail("Row %d of %d.", i+1, len(rows))
 			}
-			return e.WithDetail("Row %d of %d: %s", i+1, len(rows), e.Detail)
+			return nil, e.WithDetail("Row %d of %d: %s", i+1, len(rows), e.Detail)
 		}
 		recs[i] = fqgw.LogRecord{Partition: -1, Timestamp: t, Key: key, Value: payload[from:len(payload):len(payload)]}
 	}
-	for len(recs) > 0 {
-		n := min(len(recs), produceRecords)
-		if err := p.o.Log.Produce(ctx, s.topic.Name, recs[:n]); err != nil {
-			return err
-		}
-		recs = recs[n:]
-	}
-	return nil
+	return recs, nil
 }

@@ -19,7 +19,6 @@ type source struct {
 	p          *Pipeline
 	src        *fqgw.Source
 	gate       *quality.Gate
-	encoder    *decode.Encoder
 	topic      fqgw.Topic
 	epoch      int32
 	partitions int
@@ -51,7 +50,6 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "connector %q is not supported", src.Connector).WithHint("Use connector = 'kafka'.")
 	}
 	s := &source{p: p, src: src, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}}
-	s.encoder, _ = decode.NewEncoder(src) // a source that cannot be written to says so at INSERT
 	if _, err := decode.New(src); err != nil {
 		return nil, err
 	}

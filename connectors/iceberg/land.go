@@ -150,6 +150,23 @@ func (l *Lake) Append(ctx context.Context, name string, rows fqgw.Records) (n in
 	return w.rows, nil
 }
 
+// Rollback implements fqgw.History. The data files that it leaves behind go when
+// their snapshots expire.
+func (l *Lake) Rollback(ctx context.Context, name string, to int64) error {
+	l.commits.Lock()
+	defer l.commits.Unlock()
+	t, err := l.load(ctx, name)
+	if err != nil {
+		return err
+	}
+	tx := t.NewTransaction()
+	if err := tx.RollbackToSnapshot(to); err != nil {
+		return fail(err)
+	}
+	_, err = tx.Commit(ctx)
+	return fail(err)
+}
+
 // wait makes writers that met go apart.
 func wait(ctx context.Context, try int) error {
 	select {

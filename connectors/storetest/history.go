@@ -195,6 +195,43 @@ func History(t *testing.T, h fqgw.History) {
 				t.Errorf("%+v: %d rows, not %d", s, len(rows), want)
 			}
 		}
+		types := []fqgw.Type{fqgw.Text, fqgw.Float8, fqgw.Timestamptz}
+		if err := h.Rollback(ctx, name, first.ID); err != nil {
+			t.Fatal(err)
+		}
+		if rows := ReadAll(t, h, fqgw.Scan{Table: name}, types); len(rows) != 3 {
+			t.Errorf("%d rows after going back to 3", len(rows))
+		}
+		if n, err := h.Append(ctx, name, one(events(t, 3, 1))); n != 1 || err != nil {
+			t.Fatalf("appended %d, %v", n, err)
+		}
+		if rows := ReadAll(t, h, fqgw.Scan{Table: name}, types); len(rows) != 4 {
+			t.Errorf("%d rows after going back to 3 and one more", len(rows))
+		}
+		// A table whose only snapshot has no rows can go back to it.
+		const empty = "lake.emptied"
+		if err := h.Create(ctx, empty, eventColumns); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := h.Land(ctx, empty, nil, nil, nil); !ok || err != nil {
+			t.Fatalf("landing nothing: %v, %v", ok, err)
+		}
+		none, err := h.Current(ctx, empty)
+		if err != nil || none.ID == 0 {
+			t.Fatalf("after landing nothing: %+v, %v", none, err)
+		}
+		if _, err := h.Append(ctx, empty, one(events(t, 0, 3))); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Rollback(ctx, empty, none.ID); err != nil {
+			t.Fatal(err)
+		}
+		if rows := ReadAll(t, h, fqgw.Scan{Table: empty}, types); len(rows) != 0 {
+			t.Errorf("%d rows after going back to none", len(rows))
+		}
+		if err := h.Rollback(ctx, empty, 7); err == nil {
+			t.Error("going back to a snapshot that never was")
+		}
 	})
 
 	t.Run("types", func(t *testing.T) { roundTrip(t, h) })

@@ -23,6 +23,8 @@ type Change struct {
 	Define func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) (put []fqgw.Object, drop []uint32, err error)
 	// After runs when the catalog has been published.
 	After func(ctx context.Context, notice func(message, hint string)) error
+	// Rows are written with those of the transaction's other statements.
+	Rows *Written
 }
 
 // Numbers hands out OIDs and state versions; a Change that is defined again
@@ -126,8 +128,12 @@ func (e *Engine) Commit(ctx context.Context, c *Changes, notice func(message, hi
 }
 
 func (e *Engine) commit(ctx context.Context, c *Changes, notice func(message, hint string)) (err error) {
-	e.define.Lock()
-	defer e.define.Unlock()
+	tables, sources := c.groups()
+	defines := slices.ContainsFunc(c.list, func(p pendingChange) bool { return p.Define != nil })
+	if defines || len(tables)+len(sources) > 1 { // rows for one place need nobody's leave
+		e.define.Lock()
+		defer e.define.Unlock()
+	}
 	done := 0
 	defer func() {
 		if err == nil {
@@ -163,14 +169,18 @@ func (e *Engine) commit(ctx context.Context, c *Changes, notice func(message, hi
 		}
 		done++
 	}
-	if len(put) == 0 && len(drop) == 0 {
-		return nil
+	defines = len(put) > 0 || len(drop) > 0
+	undo, end, err := e.write(ctx, tables, sources, cat.Version, defines)
+	if err == nil && defines {
+		if cat.Version, err = e.o.Registry.Commit(ctx, cat.Version, put, drop); err == nil {
+			e.catalog.Store(cat)
+		}
 	}
-	version, err := e.o.Registry.Commit(ctx, e.Catalog().Version, put, drop)
 	if err != nil {
-		return err
+		return errors.Join(err, undo())
 	}
-	cat.Version = version
-	e.catalog.Store(cat)
+	if err := end(); err != nil && !defines {
+		return errors.Join(err, undo())
+	}
 	return nil
 }

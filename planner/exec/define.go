@@ -127,9 +127,10 @@ func (e *Engine) CreateTable(st *plan.CreateTable) Change {
 		Early:  true,
 		Define: e.defineTable(&t),
 		Write: func(ctx context.Context, _ func(string, string)) error {
-			return e.o.History.Create(ctx, t.History, t.Columns)
+			return e.makeTable(ctx, &t)
 		},
-		Undo: func(ctx context.Context) error { return e.o.History.Drop(ctx, t.History) },
+		Undo:  func(ctx context.Context) error { return e.unmakeTable(ctx, &t) },
+		After: func(ctx context.Context, _ func(string, string)) error { return e.making(ctx, t.History, true) },
 	}
 }
 
@@ -141,7 +142,7 @@ func (e *Engine) CreateTableAs(env *fqgw.Env, st *plan.CreateTable, filled *int6
 		Early:  true,
 		Define: e.defineTable(&t),
 		Write: func(ctx context.Context, _ func(string, string)) error {
-			if err := e.o.History.Create(ctx, t.History, t.Columns); err != nil {
+			if err := e.makeTable(ctx, &t); err != nil {
 				return err
 			}
 			if st.WithNoData {
@@ -152,18 +153,21 @@ func (e *Engine) CreateTableAs(env *fqgw.Env, st *plan.CreateTable, filled *int6
 				*filled, err = e.o.History.Append(ctx, t.History, records(rows, t.Columns))
 			}
 			if err != nil {
-				if gone := e.o.History.Drop(context.WithoutCancel(ctx), t.History); gone != nil {
+				if gone := e.unmakeTable(context.WithoutCancel(ctx), &t); gone != nil {
 					e.o.Logger.Warn("dropping a table that was not filled failed", "table", t.Name, "error", gone)
 				}
 			}
 			return err
 		},
-		Undo: func(ctx context.Context) error { return e.o.History.Drop(ctx, t.History) },
+		Undo:  func(ctx context.Context) error { return e.unmakeTable(ctx, &t) },
+		After: func(ctx context.Context, _ func(string, string)) error { return e.making(ctx, t.History, true) },
 	}
 }
 
-// defineTable enters a table; its lake name carries the OID so that a table
-// dropped and made again never meets old files.
+// numbered is a lake name that no other table of the registry has.
+func numbered(t *fqgw.Table) string { return fmt.Sprintf("%s_%d", LakeTable(t.Name), t.OID) }
+
+// defineTable enters a table.
 func (e *Engine) defineTable(t *fqgw.Table) func(context.Context, *fqgw.Catalog, *Numbers) ([]fqgw.Object, []uint32, error) {
 	return func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) ([]fqgw.Object, []uint32, error) {
 		if err := taken(cat, t.Name); err != nil {
@@ -173,7 +177,9 @@ func (e *Engine) defineTable(t *fqgw.Table) func(context.Context, *fqgw.Catalog,
 		if err != nil {
 			return nil, nil, err
 		}
-		t.OID, t.History = uint32(oid), LakeTable(t.Name)
+		if t.OID = uint32(oid); t.History == "" {
+			t.History = LakeTable(t.Name)
+		}
 		cat.Tables[t.Name] = t
 		return []fqgw.Object{{OID: t.OID, Kind: "table", Name: t.Name, Version: 1, SQL: tableSQL(t), Props: map[string]string{"history": t.History}}}, nil, nil
 	}

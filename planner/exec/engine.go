@@ -29,6 +29,8 @@ type Streams interface {
 	DropView(ctx context.Context, v *fqgw.FeatureView) error
 	Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error)
 	Insert(ctx context.Context, s *fqgw.Source, rows [][]fqgw.Value, known []int64) error
+	// Check is the part of Insert before anything is produced.
+	Check(ctx context.Context, s *fqgw.Source, rows [][]fqgw.Value, known []int64) error
 	Sync(ctx context.Context) error
 	WaitKnown(ctx context.Context, source string, k int64, notice func(string)) error
 	Status() []fqgw.StreamStatus
@@ -40,6 +42,8 @@ type Session interface {
 	fqgw.Session
 	// TempTable is the session's temporary table behind a scan, nil if it is none.
 	TempTable(t *fqgw.Table) *TempTable
+	// Pending are rows of a table that the session's transaction will write.
+	Pending(t *fqgw.Table) [][]fqgw.Value
 	// Notify sends a notice.
 	Notify(message, hint string)
 }
@@ -66,6 +70,9 @@ type Options struct {
 	// WriteParquet writes rows to a file; it is the lake's writer.
 	WriteParquet ParquetWriter
 	MemoryLimit  int64 // of one statement, bytes; 0: 1 GiB
+	// Fault is called at named points of a transaction's commit, for crash tests:
+	// commit-table, before-commit.
+	Fault func(point string)
 	// MakeTopics makes the topic of a new source although the source does not say
 	// how many partitions it shall have: one. For the embedded broker.
 	MakeTopics bool
@@ -76,6 +83,8 @@ type Engine struct {
 	o       Options
 	catalog atomic.Pointer[fqgw.Catalog]
 	define  sync.Mutex // one definition at a time
+	tables  sync.Mutex // guards unnamed
+	unnamed []string   // the lake's names of tables that are being made
 	runner  *relational.Runner
 
 	mu       sync.Mutex
@@ -114,6 +123,9 @@ func New(o Options) *Engine {
 // Start takes up the sources and feature views of the catalog; the views fill
 // in the background, Ready tells when they have.
 func (e *Engine) Start(ctx context.Context) error {
+	if err := e.recover(ctx); err != nil {
+		return err
+	}
 	c := e.Catalog()
 	for _, s := range c.Sources {
 		if err := e.o.Streams.AddSource(ctx, s); err != nil {

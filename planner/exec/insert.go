@@ -57,19 +57,11 @@ func (e *Engine) Insert(ctx context.Context, s Session, t Target, rows fqgw.Rows
 		}
 		return e.o.History.Append(ctx, t.Table.History, records(&placed{rows: rows, target: &t}, t.Table.Columns))
 	}
-	all, err := Collect(&placed{rows: rows, target: &t})
+	w, err := e.collect(t, rows)
 	if err != nil {
 		return 0, err
 	}
-	known := make([]int64, len(all))
-	width := len(t.Source.Columns)
-	for i, row := range all {
-		if len(row) > width && !row[width].IsNull() {
-			known[i] = row[width].Int()
-		}
-		all[i] = row[:width]
-	}
-	return int64(len(all)), e.o.Streams.Insert(ctx, t.Source, all, known)
+	return int64(len(w.Rows)), e.o.Streams.Insert(ctx, w.Source, w.Rows, w.Known)
 }
 
 func insertTemp(temp *TempTable, t Target, rows fqgw.Rows) (int64, error) {

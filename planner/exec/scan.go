@@ -213,9 +213,13 @@ func (e *Engine) tableScan(env *fqgw.Env, n *plan.TableScan) (fqgw.Rows, error) 
 		if err != nil {
 			return nil, err
 		}
-		return pick(rows, nil), nil
+		return withPending(env, n, pick(rows, nil)), nil
 	}
-	return e.scan(env.Ctx, scan, types)
+	rows, err := e.scan(env.Ctx, scan, types)
+	if err != nil {
+		return nil, err
+	}
+	return withPending(env, n, rows), nil
 }
 
 // scan reads a lake table as rows of the given types.

@@ -1,0 +1,173 @@
+package exec
+
+import (
+	"context"
+	"io"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// Written is rows that a statement of a transaction has checked: they are
+// written at COMMIT, and until then only their transaction sees them.
+type Written struct {
+	Source *fqgw.Source
+	Table  *fqgw.Table
+	Rows   [][]fqgw.Value // one value per column
+	Known  []int64        // of a source's rows: the known time, 0 for now
+}
+
+// Place reads and checks rows for a target, as Insert does, and writes nothing.
+// More than the memory of a statement is 53200.
+func (e *Engine) Place(ctx context.Context, t Target, rows fqgw.Rows) (*Written, error) {
+	w, err := e.collect(t, rows)
+	if err == nil && w.Source != nil {
+		err = e.o.Streams.Check(ctx, w.Source, w.Rows, w.Known)
+	}
+	return w, err
+}
+
+// collect reads rows into memory, each value at its column.
+func (e *Engine) collect(t Target, rows fqgw.Rows) (*Written, error) {
+	defer rows.Close()
+	w := &Written{Source: t.Source, Table: t.Table}
+	in := &placed{rows: rows, target: &t}
+	width := len(t.columns())
+	var size int64
+	for {
+		row, err := in.Next()
+		if err == io.EOF {
+			return w, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		w.Rows = append(w.Rows, append([]fqgw.Value(nil), row[:width]...))
+		if t.Source != nil {
+			known := int64(0)
+			if len(row) > width && !row[width].IsNull() {
+				known = row[width].Int()
+			}
+			w.Known = append(w.Known, known)
+		}
+		if size += rowSize(row); size > e.o.MemoryLimit {
+			return nil, fqgw.Errorf(fqgw.CodeOutOfMemory, "the rows of one INSERT or COPY need more than %d MiB of memory", max(e.o.MemoryLimit>>20, 1)).
+				WithHint("Write them in several statements; COPY into a table outside a transaction block is not limited.")
+		}
+	}
+}
+
+// rowSize is about what a row takes in memory, in bytes.
+func rowSize(row []fqgw.Value) int64 {
+	n := int64(24)
+	for _, v := range row {
+		n += 48
+		if k := v.Kind(); k == fqgw.KindText || k == fqgw.KindBytes {
+			n += int64(len(v.Str()))
+		}
+	}
+	return n
+}
+
+// groups are the rows of a transaction by what they go to, each in the order of
+// its first statement: one commit for each table, one INSERT for each source.
+func (c *Changes) groups() (tables, sources []*Written) {
+	at := map[any]*Written{}
+	for _, p := range c.list {
+		w := p.Rows
+		if w == nil || len(w.Rows) == 0 {
+			continue
+		}
+		var key any = w.Source
+		if w.Table != nil {
+			key = w.Table.History
+		}
+		g := at[key]
+		if g == nil {
+			g = &Written{Source: w.Source, Table: w.Table}
+			at[key] = g
+			if w.Table != nil {
+				tables = append(tables, g)
+			} else {
+				sources = append(sources, g)
+			}
+		}
+		g.Rows = append(g.Rows, w.Rows...)
+		g.Known = append(g.Known, w.Known...)
+	}
+	return tables, sources
+}
+
+// Pending are the rows that the transaction has for a table.
+func (c *Changes) Pending(t *fqgw.Table) (rows [][]fqgw.Value) {
+	if c == nil {
+		return nil
+	}
+	for _, p := range c.list {
+		if p.Rows != nil && p.Rows.Table != nil && p.Rows.Table.History == t.History {
+			rows = append(rows, p.Rows.Rows...)
+		}
+	}
+	return rows
+}
+
+// withPending is the rows of a table and behind them those that the session's
+// transaction has for it.
+func withPending(env *fqgw.Env, n *plan.TableScan, rows fqgw.Rows) fqgw.Rows {
+	s, ok := env.Session.(Session)
+	if !ok || n.AsOf != nil {
+		return rows
+	}
+	own := s.Pending(n.Table)
+	if len(own) == 0 {
+		return rows
+	}
+	mine := pick(Slice(own), n.Fields)
+	ended := false
+	return &stream{close: rows.Close, next: func() ([]fqgw.Value, error) {
+		if !ended {
+			row, err := rows.Next()
+			if err != io.EOF {
+				return row, err
+			}
+			ended = true
+		}
+		return mine.Next()
+	}}
+}
+
+// write carries out the rows of a transaction. undo takes back what it wrote to
+// tables; what was produced to a topic stays, so that comes last.
+func (e *Engine) write(ctx context.Context, tables, sources []*Written, base int64, defines bool) (undo, end func() error, err error) {
+	nothing := func() error { return nil }
+	undo, end = nothing, nothing
+	var rec *commitRecord
+	if len(tables) > 0 && (len(tables)+len(sources) > 1 || defines) {
+		if rec, err = e.beginRecord(ctx, tables, base, defines); err != nil {
+			return undo, end, err
+		}
+		undo = func() error { return e.undoRecord(context.WithoutCancel(ctx), rec) }
+		end = func() error { return e.endRecord(context.WithoutCancel(ctx)) }
+	}
+	for _, w := range tables {
+		if _, err := e.o.History.Append(ctx, w.Table.History, records(Slice(w.Rows), w.Table.Columns)); err != nil {
+			return undo, end, err
+		}
+		e.fault("commit-table")
+	}
+	for _, w := range sources {
+		if err := e.o.Streams.Insert(ctx, w.Source, w.Rows, w.Known); err != nil {
+			return undo, end, err
+		}
+	}
+	if rec != nil {
+		e.fault("before-commit")
+	}
+	return undo, end, nil
+}
+
+func (e *Engine) fault(point string) {
+	if e.o.Fault != nil {
+		e.o.Fault(point)
+	}
+}
