@@ -129,7 +129,17 @@ func modifier(t fqgw.Type, mods []int) (int32, error) {
 		}
 		return int32(min(mods[0], 6)), nil
 	case fqgw.Interval:
-		return -1, nil // fields and precision of an interval are accepted; values keep microseconds
+		// The fields as a mask, all of them 0x7fff, then perhaps the precision.
+		fields, precision := mods[0], 0xffff
+		if len(mods) == 2 {
+			if precision = min(mods[1], 6); mods[1] < 0 {
+				return invalid("INTERVAL(%d) precision must not be negative", mods[1])
+			}
+		}
+		if fields == 0x7fff && precision == 0xffff {
+			return -1, nil
+		}
+		return int32(fields&0x7fff)<<16 | int32(precision), nil
 	}
 	return -1, fqgw.Errorf(fqgw.CodeSyntax, "type modifier is not allowed for type %q", t.PgName())
 }
