@@ -197,7 +197,7 @@ func (c *conn) handle(msg pgproto3.FrontendMessage) (err error) {
 	}
 	if !c.batch {
 		c.batch = true
-		c.session.BeginImplicit(false)
+		c.session.BeginBatch()
 	}
 	if err := c.extended(msg); err != nil {
 		if errors.Is(err, errBroken) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -32,7 +33,12 @@ func (c *conn) copyOut(out *planner.CopyOut) (int64, error) {
 		c.out.Send(&pgproto3.CopyData{Data: data})
 		return c.sent(len(data))
 	}
-	if err := send(enc.Header()); err != nil {
+	// A binary header goes with what follows it, as PostgreSQL sends it: some
+	// clients take a message for a row.
+	var before []byte
+	if out.Format.Name == "binary" {
+		before = slices.Clone(enc.Header())
+	} else if err := send(enc.Header()); err != nil {
 		return 0, err
 	}
 	var n int64
@@ -48,12 +54,15 @@ func (c *conn) copyOut(out *planner.CopyOut) (int64, error) {
 		if err != nil {
 			return n, err
 		}
+		if before != nil {
+			data, before = append(before, data...), nil
+		}
 		if err := send(data); err != nil {
 			return n, errBroken
 		}
 		n++
 	}
-	if err := send(enc.Trailer()); err != nil {
+	if err := send(append(before, enc.Trailer()...)); err != nil {
 		return n, errBroken
 	}
 	c.out.Send(&pgproto3.CopyDone{})

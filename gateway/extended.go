@@ -71,10 +71,21 @@ func (c *conn) failExtended(err error) {
 	c.skipping = true
 }
 
+// endImplicit ends the implicit transaction of a query string or of an extended
+// batch; what it carries out can be cancelled as a statement can.
+func (c *conn) endImplicit(ok bool) error {
+	if !c.session.HasPending() {
+		return c.session.EndImplicit(c.ctx, ok)
+	}
+	ctx, done := c.statement()
+	defer done()
+	return c.session.EndImplicit(ctx, ok)
+}
+
 // sync ends an extended batch and its implicit transaction.
 func (c *conn) sync() error {
 	if c.batch {
-		if err := c.session.EndImplicit(c.ctx, !c.skipping); err != nil && !c.skipping {
+		if err := c.endImplicit(!c.skipping); err != nil && !c.skipping {
 			c.fail(err)
 		}
 	}

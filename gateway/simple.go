@@ -43,7 +43,7 @@ func (c *conn) simple(sql string) error {
 	if err != nil {
 		c.fail(err)
 	}
-	if end := c.session.EndImplicit(c.ctx, err == nil); end != nil && err == nil {
+	if end := c.endImplicit(err == nil); end != nil && err == nil {
 		c.fail(end)
 	}
 	return c.ready()
@@ -52,11 +52,11 @@ func (c *conn) simple(sql string) error {
 func (c *conn) simpleStatement(t *planner.Text) error {
 	ctx, done := c.statement()
 	defer done()
-	p, err := c.session.Prepare(ctx, t, nil)
+	p, err := c.session.PrepareQuery(ctx, t)
 	if err != nil {
 		return err
 	}
-	res, err := c.session.Execute(ctx, p, make([]fqgw.Value, len(p.Params)))
+	res, err := c.session.Execute(ctx, p, nil)
 	if err != nil {
 		return err
 	}

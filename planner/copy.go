@@ -14,10 +14,12 @@ func (s *Session) runInsert(env *fqgw.Env, st *plan.Insert) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return s.insert(env.Ctx, exec.Target{Source: st.Source, Table: st.Table, Fields: st.Fields}, rows)
+	return s.insert(env.Ctx, exec.Target{Source: st.Source, Table: st.Table, Fields: st.Fields}, rows, !s.tx.many)
 }
 
-func (s *Session) insert(ctx context.Context, t exec.Target, rows fqgw.Rows) (int64, error) {
+// insert writes rows now, where alone says that the statement is its whole
+// transaction, or with the transaction.
+func (s *Session) insert(ctx context.Context, t exec.Target, rows fqgw.Rows, alone bool) (int64, error) {
 	e := s.planner.engine
 	if t.Table != nil && s.TempTable(t.Table) != nil {
 		return e.Insert(ctx, s, t, rows)
@@ -26,7 +28,7 @@ func (s *Session) insert(ctx context.Context, t exec.Target, rows fqgw.Rows) (in
 		rows.Close()
 		return 0, err
 	}
-	if !s.tx.block && !s.tx.many {
+	if !s.tx.block && alone {
 		return e.Insert(ctx, s, t, rows)
 	}
 	w, err := e.Place(ctx, t, rows)
@@ -41,7 +43,9 @@ func (s *Session) insert(ctx context.Context, t exec.Target, rows fqgw.Rows) (in
 func (s *Session) copyIn(st *plan.CopyFrom) *CopyIn {
 	t := exec.Target{Source: st.Source, Table: st.Table, Fields: st.Fields}
 	return &CopyIn{Format: st.Format, Types: t.Types(), Run: func(ctx context.Context, rows fqgw.Rows) (int64, error) {
-		return s.insert(ctx, t, rows)
+		// The first write of a batch streams: nothing that has to be undone together
+		// can come before the client's Sync.
+		return s.insert(ctx, t, rows, !s.tx.many || s.tx.batch && !s.HasPending())
 	}}
 }
 

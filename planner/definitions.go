@@ -116,12 +116,12 @@ func (s *Session) reads(cat *fqgw.Catalog, v *fqgw.View) []string {
 	if err != nil || len(stmts) != 1 {
 		return nil
 	}
-	b := &bind.Binder{Catalog: cat, System: s.planner.engine.SystemRelation, Params: bind.NewParams(nil), Stmt: stmts[0]}
+	var out []string
+	b := &bind.Binder{Catalog: cat, System: s.planner.engine.SystemRelation, Stmt: stmts[0], Expanded: func(view string) { out = append(out, view) }}
 	root, err := b.Query(stmts[0].Node)
 	if err != nil {
 		return nil
 	}
-	var out []string
 	var walk func(n plan.Node)
 	walk = func(n plan.Node) {
 		switch n := n.(type) {

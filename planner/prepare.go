@@ -22,10 +22,23 @@ func (s *Session) Prepare(ctx context.Context, t *Text, paramOIDs []uint32) (*Pr
 	return p, s.bind(ctx, p)
 }
 
+// PrepareQuery is Prepare for a statement of a query string, which has no
+// parameters: a $1 in it is 42P02.
+func (s *Session) PrepareQuery(ctx context.Context, t *Text) (*Prepared, error) {
+	p := &Prepared{text: t, plain: true}
+	if t == nil {
+		return p, nil
+	}
+	return p, s.bind(ctx, p)
+}
+
 // bind binds p to the catalog that the session sees and to its settings.
 func (s *Session) bind(ctx context.Context, p *Prepared) error {
 	cat := s.catalog()
-	params := bind.NewParams(p.types)
+	var params *bind.Params
+	if !p.plain {
+		params = bind.NewParams(p.types)
+	}
 	b := &bind.Binder{Catalog: cat, System: s.planner.engine.SystemRelation, Temp: s.tempTable,
 		SearchPath: searchPath(s.settings.values["search_path"]), Params: params, Stmt: p.text.stmt}
 	if at := s.settings.values["fqgw.as_of"]; at != "" {

@@ -119,6 +119,7 @@ type Prepared struct {
 
 	text    *Text // nil for the empty statement
 	types   []uint32
+	plain   bool // of a query string: without parameters
 	bound   plan.Statement
 	catalog *fqgw.Catalog // what it was bound to
 	search  string        // the settings it depends on

@@ -166,6 +166,9 @@ func (g *settings) assign(s *Session, name, value string, set bool) {
 	}
 	changed := g.values[name] != value
 	g.values[name] = value
+	if now := strings.TrimPrefix(name, "default_"); now != name && strings.HasPrefix(now, "transaction_") && !s.tx.block {
+		g.values[now] = value // outside a block every statement is a new transaction
+	}
 	if r := g.table[name].reported; r != "" && changed {
 		s.options.Parameter(r, value)
 	}

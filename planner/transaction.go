@@ -14,7 +14,8 @@ import (
 type transaction struct {
 	status     byte          // 'I', 'T', 'E'
 	block      bool          // an explicit block, not just the implicit one of a batch
-	many       bool          // a query string of several statements: its changes wait for its end
+	many       bool          // of a query string of several statements, or a batch: its changes wait for its end
+	batch      bool          // of the extended protocol
 	catalog    *fqgw.Catalog // what the transaction sees; nil outside
 	pending    *exec.Changes // definitions and writes that COMMIT carries out
 	savepoints []savepoint
@@ -67,10 +68,14 @@ func (s *Session) catalog() *fqgw.Catalog {
 // open already stays.
 func (s *Session) BeginImplicit(many bool) { s.tx.many = many }
 
+// BeginBatch opens the implicit transaction of messages up to Sync, as in
+// PostgreSQL: what they write is written together at Sync.
+func (s *Session) BeginBatch() { s.tx.many, s.tx.batch = true, true }
+
 // EndImplicit closes it: outside a block it commits, or with ok false discards,
 // what the batch had pending.
 func (s *Session) EndImplicit(ctx context.Context, ok bool) error {
-	s.tx.many = false
+	s.tx.many, s.tx.batch = false, false
 	if s.tx.block {
 		return nil
 	}
@@ -131,9 +136,9 @@ func (s *Session) runTransaction(ctx context.Context, st *plan.Transaction) (*Re
 			break
 		}
 		failed, pending, temp := s.tx.status == 'E', s.tx.pending, s.tx.temp
-		many := s.tx.many
+		many, batch := s.tx.many, s.tx.batch
 		s.tx.reset()
-		s.tx.many = many
+		s.tx.many, s.tx.batch = many, batch
 		commit := st.Kind == plan.Commit && !failed
 		s.settings.end(s, commit)
 		if !commit {
@@ -227,6 +232,9 @@ func (s *Session) writable(tag string) error {
 	}
 	return nil
 }
+
+// HasPending says whether the transaction has something to carry out at its end.
+func (s *Session) HasPending() bool { return s.tx.pending.Len() > 0 }
 
 // Pending are the rows that the transaction has for a table.
 func (s *Session) Pending(t *fqgw.Table) [][]fqgw.Value { return s.tx.pending.Pending(t) }

@@ -43,7 +43,7 @@ func TestProtocol(t *testing.T) {
 		}{
 			{"parameters", testParameters}, {"result types", testResultTypes}, {"views", testViewReads}, {"errors", testErrors}, {"cancel", testCancel}, {"copy", testCopy},
 			{"blocks", testBlocks}, {"notices", testNotices}, {"describe", testDescribe}, {"suspension", testSuspension},
-			{"error then sync", testErrorThenSync}, {"implicit transaction", testImplicit}, {"vanish", testVanish},
+			{"batch", testBatch}, {"error then sync", testErrorThenSync}, {"implicit transaction", testImplicit}, {"vanish", testVanish},
 			{"huge frame", testHugeFrame}, {"startup", testStartup}, {"names", testNames}, {"bad frames", testBadFrames},
 		} {
 			t.Run(test.name, func(t *testing.T) {

@@ -32,6 +32,9 @@ func NewParams(oids []uint32) *Params {
 // Types are the types of all parameters, after binding; 42P18 when one could
 // not be determined.
 func (p *Params) Types() ([]fqgw.Type, error) {
+	if p == nil {
+		return nil, nil
+	}
 	out := make([]fqgw.Type, len(p.list))
 	for i, x := range p.list {
 		if x.Typ == fqgw.Unknown {

@@ -263,7 +263,10 @@ func (b *Binder) viewText(v *fqgw.View, loc int32) (*Binder, *pg.SelectStmt, err
 	if len(stmts) != 1 || stmts[0].Node.GetSelectStmt() == nil {
 		return nil, nil, b.fail(loc, fqgw.CodeDataCorrupted, "the text of view %q is not one query", v.Name)
 	}
-	in := &Binder{Catalog: b.Catalog, System: b.System, views: append(slices.Clone(b.views), v.Name), subplans: b.subplans + 100}
+	if b.Expanded != nil {
+		b.Expanded(v.Name)
+	}
+	in := &Binder{Catalog: b.Catalog, System: b.System, Expanded: b.Expanded, views: append(slices.Clone(b.views), v.Name), subplans: b.subplans + 100}
 	return in, stmts[0].Node.GetSelectStmt(), nil
 }
 

@@ -14,10 +14,11 @@ import (
 // names the relations that a plain view reads.
 func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.View) []string) Change {
 	var after []func(ctx context.Context) error
+	var cascaded []string
 	return Change{
 		Tag: "DROP " + strings.ToUpper(st.Kind),
 		Define: func(ctx context.Context, cat *fqgw.Catalog, _ *Numbers) ([]fqgw.Object, []uint32, error) {
-			after = nil
+			after, cascaded = nil, nil
 			var gone []uint32
 			for _, name := range st.Names {
 				kind := cat.Has(name)
@@ -46,6 +47,9 @@ func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.V
 					return nil, nil, fqgw.Errorf("2BP01", "cannot drop %s %s because other objects depend on it", kind, name).
 						WithDetail("%s", strings.Join(detail, "\n")).WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
 				}
+				for _, v := range victims[1:] {
+					cascaded = append(cascaded, cat.Has(v)+" "+v)
+				}
 				for _, v := range slices.Backward(victims) {
 					oid, f := e.dropOne(cat, v, st.Purge)
 					gone = append(gone, oid)
@@ -55,6 +59,9 @@ func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.V
 			return nil, gone, nil
 		},
 		After: func(ctx context.Context, notice func(string, string)) error {
+			if len(cascaded) > 0 {
+				notice("drop cascades to "+strings.Join(cascaded, ", "), "")
+			}
 			for _, f := range after {
 				if err := f(ctx); err != nil {
 					return err
