@@ -10,7 +10,7 @@
 # What is missing is installed: redis-server from Debian, Kafka's jars by Maven.
 
 SERVER_DIR=${SERVER_DIR:-$(mktemp -d)}
-CACHE_DIR=${FQGW_SERVER_CACHE:-$HOME/.cache/fqgw-servers}
+CACHE_DIR=${FQGW_TEST_CACHE:-$HOME/.cache/fqgw-servers}
 mkdir -p "$CACHE_DIR"
 server_pids=()
 

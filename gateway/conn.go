@@ -237,11 +237,21 @@ func (c *conn) ready() error {
 // fail reports an error of a statement.
 func (c *conn) fail(err error) {
 	e := fqgw.AsError(err)
+	if c.ending() && e.Code == fqgw.CodeQueryCanceled {
+		e = fqgw.Errorf(fqgw.CodeAdminShutdown, "terminating connection due to administrator command")
+	}
 	if e.Code == fqgw.CodeInternal || e.Code == fqgw.CodeDataCorrupted {
 		c.server.o.Logger.Error("a statement failed", "error", err)
 	}
 	c.session.Failed(e)
 	c.out.Send(errorResponse(e, "ERROR"))
+}
+
+// ending says whether the server stops.
+func (c *conn) ending() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stopping
 }
 
 // fatal reports an error that ends the connection.

@@ -279,7 +279,7 @@ var crashFaults = []string{"mid-flush:3", "before-land:1", "after-land:1", "", "
 // counted twice.
 func TestCrash(t *testing.T) {
 	rounds := 2
-	if n, err := strconv.Atoi(os.Getenv("FQGW_CRASH_ROUNDS")); err == nil {
+	if n, err := strconv.Atoi(os.Getenv("FQGW_TEST_CRASH_ROUNDS")); err == nil {
 		rounds = n
 	}
 	ctx := t.Context()

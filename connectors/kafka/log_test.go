@@ -58,14 +58,14 @@ func TestNoBroker(t *testing.T) {
 // TestEmbeddedSurvivesKill kills a process that runs the embedded broker and
 // checks that what it acknowledged is there.
 func TestEmbeddedSurvivesKill(t *testing.T) {
-	if dir := os.Getenv("FQGW_KAFKA_CHILD"); dir != "" {
+	if dir := os.Getenv("FQGW_TEST_KAFKA_CHILD"); dir != "" {
 		child(t, dir)
 		return
 	}
 	dir := t.TempDir()
 	for round := range 3 {
 		cmd := exec.Command(os.Args[0], "-test.run", "TestEmbeddedSurvivesKill")
-		cmd.Env = append(os.Environ(), "FQGW_KAFKA_CHILD="+dir)
+		cmd.Env = append(os.Environ(), "FQGW_TEST_KAFKA_CHILD="+dir)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)

@@ -118,6 +118,10 @@ const (
 )
 
 func (a *App) setClock(ctx context.Context, explicit map[string]bool) error {
+	if explicit["clock"] && a.config.Clock == clockReal {
+		a.clock = fqgw.RealClock()
+		return a.registry.Put(ctx, factClock, "")
+	}
 	if explicit["clock"] {
 		t, err := clockTime(a.config.Clock)
 		if err != nil {

@@ -75,7 +75,7 @@ func (c *Config) options() []option {
 		text("kafka_listen", "address of the embedded Kafka", &c.KafkaListen),
 		text("redis_listen", "address of the embedded online store", &c.RedisListen),
 		number("shards", "shards of a new online store (0: 64 embedded, 1024 on a server)", &c.Shards),
-		text("clock", "run on a set clock that starts at this time", &c.Clock),
+		text("clock", "run on a set clock that starts at this time; real: no longer on the one that the directory remembers", &c.Clock),
 		{"clock_rate", "speed of the set clock (60: a minute a second, 0: it stands)",
 			func() string { return strconv.FormatFloat(c.ClockRate, 'g', -1, 64) }, func(v string) error {
 				r, err := strconv.ParseFloat(v, 64)
@@ -92,20 +92,32 @@ func (c *Config) options() []option {
 	}
 }
 
+// shown is a default in the list of flags.
+func shown(value string) string {
+	if value == "" {
+		return ""
+	}
+	return " (default " + value + ")"
+}
+
 // aliases are older or shorter flag names.
 var aliases = map[string]string{"redis": "online"}
 
 // loadConfig reads the file, the environment and the flags, in the order of
 // their weight. explicit names the options that any of them set.
-func loadConfig(args []string, getenv func(string) string, out io.Writer) (c Config, explicit map[string]bool, rest []string, err error) {
+func loadConfig(args, environ []string, out io.Writer) (c Config, explicit map[string]bool, rest []string, err error) {
 	c = defaults()
 	explicit = map[string]bool{}
+	env, err := c.environment(environ)
+	if err != nil {
+		return c, nil, nil, err
+	}
 	fs := flag.NewFlagSet("fqgw", flag.ContinueOnError)
 	fs.SetOutput(out)
-	file := fs.String("config", getenv("FQGW_CONFIG"), "YAML file")
+	file := fs.String("config", env["config"], "YAML file")
 	given := map[string]string{}
 	for _, o := range c.options() {
-		fs.Func(strings.ReplaceAll(o.name, "_", "-"), o.usage+" (default "+strconv.Quote(o.get())+")", func(v string) error {
+		fs.Func(strings.ReplaceAll(o.name, "_", "-"), o.usage+shown(o.get()), func(v string) error {
 			given[o.name] = v
 			return nil
 		})
@@ -130,8 +142,7 @@ func loadConfig(args []string, getenv func(string) string, out io.Writer) (c Con
 		}
 	}
 	for _, o := range c.options() {
-		env := "FQGW_" + strings.ToUpper(o.name)
-		for _, v := range []struct{ value, from string }{{getenv(env), env}, {given[o.name], "-" + strings.ReplaceAll(o.name, "_", "-")}} {
+		for _, v := range []struct{ value, from string }{{env[o.name], envPrefix + strings.ToUpper(o.name)}, {given[o.name], "-" + strings.ReplaceAll(o.name, "_", "-")}} {
 			if v.value == "" {
 				continue
 			}
@@ -142,6 +153,38 @@ func loadConfig(args []string, getenv func(string) string, out io.Writer) (c Con
 		}
 	}
 	return c, explicit, fs.Args(), c.check()
+}
+
+const envPrefix = "FQGW_"
+
+// environment is what FQGW_… variables set, by option; an unknown one is an
+// error with the nearest name. Those of tests are nobody's business here.
+func (c *Config) environment(environ []string) (map[string]string, error) {
+	names := []string{"config"}
+	for _, o := range c.options() {
+		names = append(names, o.name)
+	}
+	out := map[string]string{}
+	for _, v := range environ {
+		name, value, _ := strings.Cut(v, "=")
+		key, ours := strings.CutPrefix(name, envPrefix)
+		if !ours || key == "FAULT" || strings.HasPrefix(key, "TEST_") {
+			continue
+		}
+		key = strings.ToLower(key)
+		if !slices.Contains(names, key) {
+			return nil, unknownKey(fmt.Sprintf("the environment sets the unknown %s", name), key, names, func(s string) string { return envPrefix + strings.ToUpper(s) })
+		}
+		out[key] = value
+	}
+	return out, nil
+}
+
+func unknownKey(what, key string, names []string, show func(string) string) error {
+	if near := fqgw.Nearest(key, names); near != "" {
+		what += fmt.Sprintf(" (did you mean %q?)", show(near))
+	}
+	return usageError{errors.New(what)}
 }
 
 // readFile sets what a YAML file names; an unknown key is an error with the nearest name.
@@ -162,11 +205,7 @@ func (c *Config) readFile(path string, explicit map[string]bool) error {
 	for key, node := range doc {
 		i := slices.Index(names, key)
 		if i < 0 {
-			msg := fmt.Sprintf("%s:%d: unknown key %q", path, node.Line, key)
-			if near := fqgw.Nearest(key, names); near != "" {
-				msg += fmt.Sprintf(" (did you mean %q?)", near)
-			}
-			return usageError{errors.New(msg)}
+			return unknownKey(fmt.Sprintf("%s:%d: unknown key %q", path, node.Line, key), key, names, func(s string) string { return s })
 		}
 		explicit[key] = true
 		if node.Kind != yaml.ScalarNode {
@@ -206,13 +245,21 @@ func (c *Config) check() error {
 	if c.Sync != "on" && c.Sync != "off" {
 		return usageError{fmt.Errorf("sync: %q: it must be on or off", c.Sync)}
 	}
-	if c.Clock != "" {
+	for b := range strings.SplitSeq(c.Kafka, ",") {
+		if _, _, err := net.SplitHostPort(strings.TrimSpace(b)); c.Kafka != "embedded" && (err != nil || strings.ContainsAny(b, "@/")) {
+			return usageError{errors.New("kafka: it must be embedded, or host:port of the brokers, separated by commas")}
+		}
+	}
+	if c.Clock != "" && c.Clock != clockReal {
 		if _, err := clockTime(c.Clock); err != nil {
 			return usageError{fmt.Errorf("clock: %q: %w", c.Clock, err)}
 		}
 	}
 	return nil
 }
+
+// clockReal as the clock takes a directory back from a set clock to the real one.
+const clockReal = "real"
 
 func clockTime(s string) (int64, error) {
 	v, err := expr.Parse(s, fqgw.Timestamptz, &fqgw.Env{Now: time.Now().UnixMicro()})

@@ -21,7 +21,7 @@ const (
 // demo starts everything embedded with the NYC flights example, prints a tour
 // and keeps serving. Without -data it lives in a temporary directory.
 func demo(ctx context.Context, args []string, out, stderr io.Writer) error {
-	c, explicit, rest, err := loadConfig(args, os.Getenv, stderr)
+	c, explicit, rest, err := loadConfig(args, os.Environ(), stderr)
 	if err != nil {
 		return err
 	}
@@ -47,26 +47,15 @@ func demo(ctx context.Context, args []string, out, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	toured := make(chan error, 1)
-	err = a.Run(ctx, func() {
+	return a.Run(ctx, func() {
 		go func() {
-			err := a.tour(ctx, out)
-			if err != nil {
-				cancel()
+			// A directory in which somebody has played may lack what the tour shows.
+			if err := a.tour(ctx, out); err != nil && ctx.Err() == nil {
+				fmt.Fprintf(out, "\nThe tour cannot go on: %s\nWithout --data the demo starts in a fresh directory. Serving on:\n\n", explain(err))
+				a.banner(out)
 			}
-			toured <- err
 		}()
 	})
-	select {
-	case terr := <-toured:
-		if terr != nil && err == nil {
-			err = fmt.Errorf("the tour failed: %w", terr)
-		}
-	default:
-	}
-	return err
 }
 
 // tour loads the example and shows what fqgw does.

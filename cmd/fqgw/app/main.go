@@ -35,10 +35,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
 		"serve": serve, "demo": demo, "test": test, "config": config,
-		"version": func(_ context.Context, _ []string, out, _ io.Writer) error {
-			_, err := fmt.Fprintln(out, "fqgw "+planner.Version)
-			return err
-		},
+		"version": printVersion, "--version": printVersion, "-version": printVersion,
 	}
 	run := commands[args[0]]
 	switch {
@@ -66,6 +63,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 1
 }
 
+func printVersion(_ context.Context, _ []string, out, _ io.Writer) error {
+	_, err := fmt.Fprintln(out, "fqgw "+planner.Version)
+	return err
+}
+
 // explain adds an error's hint to its text.
 func explain(err error) string {
 	text := err.Error()
@@ -81,7 +83,7 @@ func explain(err error) string {
 }
 
 func config(_ context.Context, args []string, out, stderr io.Writer) error {
-	c, _, _, err := loadConfig(args, os.Getenv, stderr)
+	c, _, _, err := loadConfig(args, os.Environ(), stderr)
 	if err != nil {
 		return err
 	}
@@ -95,7 +97,7 @@ func newLogger(c Config, w io.Writer) *slog.Logger {
 }
 
 func serve(ctx context.Context, args []string, out, stderr io.Writer) error {
-	c, explicit, rest, err := loadConfig(args, os.Getenv, stderr)
+	c, explicit, rest, err := loadConfig(args, os.Environ(), stderr)
 	if err != nil {
 		return err
 	}

@@ -362,14 +362,28 @@ func rewriteScript(file, text string, steps []step) error {
 	return os.WriteFile(file, []byte(strings.Join(out, "\n")), 0o644)
 }
 
+const testUsage = `usage: fqgw test [-rewrite] DIR|FILE…
+
+Runs every *.test script below, over the simple and the extended protocol, each
+against an embedded gateway of its own. -rewrite replaces the expected rows by
+what came.
+`
+
 // test is the command: every *.test below the folders, over both protocols.
 func test(ctx context.Context, args []string, out, stderr io.Writer) error {
 	rewrite := false
 	var files []string
 	for _, arg := range args {
-		if arg == "-rewrite" || arg == "--rewrite" {
+		switch arg {
+		case "-rewrite", "--rewrite":
 			rewrite = true
 			continue
+		case "-h", "-help", "--help":
+			fmt.Fprint(out, testUsage)
+			return nil
+		}
+		if strings.HasPrefix(arg, "-") {
+			return usageError{fmt.Errorf("no flag %s; %s", arg, testUsage)}
 		}
 		err := filepath.WalkDir(arg, func(path string, d os.DirEntry, err error) error {
 			if err == nil && !d.IsDir() && (strings.HasSuffix(path, ".test") || path == arg) {
@@ -382,7 +396,7 @@ func test(ctx context.Context, args []string, out, stderr io.Writer) error {
 		}
 	}
 	if len(files) == 0 {
-		return usageError{fmt.Errorf("no *.test files; usage: fqgw test [-rewrite] DIR|FILE…")}
+		return usageError{fmt.Errorf("no *.test files; %s", testUsage)}
 	}
 	slog.SetDefault(slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	failed := 0

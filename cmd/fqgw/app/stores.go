@@ -46,7 +46,7 @@ func (a *App) openOnline(ctx context.Context, settled bool) error {
 		a.redisAddr = "embedded"
 		r, err := embedded.StartRedis(a.config.RedisListen)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w (choose another address with --redis-listen)", err)
 		}
 		a.closers = append(a.closers, r.Close)
 		url = "redis://" + r.Addr
@@ -94,7 +94,7 @@ func (a *App) openLog(ctx context.Context, settled bool) error {
 		}
 		k, err := start(a.config.KafkaListen, filepath.Join(a.config.Data, "kafka"))
 		if err != nil {
-			return err
+			return fmt.Errorf("%w (choose another address with --kafka-listen)", err)
 		}
 		a.closers = append(a.closers, k.Close)
 		brokers = k.Brokers
