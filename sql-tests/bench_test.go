@@ -15,18 +15,15 @@ import (
 	"github.com/fqgw/fqgw/cmd/fqgw/app"
 )
 
-// BenchmarkPointRead reads one airport's twelve windowed features by a prepared
-// statement, at 1, 16 and 64 connections: through the gateway, from a bare Redis
-// client that gets the packed state and does not read it, and from a PostgreSQL
-// table that holds the finished values. FQGW_TEST_REDIS names a real Redis (the
-// embedded one otherwise), FQGW_TEST_POSTGRES a PostgreSQL; without it that row
-// is left out.
-func BenchmarkPointRead(b *testing.B) {
+// withNYC runs f over a gateway that holds the NYC case, its clock standing at
+// the given time. FQGW_TEST_REDIS names a real Redis (the embedded one otherwise).
+func withNYC(b *testing.B, clock string, f func(ctx context.Context, a *app.App, url string, conn *pgx.Conn) error) {
 	c := app.Throwaway(b.TempDir())
 	if url := os.Getenv("FQGW_TEST_REDIS"); url != "" {
 		c.Online = url
+		borrow(b, url)
 	}
-	c.Clock, c.ClockRate = storm, 0
+	c.Clock, c.ClockRate = clock, 0
 	err := app.WithApp(b.Context(), c, map[string]bool{"clock": true, "clock_rate": true}, func(ctx context.Context, a *app.App) error {
 		url := fmt.Sprintf("postgres://bench@%s/fqgw?sslmode=disable", a.Addr())
 		conn, err := pgx.Connect(ctx, url)
@@ -37,25 +34,74 @@ func BenchmarkPointRead(b *testing.B) {
 		if err := app.LoadNYC(ctx, conn, a.Log()); err != nil {
 			return err
 		}
-		var address string
-		if err := conn.QueryRow(ctx, "SELECT fqgw.sync(), current_setting('fqgw.redis')").Scan(nil, &address); err != nil {
+		if _, err := conn.Exec(ctx, "SELECT fqgw.sync()"); err != nil {
 			return err
 		}
-		const sql = "SELECT * FROM origin_departures WHERE origin = $1"
-		for _, n := range []int{1, 16, 64} {
-			b.Run(fmt.Sprintf("fqgw/%d", n), func(b *testing.B) { benchSQL(b, ctx, url, sql, n) })
-			b.Run(fmt.Sprintf("redis/%d", n), func(b *testing.B) { benchRedis(b, ctx, address, n) })
-			if pg := os.Getenv("FQGW_TEST_POSTGRES"); pg != "" {
-				if err := finished(ctx, conn, pg); err != nil {
-					return err
-				}
-				b.Run(fmt.Sprintf("postgres/%d", n), func(b *testing.B) { benchSQL(b, ctx, pg, sql, n) })
-			}
-		}
-		return nil
+		return f(ctx, a, url, conn)
 	})
 	if err != nil {
 		b.Fatal(err)
+	}
+}
+
+// BenchmarkPointRead reads one airport's twelve windowed features by a prepared
+// statement, at 1, 16 and 64 connections: from a bare Redis client that gets the
+// packed state and does not read it, from a PostgreSQL table that holds the
+// finished values, and through the gateway, which says what share of the others'
+// rate it has. The CPU time is this process's: the client's, and the gateway's
+// where it is the one that is read from. FQGW_TEST_POSTGRES names a PostgreSQL; without it that yardstick
+// is left out.
+func BenchmarkPointRead(b *testing.B) {
+	withNYC(b, storm, func(ctx context.Context, _ *app.App, url string, conn *pgx.Conn) error {
+		var address string
+		if err := conn.QueryRow(ctx, "SELECT current_setting('fqgw.redis')").Scan(&address); err != nil {
+			return err
+		}
+		pg := os.Getenv("FQGW_TEST_POSTGRES")
+		if pg != "" {
+			if err := finished(ctx, conn, pg); err != nil {
+				return err
+			}
+		}
+		const sql = "SELECT * FROM origin_departures WHERE origin = $1"
+		for _, n := range []int{1, 16, 64} {
+			var redis, postgres float64
+			b.Run(fmt.Sprintf("redis/%d", n), func(b *testing.B) { redis = benchRedis(b, ctx, address, n) })
+			if pg != "" {
+				b.Run(fmt.Sprintf("postgres/%d", n), func(b *testing.B) { postgres = benchSQL(b, ctx, pg, sql, n) })
+			}
+			b.Run(fmt.Sprintf("fqgw/%d", n), func(b *testing.B) {
+				own := benchSQL(b, ctx, url, sql, n)
+				share(b, own, redis, "of-redis")
+				share(b, own, postgres, "of-postgres")
+			})
+		}
+		return nil
+	})
+}
+
+// borrow takes a Redis that must be empty, and leaves it empty: what another
+// gateway has written there is not read by this one.
+func borrow(b *testing.B, url string) {
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	client := redis.NewClient(o)
+	if n, err := client.DBSize(b.Context()).Result(); err != nil || n > 0 {
+		b.Fatalf("the Redis of FQGW_TEST_REDIS must be empty; it has %d keys, %v", n, err)
+	}
+	b.Cleanup(func() {
+		client.FlushDB(context.Background())
+		client.Close()
+	})
+}
+
+// share reports which part of a yardstick's rate was reached; nothing where the
+// yardstick was not measured.
+func share(b *testing.B, rate, yardstick float64, unit string) {
+	if yardstick > 0 {
+		b.ReportMetric(rate/yardstick, unit)
 	}
 }
 
@@ -92,8 +138,9 @@ func finished(ctx context.Context, conn *pgx.Conn, url string) error {
 	return err
 }
 
-// spread does b.N operations over n workers; each gets one made for it.
-func spread(b *testing.B, n int, worker func() (op func() error, done func(), err error)) {
+// spread does b.N operations over n workers, each of which gets one made for it,
+// and returns the rate.
+func spread(b *testing.B, n int, worker func() (op func() error, done func(), err error)) float64 {
 	ops := make([]func() error, n)
 	for i := range ops {
 		op, done, err := worker()
@@ -106,6 +153,7 @@ func spread(b *testing.B, n int, worker func() (op func() error, done func(), er
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	var wg sync.WaitGroup
+	used := cpu()
 	b.ResetTimer()
 	for _, op := range ops {
 		wg.Go(func() {
@@ -119,11 +167,14 @@ func spread(b *testing.B, n int, worker func() (op func() error, done func(), er
 	}
 	wg.Wait()
 	b.StopTimer()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reads/s")
+	rate := float64(b.N) / b.Elapsed().Seconds()
+	b.ReportMetric(rate, "reads/s")
+	b.ReportMetric(float64((cpu()-used).Nanoseconds())/1000/float64(b.N), "cpu-us/read")
+	return rate
 }
 
-func benchSQL(b *testing.B, ctx context.Context, url, sql string, n int) {
-	spread(b, n, func() (func() error, func(), error) {
+func benchSQL(b *testing.B, ctx context.Context, url, sql string, n int) float64 {
+	return spread(b, n, func() (func() error, func(), error) {
 		conn, err := pgx.Connect(ctx, url)
 		if err != nil {
 			return nil, nil, err
@@ -141,7 +192,7 @@ func benchSQL(b *testing.B, ctx context.Context, url, sql string, n int) {
 	})
 }
 
-func benchRedis(b *testing.B, ctx context.Context, address string, n int) {
+func benchRedis(b *testing.B, ctx context.Context, address string, n int) float64 {
 	o, err := redis.ParseURL(address)
 	if err != nil {
 		b.Fatal(err)
@@ -153,7 +204,7 @@ func benchRedis(b *testing.B, ctx context.Context, address string, n int) {
 	if err != nil || len(keys) != 1 {
 		b.Fatalf("state keys %q, %v", keys, err)
 	}
-	spread(b, n, func() (func() error, func(), error) {
+	return spread(b, n, func() (func() error, func(), error) {
 		return func() error { return client.Get(ctx, keys[0]).Err() }, func() {}, nil
 	})
 }

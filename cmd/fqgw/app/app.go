@@ -180,6 +180,9 @@ func (a *App) listen(name, addr string) (net.Listener, error) {
 // Addr is where the PostgreSQL protocol listens.
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
+// Data is the data directory, absolute.
+func (a *App) Data() string { return a.config.Data }
+
 // AdminAddr is where health and metrics listen.
 func (a *App) AdminAddr() string { return a.admin.Addr().String() }
 
