@@ -336,11 +336,9 @@ func (e *Engine) readOnline(env *fqgw.Env, l *window.Layout, probes []probe) ([]
 			continue
 		}
 		r, k := where[i][0], where[i][1]
-		s, err := l.Decode(states[r].States[k])
-		if err != nil {
+		if answers[i].reading, err = l.Answer(states[r].States[k], env.Now); err != nil {
 			return nil, err
 		}
-		answers[i].reading = l.Read(s, env.Now)
 	}
 	return answers, nil
 }

@@ -17,7 +17,8 @@ type accumulator interface {
 	// append packs canonically. newest is the greatest event time among the
 	// events, so that times can be written relative to it.
 	append(dst []byte, newest int64) []byte
-	// read unpacks into an empty accumulator; damage is left in the reader.
+	// read counts everything that the packed accumulator has counted; damage is
+	// left in the reader.
 	read(r *reader, newest int64)
 	// result is the aggregate's value; ok is false when it is outside the type.
 	result(s *slotSpec) (v fqgw.Value, ok bool)
@@ -25,37 +26,43 @@ type accumulator interface {
 
 // kind is a sort of accumulator; aggregates of one kind share one.
 type kind struct {
-	name string // outlives the process in the layout's hash
-	make func(n int) []accumulator
+	name  string // outlives the process in the layout's hash
+	make  func(n int) []accumulator
+	clear func(accumulator)
 }
 
-// slab makes n empty accumulators side by side.
-func slab[T any, P interface {
+// kindNamed is the kind of the accumulators of type T. It makes n of them side by side.
+func kindNamed[T any, P interface {
 	*T
 	accumulator
-}](n int) []accumulator {
-	all, out := make([]T, n), make([]accumulator, n)
-	for i := range all {
-		out[i] = P(&all[i])
-	}
-	return out
+}](name string) *kind {
+	return &kind{name, func(n int) []accumulator {
+		all, out := make([]T, n), make([]accumulator, n)
+		for i := range all {
+			out[i] = P(&all[i])
+		}
+		return out
+	}, func(a accumulator) {
+		var empty T
+		*a.(P) = empty
+	}}
 }
 
 var (
-	kindCount          = &kind{"count", slab[counter]}
-	kindIntSum         = &kind{"int sum", slab[intSum]}
-	kindFloatSum       = &kind{"float sum", slab[floatSum]}
-	kindNumericSum     = &kind{"numeric sum", slab[numericSum]}
-	kindIntMoments     = &kind{"int moments", slab[intMoments]}
-	kindFloatMoments   = &kind{"float moments", slab[floatMoments]}
-	kindNumericMoments = &kind{"numeric moments", slab[numericMoments]}
-	kindMin            = &kind{"min", slab[minimum]}
-	kindMax            = &kind{"max", slab[maximum]}
-	kindBools          = &kind{"bools", slab[bools]}
-	kindFirst          = &kind{"first", slab[first]}
-	kindLast           = &kind{"last", slab[last]}
-	kindDistinct       = &kind{"distinct", slab[distinct]}
-	kindSketch         = &kind{"sketch", slab[sketch]}
+	kindCount          = kindNamed[counter]("count")
+	kindIntSum         = kindNamed[intSum]("int sum")
+	kindFloatSum       = kindNamed[floatSum]("float sum")
+	kindNumericSum     = kindNamed[numericSum]("numeric sum")
+	kindIntMoments     = kindNamed[intMoments]("int moments")
+	kindFloatMoments   = kindNamed[floatMoments]("float moments")
+	kindNumericMoments = kindNamed[numericMoments]("numeric moments")
+	kindMin            = kindNamed[minimum]("min")
+	kindMax            = kindNamed[maximum]("max")
+	kindBools          = kindNamed[bools]("bools")
+	kindFirst          = kindNamed[first]("first")
+	kindLast           = kindNamed[last]("last")
+	kindDistinct       = kindNamed[distinct]("distinct")
+	kindSketch         = kindNamed[sketch]("sketch")
 )
 
 // canonicalName resolves PostgreSQL's second names.

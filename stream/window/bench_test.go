@@ -45,7 +45,8 @@ func BenchmarkFold(b *testing.B) {
 	}
 }
 
-// BenchmarkRead merges every tile of the longest window: 60, 169 and 96 + 180 tiles.
+// BenchmarkRead merges every tile of the longest window: 60, 169 and 96 + 180
+// tiles; answer is unpack and merge in one.
 func BenchmarkRead(b *testing.B) {
 	weekly := newView([]fqgw.Window{win(7 * day)}, agg("count", -1, 0, nil), agg("avg", colFloat, 0, nil), agg("stddev_samp", colFloat, 0, nil), agg("max", colFloat, 0, nil))
 	for _, c := range []struct {
@@ -74,6 +75,14 @@ func BenchmarkRead(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := l.Decode(packed); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("answer "+c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := l.Answer(packed, c.over); err != nil {
 					b.Fatal(err)
 				}
 			}

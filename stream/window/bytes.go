@@ -174,6 +174,15 @@ func (r *reader) byte() byte {
 }
 
 func (r *reader) uvarint() uint64 {
+	if len(r.b) > 0 && r.b[0] < 0x80 {
+		n := r.b[0]
+		r.b = r.b[1:]
+		return uint64(n)
+	}
+	return r.longUvarint()
+}
+
+func (r *reader) longUvarint() uint64 {
 	n, w := binary.Uvarint(r.b)
 	if w <= 0 || w > 1 && r.b[w-1] == 0 {
 		r.fail()

@@ -2,7 +2,7 @@ package window
 
 import (
 	"encoding/binary"
-	"math"
+	"iter"
 
 	"github.com/fqgw/fqgw"
 )
@@ -60,24 +60,12 @@ func (l *Layout) Decode(b []byte) (*State, error) {
 	if len(b) == 0 {
 		return s, nil
 	}
-	damaged := fqgw.Errorf(fqgw.CodeDataCorrupted, "the state of an entity of feature view \"%s\" is damaged", l.view.Name)
-	if len(b) < 5 {
-		return nil, damaged
+	r, err := l.open(b)
+	if err != nil {
+		return nil, err
 	}
-	if b[0] != codecVersion {
-		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "state of feature view \"%s\" has the unknown format %d", l.view.Name, b[0])
-	}
-	if h := binary.BigEndian.Uint32(b[1:]); h != l.hash {
-		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "state of feature view \"%s\" was written for another layout (%08x, not %08x)", l.view.Name, h, l.hash)
-	}
-	r := &reader{b: b[5:]}
 	s.horizon = r.varint()
-	for k := r.length(); k > 0 && !r.bad; k-- {
-		m := ownMark{partition: r.int32(), mark: fqgw.Mark{Epoch: r.int32(), Next: r.varint()}}
-		m.newest = s.horizon - r.varint()
-		if n := len(s.own); n > 0 && s.own[n-1].partition >= m.partition || uint32(m.partition) > maxPartition || !l.reaches(m.newest, s.horizon) {
-			r.fail()
-		}
+	for m := range l.ownMarks(r, s.horizon) {
 		s.own = append(s.own, m)
 	}
 	for i := range l.rings {
@@ -86,17 +74,68 @@ func (l *Layout) Decode(b []byte) (*State, error) {
 	if l.view.Latest {
 		l.readRow(r, s)
 	}
-	for k := r.length(); k > 0 && !r.bad; k-- {
-		in := l.held(r, s.horizon)
-		if n := len(s.held); n > 0 && s.held[n-1].compare(&in) > 0 {
-			r.fail()
-		}
+	for in := range l.heldInputs(r, s.horizon) {
 		s.held = append(s.held, in)
 	}
 	if r.bad || len(r.b) > 0 || s.empty() {
-		return nil, damaged
+		return nil, l.damaged()
 	}
 	return s, nil
+}
+
+func (l *Layout) damaged() error {
+	return fqgw.Errorf(fqgw.CodeDataCorrupted, "the state of an entity of feature view \"%s\" is damaged", l.view.Name)
+}
+
+// open checks the head of a packed state; the reader stands at the horizon.
+func (l *Layout) open(b []byte) (*reader, error) {
+	if len(b) < 5 {
+		return nil, l.damaged()
+	}
+	if b[0] != codecVersion {
+		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "state of feature view \"%s\" has the unknown format %d", l.view.Name, b[0])
+	}
+	if h := binary.BigEndian.Uint32(b[1:]); h != l.hash {
+		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "state of feature view \"%s\" was written for another layout (%08x, not %08x)", l.view.Name, h, l.hash)
+	}
+	return &reader{b: b[5:]}, nil
+}
+
+// ownMarks reads the own marks.
+func (l *Layout) ownMarks(r *reader, h int64) iter.Seq[ownMark] {
+	return func(yield func(ownMark) bool) {
+		before := int32(-1)
+		for k := r.length(); k > 0 && !r.bad; k-- {
+			m := ownMark{partition: r.int32(), mark: fqgw.Mark{Epoch: r.int32(), Next: r.varint()}}
+			m.newest = h - r.varint()
+			if m.partition <= before || m.partition > maxPartition || !l.reaches(m.newest, h) {
+				r.fail()
+				return
+			}
+			before = m.partition
+			if !yield(m) {
+				return
+			}
+		}
+	}
+}
+
+// heldInputs reads the events kept singly.
+func (l *Layout) heldInputs(r *reader, h int64) iter.Seq[Input] {
+	return func(yield func(Input) bool) {
+		var before Input
+		for k, first := r.length(), true; k > 0 && !r.bad; k, first = k-1, false {
+			in := l.held(r, h)
+			if r.bad || !first && before.compare(&in) > 0 {
+				r.fail()
+				return
+			}
+			before = in
+			if !yield(in) {
+				return
+			}
+		}
+	}
 }
 
 // Cut is the packed state b advanced to h, for comparing two states (SEMANTICS §6.1).
@@ -146,58 +185,73 @@ func (r *ringSpec) append(dst []byte, tiles []tile, h int64) []byte {
 }
 
 func (r *ringSpec) read(in *reader, h int64) []tile {
-	n := in.length()
-	if n == 0 {
-		return nil
-	}
-	// The accumulators of one place lie side by side.
-	tiles, rows, accs := make([]tile, n), make([]rowCount, n*len(r.filters)), make([]accumulator, n*len(r.accs))
-	for j := range r.accs {
-		for i, a := range r.accs[j].kind.make(n) {
-			accs[i*len(r.accs)+j] = a
+	var tiles []tile
+	var rows []rowCount
+	var accs []accumulator
+	for index, left := range r.indexes(in, h) {
+		if tiles == nil {
+			// The accumulators of one place lie side by side.
+			tiles, rows, accs = make([]tile, 0, left), make([]rowCount, left*len(r.filters)), make([]accumulator, left*len(r.accs))
+			for j := range r.accs {
+				for i, a := range r.accs[j].kind.make(left) {
+					accs[i*len(r.accs)+j] = a
+				}
+			}
 		}
-	}
-	at := r.tile(h)
-	for i := range tiles {
-		t := &tiles[i]
-		d := in.uvarint()
-		if i == 0 {
-			t.index = at - int64(d)
-		} else {
-			t.index = at + int64(d)
-		}
-		if d > math.MaxInt64 || i > 0 && t.index <= at || t.index > r.tile(h) || t.index < r.low(h, r.length) {
-			in.fail()
-		}
-		at = t.index
+		t := tile{index: index}
 		t.rows, rows = rows[:len(r.filters):len(r.filters)], rows[len(r.filters):]
 		t.accs, accs = accs[:len(r.accs):len(r.accs)], accs[len(r.accs):]
-		if in.bad {
-			return nil
-		}
-		r.readTile(in, t, h)
+		r.readTile(in, index, h, t.rows, t.accs)
+		tiles = append(tiles, t)
 	}
 	return tiles
 }
 
-func (r *ringSpec) readTile(in *reader, t *tile, h int64) {
-	for j := range t.rows {
-		c := &t.rows[j]
+// indexes reads the index of each tile, with the number of tiles from it on;
+// what stands behind the index is read by the loop's body.
+func (r *ringSpec) indexes(in *reader, h int64) iter.Seq2[int64, int] {
+	return func(yield func(int64, int) bool) {
+		n := in.length()
+		at, top, low := r.tile(h), r.tile(h), r.low(h, r.length)
+		for i := 0; i < n && !in.bad; i++ {
+			index := at
+			if d := in.uvarint(); i == 0 {
+				index -= int64(d)
+			} else if index += int64(d); index <= at {
+				in.fail()
+			}
+			if index > top || index < low {
+				in.fail()
+			}
+			if at = index; in.bad || !yield(index, n-i) {
+				return
+			}
+		}
+	}
+}
+
+// readTile reads a tile into row counts, which must be zero, and counts its
+// accumulators into accs.
+func (r *ringSpec) readTile(in *reader, index, h int64, rows []rowCount, accs []accumulator) {
+	end := r.end(index, h)
+	for j := range rows {
+		c := &rows[j]
 		if c.n = in.uvarint(); c.n > 0 {
-			c.newest = r.end(t.index, h) - int64(in.uvarint())
-			if c.newest > h || r.tile(c.newest) != t.index || c.newest > t.rows[0].newest {
+			d := in.uvarint()
+			c.newest = end - int64(d)
+			if c.newest > h || c.newest > rows[0].newest || r.hop > 0 && d >= uint64(r.hop) {
 				in.fail()
 			}
 		}
-		if c.n > t.rows[0].n {
+		if c.n > rows[0].n {
 			in.fail()
 		}
 	}
-	if t.rows[0].n == 0 {
+	if rows[0].n == 0 {
 		in.fail()
 	}
-	for j, acc := range t.accs {
-		if c := t.rows[r.accs[j].filter]; c.n > 0 && !in.bad {
+	for j, acc := range accs {
+		if c := rows[r.accs[j].filter]; c.n > 0 && !in.bad {
 			acc.read(in, c.newest)
 		}
 	}

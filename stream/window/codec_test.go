@@ -177,7 +177,8 @@ func TestCut(t *testing.T) {
 }
 
 // FuzzDecode: no bytes make the codec panic, and whatever it accepts is written
-// as the same bytes again and can be read, advanced and folded into.
+// as the same bytes again and can be read, advanced and folded into; Answer
+// says the same of it as Decode and Read.
 func FuzzDecode(f *testing.F) {
 	names := []string{"count", "all", "lifetime", "latest", "stub"}
 	views := goldenViews()
@@ -193,6 +194,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
 		l := layouts[int(which)%len(layouts)]
 		b := append([]byte{codecVersion, byte(l.hash >> 24), byte(l.hash >> 16), byte(l.hash >> 8), byte(l.hash)}, body...)
+		sameAnswer(t, l.View().Name, l, b)
 		s, err := l.Decode(b)
 		if err != nil {
 			return

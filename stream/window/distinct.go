@@ -42,11 +42,7 @@ func (d *distinct) insert(h uint64) {
 	}
 	d.hashes = slices.Insert(d.hashes, i, h)
 	if len(d.hashes) > maxExactSet {
-		d.dense = new([registers]uint8)
-		for _, h := range d.hashes {
-			d.raise(h)
-		}
-		d.hashes = nil
+		d.thicken()
 	}
 }
 
@@ -64,15 +60,9 @@ func (d *distinct) merge(o accumulator) {
 		d.union(p.hashes)
 		return
 	}
-	old := d.hashes
-	if d.dense == nil {
-		d.dense, d.hashes = new([registers]uint8), nil
-	}
+	d.thicken()
 	for i, r := range p.dense {
 		d.dense[i] = max(d.dense[i], r)
-	}
-	for _, h := range old {
-		d.raise(h)
 	}
 }
 
@@ -103,14 +93,17 @@ func (d *distinct) append(dst []byte, _ int64) []byte {
 func (d *distinct) read(r *reader, _ int64) {
 	n := int(r.byte())
 	if n <= maxExactSet {
-		b := r.take(8 * n)
-		d.hashes = make([]uint64, 0, len(b)/8)
-		for ; len(b) > 0; b = b[8:] {
+		var before uint64
+		if d.dense == nil && d.hashes == nil {
+			d.hashes = make([]uint64, 0, n)
+		}
+		for b, first := r.take(8*n), true; len(b) > 0; b, first = b[8:], false {
 			h := binary.BigEndian.Uint64(b)
-			if k := len(d.hashes); k > 0 && d.hashes[k-1] >= h {
+			if !first && before >= h {
 				r.fail()
 			}
-			d.hashes = append(d.hashes, h)
+			before = h
+			d.insert(h)
 		}
 		return
 	}
@@ -119,17 +112,30 @@ func (d *distinct) read(r *reader, _ int64) {
 		r.fail()
 		return
 	}
-	d.dense = new([registers]uint8)
+	d.thicken()
 	for i := 0; i < registers; i += 4 {
 		w := uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2])
 		b = b[3:]
 		for j := range 4 {
-			d.dense[i+j] = uint8(w >> (18 - 6*j) & 63)
-			if d.dense[i+j] > maxRank {
+			rank := uint8(w >> (18 - 6*j) & 63)
+			if rank > maxRank {
 				r.fail()
 			}
+			d.dense[i+j] = max(d.dense[i+j], rank)
 		}
 	}
+}
+
+// thicken counts in registers from now on.
+func (d *distinct) thicken() {
+	if d.dense != nil {
+		return
+	}
+	d.dense = new([registers]uint8)
+	for _, h := range d.hashes {
+		d.raise(h)
+	}
+	d.hashes = nil
 }
 
 func (d *distinct) result(*slotSpec) (fqgw.Value, bool) {

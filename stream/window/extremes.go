@@ -40,19 +40,29 @@ func plainFloat(v fqgw.Value) fqgw.Value {
 	}
 }
 
+// plain is a value that offer has taken before.
+func (r *reader) plain() fqgw.Value {
+	v := r.value()
+	if v.Kind() == fqgw.KindFloat && v.Float() == 0 && math.Signbit(v.Float()) {
+		r.fail()
+	}
+	return v
+}
+
 func (e *extreme) append(dst []byte, _ int64) []byte   { return appendValue(dst, e.v) }
-func (e *extreme) read(r *reader, _ int64)             { e.v = r.value() }
 func (e *extreme) result(*slotSpec) (fqgw.Value, bool) { return e.v, true }
 
 type minimum struct{ extreme }
 
 func (m *minimum) add(_ *Input, v fqgw.Value) { m.offer(v, -1) }
 func (m *minimum) merge(o accumulator)        { m.offer(o.(*minimum).v, -1) }
+func (m *minimum) read(r *reader, _ int64)    { m.offer(r.plain(), -1) }
 
 type maximum struct{ extreme }
 
 func (m *maximum) add(_ *Input, v fqgw.Value) { m.offer(v, 1) }
 func (m *maximum) merge(o accumulator)        { m.offer(o.(*maximum).v, 1) }
+func (m *maximum) read(r *reader, _ int64)    { m.offer(r.plain(), 1) }
 
 // edge keeps the value, NULL included, of the event that is first or last in
 // the order of events.
@@ -78,20 +88,22 @@ func (e *edge) append(dst []byte, newest int64) []byte {
 	return appendValue(appendMoment(dst, &e.at, newest), e.v)
 }
 
-func (e *edge) read(r *reader, newest int64) {
-	e.has = true
-	r.moment(&e.at, newest)
-	e.v = r.value()
+func (e *edge) readOffer(r *reader, newest int64, sign int) {
+	var at Input
+	r.moment(&at, newest)
+	e.offer(&at, r.value(), sign)
 }
 
 func (e *edge) result(*slotSpec) (fqgw.Value, bool) { return e.v, true }
 
 type first struct{ edge }
 
-func (f *first) add(in *Input, v fqgw.Value) { f.offer(in, v, -1) }
-func (f *first) merge(o accumulator)         { f.join(&o.(*first).edge, -1) }
+func (f *first) add(in *Input, v fqgw.Value)  { f.offer(in, v, -1) }
+func (f *first) merge(o accumulator)          { f.join(&o.(*first).edge, -1) }
+func (f *first) read(r *reader, newest int64) { f.readOffer(r, newest, -1) }
 
 type last struct{ edge }
 
-func (l *last) add(in *Input, v fqgw.Value) { l.offer(in, v, 1) }
-func (l *last) merge(o accumulator)         { l.join(&o.(*last).edge, 1) }
+func (l *last) add(in *Input, v fqgw.Value)  { l.offer(in, v, 1) }
+func (l *last) merge(o accumulator)          { l.join(&o.(*last).edge, 1) }
+func (l *last) read(r *reader, newest int64) { l.readOffer(r, newest, 1) }

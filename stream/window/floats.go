@@ -43,15 +43,20 @@ func (s *specials) appendCount(dst []byte, n uint64) []byte {
 	return appendUvarint(appendUvarint(appendUvarint(dst, s.nan), s.pos), s.neg)
 }
 
-func (s *specials) readCount(r *reader) (n uint64) {
+// readCount counts packed specials; it gives the number of all values, and of
+// those that are not special.
+func (s *specials) readCount(r *reader) (n, plain uint64) {
 	head := r.uvarint()
-	if n = head >> 1; head&1 == 1 {
-		s.nan, s.pos, s.neg = r.uvarint(), r.uvarint(), r.uvarint()
-		if s.count() == 0 || s.nan > n || s.pos > n || s.neg > n || s.count() > n {
-			r.fail()
-		}
+	n = head >> 1
+	if head&1 == 0 {
+		return n, n
 	}
-	return n
+	in := specials{r.uvarint(), r.uvarint(), r.uvarint()}
+	if in.count() == 0 || in.nan > n || in.pos > n || in.neg > n || in.count() > n {
+		r.fail()
+	}
+	s.merge(in)
+	return n, n - in.count()
 }
 
 // sum is the sum of the specials; ok is false when there are none.
@@ -117,9 +122,16 @@ func (s *floatSum) append(dst []byte, _ int64) []byte {
 }
 
 func (s *floatSum) read(r *reader, _ int64) {
-	if s.n = s.special.readCount(r); s.n > s.special.count() {
+	s.readSum(r)
+}
+
+// readSum says whether there were values that are not special.
+func (s *floatSum) readSum(r *reader) bool {
+	n, plain := s.special.readCount(r)
+	if s.n += n; plain > 0 {
 		s.sum.read(r)
 	}
+	return plain > 0
 }
 
 var bigOne = big.NewInt(1)
@@ -181,8 +193,8 @@ func (m *floatMoments) append(dst []byte, newest int64) []byte {
 	return dst
 }
 
-func (m *floatMoments) read(r *reader, newest int64) {
-	if m.floatSum.read(r, newest); m.n > m.special.count() {
+func (m *floatMoments) read(r *reader, _ int64) {
+	if m.readSum(r) {
 		m.squares.read(r)
 	}
 }

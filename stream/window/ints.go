@@ -17,7 +17,7 @@ func (c *counter) add(_ *Input, v fqgw.Value) {
 }
 func (c *counter) merge(o accumulator)                      { c.n += o.(*counter).n }
 func (c *counter) append(dst []byte, _ int64) []byte        { return appendUvarint(dst, c.n) }
-func (c *counter) read(r *reader, _ int64)                  { c.n = r.uvarint() }
+func (c *counter) read(r *reader, _ int64)                  { c.n += r.uvarint() }
 func (c *counter) result(*slotSpec) (v fqgw.Value, ok bool) { return fqgw.IntValue(int64(c.n)), true }
 
 // bools counts the values of bool_and and bool_or.
@@ -42,7 +42,10 @@ func (b *bools) append(dst []byte, _ int64) []byte {
 	return appendUvarint(appendUvarint(dst, b.trues), b.falses)
 }
 
-func (b *bools) read(r *reader, _ int64) { b.trues, b.falses = r.uvarint(), r.uvarint() }
+func (b *bools) read(r *reader, _ int64) {
+	b.trues += r.uvarint()
+	b.falses += r.uvarint()
+}
 
 func (b *bools) result(s *slotSpec) (fqgw.Value, bool) {
 	switch {
@@ -96,8 +99,9 @@ func (s *intSum) append(dst []byte, _ int64) []byte {
 }
 
 func (s *intSum) read(r *reader, _ int64) {
-	if s.n = r.uvarint(); s.n > 0 {
-		s.sum = r.int128()
+	if n := r.uvarint(); n > 0 {
+		s.n += n
+		s.sum.add(r.int128())
 	}
 }
 
@@ -157,7 +161,8 @@ func (m *intMoments) append(dst []byte, _ int64) []byte {
 }
 
 func (m *intMoments) read(r *reader, _ int64) {
-	if m.n = r.uvarint(); m.n > 0 {
+	if n := r.uvarint(); n > 0 {
+		m.n += n
 		m.sum.read(r)
 		m.squares.read(r)
 	}

@@ -9,12 +9,14 @@
 package window
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/fqgw/fqgw"
 )
@@ -28,8 +30,9 @@ type Layout struct {
 	rings   []ringSpec
 	reads   []readSpec
 	slots   []slotSpec
-	uses    [][]int // the slots that each feature depends on
-	hash    uint32  // of everything that the state's bytes depend on
+	uses    [][]int   // the slots that each feature depends on
+	hash    uint32    // of everything that the state's bytes depend on
+	sums    sync.Pool // of *sums
 }
 
 // arg is a row expression whose value the state needs, for the rows that pass
@@ -42,9 +45,10 @@ type arg struct {
 // ringSpec describes the tiles that the windows of one hop share. A lifetime
 // window is a ring of a single tile.
 type ringSpec struct {
-	hop     int64 // microseconds; 0: lifetime
-	length  int64 // of the longest window
-	filters []int // Layout.filters that are counted apart; [0] is 0
+	hop     int64   // microseconds; 0: lifetime
+	length  int64   // of the longest window
+	lengths []int64 // of the windows, the longest first
+	filters []int   // Layout.filters that are counted apart; [0] is 0
 	accs    []accSpec
 	reads   []int // Layout.reads that are answered from this ring
 }
@@ -60,6 +64,7 @@ type accSpec struct {
 type readSpec struct {
 	ring   int
 	length int64
+	span   int // in ringSpec.lengths
 	acc    int // in ringSpec.accs; -1: the row count of the filter alone
 	filter int // in ringSpec.filters
 }
@@ -91,6 +96,7 @@ func NewLayout(v *fqgw.FeatureView) (*Layout, error) {
 				return nil, err
 			}
 		}
+		l.span()
 	}
 	sum := sha256.Sum256([]byte(l.describe()))
 	l.hash = binary.BigEndian.Uint32(sum[:])
@@ -159,6 +165,22 @@ func (l *Layout) slot(a *fqgw.Aggregate) error {
 	}
 	l.slots = append(l.slots, s)
 	return nil
+}
+
+// span gives every ring the lengths of its windows, and every read its place among them.
+func (l *Layout) span() {
+	for i := range l.rings {
+		r := &l.rings[i]
+		r.lengths = []int64{r.length}
+		for _, n := range r.reads {
+			r.lengths = append(r.lengths, l.reads[n].length)
+		}
+		slices.SortFunc(r.lengths, func(a, b int64) int { return cmp.Compare(b, a) })
+		r.lengths = slices.Compact(r.lengths)
+		for _, n := range r.reads {
+			l.reads[n].span = slices.Index(r.lengths, l.reads[n].length)
+		}
+	}
 }
 
 func (l *Layout) filter(e fqgw.Expr) int {

@@ -92,23 +92,23 @@ func (s *numericSum) appendSum(dst []byte, squares bool) []byte {
 func (s *numericSum) read(r *reader, _ int64) { s.readSum(r, false) }
 
 func (s *numericSum) readSum(r *reader, squares bool) {
-	s.n = s.special.readCount(r)
-	if s.n == s.special.count() {
+	n, left := s.special.readCount(r)
+	if s.n += n; left == 0 {
 		return
 	}
-	left := s.n - s.special.count()
+	before := int64(-1)
 	for k := r.uvarint(); k > 0 && !r.bad; k-- {
-		var at scaleSum
-		scale := r.uvarint()
-		at.scale, at.n = int32(scale), r.uvarint()
-		if at.sum.Set(r.big()); squares {
-			at.squares.Set(r.big())
-		}
-		if scale > maxScale || at.n == 0 || at.n > left || len(s.scales) > 0 && s.scales[len(s.scales)-1].scale >= at.scale {
+		scale, n := r.uvarint(), r.uvarint()
+		if scale > maxScale || n == 0 || n > left || int64(scale) <= before {
 			r.fail()
+			return
 		}
-		left -= at.n
-		s.scales = append(s.scales, at)
+		before, left = int64(scale), left-n
+		at := s.at(int32(scale))
+		at.n += n
+		if at.sum.Add(&at.sum, r.big()); squares {
+			at.squares.Add(&at.squares, r.big())
+		}
 	}
 	if left != 0 {
 		r.fail()

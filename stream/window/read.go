@@ -22,99 +22,81 @@ func (l *Layout) Empty(t int64) Reading { return l.Read(l.New(), t) }
 // §3.8). The state is not changed and the reading shares nothing with it that
 // later changes.
 func (l *Layout) Read(s *State, t int64) Reading {
-	n := len(l.slots)
-	if len(l.view.Keys) == 0 {
-		t = fqgw.Floor(t, 1_000_000)
-	}
-	r := Reading{T: max(t, s.horizon), Slots: make([]fqgw.Value, n), Errors: make([]bool, n), Times: make([]int64, n), layout: l}
-	for i := range r.Times {
-		r.Times[i] = NoTime
-	}
+	r := l.reading(s.horizon, t)
 	for _, m := range s.own {
 		r.Marks = r.Marks.Set(m.partition, m.mark)
 	}
 	if l.view.Latest {
 		l.readLatest(s, &r)
-	} else {
-		l.readWindows(s, &r)
+		return r
 	}
-	return r
-}
-
-// merged is one read in the making.
-type merged struct {
-	low  int64 // the oldest tile of the window
-	rows rowCount
-	acc  accumulator // nil for a bare row count
-}
-
-func (l *Layout) readWindows(s *State, r *Reading) {
-	out := make([]merged, len(l.reads))
-	r.Exists = len(l.view.Keys) == 0
+	sum := l.begin(r.T)
 	for i := range l.rings {
-		if l.readRing(s, i, r.T, out) {
-			r.Exists = true
-		}
-	}
-	for i := range l.slots {
-		slot := &l.slots[i]
-		m := &out[slot.read]
-		if m.rows.n > 0 {
-			r.Times[i] = m.rows.newest
-		}
-		if m.acc == nil {
-			r.Slots[i] = fqgw.IntValue(int64(m.rows.n))
-			continue
-		}
-		v, ok := m.acc.result(slot)
-		r.Slots[i], r.Errors[i] = v, !ok
-	}
-}
-
-// readRing merges what lies in the windows of one ring at t, and says whether
-// there was any row in the longest of them.
-func (l *Layout) readRing(s *State, ring int, t int64, out []merged) (exists bool) {
-	spec := &l.rings[ring]
-	for _, i := range spec.reads {
-		rd := &l.reads[i]
-		out[i].low = spec.low(t, rd.length)
-		if rd.acc >= 0 {
-			out[i].acc = spec.accs[rd.acc].kind.make(1)[0]
-		}
-	}
-	longest := spec.low(t, spec.length)
-	for k := range s.rings[ring] {
-		tile := &s.rings[ring][k]
-		if tile.index < longest {
-			continue
-		}
-		exists = true
-		for _, i := range spec.reads {
-			rd, m := &l.reads[i], &out[i]
-			if rows := tile.rows[rd.filter]; tile.index >= m.low && rows.n > 0 {
-				m.rows.merge(rows)
-				if m.acc != nil {
-					m.acc.merge(tile.accs[rd.acc])
-				}
-			}
+		for k := range s.rings[i] {
+			sum.rings[i].merge(&l.rings[i], &s.rings[i][k])
 		}
 	}
 	for k := range s.held {
-		in := &s.held[k]
-		index := spec.tile(in.Time)
-		if in.VisibleAt() > t || index < longest {
-			continue
+		l.addHeld(sum, &s.held[k], r.T)
+	}
+	l.finish(sum, &r)
+	return r
+}
+
+// Answer is Decode and Read in one pass over the packed state, which it does
+// not keep.
+func (l *Layout) Answer(b []byte, t int64) (Reading, error) {
+	if l.view.Latest || len(b) == 0 {
+		s, err := l.Decode(b)
+		if err != nil {
+			return Reading{}, err
 		}
-		exists = true
-		for _, i := range spec.reads {
-			rd, m := &l.reads[i], &out[i]
-			if index >= m.low && in.pass[spec.filters[rd.filter]] {
-				m.rows.add(in.Time)
-				if m.acc != nil {
-					m.acc.add(in, in.args[spec.accs[rd.acc].arg])
-				}
+		return l.Read(s, t), nil
+	}
+	in, err := l.open(b)
+	if err != nil {
+		return Reading{}, err
+	}
+	h := in.varint()
+	r := l.reading(h, t)
+	something := false
+	for m := range l.ownMarks(in, h) {
+		r.Marks = r.Marks.Set(m.partition, m.mark)
+		something = true
+	}
+	sum := l.begin(r.T)
+	for i := range l.rings {
+		spec, ring := &l.rings[i], &sum.rings[i]
+		for index := range spec.indexes(in, h) {
+			s := ring.at(index)
+			clear(ring.rows)
+			spec.readTile(in, index, h, ring.rows, s.accs)
+			for f := range s.rows {
+				s.rows[f].merge(ring.rows[f])
 			}
+			something = true
 		}
 	}
-	return exists
+	for held := range l.heldInputs(in, h) {
+		l.addHeld(sum, &held, r.T)
+		something = true
+	}
+	if in.bad || len(in.b) > 0 || !something {
+		return Reading{}, l.damaged()
+	}
+	l.finish(sum, &r)
+	return r, nil
+}
+
+// reading is an answer without values for a state of horizon h.
+func (l *Layout) reading(h, t int64) Reading {
+	n := len(l.slots)
+	if len(l.view.Keys) == 0 {
+		t = fqgw.Floor(t, 1_000_000)
+	}
+	r := Reading{T: max(t, h), Slots: make([]fqgw.Value, n), Errors: make([]bool, n), Times: make([]int64, n), layout: l}
+	for i := range r.Times {
+		r.Times[i] = NoTime
+	}
+	return r
 }

@@ -125,7 +125,20 @@ func (s *store) append(dst []byte) []byte {
 	return dst
 }
 
+// read counts a packed store.
 func (s *store) read(r *reader) {
+	if len(s.bins) == 0 {
+		s.unpack(r)
+		return
+	}
+	var o store
+	if o.unpack(r); !r.bad {
+		s.merge(&o)
+	}
+}
+
+// unpack reads into an empty store.
+func (s *store) unpack(r *reader) {
 	n := r.uvarint()
 	if n == 0 {
 		return
@@ -208,7 +221,8 @@ func (s *sketch) append(dst []byte, _ int64) []byte {
 }
 
 func (s *sketch) read(r *reader, _ int64) {
-	s.zeros = s.special.readCount(r) - s.special.count()
+	_, zeros := s.special.readCount(r)
+	s.zeros += zeros
 	s.pos.read(r)
 	s.neg.read(r)
 }

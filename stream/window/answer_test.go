@@ -1,0 +1,195 @@
+package window
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+
+	"github.com/fqgw/fqgw"
+)
+
+// naiveRead answers a windowed view by merging every tile and every event kept
+// singly into each window by itself.
+func naiveRead(l *Layout, s *State, t int64) Reading {
+	if len(l.view.Keys) == 0 {
+		t = fqgw.Floor(t, second)
+	}
+	r := Reading{T: max(t, s.horizon), Slots: make([]fqgw.Value, len(l.slots)), Errors: make([]bool, len(l.slots)), Times: make([]int64, len(l.slots)), layout: l}
+	r.Exists = len(l.view.Keys) == 0
+	for _, m := range s.own {
+		r.Marks = r.Marks.Set(m.partition, m.mark)
+	}
+	for i, slot := range l.slots {
+		rd := l.reads[slot.read]
+		ring := &l.rings[rd.ring]
+		var rows rowCount
+		var acc accumulator
+		if rd.acc >= 0 {
+			acc = ring.accs[rd.acc].kind.make(1)[0]
+		}
+		for _, tile := range s.rings[rd.ring] {
+			r.Exists = r.Exists || tile.index >= ring.low(r.T, ring.length)
+			if tile.index >= ring.low(r.T, rd.length) && tile.rows[rd.filter].n > 0 {
+				rows.merge(tile.rows[rd.filter])
+				if acc != nil {
+					acc.merge(tile.accs[rd.acc])
+				}
+			}
+		}
+		for k := range s.held {
+			in := &s.held[k]
+			if in.VisibleAt() > r.T {
+				continue
+			}
+			index := ring.tile(in.Time)
+			r.Exists = r.Exists || index >= ring.low(r.T, ring.length)
+			if index >= ring.low(r.T, rd.length) && in.pass[ring.filters[rd.filter]] {
+				rows.add(in.Time)
+				if acc != nil {
+					acc.add(in, in.args[ring.accs[rd.acc].arg])
+				}
+			}
+		}
+		if r.Times[i] = NoTime; rows.n > 0 {
+			r.Times[i] = rows.newest
+		}
+		if r.Slots[i] = fqgw.IntValue(int64(rows.n)); acc != nil {
+			v, ok := acc.result(&slot)
+			r.Slots[i], r.Errors[i] = v, !ok
+		}
+	}
+	return r
+}
+
+// sameReading compares two readings bit by bit.
+func sameReading(a, b Reading) bool {
+	return a.T == b.T && a.Exists == b.Exists && a.OutsideMaxAge == b.OutsideMaxAge && bytes.Equal(appendValues(nil, a.Slots), appendValues(nil, b.Slots)) &&
+		reflect.DeepEqual(a.Errors, b.Errors) && reflect.DeepEqual(a.Times, b.Times) && reflect.DeepEqual(a.Marks, b.Marks)
+}
+
+// answerViews are layouts with every aggregate, shared rings, several lengths
+// of one hop, filters, lifetimes, no keys.
+func answerViews() map[string]*fqgw.FeatureView {
+	views := goldenViews()
+	late := is("f > 1", func(row []fqgw.Value) bool { return row[colFloat].Float() > 1 })
+	var aggs []fqgw.Aggregate
+	for i, a := range everyAggregate {
+		f := late
+		if i%3 != 0 {
+			f = nil
+		}
+		aggs = append(aggs, agg(a.fn, a.col, i%4, f), agg(a.fn, a.col, (i+1)%4, nil))
+	}
+	nested := []fqgw.Window{{Length: hour, Hop: minute}, {Length: 3 * hour, Hop: minute}, {Length: 10 * minute, Hop: minute}, {Length: 100 * second, Hop: 30 * second}}
+	views["nested"] = newView(nested, aggs...)
+	global := newView(nested, aggs...)
+	global.Keys = nil
+	for i := range global.Features {
+		global.Features[i].Read = col(i, global.Features[i].Name, global.Aggregates[i].Type)
+	}
+	views["global"] = global
+	views["unread"] = newView(nested, agg("sum", colInt, 2, nil))
+	return views
+}
+
+// randomState has events of two days, some late, some not visible yet.
+func randomState(tb testing.TB, l *Layout, r *rand.Rand) *State {
+	const start = 1_362_700_000_000_000
+	s := l.New()
+	h := start - r.Int64N(day)
+	l.Advance(s, h)
+	for i := range r.IntN(120) {
+		e := ev(int64(i), h+r.Int64N(20*minute)-r.Int64N(2*day)>>r.IntN(12), partition(int32(r.IntN(3))), integer(r.Int64N(2000)-500),
+			float8(float64(r.IntN(4000)-2000)/8), str(fmt.Sprint("s", r.IntN(90))))
+		e.Known = e.Time + r.Int64N(5*minute)*int64(r.IntN(2))
+		e.Row[colBool] = fqgw.BoolValue(r.IntN(2) == 0)
+		if r.IntN(3) == 0 {
+			e.Row[colInt+r.IntN(2)] = fqgw.Null
+		}
+		if r.IntN(10) == 0 {
+			h += r.Int64N(30 * minute)
+			l.Advance(s, h)
+		}
+		apply(tb, l, s, e)
+	}
+	return s
+}
+
+// TestAnswer: the answer from the bytes, the one from the state and that of
+// every window by itself are the same, at H, before and after it.
+func TestAnswer(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	rounds := 150
+	if testing.Short() {
+		rounds = 20
+	}
+	for name, v := range answerViews() {
+		l := layout(t, v)
+		for range rounds {
+			s := randomState(t, l, r)
+			b := l.Encode(nil, s)
+			for _, at := range []int64{s.horizon, s.horizon - hour, s.horizon + r.Int64N(minute), s.horizon + r.Int64N(2*hour), s.horizon + r.Int64N(3*day)} {
+				got, err := l.Answer(b, at)
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				want := l.Read(s, at)
+				if len(b) == 0 {
+					want = l.Empty(at)
+				}
+				if !sameReading(got, want) {
+					t.Fatalf("%s: %s from the bytes, %s from the state", name, shows(got.Slots), shows(want.Slots))
+				}
+				if v.Latest || len(b) == 0 {
+					continue
+				}
+				if naive := naiveRead(l, s, at); !sameReading(got, naive) {
+					t.Fatalf("%s: %s, window by window %s", name, shows(got.Slots), shows(naive.Slots))
+				}
+			}
+		}
+	}
+}
+
+// TestAnswerRefuses: Answer refuses exactly what Decode refuses.
+func TestAnswerRefuses(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	for name, v := range answerViews() {
+		l := layout(t, v)
+		refused := 0
+		for range 2000 {
+			b := l.Encode(nil, goldenState(t, l))
+			for range 1 + r.IntN(3) {
+				b[r.IntN(len(b))] = byte(r.IntN(256))
+			}
+			if r.IntN(4) == 0 {
+				b = b[:r.IntN(len(b))]
+			}
+			sameAnswer(t, name, l, b)
+			if _, err := l.Answer(b, 0); err != nil {
+				refused++
+			}
+		}
+		if refused == 0 {
+			t.Errorf("%s: nothing was refused", name)
+		}
+	}
+}
+
+// sameAnswer compares Answer with Decode and Read for any bytes.
+func sameAnswer(t *testing.T, name string, l *Layout, b []byte) {
+	s, err := l.Decode(b)
+	if err != nil {
+		if _, fast := l.Answer(b, 0); fast == nil || fast.Error() != err.Error() {
+			t.Fatalf("%s: %x is %v to Decode, %v to Answer", name, b, err, fast)
+		}
+		return
+	}
+	for _, at := range []int64{s.horizon, s.horizon + hour} {
+		if got, err := l.Answer(b, at); err != nil || !sameReading(got, l.Read(s, at)) {
+			t.Fatalf("%s: %x is answered with %s, %v", name, b, shows(got.Slots), err)
+		}
+	}
+}
