@@ -60,9 +60,30 @@ type conn struct {
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{server: s, net: nc, portals: map[string]*portal{}}
 	c.in = bufio.NewReaderSize(nc, 8<<10)
-	c.out = pgproto3.NewBackend(c.in, nc)
+	c.out = pgproto3.NewBackend(traffic{c}, traffic{c})
 	c.out.SetMaxBodyLen(maxMessage)
 	return c
+}
+
+// traffic is the client as the protocol's reader and writer see it: what waits
+// in the output buffer is written before the client is waited for, and not
+// before, so that the answers to the messages of one packet leave in one.
+type traffic struct{ c *conn }
+
+func (t traffic) Read(p []byte) (int, error) {
+	if t.c.in.Buffered() == 0 {
+		if err := t.c.flush(); err != nil {
+			return 0, err
+		}
+	}
+	return t.c.in.Read(p)
+}
+
+func (t traffic) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil // spares the system call
+	}
+	return t.c.net.Write(p)
 }
 
 // serve runs the connection to its end.
@@ -101,11 +122,6 @@ func (c *conn) serve(ctx context.Context) {
 
 // receive waits for the next message, for as long as the settings allow.
 func (c *conn) receive() (pgproto3.FrontendMessage, error) {
-	if c.in.Buffered() == 0 {
-		if err := c.flush(); err != nil {
-			return nil, err
-		}
-	}
 	c.mu.Lock()
 	c.idle = true
 	if c.stopping {
