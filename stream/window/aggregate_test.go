@@ -258,8 +258,8 @@ func TestMonoid(t *testing.T) {
 			}
 			r, back := reader{b: want}, k.make(1)[0]
 			back.read(&r, newest)
-			if b := back.append(nil, newest); r.bad || len(r.b) > 0 || !bytes.Equal(b, want) {
-				t.Fatalf("%s(%s): %x read back as %x (bad %t, left %d)", a.fn, typ, want, b, r.bad, len(r.b))
+			if b := back.append(nil, newest); r.bad || r.left() > 0 || !bytes.Equal(b, want) {
+				t.Fatalf("%s(%s): %x read back as %x (bad %t, left %d)", a.fn, typ, want, b, r.bad, r.left())
 			}
 			_, res, _ := ResultType(a.fn, []fqgw.Type{typ}, make([]fqgw.Value, Params(a.fn)), false)
 			s := &slotSpec{fn: canonicalName(a.fn), typ: res, quantile: 0.9}

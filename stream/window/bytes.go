@@ -146,49 +146,50 @@ func appendNumeric(dst []byte, d fqgw.Decimal) []byte {
 // and gives zeros.
 type reader struct {
 	b   []byte
+	at  int // what is before it was read
 	bad bool
 }
 
 func (r *reader) fail() {
-	r.bad, r.b = true, nil
+	r.bad, r.b, r.at = true, nil, 0
 }
 
+// left is the number of bytes that were not read yet.
+func (r *reader) left() int { return len(r.b) - r.at }
+
 func (r *reader) take(n int) []byte {
-	if n < 0 || n > len(r.b) {
+	if n < 0 || n > r.left() {
 		r.fail()
 		return nil
 	}
-	out := r.b[:n]
-	r.b = r.b[n:]
-	return out
+	r.at += n
+	return r.b[r.at-n : r.at]
 }
 
 func (r *reader) byte() byte {
-	if len(r.b) == 0 {
+	if r.at >= len(r.b) {
 		r.fail()
 		return 0
 	}
-	c := r.b[0]
-	r.b = r.b[1:]
-	return c
+	r.at++
+	return r.b[r.at-1]
 }
 
 func (r *reader) uvarint() uint64 {
-	if len(r.b) > 0 && r.b[0] < 0x80 {
-		n := r.b[0]
-		r.b = r.b[1:]
-		return uint64(n)
+	if r.at < len(r.b) && r.b[r.at] < 0x80 {
+		r.at++
+		return uint64(r.b[r.at-1])
 	}
 	return r.longUvarint()
 }
 
 func (r *reader) longUvarint() uint64 {
-	n, w := binary.Uvarint(r.b)
-	if w <= 0 || w > 1 && r.b[w-1] == 0 {
+	n, w := binary.Uvarint(r.b[r.at:])
+	if w <= 0 || w > 1 && r.b[r.at+w-1] == 0 {
 		r.fail()
 		return 0
 	}
-	r.b = r.b[w:]
+	r.at += w
 	return n
 }
 
@@ -200,7 +201,7 @@ func (r *reader) varint() int64 {
 // length is a count of things of at least one byte each.
 func (r *reader) length() int {
 	n := r.uvarint()
-	if n > uint64(len(r.b)) {
+	if n > uint64(r.left()) {
 		r.fail()
 		return 0
 	}
@@ -240,7 +241,7 @@ func (r *reader) int128() int128 {
 
 func (r *reader) big() *big.Int {
 	head := r.uvarint()
-	if head>>1 > uint64(len(r.b)) || head == 1 {
+	if head>>1 > uint64(r.left()) || head == 1 {
 		r.fail()
 		return new(big.Int)
 	}

@@ -77,7 +77,7 @@ func (l *Layout) Decode(b []byte) (*State, error) {
 	for in := range l.heldInputs(r, s.horizon) {
 		s.held = append(s.held, in)
 	}
-	if r.bad || len(r.b) > 0 || s.empty() {
+	if r.bad || r.left() > 0 || s.empty() {
 		return nil, l.damaged()
 	}
 	return s, nil

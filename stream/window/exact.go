@@ -21,7 +21,17 @@ const maxPending = 1 << 29
 
 // add adds ±(hi:lo) << shift.
 func (x *exact) add(shift uint, hi, lo uint64, negative bool) {
-	s := shift & 31
+	s, place := shift&31, int32(shift>>5)
+	if i := int(place - x.base); hi == 0 && lo>>(64-s) == 0 && i >= 0 && i+1 < len(x.digits) { // two digits that are there
+		d0, d1 := int64(uint32(lo<<s)), int64(lo<<s>>32)
+		if negative {
+			d0, d1 = -d0, -d1
+		}
+		x.digits[i] += d0
+		x.digits[i+1] += d1
+		x.waited(1)
+		return
+	}
 	w0, w1, w2 := lo<<s, hi<<s|lo>>(64-s), hi>>(64-s)
 	d := [5]uint32{uint32(w0), uint32(w0 >> 32), uint32(w1), uint32(w1 >> 32), uint32(w2)}
 	from, to := 0, len(d)
@@ -34,7 +44,6 @@ func (x *exact) add(shift uint, hi, lo uint64, negative bool) {
 	for d[from] == 0 {
 		from++
 	}
-	place := int32(shift >> 5)
 	x.span(place+int32(from), place+int32(to))
 	at := x.digits[place+int32(from)-x.base:]
 	for i, v := range d[from:to] {

@@ -94,7 +94,7 @@ func TestInt128(t *testing.T) {
 		x := int128{int64(rnd.Uint64()) >> rnd.IntN(64), rnd.Uint64() >> rnd.IntN(64)}
 		b := appendInt128(nil, x)
 		r := reader{b: b}
-		if y := r.int128(); y != x || r.bad || len(r.b) > 0 {
+		if y := r.int128(); y != x || r.bad || r.left() > 0 {
 			t.Fatalf("%v packs as %x, which is %v", x, b, y)
 		}
 	}

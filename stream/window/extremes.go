@@ -2,6 +2,7 @@ package window
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 
 	"github.com/fqgw/fqgw"
@@ -40,13 +41,22 @@ func plainFloat(v fqgw.Value) fqgw.Value {
 	}
 }
 
-// plain is a value that offer has taken before.
-func (r *reader) plain() fqgw.Value {
+// readOffer offers a packed value, which offer has taken once before: no -0.
+func (e *extreme) readOffer(r *reader, sign int) {
+	if e.v.Kind() == fqgw.KindFloat && r.left() > 8 && r.b[r.at] == tagFloat {
+		f, kept := math.Float64frombits(binary.BigEndian.Uint64(r.b[r.at+1:])), e.v.Float()
+		if f != 0 && !math.IsNaN(f) && !math.IsNaN(kept) { // by far the commonest
+			if r.at += 9; sign > 0 && f > kept || sign < 0 && f < kept {
+				e.v = fqgw.FloatValue(f)
+			}
+			return
+		}
+	}
 	v := r.value()
 	if v.Kind() == fqgw.KindFloat && v.Float() == 0 && math.Signbit(v.Float()) {
 		r.fail()
 	}
-	return v
+	e.offer(v, sign)
 }
 
 func (e *extreme) append(dst []byte, _ int64) []byte   { return appendValue(dst, e.v) }
@@ -56,13 +66,13 @@ type minimum struct{ extreme }
 
 func (m *minimum) add(_ *Input, v fqgw.Value) { m.offer(v, -1) }
 func (m *minimum) merge(o accumulator)        { m.offer(o.(*minimum).v, -1) }
-func (m *minimum) read(r *reader, _ int64)    { m.offer(r.plain(), -1) }
+func (m *minimum) read(r *reader, _ int64)    { m.readOffer(r, -1) }
 
 type maximum struct{ extreme }
 
 func (m *maximum) add(_ *Input, v fqgw.Value) { m.offer(v, 1) }
 func (m *maximum) merge(o accumulator)        { m.offer(o.(*maximum).v, 1) }
-func (m *maximum) read(r *reader, _ int64)    { m.offer(r.plain(), 1) }
+func (m *maximum) read(r *reader, _ int64)    { m.readOffer(r, 1) }
 
 // edge keeps the value, NULL included, of the event that is first or last in
 // the order of events.

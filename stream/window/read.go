@@ -81,7 +81,7 @@ func (l *Layout) Answer(b []byte, t int64) (Reading, error) {
 		l.addHeld(sum, &held, r.T)
 		something = true
 	}
-	if in.bad || len(in.b) > 0 || !something {
+	if in.bad || in.left() > 0 || !something {
 		return Reading{}, l.damaged()
 	}
 	l.finish(sum, &r)

@@ -148,7 +148,7 @@ func (s *store) unpack(r *reader) {
 		r.fail()
 	}
 	first := at
-	s.bins = make([]bin, 0, min(n, uint64(len(r.b)/2)))
+	s.bins = make([]bin, 0, min(n, uint64(r.left()/2)))
 	for i := uint64(0); i < n && !r.bad; i++ {
 		if i > 0 {
 			gap := r.uvarint()
