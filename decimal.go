@@ -124,7 +124,23 @@ func (d Decimal) IsNaN() bool  { return d.form == nan }
 func (d Decimal) IsInf() bool  { return d.form == posInf || d.form == negInf }
 func (d Decimal) Finite() bool { return d.form == finite }
 func (d Decimal) infSign() int { return map[decimalForm]int{posInf: 1, negInf: -1}[d.form] }
-func pow10(n int32) *big.Int   { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
+
+// powers are the commonest powers of ten.
+var powers = func() (p [40]*big.Int) {
+	for i := range p {
+		p[i] = new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(i)), nil)
+	}
+	return p
+}()
+
+// pow10 is 10^n for n >= 0; the caller does not change it.
+func pow10(n int32) *big.Int {
+	if int(n) < len(powers) {
+		return powers[n]
+	}
+	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
+}
+
 func (d Decimal) IsZero() bool { return d.form == finite && d.big().Sign() == 0 }
 func special(sign int) Decimal {
 	return map[int]Decimal{1: DecimalInf, -1: DecimalNegInf, 0: DecimalNaN}[sign]
@@ -253,11 +269,12 @@ func (d Decimal) Quo(e Decimal) (q Decimal, ok bool) {
 
 // QuoScale is d / e rounded half away from zero at the scale; both finite, e not zero.
 func (d Decimal) QuoScale(e Decimal, scale int32) Decimal {
-	num, den := new(big.Int).Set(d.big()), new(big.Int).Set(e.big())
+	num, den := new(big.Int), e.big()
 	if shift := scale + e.scale - d.scale; shift >= 0 {
-		num.Mul(num, pow10(shift))
+		num.Mul(d.big(), pow10(shift))
 	} else {
-		den.Mul(den, pow10(-shift))
+		num.Set(d.big())
+		den = new(big.Int).Mul(den, pow10(-shift))
 	}
 	return Decimal{coef: quoRound(num, den), scale: scale}
 }
@@ -279,7 +296,16 @@ func firstDigit(d Decimal) (weight, digit int32) {
 	if d.IsZero() {
 		return 0, 0
 	}
-	s := new(big.Int).Abs(d.big()).String()
+	var buf [24]byte
+	var s []byte
+	if c := d.big(); c.IsInt64() {
+		s = strconv.AppendInt(buf[:0], c.Int64(), 10)
+	} else {
+		s = c.Append(buf[:0], 10)
+	}
+	if s[0] == '-' {
+		s = s[1:]
+	}
 	exp := int32(len(s)) - 1 - d.scale // power of ten of the first digit
 	weight = exp / 4
 	if exp < 0 && exp%4 != 0 {
@@ -314,7 +340,9 @@ func (d Decimal) Rem(e Decimal) (Decimal, bool) {
 func quoRound(num, den *big.Int) *big.Int {
 	neg := num.Sign()*den.Sign() < 0
 	num.Abs(num)
-	den.Abs(den)
+	if den.Sign() < 0 {
+		den = new(big.Int).Neg(den)
+	}
 	q, r := new(big.Int).QuoRem(num, den, new(big.Int))
 	if r.Lsh(r, 1).Cmp(den) >= 0 {
 		q.Add(q, big.NewInt(1))

@@ -134,6 +134,21 @@ func (x *exact) negate() {
 	}
 }
 
+// word is the number as ±m * 2^shift, for one other than zero whose digits are
+// two at the most.
+func (x *exact) word() (m uint64, shift uint, negative, ok bool) {
+	x.settle()
+	switch len(x.digits) {
+	case 1:
+		m, negative = uint64(max(x.digits[0], -x.digits[0])), x.digits[0] < 0
+	case 2:
+		m, negative = uint64(max(x.digits[1], -x.digits[1]))<<32|uint64(max(x.digits[0], -x.digits[0])), x.digits[1] < 0
+	default:
+		return 0, 0, false, false
+	}
+	return m, uint(x.base) * 32, negative, true
+}
+
 // parts is the number as m * 2^shift.
 func (x *exact) parts() (m *big.Int, shift uint) {
 	x.settle()

@@ -105,3 +105,46 @@ func TestInt128(t *testing.T) {
 		}
 	}
 }
+
+// TestShort: the short way to a sum or an average of doubles is the long one's,
+// and is taken where it should be.
+func TestShort(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	short := 0
+	for range 200_000 {
+		var s floatSum
+		base := math.Ldexp(1, r.IntN(2100)-1074)
+		for range 1 + r.IntN(5) {
+			f := math.Float64frombits(r.Uint64())
+			switch r.IntN(3) {
+			case 0:
+				f = float64(r.IntN(4000)-2000) / 8
+			case 1:
+				f = base * float64(r.IntN(1<<r.IntN(30))-100)
+			}
+			s.add(nil, fqgw.FloatValue(f))
+		}
+		if _, special := s.special.sum(); special {
+			continue
+		}
+		for _, fn := range []string{"sum", "avg"} {
+			got, ok := s.short(&slotSpec{fn: fn, typ: fqgw.Float8})
+			if !ok {
+				continue
+			}
+			short++
+			m, shift := s.sum.parts()
+			n := s.n
+			if fn == "sum" {
+				n = 1
+			}
+			want, _ := quotient(m, int(shift)-floatUnit, new(big.Int).SetUint64(n)).Float64()
+			if math.Float64bits(got) != math.Float64bits(want) {
+				t.Fatalf("%s of %d values, %v * 2^%d: %b, want %b", fn, s.n, m, int(shift)-floatUnit, got, want)
+			}
+		}
+	}
+	if short < 50_000 {
+		t.Errorf("the short way was taken %d times", short)
+	}
+}

@@ -143,6 +143,9 @@ func (s *floatSum) result(slot *slotSpec) (fqgw.Value, bool) {
 	if f, ok := s.special.sum(); ok {
 		return fqgw.FloatValue(f), true
 	}
+	if f, ok := s.short(slot); ok {
+		return fqgw.FloatValue(f), true
+	}
 	m, shift := s.sum.parts()
 	den := bigOne
 	if slot.fn == "avg" {
@@ -155,6 +158,35 @@ func (s *floatSum) result(slot *slotSpec) (fqgw.Value, bool) {
 	}
 	f, _ := q.Float64()
 	return float(f)
+}
+
+// short is the result as double precision when the sum has 64 bits at the most
+// and nothing about it is out of the common.
+func (s *floatSum) short(slot *slotSpec) (f float64, ok bool) {
+	m, shift, negative, ok := s.sum.word()
+	if !ok || slot.typ == fqgw.Float4 {
+		return 0, false
+	}
+	n := uint64(1)
+	if slot.fn == "avg" {
+		n = s.n
+	}
+	// Both with their highest bit set the quotient has 63 or 64 bits; the last
+	// stands for the rest as well, so that the conversion rounds once.
+	up, down := bits.LeadingZeros64(m), bits.LeadingZeros64(n)
+	m <<= up
+	q, rest := bits.Div64(m>>1, m<<63, n<<down)
+	if rest != 0 {
+		q |= 1
+	}
+	exp := int(shift) - floatUnit - up + down - 63
+	if exp < -1022 || exp > 900 {
+		return 0, false // perhaps subnormal, perhaps infinite
+	}
+	if f = math.Ldexp(float64(q), exp); negative {
+		f = -f
+	}
+	return f, true
 }
 
 // float is a finite result, or none when it became infinite.

@@ -69,6 +69,9 @@ func (x *int128) add(o int128) {
 }
 
 func (x int128) big() *big.Int {
+	if x.hi == int64(x.lo)>>63 {
+		return big.NewInt(int64(x.lo))
+	}
 	b := big.NewInt(x.hi)
 	return b.Add(b.Lsh(b, 64), new(big.Int).SetUint64(x.lo))
 }
