@@ -46,7 +46,9 @@ type conn struct {
 	skipping bool // after an error of the extended protocol, until Sync
 	batch    bool // an extended batch is open
 	enc      wire.RowEncoder
-	pending  int // bytes sent to out since the last flush
+	shape    shape
+	pending  int  // bytes sent to out since the last flush
+	limited  bool // the wait for the client has a deadline
 
 	watch    *time.Timer   // set while a statement runs
 	watching chan struct{} // closed when the watch has ended
@@ -132,7 +134,10 @@ func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 	if d := c.idleLimit(); d > 0 {
 		deadline = time.Now().Add(d)
 	}
-	_ = c.net.SetReadDeadline(deadline)
+	if c.limited || !deadline.IsZero() {
+		_ = c.net.SetReadDeadline(deadline)
+		c.limited = !deadline.IsZero()
+	}
 	c.mu.Unlock()
 	msg, err := c.out.Receive()
 	c.mu.Lock()

@@ -2,12 +2,14 @@ package gateway
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/gateway/wire"
 	"github.com/fqgw/fqgw/planner"
+	"github.com/fqgw/fqgw/planner/plan"
 )
 
 // portal is a bound statement, perhaps in the middle of its rows.
@@ -192,7 +194,23 @@ func (c *conn) describeRows(p *planner.Prepared, formats []int16) {
 		c.out.Send(&pgproto3.NoData{})
 		return
 	}
-	c.out.Send(rowDescription(p.Columns, formats))
+	c.out.Send(c.shape.of(p.Columns, formats))
+}
+
+// shape is the last description that a connection gave: most ask for the same
+// statement again and again.
+type shape struct {
+	columns []plan.Column
+	formats []int16
+	row     *pgproto3.RowDescription
+}
+
+func (s *shape) of(columns []plan.Column, formats []int16) *pgproto3.RowDescription {
+	same := len(columns) > 0 && len(columns) == len(s.columns) && &columns[0] == &s.columns[0]
+	if !same || !slices.Equal(formats, s.formats) {
+		*s = shape{columns, formats, rowDescription(columns, formats)}
+	}
+	return s.row
 }
 
 func (c *conn) portal(name string) (*portal, error) {
@@ -213,16 +231,18 @@ func (c *conn) execute(msg *pgproto3.Execute) error {
 	ctx, done := c.statement()
 	defer done()
 	if p.result == nil {
-		// The rows may be read by later Execute messages: their context ends with
-		// the portal, and with this statement's cancellation while it runs.
-		life, release := context.WithCancel(context.WithoutCancel(ctx))
-		p.release = release
-		stop := context.AfterFunc(ctx, release)
-		defer stop()
+		life := ctx
+		if msg.MaxRows > 0 {
+			// The rows may be read by later Execute messages: their context ends with
+			// the portal, and with this statement's cancellation while it runs.
+			life, p.release = context.WithCancel(context.WithoutCancel(ctx))
+			stop := context.AfterFunc(ctx, p.release)
+			defer stop()
+		}
 		if p.result, err = c.session.Execute(life, p.prepared, p.args); err != nil {
 			return err
 		}
-	} else if !p.done {
+	} else if !p.done && p.release != nil {
 		stop := context.AfterFunc(ctx, p.release)
 		defer stop()
 	}

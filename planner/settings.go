@@ -253,7 +253,11 @@ func (g *settings) reported() [][2]string {
 
 // duration reads a setting in milliseconds.
 func (g *settings) duration(name string) time.Duration {
-	d, _ := parseDuration(g.values[name])
+	v := g.values[name]
+	if v == "0" { // asked before every message
+		return 0
+	}
+	d, _ := parseDuration(v)
 	return d
 }
 
