@@ -61,7 +61,7 @@ func BenchmarkStream(b *testing.B) {
 	borrow(b, redis)
 	const n = 400_000
 	ctx := b.Context()
-	log, err := kafka.Open(ctx, kafka.Options{Brokers: strings.Split(brokers, ",")})
+	log, err := kafka.Open(kafka.Options{Brokers: strings.Split(brokers, ",")})
 	if err != nil {
 		b.Fatal(err)
 	}
