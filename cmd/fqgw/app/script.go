@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -11,30 +10,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-)
 
-// A script is a *.test file: directives with their statements, separated by
-// blank lines. CONTRIBUTING.md describes the language.
-//
-//	clock TIME                the set clock's start; before anything else
-//	at TIME                   move the clock forward to TIME
-//	sync                      wait until all that was produced is applied and landed
-//	statement ok              the statement below must succeed
-//	statement error CODE [RE] it must fail with that SQLSTATE, its message matching
-//	query                     its rows must be those below ----, columns joined by |
-//	query sorted              the same, in any order
-//	both                      as query, online and AS OF the same time: the rows must agree
-type step struct {
-	line     int
-	verb     string
-	args     []string
-	sql      string
-	expected []string
-}
+	"github.com/fqgw/fqgw"
+)
 
 // ScriptResult is what became of one file.
 type ScriptResult struct {
@@ -73,8 +56,8 @@ func RunScript(ctx context.Context, file, protocol string, rewrite bool) (res Sc
 		steps = steps[1:]
 	}
 	err = WithApp(ctx, c, explicit, func(ctx context.Context, a *App) error {
-		r := &scriptRun{file: file, res: &res}
-		if r.conn, err = pgx.Connect(ctx, connString(a.Addr(), protocol)); err != nil {
+		r := &scriptRun{file: file, res: &res, app: a}
+		if r.conn, err = r.connect(ctx, a.Addr(), protocol); err != nil {
 			return err
 		}
 		defer r.conn.Close(context.WithoutCancel(ctx))
@@ -126,51 +109,24 @@ func connString(addr, protocol string) string {
 	return fmt.Sprintf("postgres://test@%s/fqgw?sslmode=disable&default_query_exec_mode=%s", addr, mode)
 }
 
-func parseScript(file, text string) ([]step, error) {
-	var steps []step
-	sc := bufio.NewScanner(strings.NewReader(text))
-	sc.Buffer(nil, 16<<20)
-	for n := 1; sc.Scan(); n++ {
-		line := strings.TrimSpace(sc.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		words := strings.Fields(line)
-		s := step{line: n, verb: words[0], args: words[1:]}
-		if !slices.Contains([]string{"clock", "at", "sync", "statement", "query", "both"}, s.verb) {
-			return nil, fmt.Errorf("%s:%d: unknown directive %q", file, n, s.verb)
-		}
-		if s.verb != "clock" && s.verb != "at" && s.verb != "sync" {
-			into := &s.sql
-			var rows []string
-			inRows := false
-			for sc.Scan() {
-				n++
-				l := sc.Text()
-				if strings.TrimSpace(l) == "" {
-					break
-				}
-				if l == "----" {
-					inRows = true
-					continue
-				}
-				if inRows {
-					rows = append(rows, l)
-				} else {
-					*into += l + "\n"
-				}
-			}
-			s.expected = rows
-		}
-		steps = append(steps, s)
-	}
-	return steps, sc.Err()
+// scriptRun is one run of a file.
+type scriptRun struct {
+	file    string
+	app     *App
+	conn    *pgx.Conn
+	res     *ScriptResult
+	notices []string // of the last statement, query or both
 }
 
-type scriptRun struct {
-	file string
-	conn *pgx.Conn
-	res  *ScriptResult
+func (r *scriptRun) connect(ctx context.Context, addr, protocol string) (*pgx.Conn, error) {
+	c, err := pgx.ParseConfig(connString(addr, protocol))
+	if err != nil {
+		return nil, err
+	}
+	c.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
+		r.notices = append(r.notices, strings.Join([]string{n.Message, n.Detail, n.Hint}, "\n"))
+	}
+	return pgx.ConnectConfig(ctx, c)
 }
 
 func (r *scriptRun) fail(s *step, format string, args ...any) {
@@ -178,7 +134,16 @@ func (r *scriptRun) fail(s *step, format string, args ...any) {
 }
 
 func (r *scriptRun) run(ctx context.Context, s *step) {
+	if s.verb != "notice" {
+		r.notices = nil
+	}
 	switch s.verb {
+	case "notice":
+		r.notice(s)
+	case "produce":
+		if err := r.produce(ctx, s); err != nil {
+			r.fail(s, "%s", describeError(err))
+		}
 	case "at":
 		r.exec(ctx, s, fmt.Sprintf("SELECT fqgw.advance('%s'::timestamptz - fqgw.now())", strings.Join(s.args, " ")))
 	case "sync":
@@ -186,7 +151,7 @@ func (r *scriptRun) run(ctx context.Context, s *step) {
 	case "statement":
 		r.statement(ctx, s)
 	case "query":
-		if len(s.args) > 0 && s.args[0] == "error" {
+		if s.mode() == "error" {
 			r.statement(ctx, s)
 			return
 		}
@@ -226,13 +191,69 @@ func (r *scriptRun) statement(ctx context.Context, s *step) {
 	case !errors.As(err, &pg) || pg.Code != want:
 		r.fail(s, "expected an error %s, got %s", want, describeError(err))
 	case text != "":
-		re, bad := regexp.Compile(text)
-		if bad != nil {
+		if ok, bad := matches(text, pg.Message, pg.Detail, pg.Hint); bad != nil {
 			r.fail(s, "%v", bad)
-		} else if !re.MatchString(pg.Message) {
-			r.fail(s, "the message %q does not match %q", pg.Message, text)
+		} else if !ok {
+			r.fail(s, "%q does not match %s", text, describeError(err))
 		}
 	}
+}
+
+// matches says whether one of the texts matches the expression.
+func matches(re string, texts ...string) (bool, error) {
+	x, err := regexp.Compile(re)
+	return err == nil && slices.ContainsFunc(texts, x.MatchString), err
+}
+
+// notice checks what the statement before was told.
+func (r *scriptRun) notice(s *step) {
+	want := strings.Join(s.args, " ")
+	if want == "none" {
+		if len(r.notices) > 0 {
+			r.fail(s, "expected no notice, got %q", r.notices)
+		}
+		return
+	}
+	if ok, err := matches(want, r.notices...); err != nil {
+		r.fail(s, "%v", err)
+	} else if !ok {
+		r.fail(s, "no notice matches %q, there were %q", want, r.notices)
+	}
+}
+
+// produce sends raw records to a topic, past the gate of INSERT.
+func (r *scriptRun) produce(ctx context.Context, s *step) error {
+	if len(s.args) == 0 {
+		return errors.New("produce needs a topic")
+	}
+	rec := fqgw.LogRecord{Timestamp: r.app.clock.Now()}
+	for i := 1; i < len(s.args); i++ {
+		var err error
+		switch {
+		case s.args[i] == "partition" && i+1 < len(s.args):
+			var n int64
+			i++
+			n, err = strconv.ParseInt(s.args[i], 10, 32)
+			rec.Partition = int32(n)
+		case s.args[i] == "at":
+			rec.Timestamp, err = clockTime(strings.Join(s.args[i+1:], " "))
+			i = len(s.args)
+		default:
+			err = fmt.Errorf("unknown word %q behind produce", s.args[i])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	var recs []fqgw.LogRecord
+	for line := range strings.Lines(s.sql) {
+		rec.Value = nil
+		if line = strings.TrimSuffix(line, "\n"); line != "(empty)" {
+			rec.Value = []byte(line)
+		}
+		recs = append(recs, rec)
+	}
+	return r.app.log.Produce(ctx, s.args[0], recs)
 }
 
 // both runs a query online, and again with every feature view AS OF the
@@ -255,7 +276,7 @@ func (r *scriptRun) both(ctx context.Context, s *step) {
 		r.fail(s, "AS OF: %s", describeError(err))
 		return
 	}
-	if len(s.args) > 0 && s.args[0] == "sorted" {
+	if s.mode() == "sorted" {
 		slices.Sort(online)
 		slices.Sort(offline)
 	}
@@ -267,7 +288,15 @@ func (r *scriptRun) both(ctx context.Context, s *step) {
 
 func (r *scriptRun) compare(s *step, got []string) {
 	want := s.expected
-	if len(s.args) > 0 && s.args[0] == "sorted" {
+	if s.mode() == "contains" {
+		for _, line := range want {
+			if !slices.ContainsFunc(got, func(g string) bool { return strings.TrimSpace(g) == strings.TrimSpace(line) }) {
+				r.fail(s, "no row is %q\n  got:  %s", line, strings.Join(got, "\n        "))
+			}
+		}
+		return
+	}
+	if s.mode() == "sorted" {
 		got, want = slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))
 	}
 	if !slices.Equal(got, want) {
@@ -336,30 +365,6 @@ func describeError(err error) string {
 		return s
 	}
 	return err.Error()
-}
-
-// rewriteScript puts the rows that came in the place of those expected.
-func rewriteScript(file, text string, steps []step) error {
-	lines := strings.Split(text, "\n")
-	var out []string
-	at := 0
-	for i := range steps {
-		s := &steps[i]
-		if s.verb != "query" && s.verb != "both" || len(s.args) > 0 && s.args[0] == "error" {
-			continue
-		}
-		for at < len(lines) && !(at >= s.line && lines[at] == "----") && !(at >= s.line && strings.TrimSpace(lines[at]) == "") {
-			out = append(out, lines[at])
-			at++
-		}
-		out = append(out, "----")
-		out = append(out, s.expected...)
-		for at < len(lines) && strings.TrimSpace(lines[at]) != "" {
-			at++
-		}
-	}
-	out = append(out, lines[at:]...)
-	return os.WriteFile(file, []byte(strings.Join(out, "\n")), 0o644)
 }
 
 const testUsage = `usage: fqgw test [-rewrite] DIR|FILE…
