@@ -79,7 +79,7 @@ func (e *Engine) allThen(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (
 			return err
 		}
 		p := probe{parts: parts, key: key, t: t, k: k, ok: true}
-		row, err := appendOutputs(nil, env, n.View, n.Outputs, &p, &answer{reading: *r})
+		row, err := appendOutputs(nil, n.View, n.Outputs, &p, &answer{reading: *r})
 		rows = append(rows, row)
 		return err
 	})

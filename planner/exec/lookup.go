@@ -129,7 +129,7 @@ func joinRow(env *fqgw.Env, n *plan.FeatureJoin, row []fqgw.Value, p *probe, a *
 	if !n.Left && !exists {
 		return nil, false, nil
 	}
-	if joined, err = appendOutputs(joined, env, n.View, n.Outputs, p, a); err != nil {
+	if joined, err = appendOutputs(joined, n.View, n.Outputs, p, a); err != nil {
 		return nil, false, err
 	}
 	if n.On == nil {
@@ -155,13 +155,17 @@ func joinRow(env *fqgw.Env, n *plan.FeatureJoin, row []fqgw.Value, p *probe, a *
 	return joined, true, nil
 }
 
+// definitionEnv is what read expressions see: a definition means UTC and no
+// session, whoever reads it (SEMANTICS §2.4).
+var definitionEnv fqgw.Env
+
 // appendOutputs appends what a view shows of one entity.
-func appendOutputs(dst []fqgw.Value, env *fqgw.Env, v *fqgw.FeatureView, outs []plan.Output, p *probe, a *answer) ([]fqgw.Value, error) {
+func appendOutputs(dst []fqgw.Value, v *fqgw.FeatureView, outs []plan.Output, p *probe, a *answer) ([]fqgw.Value, error) {
 	var key []fqgw.Value
 	if p.ok {
 		key = p.parts
 	}
-	values := window.Features(v, key, &a.reading, env)
+	values := window.Features(v, key, &a.reading, &definitionEnv)
 	for _, o := range outs {
 		var val fqgw.Value
 		switch o.Kind {
@@ -220,7 +224,7 @@ func (e *Engine) featureScan(env *fqgw.Env, n *plan.FeatureScan) (fqgw.Rows, err
 		if err != nil {
 			return nil, err
 		}
-		return scanRows(env, n, some, answers)
+		return scanRows(n, some, answers)
 	}), nil
 }
 
@@ -258,13 +262,13 @@ func scanProbes(env *fqgw.Env, n *plan.FeatureScan) ([]probe, error) {
 	return out, nil
 }
 
-func scanRows(env *fqgw.Env, n *plan.FeatureScan, probes []probe, answers []answer) ([][]fqgw.Value, error) {
+func scanRows(n *plan.FeatureScan, probes []probe, answers []answer) ([][]fqgw.Value, error) {
 	var out [][]fqgw.Value
 	for i := range probes {
 		if !answers[i].reading.Exists && !answers[i].timeout {
 			continue
 		}
-		row, err := appendOutputs(make([]fqgw.Value, 0, len(n.Outputs)), env, n.View, n.Outputs, &probes[i], &answers[i])
+		row, err := appendOutputs(make([]fqgw.Value, 0, len(n.Outputs)), n.View, n.Outputs, &probes[i], &answers[i])
 		if err != nil {
 			return nil, err
 		}
@@ -292,7 +296,7 @@ func (e *Engine) allNow(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (f
 		if err != nil {
 			return nil, err
 		}
-		return scanRows(env, n, some, answers)
+		return scanRows(n, some, answers)
 	}), nil
 }
 
