@@ -28,7 +28,7 @@ type Binder struct {
 	// is now. It is constant over the statement.
 	AsOfDefault fqgw.Expr
 	// Definition binds row expressions of definitions: now(), volatile functions,
-	// parameters and subqueries are refused (SEMANTICS §2.4).
+	// what asks the session, parameters and subqueries are refused (SEMANTICS §2.4).
 	Definition bool
 	Expanded   func(view string) // told of every plain view that is read; may be nil
 	Stmt       *parse.Statement  // for positions; nil gives errors without one
@@ -89,7 +89,7 @@ func (b *Binder) Expr(n *pg.Node, sc *Scope) (fqgw.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.Definition && (expr.Volatile(e) || expr.MentionsNow(e)) {
+	if b.Definition && (expr.Volatile(e) || expr.MentionsNow(e) || expr.AsksSession(e)) {
 		return nil, b.fail(location(n), fqgw.CodeInvalidDefinition, "an expression of a definition must depend on its row alone: %s", e)
 	}
 	return e, nil

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -18,6 +19,7 @@ type overload struct {
 	volatile bool
 	stable   bool // depends on the session or the statement
 	now      bool // depends on Env.Now
+	session  bool // asks the session or the catalog
 	f1       func(env *fqgw.Env, a value) (value, error)
 	f2       func(env *fqgw.Env, a, b value) (value, error)
 	fn       func(env *fqgw.Env, args []value) (value, error)
@@ -48,6 +50,11 @@ func init() {
 	for _, table := range functionTables() {
 		for _, d := range table {
 			addFunction(d)
+		}
+	}
+	for _, d := range slices.Concat(systemFuncs(), privilegeFuncs()) {
+		for _, o := range functions[d.name] {
+			o.session = o.stable && !o.lax // the lax ones look at their arguments' types
 		}
 	}
 	for _, table := range operatorTables() {

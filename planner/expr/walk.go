@@ -160,6 +160,15 @@ func MentionsNow(e fqgw.Expr) bool {
 	})
 }
 
+// AsksSession says whether e depends on who asks: current_user, settings, the
+// catalog.
+func AsksSession(e fqgw.Expr) bool {
+	return has(e, func(e fqgw.Expr) bool {
+		c, ok := e.(*Call)
+		return ok && c.over.session
+	})
+}
+
 func saysNow(s string) bool {
 	s = strings.ToLower(s)
 	for _, w := range []string{"now", "today", "tomorrow", "yesterday"} {
