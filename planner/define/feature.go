@@ -36,6 +36,9 @@ func (d *Definer) createFeatureView(n *pg.CreateTableAsStmt) (plan.Statement, er
 	if err != nil {
 		return nil, err
 	}
+	if err := d.noReplacing(n.Into.Rel, name, "feature view"); err != nil {
+		return nil, err
+	}
 	sel := n.Query.GetSelectStmt()
 	if sel == nil {
 		return nil, d.invalid(n.Into.Rel.Location, "a feature view is defined by a SELECT")
@@ -60,6 +63,15 @@ func (d *Definer) createFeatureView(n *pg.CreateTableAsStmt) (plan.Statement, er
 		return nil, err
 	}
 	return &plan.CreateFeatureView{View: f.view, IfNotExists: n.IfNotExists, OrReplace: d.stmt.OrReplace, NoWait: noWait || n.Into.SkipData}, nil
+}
+
+// noReplacing refuses CREATE OR REPLACE of what there is.
+func (d *Definer) noReplacing(r *pg.RangeVar, name, kind string) error {
+	if !d.stmt.OrReplace || d.Binder.Catalog.Has(name) != kind {
+		return nil
+	}
+	return d.unsupported(r.Location, "replacing %s \"%s\"", kind, name).
+		WithHint("DROP it and CREATE it again, or choose another name; the topic and its history stay.")
 }
 
 // invalid is 42P17: a definition that cannot be a feature view.

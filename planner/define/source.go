@@ -22,6 +22,9 @@ func (d *Definer) createSource(n *pg.CreateStmt) (plan.Statement, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.noReplacing(n.Relation, name, "source"); err != nil {
+		return nil, err
+	}
 	if err := d.plainTable(n, "source"); err != nil {
 		return nil, err
 	}
