@@ -46,6 +46,9 @@ type equating struct {
 // join keys are equated with expressions over the spine. nil when they are not.
 func (b *Binder) featureJoin(spine *from, ft *feature, jn joining) (*from, error) {
 	row := jn.lat.inner(spine.rels...)
+	if jn.swapped { // AS OF names what is to its left (SEMANTICS §5)
+		row = jn.lat.inner()
+	}
 	row.joined = true
 	at, known, err := ft.timesAt(row)
 	if err != nil {
