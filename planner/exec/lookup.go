@@ -35,6 +35,10 @@ type answer struct {
 	timeout bool
 }
 
+// shown says whether the view has a row for the probe, or one of defaults stands
+// in for what is not known.
+func (p *probe) shown(a *answer) bool { return p.ok && (a.reading.Exists || a.timeout) }
+
 // asker answers probes, one answer each, in order.
 type asker func(env *fqgw.Env, l *window.Layout, probes []probe) ([]answer, error)
 
@@ -125,8 +129,7 @@ func timeOver(env *fqgw.Env, x fqgw.Expr, row []fqgw.Value) (int64, bool, error)
 func joinRow(env *fqgw.Env, n *plan.FeatureJoin, row []fqgw.Value, p *probe, a *answer) (joined []fqgw.Value, keep bool, err error) {
 	width := len(row)
 	joined = append(make([]fqgw.Value, 0, width+len(n.Outputs)), row...)
-	exists := p.ok && a.reading.Exists
-	if !n.Left && !exists {
+	if !n.Left && !p.shown(a) {
 		return nil, false, nil
 	}
 	if joined, err = appendOutputs(joined, n.View, n.Outputs, p, a); err != nil {
@@ -161,24 +164,20 @@ var definitionEnv fqgw.Env
 
 // appendOutputs appends what a view shows of one entity.
 func appendOutputs(dst []fqgw.Value, v *fqgw.FeatureView, outs []plan.Output, p *probe, a *answer) ([]fqgw.Value, error) {
-	var key []fqgw.Value
-	if p.ok {
-		key = p.parts
-	}
-	values := window.Features(v, key, &a.reading, &definitionEnv)
+	feats := featureValues(v, p, a)
 	for _, o := range outs {
 		var val fqgw.Value
 		switch o.Kind {
 		case plan.OutKey:
-			if p.ok && a.reading.Exists {
+			if p.shown(a) {
 				val = p.parts[o.Index]
 			}
 		case plan.OutFeature:
-			val = values[o.Index].Value
+			val = feats[o.Index].Value
 		case plan.OutStatus:
-			val = fqgw.TextValue(status(&values[o.Index], a).String())
+			val = fqgw.TextValue(feats[o.Index].Status.String())
 		case plan.OutTime:
-			if t := values[o.Index].Time; t != window.NoTime {
+			if t := feats[o.Index].Time; t != window.NoTime {
 				val = fqgw.TimestampValue(t)
 			}
 		default:
@@ -189,11 +188,21 @@ func appendOutputs(dst []fqgw.Value, v *fqgw.FeatureView, outs []plan.Output, p 
 	return dst, nil
 }
 
-func status(v *window.FeatureValue, a *answer) fqgw.Status {
-	if a.timeout && v.Status != fqgw.StatusDefault {
-		return fqgw.StatusTimeout
+// featureValues are what a view says to a probe. Past the deadline it is not known
+// whether there is a row: the defaults stand in, and the status is timeout.
+func featureValues(v *fqgw.FeatureView, p *probe, a *answer) []window.FeatureValue {
+	if !a.timeout {
+		var key []fqgw.Value
+		if p.ok {
+			key = p.parts
+		}
+		return window.Features(v, key, &a.reading, &definitionEnv)
 	}
-	return v.Status
+	out := make([]window.FeatureValue, len(v.Features))
+	for i := range out {
+		out[i] = window.FeatureValue{Value: v.Features[i].Default, Status: fqgw.StatusTimeout, Cause: fqgw.StatusTimeout, Time: window.NoTime}
+	}
+	return out
 }
 
 // featureScan reads a view as a relation: the rows of SEMANTICS §4.1.
@@ -265,7 +274,7 @@ func scanProbes(env *fqgw.Env, n *plan.FeatureScan) ([]probe, error) {
 func scanRows(n *plan.FeatureScan, probes []probe, answers []answer) ([][]fqgw.Value, error) {
 	var out [][]fqgw.Value
 	for i := range probes {
-		if !answers[i].reading.Exists && !answers[i].timeout {
+		if !probes[i].shown(&answers[i]) {
 			continue
 		}
 		row, err := appendOutputs(make([]fqgw.Value, 0, len(n.Outputs)), n.View, n.Outputs, &probes[i], &answers[i])
@@ -323,20 +332,22 @@ func (e *Engine) readOnline(env *fqgw.Env, l *window.Layout, probes []probe) ([]
 		where[i] = [2]int{r, len(reads[r].Keys)}
 		reads[r].Keys = append(reads[r].Keys, probes[i].key)
 	}
-	ctx, cancel := e.deadline(env)
+	ctx, cancel, limited := deadline(env)
 	defer cancel()
 	var states []fqgw.UnitState
 	var err error
 	if len(reads) > 0 {
 		states, err = e.o.Online.Read(ctx, reads)
 	}
-	late := err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && env.Ctx.Err() == nil
+	// A store that cannot be reached does not answer in time either.
+	late := err != nil && limited && env.Ctx.Err() == nil &&
+		(errors.Is(ctx.Err(), context.DeadlineExceeded) || fqgw.AsError(err).Code == fqgw.CodeConnectionFailure)
 	if err != nil && !late {
 		return nil, err
 	}
 	for i := range probes {
 		if where[i][0] < 0 || late {
-			answers[i] = answer{reading: l.Empty(env.Now), timeout: late}
+			answers[i] = answer{reading: l.Empty(env.Now), timeout: late && probes[i].ok}
 			continue
 		}
 		r, k := where[i][0], where[i][1]
@@ -347,22 +358,38 @@ func (e *Engine) readOnline(env *fqgw.Env, l *window.Layout, probes []probe) ([]
 	return answers, nil
 }
 
-// deadline is the context of one trip to the online store (SET fqgw.deadline).
-func (e *Engine) deadline(env *fqgw.Env) (context.Context, context.CancelFunc) {
+// deadline is the context of one trip to the online store, limited by SET
+// fqgw.deadline where it is set.
+func deadline(env *fqgw.Env) (ctx context.Context, cancel context.CancelFunc, limited bool) {
 	if env.Session != nil {
 		if v, ok := env.Session.Setting("fqgw.deadline"); ok && v != "0" && v != "" {
-			if d, err := parseDeadline(v); err == nil && d > 0 {
-				return context.WithTimeout(env.Ctx, d)
+			if d := parseDeadline(v); d > 0 {
+				ctx, cancel = context.WithTimeout(env.Ctx, d)
+				return ctx, cancel, true
 			}
 		}
 	}
-	return env.Ctx, func() {}
+	return env.Ctx, func() {}, false
 }
 
-func parseDeadline(v string) (time.Duration, error) {
-	if d, err := time.ParseDuration(strings.ReplaceAll(v, " ", "")); err == nil {
-		return d, nil
+// parseDeadline reads a setting that the session has checked: a number of
+// milliseconds, or with one of PostgreSQL's units.
+func parseDeadline(v string) time.Duration {
+	v = strings.TrimSpace(v)
+	number := strings.TrimRight(v, "abcdefghijklmnopqrstuvwxyz ")
+	unit := time.Millisecond
+	switch strings.TrimSpace(v[len(number):]) {
+	case "us":
+		unit = time.Microsecond
+	case "s":
+		unit = time.Second
+	case "min":
+		unit = time.Minute
+	case "h":
+		unit = time.Hour
+	case "d":
+		unit = 24 * time.Hour
 	}
-	ms, err := strconv.ParseFloat(v, 64)
-	return time.Duration(ms * float64(time.Millisecond)), err
+	n, _ := strconv.ParseFloat(number, 64)
+	return time.Duration(n * float64(unit))
 }
