@@ -43,13 +43,22 @@ func (e *Engine) readHistory(env *fqgw.Env, l *window.Layout, probes []probe) ([
 		return nil, err
 	}
 	err = pit.Join(l, asked, cancellable(env, records), func(i int, r *window.Reading) error {
-		answers[i].reading = *r
-		answers[i].reading.Slots = append([]fqgw.Value(nil), r.Slots...)
-		answers[i].reading.Errors = append([]bool(nil), r.Errors...)
-		answers[i].reading.Times = append([]int64(nil), r.Times...)
+		answers[i].reading = *r // which may be kept
 		return nil
 	})
 	return answers, err
+}
+
+// shown is the layout for what some outputs show.
+func shown(l *window.Layout, v *fqgw.FeatureView, outs []plan.Output) *window.Layout {
+	var features []int
+	for _, o := range outs {
+		switch o.Kind {
+		case plan.OutFeature, plan.OutStatus, plan.OutTime:
+			features = append(features, o.Index)
+		}
+	}
+	return l.Only(v, features)
 }
 
 // allThen reads every entity of a view as of one time.

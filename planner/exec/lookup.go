@@ -50,7 +50,7 @@ func (e *Engine) featureJoin(env *fqgw.Env, n *plan.FeatureJoin) (fqgw.Rows, err
 	}
 	size, ask := batchRows, asker(e.readOnline)
 	if n.At != nil {
-		size, ask = spineRows, e.readHistory
+		size, ask, l = spineRows, e.readHistory, shown(l, n.View, n.Outputs)
 	} else if err := e.readable(n.View); err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func (e *Engine) featureScan(env *fqgw.Env, n *plan.FeatureScan) (fqgw.Rows, err
 	}
 	ask := asker(e.readOnline)
 	if n.At != nil {
-		ask = e.readHistory
+		ask, l = e.readHistory, shown(l, n.View, n.Outputs)
 	} else if err := e.readable(n.View); err != nil {
 		return nil, err
 	}

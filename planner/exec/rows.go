@@ -29,6 +29,7 @@ func (s *slice) Close() error { s.rows = nil; return nil }
 type stream struct {
 	next  func() ([]fqgw.Value, error)
 	close func() error
+	fresh bool // every row is one of its own, which may be kept
 }
 
 func (s *stream) Next() ([]fqgw.Value, error) { return s.next() }
@@ -58,8 +59,10 @@ func Collect(rows fqgw.Rows) ([][]fqgw.Value, error) {
 	}
 }
 
-// take reads up to n rows, copied; more says whether there may be others.
+// take reads up to n rows that may be kept; more says whether there may be others.
 func take(rows fqgw.Rows, n int) (out [][]fqgw.Value, more bool, err error) {
+	s, ok := rows.(*stream)
+	fresh := ok && s.fresh
 	for len(out) < n {
 		r, err := rows.Next()
 		if err == io.EOF {
@@ -68,16 +71,19 @@ func take(rows fqgw.Rows, n int) (out [][]fqgw.Value, more bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
-		out = append(out, append([]fqgw.Value(nil), r...))
+		if !fresh {
+			r = append([]fqgw.Value(nil), r...)
+		}
+		out = append(out, r)
 	}
 	return out, true, nil
 }
 
-// batched streams what fill makes of batches of the input.
+// batched streams what fill makes of batches of the input: rows of their own.
 func batched(input fqgw.Rows, size int, fill func(in [][]fqgw.Value) ([][]fqgw.Value, error)) fqgw.Rows {
 	var ready [][]fqgw.Value
 	more := true
-	return &stream{close: input.Close, next: func() ([]fqgw.Value, error) {
+	return &stream{fresh: true, close: input.Close, next: func() ([]fqgw.Value, error) {
 		for len(ready) == 0 {
 			if !more {
 				return nil, io.EOF

@@ -193,3 +193,41 @@ func sameAnswer(t *testing.T, name string, l *Layout, b []byte) {
 		}
 	}
 }
+
+// TestOnly: a layout for some features says of them, and of whether there is a
+// row, what the whole one says.
+func TestOnly(t *testing.T) {
+	for name, v := range answerViews() {
+		l := layout(t, v)
+		for round := range 40 {
+			r := rand.New(rand.NewPCG(11, uint64(round)))
+			var features []int
+			for i := range v.Features {
+				if r.IntN(4) == 0 {
+					features = append(features, i)
+				}
+			}
+			few := l.Only(v, features)
+			seed := r.Uint64()
+			all := randomState(t, l, rand.New(rand.NewPCG(1, seed)))
+			some := randomState(t, few, rand.New(rand.NewPCG(1, seed)))
+			for _, at := range []int64{all.horizon, all.horizon + r.Int64N(3*hour)} {
+				want, got := l.Read(all, at), few.Read(some, at)
+				if got.T != want.T || got.Exists != want.Exists || got.OutsideMaxAge != want.OutsideMaxAge {
+					t.Fatalf("%s: %+v, of all %+v", name, got, want)
+				}
+				key := []fqgw.Value{fqgw.TextValue("a")}
+				if len(v.Keys) == 0 {
+					key = []fqgw.Value{}
+				}
+				a, b := Features(v, key, &want, &fqgw.Env{}), Features(v, key, &got, &fqgw.Env{})
+				for _, f := range features {
+					same := bytes.Equal(appendValue(nil, a[f].Value), appendValue(nil, b[f].Value))
+					if !same || a[f].Status != b[f].Status || a[f].Time != b[f].Time {
+						t.Fatalf("%s: feature %d is %+v, among all %+v", name, f, b[f], a[f])
+					}
+				}
+			}
+		}
+	}
+}

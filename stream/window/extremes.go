@@ -18,6 +18,9 @@ func (e *extreme) offer(v fqgw.Value, sign int) {
 		return
 	}
 	if v.Kind() == fqgw.KindFloat {
+		if e.v.Kind() == fqgw.KindFloat && e.short(v.Float(), sign) {
+			return
+		}
 		v = plainFloat(v)
 	}
 	if !e.v.IsNull() {
@@ -32,6 +35,19 @@ func (e *extreme) offer(v fqgw.Value, sign int) {
 	e.v = v
 }
 
+// short offers a double to one that is kept already, if neither is NaN and it
+// is not a zero: by far the commonest.
+func (e *extreme) short(f float64, sign int) bool {
+	kept := e.v.Float()
+	if f == 0 || math.IsNaN(f) || math.IsNaN(kept) {
+		return false
+	}
+	if sign > 0 && f > kept || sign < 0 && f < kept {
+		e.v = fqgw.FloatValue(f)
+	}
+	return true
+}
+
 // plainFloat makes -0 +0 and every NaN the same.
 func plainFloat(v fqgw.Value) fqgw.Value {
 	if f := v.Float(); math.IsNaN(f) {
@@ -43,14 +59,10 @@ func plainFloat(v fqgw.Value) fqgw.Value {
 
 // readOffer offers a packed value, which offer has taken once before: no -0.
 func (e *extreme) readOffer(r *reader, sign int) {
-	if e.v.Kind() == fqgw.KindFloat && r.left() > 8 && r.b[r.at] == tagFloat {
-		f, kept := math.Float64frombits(binary.BigEndian.Uint64(r.b[r.at+1:])), e.v.Float()
-		if f != 0 && !math.IsNaN(f) && !math.IsNaN(kept) { // by far the commonest
-			if r.at += 9; sign > 0 && f > kept || sign < 0 && f < kept {
-				e.v = fqgw.FloatValue(f)
-			}
-			return
-		}
+	if e.v.Kind() == fqgw.KindFloat && r.left() > 8 && r.b[r.at] == tagFloat &&
+		e.short(math.Float64frombits(binary.BigEndian.Uint64(r.b[r.at+1:])), sign) {
+		r.at += 9
+		return
 	}
 	v := r.value()
 	if v.Kind() == fqgw.KindFloat && v.Float() == 0 && math.Signbit(v.Float()) {

@@ -69,10 +69,13 @@ func (f *FeatureValue) read(e fqgw.Expr, row []fqgw.Value, r *Reading, env *fqgw
 	}
 }
 
-// uses are the slots that a feature of v depends on. v may be a later version
+// uses are the slots that a feature of v depends on.
+func (r *Reading) uses(v *fqgw.FeatureView, feature int) []int { return r.layout.usesOf(v, feature) }
+
+// usesOf are the slots that a feature of v depends on. v may be a later version
 // of the view than the layout's, with other read expressions.
-func (r *Reading) uses(v *fqgw.FeatureView, feature int) []int {
-	if l := r.layout; l != nil && feature < len(l.uses) && (l.view == v || same(l.view.Features[feature].Read, v.Features[feature].Read)) {
+func (l *Layout) usesOf(v *fqgw.FeatureView, feature int) []int {
+	if l != nil && feature < len(l.uses) && (l.view == v || same(l.view.Features[feature].Read, v.Features[feature].Read)) {
 		return l.uses[feature]
 	}
 	return dependsOn(v, v.Features[feature].Read)

@@ -71,7 +71,7 @@ type readSpec struct {
 
 // slotSpec is how a slot comes from a read.
 type slotSpec struct {
-	read     int
+	read     int // -1: nobody asks for it
 	fn       string
 	typ      fqgw.Type
 	quantile float64 // approx_percentile
@@ -86,22 +86,49 @@ func NewLayout(v *fqgw.FeatureView) (*Layout, error) {
 			l.args = append(l.args, arg{e, []int{0}})
 			l.slots = append(l.slots, slotSpec{typ: e.Type()})
 		}
-	} else {
-		for _, w := range v.Windows {
-			r := &l.rings[l.ring(w.Hop)]
-			r.length = max(r.length, w.Length)
-		}
-		for i := range v.Aggregates {
-			if err := l.slot(&v.Aggregates[i]); err != nil {
-				return nil, err
-			}
-		}
-		l.span()
+	} else if err := l.windows(func(int) bool { return true }); err != nil {
+		return nil, err
 	}
 	sum := sha256.Sum256([]byte(l.describe()))
 	l.hash = binary.BigEndian.Uint32(sum[:])
 	l.uses = dependencies(v)
 	return l, nil
+}
+
+// Only is a layout that computes what some features of v need and gives NULL for
+// the other slots; what is said of whether there is a row stays. Its states are
+// not those of the online store. v is the layout's view or a later version of it.
+func (l *Layout) Only(v *fqgw.FeatureView, features []int) *Layout {
+	if l.view.Latest {
+		return l
+	}
+	n := &Layout{view: l.view, filters: []fqgw.Expr{nil}, uses: l.uses, hash: ^l.hash}
+	err := n.windows(func(slot int) bool {
+		return slices.ContainsFunc(features, func(f int) bool { return slices.Contains(l.usesOf(v, f), slot) })
+	})
+	if err != nil {
+		return l // it made l's slots
+	}
+	return n
+}
+
+// windows makes the rings of a windowed view, with the slots that are wanted.
+func (l *Layout) windows(wanted func(slot int) bool) error {
+	for _, w := range l.view.Windows {
+		r := &l.rings[l.ring(w.Hop)]
+		r.length = max(r.length, w.Length)
+	}
+	for i := range l.view.Aggregates {
+		if !wanted(i) {
+			l.slots = append(l.slots, slotSpec{read: -1})
+			continue
+		}
+		if err := l.slot(&l.view.Aggregates[i]); err != nil {
+			return err
+		}
+	}
+	l.span()
+	return nil
 }
 
 // View is the feature view of the layout.

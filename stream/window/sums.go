@@ -104,6 +104,9 @@ func (l *Layout) finish(s *sums, r *Reading) {
 	}
 	for i := range l.slots {
 		slot := &l.slots[i]
+		if slot.read < 0 {
+			continue
+		}
 		rd := &l.reads[slot.read]
 		from := &s.rings[rd.ring].spans[rd.span]
 		rows := from.rows[rd.filter]
