@@ -105,6 +105,7 @@ type Feature struct {
 	Name    string
 	Type    Type
 	Read    Expr  // over the row (join keys…, slots…); see FeatureView
+	Slots   []int // the slots that Read names, ascending
 	Default Value // NULL: none. Replaces NULL, whatever its cause (SEMANTICS §4.2)
 	Comment string
 }

@@ -307,6 +307,8 @@ func keyValue(e fqgw.Expr, t fqgw.Type) (fqgw.Expr, bool) {
 	}
 	switch from.Base() {
 	case fqgw.Unknown, fqgw.BPChar:
+	case fqgw.Numeric:
+		return e, keyClass(t) == fqgw.Int8 // compared as it is: 2.5 is no integer, and no NULL
 	case fqgw.Date:
 		if t.Base() != fqgw.Timestamp && t.Base() != fqgw.Timestamptz {
 			return nil, false

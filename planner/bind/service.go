@@ -271,7 +271,7 @@ func (s *service) relation(ft *feature, m *mentions, width int) *relation {
 // missing row of one view makes another vanish.
 func (b *Binder) serviceJoin(spine *from, q *equating, at, known fqgw.Expr, left bool, on fqgw.Expr, m *mentions) (plan.Node, error) {
 	s, lat := q.ft.service, q.lat
-	node, keys, err := serviceKeys(spine.node, q.keys, at)
+	node, keys, err := serviceKeys(spine.node, q.keys, at, known)
 	if err != nil {
 		return nil, err
 	}
@@ -372,16 +372,18 @@ func serviceOn(p *plan.Project, width int, left bool, on fqgw.Expr) (plan.Node, 
 }
 
 // serviceKeys gives the join keys as columns of the spine. Several keys, or a
-// time by row, are NULL together: a partly NULL key is no entity.
-func serviceKeys(spine plan.Node, keys []fqgw.Expr, at fqgw.Expr) (plan.Node, []fqgw.Expr, error) {
+// time that may be NULL, are NULL together: a partly NULL key is no entity.
+func serviceKeys(spine plan.Node, keys []fqgw.Expr, times ...fqgw.Expr) (plan.Node, []fqgw.Expr, error) {
 	guards := []fqgw.Expr{}
 	for _, k := range keys {
 		if c, ok := k.(*expr.Const); !ok || c.Val.IsNull() {
 			guards = append(guards, k)
 		}
 	}
-	if at != nil && varies(at) {
-		guards = append(guards, at)
+	for _, t := range times {
+		if c, ok := t.(*expr.Const); t != nil && (!ok || c.Val.IsNull()) {
+			guards = append(guards, t)
+		}
 	}
 	if len(keys) == 0 {
 		return spine, nil, nil

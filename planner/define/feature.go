@@ -291,10 +291,26 @@ func (f *definition) finish() error {
 			return f.invalid(f.where(), "join key \"%s\" is not in the SELECT list", k.Name).WithHint("Add %s to the SELECT list.", expr.QuoteIdent(k.Name))
 		}
 	}
+	for i := range f.view.Features {
+		f.view.Features[i].Slots = slots(f.view.Features[i].Read, len(f.view.Keys))
+	}
 	if len(f.view.Features) == 0 {
 		return f.invalid(f.where(), "a feature view needs a feature beside its join keys")
 	}
 	return nil
+}
+
+// slots are those that an expression over the row (join keys…, slots…) names.
+func slots(read fqgw.Expr, keys int) []int {
+	var out []int
+	expr.Walk(read, func(e fqgw.Expr) bool {
+		if c, ok := e.(*expr.Column); ok && c.Index >= keys && !slices.Contains(out, c.Index-keys) {
+			out = append(out, c.Index-keys)
+		}
+		return true
+	})
+	slices.Sort(out)
+	return out
 }
 
 // readFeature splits a bound feature into what is read and its default: a

@@ -91,11 +91,18 @@ func newProbe(env *fqgw.Env, v *fqgw.FeatureView, keys []fqgw.Expr, at, known fq
 		if err != nil {
 			return p, err
 		}
-		if p.parts[i] = val; val.Kind() == fqgw.KindInt && v.Keys[i].Type.Kind() == fqgw.KindInt {
-			continue // every width encodes alike; one that is too great matches nothing
-		}
-		if p.parts[i], err = expr.Coerce(val, x.Type(), v.Keys[i].Type, env); err != nil {
-			return p, err
+		// Every integer width and every text type encodes alike, and a value is
+		// never cut or rounded to the key's modifier: what does not fit names an
+		// entity that is not there.
+		switch key := v.Keys[i].Type; {
+		case val.Kind() == fqgw.KindInt && key.Kind() == fqgw.KindInt, val.Kind() == fqgw.KindText && key.Kind() == fqgw.KindText:
+			p.parts[i] = val
+		case val.Kind() == fqgw.KindNumeric && key.Kind() == fqgw.KindInt:
+			p.parts[i] = wholeKey(val)
+		default:
+			if p.parts[i], err = expr.Coerce(val, x.Type(), key.Base(), env); err != nil {
+				return p, err
+			}
 		}
 	}
 	p.key, p.ok = fqgw.EncodeKey(p.parts...)
@@ -114,6 +121,15 @@ func newProbe(env *fqgw.Env, v *fqgw.FeatureView, keys []fqgw.Expr, at, known fq
 		p.ok = p.ok && ok
 	}
 	return p, nil
+}
+
+// wholeKey is a numeric as the value of an integer join key. One that is no
+// integer keeps its text, which no entity of such a view is named by.
+func wholeKey(v fqgw.Value) fqgw.Value {
+	if whole, err := expr.Coerce(v, fqgw.Numeric, fqgw.Int8, &definitionEnv); err == nil && fqgw.DecimalFromInt(whole.Int()).Cmp(v.Numeric()) == 0 {
+		return whole
+	}
+	return fqgw.TextValue(expr.Text(v, fqgw.Numeric, nil))
 }
 
 func timeOver(env *fqgw.Env, x fqgw.Expr, row []fqgw.Value) (int64, bool, error) {

@@ -165,7 +165,13 @@ func bounds(env *fqgw.Env, n *plan.SourceScan) (from, to int64, empty bool, err 
 		if b.x == nil {
 			continue
 		}
-		t, ok, err := constantTime(env, b.x)
+		v, err := b.x.Eval(env, nil)
+		if err != nil || v.IsNull() {
+			return 0, 0, err == nil, err
+		}
+		// A time without a zone is UTC here as it is in the events, whatever the
+		// session's zone makes of it elsewhere.
+		t, ok, err := constantTime(&definitionEnv, &expr.Const{Val: v, Typ: b.x.Type()})
 		if err != nil || !ok {
 			return 0, 0, !ok, err
 		}

@@ -86,7 +86,7 @@ func newView(windows []fqgw.Window, aggs ...fqgw.Aggregate) *fqgw.FeatureView {
 		Windows: windows, Aggregates: aggs}
 	for i, a := range aggs {
 		name := fmt.Sprintf("f%d", i)
-		v.Features = append(v.Features, fqgw.Feature{Name: name, Type: a.Type, Read: col(1+i, name, a.Type)})
+		v.Features = append(v.Features, fqgw.Feature{Name: name, Type: a.Type, Read: col(1+i, name, a.Type), Slots: []int{i}})
 	}
 	return v
 }
@@ -95,7 +95,7 @@ func newLatest(maxAge int64) *fqgw.FeatureView {
 	v := &fqgw.FeatureView{Name: "v", Source: testSource, Keys: []fqgw.KeyColumn{{Name: "k", Column: colKey, Type: fqgw.Text}},
 		Latest: true, MaxAge: maxAge, Row: []fqgw.Expr{sourceCol(colFloat), sourceCol(colText)}}
 	for i, e := range v.Row {
-		v.Features = append(v.Features, fqgw.Feature{Name: e.String(), Type: e.Type(), Read: col(1+i, e.String(), e.Type())})
+		v.Features = append(v.Features, fqgw.Feature{Name: e.String(), Type: e.Type(), Read: col(1+i, e.String(), e.Type()), Slots: []int{i}})
 	}
 	return v
 }

@@ -37,7 +37,7 @@ func Features(v *fqgw.FeatureView, key []fqgw.Value, r *Reading, env *fqgw.Env) 
 		switch {
 		case !known:
 		case r.Exists || !v.Latest:
-			f.read(v.Features[i].Read, row, r, env, r.uses(v, i))
+			f.read(v.Features[i].Read, row, r, env, v.Features[i].Slots)
 		case r.OutsideMaxAge:
 			f.Status = fqgw.StatusOutsideMaxAge
 		}
@@ -49,7 +49,7 @@ func Features(v *fqgw.FeatureView, key []fqgw.Value, r *Reading, env *fqgw.Env) 
 	return out
 }
 
-// read evaluates a read expression; slots are those it depends on.
+// read evaluates a read expression; slots are those it names.
 func (f *FeatureValue) read(e fqgw.Expr, row []fqgw.Value, r *Reading, env *fqgw.Env, slots []int) {
 	v, err := e.Eval(env, row)
 	f.Value = v
@@ -67,16 +67,4 @@ func (f *FeatureValue) read(e fqgw.Expr, row []fqgw.Value, r *Reading, env *fqgw
 	default:
 		f.Status = fqgw.StatusPresent
 	}
-}
-
-// uses are the slots that a feature of v depends on.
-func (r *Reading) uses(v *fqgw.FeatureView, feature int) []int { return r.layout.usesOf(v, feature) }
-
-// usesOf are the slots that a feature of v depends on. v may be a later version
-// of the view than the layout's, with other read expressions.
-func (l *Layout) usesOf(v *fqgw.FeatureView, feature int) []int {
-	if l != nil && feature < len(l.uses) && (l.view == v || same(l.view.Features[feature].Read, v.Features[feature].Read)) {
-		return l.uses[feature]
-	}
-	return dependsOn(v, v.Features[feature].Read)
 }

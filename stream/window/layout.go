@@ -30,7 +30,6 @@ type Layout struct {
 	rings   []ringSpec
 	reads   []readSpec
 	slots   []slotSpec
-	uses    [][]int   // the slots that each feature depends on
 	hash    uint32    // of everything that the state's bytes depend on
 	sums    sync.Pool // of *sums
 }
@@ -91,7 +90,6 @@ func NewLayout(v *fqgw.FeatureView) (*Layout, error) {
 	}
 	sum := sha256.Sum256([]byte(l.describe()))
 	l.hash = binary.BigEndian.Uint32(sum[:])
-	l.uses = dependencies(v)
 	return l, nil
 }
 
@@ -102,9 +100,9 @@ func (l *Layout) Only(v *fqgw.FeatureView, features []int) *Layout {
 	if l.view.Latest {
 		return l
 	}
-	n := &Layout{view: l.view, filters: []fqgw.Expr{nil}, uses: l.uses, hash: ^l.hash}
+	n := &Layout{view: l.view, filters: []fqgw.Expr{nil}, hash: ^l.hash}
 	err := n.windows(func(slot int) bool {
-		return slices.ContainsFunc(features, func(f int) bool { return slices.Contains(l.usesOf(v, f), slot) })
+		return slices.ContainsFunc(features, func(f int) bool { return slices.Contains(v.Features[f].Slots, slot) })
 	})
 	if err != nil {
 		return l // it made l's slots
