@@ -72,7 +72,9 @@ func TestValues(t *testing.T) {
 		{fqgw.Timestamptz, `9223372036854776`, "22008"}, {fqgw.Timestamptz, `-210866803200001`, "22008"}, {fqgw.Timestamptz, `"infinity"`, "infinity"},
 		{fqgw.Date, `"2013-03-01"`, "2013-03-01"}, {fqgw.Date, `"2013-3-1"`, "22007"}, {fqgw.Date, `15000`, "22007"}, {fqgw.Date, `"2013-04-31"`, "22008"},
 		{fqgw.Time, `"23:59:59.5"`, "23:59:59.5"}, {fqgw.Time, `"25:00"`, "22008"},
-		{fqgw.JSONB, `{ "a" : [1, "x y", "\" "] }`, `'{"a":[1,"x y","\" "]}'`}, {fqgw.JSONB, `"x"`, `'"x"'`}, {fqgw.JSONB, ` 1.50 `, "'1.50'"},
+		{fqgw.JSONB, `{ "a" : [1, "x y", "\" "] }`, `'{"a": [1, "x y", "\" "]}'`}, {fqgw.JSONB, `"x"`, `'"x"'`}, {fqgw.JSONB, ` 1.50 `, "'1.50'"},
+		{fqgw.JSONB, `{"bb":1,"c":-0,"a":{"y":[],"x":{}},"a":1.0e2}`, `'{"a": 100, "c": 0, "bb": 1}'`}, {fqgw.JSONB, `["\u00e9\/\u0001\t",null,true]`, "'[\"é/\\u0001\\t\", null, true]'"},
+		{fqgw.JSONB, `{"a":"\u0000"}`, "22P05"}, {fqgw.JSONB, `["\ud800"]`, "22P05"}, {fqgw.JSONB, `[1e999999]`, "22003"},
 		{fqgw.UUID, `"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"`, `"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"`}, {fqgw.UUID, `"a0"`, "22P02"},
 		{fqgw.Bytea, `"\\x00ff"`, `"\\x00ff"`}, {fqgw.Bytea, `"a\\001\\\\"`, `"\\x61015c"`}, {fqgw.Bytea, `"\\x0"`, "22P02"},
 		{fqgw.Int4.Array(), `[1, null,3]`, "{1,NULL,3}"}, {fqgw.Int4.Array(), `[]`, "{}"}, {fqgw.Int4.Array(), `[[1]]`, "0A000"}, {fqgw.Int4.Array(), `["a"]`, "22P02"},
@@ -111,12 +113,12 @@ func TestFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ json, want string }{
-		{`{"user":{"id":5,"home":{"city":"Oslo"}}}`, `5 'Oslo' '{"id":5,"home":{"city":"Oslo"}}' NULL`},
-		{`{"a.b":"x","user":{"home":{}}}`, `NULL NULL '{"home":{}}' 'x'`},
-		{`{"user":{"id":5},"user":{"home":{"city":"B"}}}`, `NULL 'B' '{"home":{"city":"B"}}' NULL`}, // the last one, as a whole
-		{`{"user":{"id":1,"id":2}}`, `2 NULL '{"id":1,"id":2}' NULL`},
+		{`{"user":{"id":5,"home":{"city":"Oslo"}}}`, `5 'Oslo' '{"id": 5, "home": {"city": "Oslo"}}' NULL`},
+		{`{"a.b":"x","user":{"home":{}}}`, `NULL NULL '{"home": {}}' 'x'`},
+		{`{"user":{"id":5},"user":{"home":{"city":"B"}}}`, `NULL 'B' '{"home": {"city": "B"}}' NULL`}, // the last one, as a whole
+		{`{"user":{"id":1,"id":2}}`, `2 NULL '{"id": 2}' NULL`},
 		{`{"user":{"id":"bad"},"user":null}`, `NULL NULL NULL NULL`}, // the bad one is not the last
-		{`{"\u0075ser":{"i\u0064":7}}`, `7 NULL '{"i\u0064":7}' NULL`},
+		{`{"\u0075ser":{"i\u0064":7}}`, `7 NULL '{"id": 7}' NULL`},
 		{`{"USER":{"id":1}}`, `NULL NULL NULL NULL`},
 		{` { } `, `NULL NULL NULL NULL`},
 	} {

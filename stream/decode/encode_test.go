@@ -60,7 +60,7 @@ func anyValue(r *rand.Rand, t fqgw.Type) fqgw.Value {
 	case fqgw.JSON.OID:
 		return fqgw.TextValue([]string{`{"a": [1,2 ]}`, `"x\u0041"`, `true`, "[\n1]"}[r.IntN(4)])
 	case fqgw.JSONB.OID:
-		return fqgw.TextValue([]string{`{"a":[1,2]}`, `"x y"`, `1.50`, `[]`}[r.IntN(4)])
+		return fqgw.TextValue([]string{`{"a": [1, 2]}`, `"x y"`, `1.50`, `[]`}[r.IntN(4)])
 	case fqgw.Bytea.OID:
 		b := make([]byte, r.IntN(6))
 		for i := range b {

@@ -38,7 +38,10 @@ func (d *Decoder) read(c *column, b []byte, p span) (fqgw.Value, error) {
 			raw = b[p.from-1 : p.to+1] // with its quotes
 		}
 		if c.typ.OID == fqgw.JSONB.OID {
-			d.scratch = compact(d.scratch[:0], raw)
+			var err error
+			if d.scratch, err = appendJSONB(d.scratch[:0], raw); err != nil {
+				return fqgw.Null, err
+			}
 			raw = d.scratch
 		}
 		return fqgw.TextValue(d.share(raw)), nil
@@ -349,25 +352,6 @@ func unescape(dst, raw []byte) ([]byte, error) {
 		}
 	}
 	return dst, nil
-}
-
-// compact appends valid JSON without the space between its tokens.
-func compact(dst, raw []byte) []byte {
-	in := false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case in && c == '\\':
-			dst = append(dst, c, raw[i+1])
-			i++
-			continue
-		case c == '"':
-			in = !in
-		case !in && (c == ' ' || c == '\n' || c == '\t' || c == '\r'):
-			continue
-		}
-		dst = append(dst, raw[i])
-	}
-	return dst
 }
 
 func trim(b []byte) []byte {
