@@ -27,6 +27,9 @@ func (d *Definer) optionList(list []*pg.Node) ([]option, error) {
 	for _, n := range list {
 		e := n.GetDefElem()
 		o := option{name: strings.ToLower(e.Defname), arg: e.Arg, loc: e.Location}
+		if of, name, ok := strings.Cut(e.Defname, "."); ok { // "field.userId" in one pair of quotes
+			o.name = strings.ToLower(of) + "." + name
+		}
 		if e.Defnamespace != "" {
 			o.name = e.Defnamespace + "." + e.Defname
 		}
