@@ -168,6 +168,9 @@ func (f *definition) aggregate(c *pg.FuncCall) (int, error) {
 		return 0, f.unsupported(c.Location, "ORDER BY in an aggregate of a feature view").WithHint("Events are in the order of their time.")
 	case c.FuncVariadic:
 		return 0, f.unsupported(c.Location, "VARIADIC in an aggregate of a feature view")
+	case c.AggFilter != nil && (name == "first_value" || name == "last_value"): // SEMANTICS §2.1
+		return 0, f.fail(c.Location, fqgw.CodeFeatureNotSupported, "FILTER is not implemented for non-aggregate window functions").
+			WithHint("%s is one in PostgreSQL. Make a feature view of those events alone, with WHERE.", name)
 	}
 	a := fqgw.Aggregate{Func: name, Star: c.AggStar}
 	if err := f.arguments(c, &a); err != nil {
