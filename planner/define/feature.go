@@ -346,7 +346,7 @@ func (f *definition) readFeature(e fqgw.Expr, loc int32) (fqgw.Feature, error) {
 
 // settle applies the WITH options once windows and keys are known.
 func (f *definition) settle() (noWait bool, err error) {
-	known := []string{"online", "retain", "wait"}
+	known := []string{"online", "wait"}
 	if f.view.Latest {
 		known = append(known, "max_age")
 	} else {
@@ -373,11 +373,7 @@ func (f *definition) settle() (noWait bool, err error) {
 			}
 			noWait = !wait
 		case o.name == "retain":
-			if n, err := f.lengthOption(o); err != nil {
-				return false, err
-			} else if n <= 0 {
-				return false, f.badOption(o, "It must be positive.")
-			}
+			return false, f.unsupported(o.loc, "retain").WithHint("State without an age stays in the online store; leave the parameter out.")
 		case o.name == "max_age" && !f.view.Latest:
 			return false, f.invalid(o.loc, "max_age is for DISTINCT ON views: a window has its own age").WithHint("Make the window shorter.")
 		case o.name == "max_age":

@@ -23,7 +23,7 @@ func TestFeatureViews(t *testing.T) {
 			clicks_5m bigint = _fq_slot_0
 			spend_1d double precision = _fq_slot_1
 			avg_price_1d double precision = _fq_slot_2 default`},
-		{`CREATE FEATURE VIEW v WITH (hop = '1 minute', hop.w2 = '2 hours', wait = false, retain = '1 day', online = true) AS
+		{`CREATE FEATURE VIEW v WITH (hop = '1 minute', hop.w2 = '2 hours', wait = false, online = true) AS
 			SELECT c.user_id AS uid, kind, count(*) OVER (PARTITION BY user_id, c.kind ORDER BY c.ts RANGE BETWEEN '1 hour' PRECEDING AND CURRENT ROW) * 2,
 			max(c.qty) OVER (PARTITION BY kind, user_id ORDER BY ts RANGE INTERVAL '30 days' PRECEDING),
 			count(*) OVER (PARTITION BY kind, user_id ORDER BY ts RANGE '60 minutes' PRECEDING) + length(c.kind) AS n,
