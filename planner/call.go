@@ -39,8 +39,13 @@ func (s *Session) TempTable(t *fqgw.Table) *exec.TempTable {
 	return nil
 }
 
-// Notify sends a notice.
-func (s *Session) Notify(message, hint string) { s.notify(message, hint) }
+// Notify sends a notice, the same one once in a statement.
+func (s *Session) Notify(message, hint string) {
+	if !slices.Contains(s.said, message) {
+		s.said = append(s.said, message)
+		s.notify(message, hint)
+	}
+}
 
 // Call runs the functions that reach beyond the expression library.
 func (s *Session) Call(ctx context.Context, name string, args []fqgw.Value) (fqgw.Value, bool, error) {

@@ -23,6 +23,7 @@ func (s *Session) Execute(ctx context.Context, p *Prepared, args []fqgw.Value) (
 	if err := s.fresh(ctx, p); err != nil {
 		return nil, err
 	}
+	s.said = nil
 	text := p.text.stmt.Text
 	s.running.Store(&text)
 	ctx, cancel := s.withTimeout(ctx)

@@ -58,6 +58,7 @@ type Session struct {
 	temp     map[string]*exec.TempTable
 	prepared map[string]*Prepared // SQL PREPARE and protocol Parse share it
 	running  atomic.Pointer[string]
+	said     []string // notices of the statement under way
 	started  time.Time
 }
 

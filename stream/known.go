@@ -23,19 +23,20 @@ func topicText(t fqgw.Topic) string {
 }
 
 // findTopic asks for the source's topic, or knows it from before while the log is away.
-func (p *Pipeline) findTopic(ctx context.Context, src *fqgw.Source) (t fqgw.Topic, err error) {
+func (p *Pipeline) findTopic(ctx context.Context, src *fqgw.Source) (t fqgw.Topic, made bool, err error) {
 	if p.o.LogAway {
 		if t, err = p.knownTopic(ctx, src, nil); err != nil || t.Name != "" {
-			return t, err
+			return t, false, err
 		}
 	}
-	if t, err = p.topic(ctx, src); lost(err) {
-		return p.knownTopic(ctx, src, err)
+	if t, made, err = p.topic(ctx, src); lost(err) {
+		t, err = p.knownTopic(ctx, src, err)
+		return t, false, err
 	}
 	if err == nil {
 		err = p.o.Registry.Put(ctx, topicFact(src.Name), topicText(t))
 	}
-	return t, err
+	return t, made, err
 }
 
 // knownTopic is the source's topic as it was when it last answered; why, if it

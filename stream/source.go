@@ -22,6 +22,7 @@ type source struct {
 	topic      fqgw.Topic
 	epoch      int32
 	partitions int
+	made       bool // the topic was made for the source
 
 	life     context.Context // ends with stop, gracefully
 	stop     context.CancelFunc
@@ -54,7 +55,7 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 		return nil, err
 	}
 	var err error
-	if s.topic, err = p.findTopic(ctx, src); err != nil {
+	if s.topic, s.made, err = p.findTopic(ctx, src); err != nil {
 		return nil, err
 	}
 	s.partitions = s.topic.Partitions
@@ -79,17 +80,18 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 
 // topic finds the source's topic, or makes it where the source says how many
 // partitions it shall have.
-func (p *Pipeline) topic(ctx context.Context, src *fqgw.Source) (fqgw.Topic, error) {
-	t, err := p.o.Log.Topic(ctx, src.Topic)
+func (p *Pipeline) topic(ctx context.Context, src *fqgw.Source) (t fqgw.Topic, made bool, err error) {
+	t, err = p.o.Log.Topic(ctx, src.Topic)
 	var e *fqgw.Error
 	if err == nil || !errors.As(err, &e) || e.Code != fqgw.CodeUndefinedTable {
-		return t, err
+		return t, false, err
 	}
 	if src.Partitions > 0 {
 		if t, err = p.o.Log.CreateTopic(ctx, src.Topic, src.Partitions); errors.As(err, &e) && e.Code == fqgw.CodeDuplicateTable {
-			return p.o.Log.Topic(ctx, src.Topic)
+			t, err = p.o.Log.Topic(ctx, src.Topic)
+			return t, false, err
 		}
-		return t, err
+		return t, true, err
 	}
 	missing := fqgw.Errorf(fqgw.CodeUndefinedTable, "topic %q does not exist", src.Topic).
 		WithHint("WITH (partitions = n) creates it.")
@@ -98,7 +100,7 @@ func (p *Pipeline) topic(ctx context.Context, src *fqgw.Source) (fqgw.Topic, err
 			missing = missing.WithHint("Perhaps you meant %q; WITH (partitions = n) creates it.", near)
 		}
 	}
-	return t, missing
+	return t, false, missing
 }
 
 // historyTable makes the table of the source's history, or checks the one that

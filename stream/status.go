@@ -250,6 +250,16 @@ func (s *stats) status(src *source, end []int64) []fqgw.StreamStatus {
 	return out
 }
 
+// TopicNotice is what the maker of a source ought to know about a topic that was
+// there before, "" for nothing.
+func (p *Pipeline) TopicNotice(source string) string {
+	s, err := p.source(source)
+	if err != nil || s.made || !s.topic.CreateTime || s.src.Known != fqgw.KnownByRecord {
+		return ""
+	}
+	return fmt.Sprintf("the timestamps of topic %q are the producers' (CreateTime): a record can claim to have been known too early", s.topic.Name)
+}
+
 // Notices are what the user of a source ought to know, as sentences.
 func (p *Pipeline) Notices(source string) []string {
 	s, err := p.source(source)
@@ -257,9 +267,6 @@ func (p *Pipeline) Notices(source string) []string {
 		return nil
 	}
 	var out []string
-	if s.topic.CreateTime && s.src.Known == fqgw.KnownByRecord {
-		out = append(out, fmt.Sprintf("the timestamps of topic %q are the producers' (CreateTime): a record can claim to have been known too early", s.topic.Name))
-	}
 	now := p.o.Clock.Now()
 	st := s.stats
 	st.mu.Lock()

@@ -51,7 +51,7 @@ func (e *Engine) CreateSource(st *plan.CreateSource) Change {
 		},
 		Undo: func(ctx context.Context) error { return e.o.Streams.DropSource(ctx, s.Name, false) },
 		After: func(ctx context.Context, notice func(string, string)) error {
-			for _, msg := range e.o.Streams.Notices(s.Name) {
+			if msg := e.o.Streams.TopicNotice(s.Name); msg != "" {
 				notice(msg, "")
 			}
 			return nil
@@ -89,7 +89,13 @@ func (e *Engine) CreateFeatureView(st *plan.CreateFeatureView) Change {
 			if st.NoWait {
 				return nil
 			}
-			return b.wait(ctx, &v, notice)
+			if err := b.wait(ctx, &v, notice); err != nil {
+				return err
+			}
+			for _, msg := range e.o.Streams.Notices(v.Source.Name) {
+				notice(msg, "")
+			}
+			return nil
 		},
 	}
 }

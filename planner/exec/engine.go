@@ -34,6 +34,8 @@ type Streams interface {
 	Sync(ctx context.Context) error
 	WaitKnown(ctx context.Context, source string, k int64, notice func(string)) error
 	Status() []fqgw.StreamStatus
+	// TopicNotice is said when a source is made, Notices where a read finds nothing.
+	TopicNotice(source string) string
 	Notices(source string) []string
 }
 

@@ -42,10 +42,14 @@ func (e *Engine) readHistory(env *fqgw.Env, l *window.Layout, probes []probe) ([
 	if err != nil {
 		return nil, err
 	}
-	err = pit.Join(l, asked, cancellable(env, records), func(i int, r *window.Reading) error {
+	late := unknown{by: maxK}
+	err = pit.Join(l, asked, late.watch(cancellable(env, records)), func(i int, r *window.Reading) error {
 		answers[i].reading = *r // which may be kept
 		return nil
 	})
+	if err == nil && !found(answers) {
+		late.notice(env, v)
+	}
 	return answers, err
 }
 
@@ -82,7 +86,8 @@ func (e *Engine) allThen(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (
 		return nil, err
 	}
 	var rows [][]fqgw.Value
-	err = pit.All(l, t, k, cancellable(env, records), func(key fqgw.EntityKey, r *window.Reading) error {
+	late := unknown{by: k}
+	err = pit.All(l, t, k, late.watch(cancellable(env, records)), func(key fqgw.EntityKey, r *window.Reading) error {
 		parts, err := fqgw.DecodeKey(key)
 		if err != nil {
 			return err
@@ -94,6 +99,9 @@ func (e *Engine) allThen(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(rows) == 0 {
+		late.notice(env, n.View)
 	}
 	return Slice(rows), nil
 }
@@ -121,11 +129,5 @@ func cancellable(env *fqgw.Env, in fqgw.Records) fqgw.Records {
 				return
 			}
 		}
-	}
-}
-
-func (e *Engine) noticeFuture(env *fqgw.Env, t int64) {
-	if t > env.Now {
-		notify(env, "the AS OF time is after now: events that arrive later can change the answer", "")
 	}
 }

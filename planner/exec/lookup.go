@@ -371,6 +371,9 @@ func (e *Engine) readOnline(env *fqgw.Env, l *window.Layout, probes []probe) ([]
 			return nil, err
 		}
 	}
+	if !late {
+		e.noticeNothing(env, v, answers)
+	}
 	return answers, nil
 }
 

@@ -271,9 +271,3 @@ func (e *Engine) scan(ctx context.Context, s fqgw.Scan, types []fqgw.Type) (fqgw
 func (e *Engine) waitKnown(env *fqgw.Env, source string, k int64) error {
 	return e.o.Streams.WaitKnown(env.Ctx, source, k, func(msg string) { notify(env, msg, "") })
 }
-
-func notify(env *fqgw.Env, message, hint string) {
-	if s, ok := env.Session.(Session); ok {
-		s.Notify(message, hint)
-	}
-}
