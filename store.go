@@ -67,7 +67,9 @@ type OnlineStore interface {
 	// Claim raises the generation of the partitions in the unit and returns
 	// their marks, with the new generation.
 	Claim(ctx context.Context, u Unit, partitions []int32) ([]PartitionMark, error)
-	// Flush carries out each flush atomically by itself, results in order.
+	// Flush carries out each flush atomically by itself, results in order. The
+	// flushes have no order among themselves: two of one unit, of which one moves
+	// the marks, do not belong into one call.
 	Flush(ctx context.Context, flushes []UnitFlush) ([]FlushResult, error)
 	// Entities streams the keys of a state version, at most limit; more is 54000.
 	Entities(ctx context.Context, view string, state int64, limit int) iter.Seq2[EntityKey, error]

@@ -27,6 +27,7 @@ type plug struct {
 	zombie  atomic.Bool // it cannot learn anything new: claims and looks fail, writes go through
 	away    atomic.Bool // the online store does not answer
 	lakeOff atomic.Bool // the lake does not answer
+	flaky   atomic.Bool // now and then the connection to the online store is lost within a trip
 	fault   atomic.Pointer[fault]
 }
 
@@ -153,44 +154,55 @@ func (o online) Claim(_ context.Context, u fqgw.Unit, partitions []int32) ([]fqg
 	return out, nil
 }
 
+// Flush carries out the flushes in any order, and may lose the connection after some.
 func (o online) Flush(_ context.Context, flushes []fqgw.UnitFlush) ([]fqgw.FlushResult, error) {
 	if err := o.check(false); err != nil {
 		return nil, err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var out []fqgw.FlushResult
-	for _, f := range flushes {
-		m := o.marks[f.Unit]
-		at := func(want []fqgw.PartitionMark) bool {
-			return !slices.ContainsFunc(want, func(w fqgw.PartitionMark) bool { return m.Of(w.Partition) != w.Mark })
+	out := make([]fqgw.FlushResult, len(flushes))
+	lost := -1
+	if o.plug.flaky.Load() && rand.IntN(8) == 0 {
+		lost = rand.IntN(len(flushes) + 1)
+	}
+	for n, i := range rand.Perm(len(flushes)) {
+		if n == lost {
+			return nil, fqgw.Errorf(fqgw.CodeConnectionFailure, "the connection was lost")
 		}
-		if !at(f.From) {
-			r := fqgw.FlushResult{OK: at(f.To)}
-			for _, w := range f.From {
-				r.Found = append(r.Found, fqgw.PartitionMark{Partition: w.Partition, Mark: m.Of(w.Partition)})
-			}
-			out = append(out, r)
-			continue
-		}
-		if o.states[f.Unit] == nil {
-			o.states[f.Unit] = map[fqgw.EntityKey][]byte{}
-		}
-		for i, k := range f.Keys {
-			if f.States[i] == nil {
-				delete(o.states[f.Unit], k)
-			} else {
-				o.states[f.Unit][k] = slices.Clone(f.States[i])
-			}
-		}
-		m = slices.Clone(m)
-		for _, w := range f.To {
-			m = m.Set(w.Partition, w.Mark)
-		}
-		o.marks[f.Unit] = m
-		out = append(out, fqgw.FlushResult{OK: true})
+		out[i] = o.flush(&flushes[i])
 	}
 	return out, nil
+}
+
+func (o online) flush(f *fqgw.UnitFlush) (r fqgw.FlushResult) {
+	m := o.marks[f.Unit]
+	at := func(want []fqgw.PartitionMark) bool {
+		return !slices.ContainsFunc(want, func(w fqgw.PartitionMark) bool { return m.Of(w.Partition) != w.Mark })
+	}
+	if !at(f.From) {
+		r.OK = at(f.To)
+		for _, w := range f.From {
+			r.Found = append(r.Found, fqgw.PartitionMark{Partition: w.Partition, Mark: m.Of(w.Partition)})
+		}
+		return r
+	}
+	if o.states[f.Unit] == nil {
+		o.states[f.Unit] = map[fqgw.EntityKey][]byte{}
+	}
+	for i, k := range f.Keys {
+		if f.States[i] == nil {
+			delete(o.states[f.Unit], k)
+		} else {
+			o.states[f.Unit][k] = slices.Clone(f.States[i])
+		}
+	}
+	m = slices.Clone(m)
+	for _, w := range f.To {
+		m = m.Set(w.Partition, w.Mark)
+	}
+	o.marks[f.Unit] = m
+	return fqgw.FlushResult{OK: true}
 }
 
 func (o online) Entities(context.Context, string, int64, int) iter.Seq2[fqgw.EntityKey, error] {

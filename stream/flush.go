@@ -18,7 +18,7 @@ const (
 // flight is a flush under way. The states are encoded when it starts: folding
 // goes on meanwhile.
 type flight struct {
-	flushes  []fqgw.UnitFlush
+	rounds   [][]fqgw.UnitFlush // the first part of every unit, then the second of those that have one, …
 	units    []*unit
 	entries  []*entry
 	progress []int64
@@ -49,7 +49,7 @@ func (f *folder) flush(idle bool) {
 		}
 	}
 	f.dirty, f.waiting, f.full = f.dirty[:0], 0, false
-	if len(fl.flushes) == 0 {
+	if len(fl.units) == 0 {
 		return
 	}
 	fl.progress, fl.stamps = slices.Clone(f.progress), f.stamps
@@ -65,7 +65,8 @@ func (f *folder) flush(idle bool) {
 
 // pack adds a unit to the flush. Many states are written in parts; only the
 // last one moves the positions, and the states of the others know by themselves
-// which events they have.
+// which events they have. So the last one must not be written before the others
+// are: each part goes with a later trip than the one before.
 func (f *folder) pack(fl *flight, u *unit) {
 	l := u.share.view.layout
 	partitions := f.c.s.partitions
@@ -73,9 +74,11 @@ func (f *folder) pack(fl *flight, u *unit) {
 	u.flying = further(u.marks, u.share.applied)
 	part := fqgw.UnitFlush{Unit: u.id, From: from, To: from}
 	var arena []byte
+	round := 0
 	for _, e := range u.dirty {
-		if len(part.Keys) == flushKeys || len(arena) > flushBytes {
-			fl.add(part, len(arena))
+		if len(part.Keys) == f.c.s.p.part || len(arena) > flushBytes {
+			fl.add(round, part, len(arena))
+			round++
 			part, arena = fqgw.UnitFlush{Unit: u.id, From: from, To: from}, nil
 		}
 		l.Advance(e.state, f.h)
@@ -86,51 +89,55 @@ func (f *folder) pack(fl *flight, u *unit) {
 		e.dirty, e.flying = false, true
 	}
 	part.To = byPartition(u.flying, partitions)
-	fl.add(part, len(arena))
+	fl.add(round, part, len(arena))
 	fl.units = append(fl.units, u)
 	fl.entries = append(fl.entries, u.dirty...)
 	u.dirty = u.dirty[:0]
 }
 
-func (fl *flight) add(part fqgw.UnitFlush, size int) {
+func (fl *flight) add(round int, part fqgw.UnitFlush, size int) {
 	for i, st := range part.States {
 		if len(st) == 0 {
 			part.States[i] = nil // an empty state is no key
 		}
 	}
-	fl.flushes = append(fl.flushes, part)
+	if round == len(fl.rounds) {
+		fl.rounds = append(fl.rounds, nil)
+	}
+	fl.rounds[round] = append(fl.rounds[round], part)
 	fl.bytes += size
 }
 
-// write carries a flush out, however long the connection is lost.
+// write carries a flush out, however long the connection is lost. The writes of
+// a trip have no order: one that is tried again may come after the others.
 func (c *crew) write(fl *flight) error {
 	p := c.s.p
 	p.fault("before-flush")
-	trip := flushUnits
-	if p.o.Fault != nil {
-		trip = 1
-	}
-	for rest := fl.flushes; len(rest) > 0; {
-		n := min(trip, len(rest))
-		var results []fqgw.FlushResult
-		err := retry(c.ctx, c.trouble, func() (err error) {
-			results, err = p.o.Online.Flush(c.ctx, rest[:n])
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for i, r := range results {
-			if !r.OK {
-				return fence(rest[i].Unit)
+	for i, round := range fl.rounds {
+		for trip := range slices.Chunk(round, p.trip) {
+			if err := c.trip(trip); err != nil {
+				return err
 			}
-		}
-		if rest = rest[n:]; len(rest) > 0 {
 			p.fault("mid-flush")
 		}
+		fl.rounds[i] = nil
 	}
 	p.fault("after-flush")
 	return nil
+}
+
+func (c *crew) trip(flushes []fqgw.UnitFlush) error {
+	var results []fqgw.FlushResult
+	err := retry(c.ctx, c.trouble, func() (err error) {
+		results, err = c.s.p.o.Online.Flush(c.ctx, flushes)
+		return err
+	})
+	for i, r := range results {
+		if err == nil && !r.OK {
+			err = fence(flushes[i].Unit)
+		}
+	}
+	return err
 }
 
 // finish takes note of a flush that is over.

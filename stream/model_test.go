@@ -120,6 +120,8 @@ func (m *model) boot() {
 		o.CacheKeys = []int{2, 1000}[m.r.IntN(2)]
 	})
 	p.trust, p.rows, p.far = m.trust, 16, 30
+	p.trip, p.part = []int{1, 64}[m.r.IntN(2)], []int{1, 3, 256}[m.r.IntN(3)]
+	p.plug.flaky.Store(m.r.IntN(4) == 0)
 	m.p = p
 	if err := p.AddSource(context.Background(), m.src); err != nil {
 		m.t.Fatal(err)

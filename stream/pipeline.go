@@ -64,6 +64,8 @@ type Pipeline struct {
 
 	metrics counters
 	rows    int   // of history in a batch
+	trip    int   // writes of the online store in one trip
+	part    int   // states in one write
 	far     int64 // records behind the live stream from which a new view catches up by itself
 	trust   bool  // tests: folders do not look after their stores (folder.verify)
 }
@@ -92,7 +94,7 @@ func New(o Options) *Pipeline {
 	if o.DirtyKeys == 0 {
 		o.DirtyKeys = 100_000
 	}
-	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}, rows: fillRows, far: farAway}
+	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}, rows: fillRows, trip: flushUnits, part: flushKeys, far: farAway}
 	p.hard, p.abort = context.WithCancel(context.Background())
 	return p
 }

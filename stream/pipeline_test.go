@@ -231,6 +231,28 @@ func TestOnlineStoreAway(t *testing.T) {
 	}
 }
 
+// TestPartsInOrder: many states of a unit are written in parts. The positions,
+// which the last part moves, never come before the states of the others, in
+// whatever order the writes of a trip happen.
+func TestPartsInOrder(t *testing.T) {
+	w := newWorld(1, 1, fqgw.SetClock(t0, 0))
+	src := testSource()
+	views := testViews(src)
+	p := begin(t, w, src, views, func(o *Options) { o.FlushEvery, o.Fault = 50*time.Millisecond, nil })
+	p.plug.flaky.Store(true)
+	var recs []fqgw.LogRecord
+	for i := range 8 * flushKeys {
+		recs = append(recs, record(fmt.Sprint("k", i), -1, -1))
+	}
+	w.produce(t, recs...)
+	p.sync(t)
+	p.stop()
+	if n := p.Metrics().Fences; n != 0 {
+		t.Errorf("the stream was fenced %d times by its own writes", n)
+	}
+	(&model{t: t, w: w, src: src, views: views, added: len(views)}).check()
+}
+
 func TestTooManyAhead(t *testing.T) {
 	w, p, src, views := setup(t, fqgw.SetClock(t0, 0), nil)
 	for range maxPending + 500 {
