@@ -54,7 +54,7 @@ func (p *Pipeline) AddView(ctx context.Context, v *fqgw.FeatureView, notice func
 	switch {
 	case slices.ContainsFunc(s.views, func(w *view) bool { return w.v.State == v.State }):
 		s.mu.Unlock()
-		return nil
+		return s.reread(ctx, v)
 	case s.building[v.State] != nil:
 		s.mu.Unlock()
 		return fqgw.Errorf(fqgw.CodeNotInState, "feature view %q is being filled", v.Name)
@@ -84,13 +84,22 @@ func (p *Pipeline) AddView(ctx context.Context, v *fqgw.FeatureView, notice func
 		})
 		var f *fenced
 		if err == nil { // from here on the view is the session's, also of the next one
-			return s.during(ctx, func(ctx context.Context, ses *session) error { return ses.applied(ctx) })
+			return s.reread(ctx, v)
 		}
 		if !errors.As(err, &f) || try == 5 {
 			return err
 		}
 		p.metrics.fences.Add(1)
 	}
+}
+
+// reread waits until a view that the session keeps can be read.
+func (s *source) reread(ctx context.Context, v *fqgw.FeatureView) error {
+	err := s.during(ctx, func(ctx context.Context, ses *session) error { return ses.applied(ctx) })
+	if err == nil {
+		err = s.p.filled(ctx, v)
+	}
+	return err
 }
 
 // DropView cancels the filling of a view, or detaches it, and removes its
@@ -112,8 +121,11 @@ func (p *Pipeline) DropView(ctx context.Context, v *fqgw.FeatureView) error {
 			return err
 		}
 	}
-	if err := p.o.Registry.Put(ctx, horizonFact(v), ""); err != nil {
-		return err
+	p.unfit.Delete(v.State)
+	for _, fact := range []string{horizonFact(v), filledFact(v)} {
+		if err := p.o.Registry.Put(ctx, fact, ""); err != nil {
+			return err
+		}
 	}
 	return p.o.Online.Drop(ctx, v.Name, v.State)
 }
@@ -122,6 +134,10 @@ func (p *Pipeline) DropView(ctx context.Context, v *fqgw.FeatureView) error {
 // date, fills them from the history. ses is the running session, if there is one.
 func (s *source) prepare(ctx context.Context, ses *session, v *view, notice func(string)) ([]*share, error) {
 	online := s.p.o.Online
+	notice = s.p.tells(v.v, notice)
+	if err := s.lookFor(ctx, v.v); err != nil {
+		return nil, err
+	}
 	if err := s.checkClock(ctx, v.v, notice); err != nil {
 		return nil, err
 	}
@@ -136,6 +152,9 @@ func (s *source) prepare(ctx context.Context, ses *session, v *view, notice func
 	if s.needsHistory(shares, pl) {
 		if !untouched(shares) {
 			// A store that was lost in part, or a filling that was cut short.
+			if err := s.p.unfill(ctx, v.v); err != nil {
+				return nil, err
+			}
 			if err := retry(ctx, nil, func() error { return online.Drop(ctx, v.v.Name, v.v.State) }); err != nil {
 				return nil, err
 			}
@@ -186,6 +205,9 @@ func (s *source) checkClock(ctx context.Context, v *fqgw.FeatureView, notice fun
 	}
 	msg := fmt.Sprintf("the clock went back from %s to %s: the online state of %s is rebuilt from history", show(h), show(now), v.Name)
 	s.p.o.Logger.Warn(msg)
+	if err := s.p.unfill(ctx, v); err != nil {
+		return err
+	}
 	notice(msg)
 	if err := s.p.o.Online.Drop(ctx, v.Name, v.State); err != nil {
 		return err
@@ -244,13 +266,15 @@ func (s *source) fill(ctx context.Context, v *view, shares []*share, snap fqgw.S
 			passes = passes[:1]
 		}
 		var rows int64
+		began := time.Now()
+		notice(howFar(v.v.Name, 0, snap.Rows, began))
 		for _, times := range passes {
 			if snap.ID == 0 {
 				break // there are no rows yet
 			}
 			err := s.fold(ctx, c, r, snap, times, func(more int64) {
 				rows += more
-				notice(fmt.Sprintf("filling %s: %d of %d rows of history", v.v.Name, rows, snap.Rows))
+				notice(howFar(v.v.Name, rows, snap.Rows, began))
 			})
 			if err != nil {
 				return err

@@ -73,6 +73,10 @@ func (p *Pipeline) Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error
 	if err != nil {
 		return false, err
 	}
+	filled, err := p.o.Registry.Get(ctx, filledFact(v))
+	if err != nil || filled == "" {
+		return false, err
+	}
 	text, err := p.o.Registry.Get(ctx, horizonFact(v))
 	if err != nil {
 		return false, err

@@ -61,6 +61,7 @@ type Pipeline struct {
 	mu      sync.Mutex
 	sources map[string]*source
 	stopped bool
+	unfit   sync.Map // by state version: why the view cannot be read (filling.go)
 
 	metrics counters
 	rows    int   // of history in a batch

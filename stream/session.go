@@ -20,7 +20,10 @@ type session struct {
 	crew   *crew
 	lander *lander
 	wg     sync.WaitGroup
-	over   chan struct{} // closed when every goroutine has ended
+	// polling ends before ctx when the session ends gracefully: then nothing more
+	// is consumed.
+	polling context.Context
+	over    chan struct{} // closed when every goroutine has ended
 }
 
 // open claims the units of every view and finds where consumption starts.
@@ -156,6 +159,8 @@ func (s *source) lostRecords(p int32, from, first int64) {
 // start lets the goroutines of an opened session run.
 func (ses *session) start() {
 	s := ses.s
+	var stopped context.CancelFunc
+	ses.polling, stopped = context.WithCancel(ses.ctx)
 	ses.crew.start()
 	ses.wg.Go(func() {
 		if err := ses.lander.run(); err != nil {
@@ -165,6 +170,7 @@ func (ses *session) start() {
 	wake := context.AfterFunc(s.life, func() { ses.feed.do(func() {}) })
 	ses.wg.Go(func() {
 		defer wake()
+		defer stopped()
 		if err := ses.feed.run(ses.ctx, func() bool { return s.life.Err() != nil }); err != nil {
 			ses.fail(err)
 			return
@@ -174,6 +180,11 @@ func (ses *session) start() {
 		_ = ses.crew.do(ses.ctx, func(f *folder) { f.stopping = true })
 	})
 	ses.wg.Go(ses.remember)
+	ses.wg.Go(func() {
+		if err := ses.refilled(); err != nil && ses.polling.Err() == nil {
+			ses.fail(err)
+		}
+	})
 }
 
 // wait returns when the session is over, with the reason; nil after a graceful end.

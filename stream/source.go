@@ -167,9 +167,11 @@ func (s *source) run() {
 		}
 		var d *damaged
 		if errors.As(err, &d) {
-			if derr := s.p.o.Online.Drop(s.life, d.view.Name, d.view.State); derr != nil {
-				err = errors.Join(err, derr)
+			derr := s.p.unfill(s.life, d.view)
+			if derr == nil {
+				derr = s.p.o.Online.Drop(s.life, d.view.Name, d.view.State)
 			}
+			err = errors.Join(err, derr)
 		}
 		s.stats.trouble("restarting", err.Error())
 		s.p.o.Logger.Warn("stream restarts from the recorded positions", "source", s.src.Name, "error", err)

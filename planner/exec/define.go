@@ -85,7 +85,7 @@ func (e *Engine) CreateFeatureView(st *plan.CreateFeatureView) Change {
 			return []fqgw.Object{{OID: v.OID, Kind: "feature view", Name: v.Name, Version: 1, State: v.State, SQL: v.SQL, Props: map[string]string{}}}, nil, nil
 		},
 		After: func(ctx context.Context, notice func(string, string)) error {
-			b := e.fill(&v, func(msg string) {})
+			b := e.fill(&v, false, func(msg string) {})
 			if st.NoWait {
 				return nil
 			}

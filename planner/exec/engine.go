@@ -28,6 +28,7 @@ type Streams interface {
 	AddView(ctx context.Context, v *fqgw.FeatureView, notice func(string)) error
 	DropView(ctx context.Context, v *fqgw.FeatureView) error
 	Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error)
+	Filling(v *fqgw.FeatureView) (progress string, filling bool)
 	Insert(ctx context.Context, s *fqgw.Source, rows [][]fqgw.Value, known []int64) error
 	// Check is the part of Insert before anything is produced.
 	Check(ctx context.Context, s *fqgw.Source, rows [][]fqgw.Value, known []int64) error
@@ -106,7 +107,7 @@ type building struct {
 	cancel   context.CancelFunc
 	// stands says that the store has the view from a process before: it is read
 	// while the stream takes it up again.
-	stands atomic.Bool
+	stands bool
 }
 
 // New makes an engine; Start must be called before statements that need the
@@ -135,12 +136,12 @@ func (e *Engine) Start(ctx context.Context) error {
 		}
 	}
 	for _, v := range c.Features {
-		b := e.fill(v, func(string) {})
-		ok, err := e.o.Streams.Stands(ctx, v)
+		// Before the fill claims the units, which makes them look taken.
+		stands, err := e.o.Streams.Stands(ctx, v)
 		if err != nil {
 			e.o.Logger.Warn("it cannot be told whether a feature view is in the online store", "view", v.Name, "error", err)
 		}
-		b.stands.Store(ok)
+		e.fill(v, stands, func(string) {})
 	}
 	return nil
 }
@@ -152,6 +153,9 @@ func (e *Engine) Ready() error {
 	for _, v := range e.Catalog().Features {
 		if b := e.building[v.State]; b != nil {
 			return b.reading(v)
+		}
+		if progress, filling := e.o.Streams.Filling(v); filling {
+			return reading(v, progress)
 		}
 	}
 	return nil
@@ -225,9 +229,9 @@ func (e *Engine) layout(v *fqgw.FeatureView) (*window.Layout, error) {
 }
 
 // fill starts filling a view; the result is its building, which ends on its own.
-func (e *Engine) fill(v *fqgw.FeatureView, notice func(string)) *building {
+func (e *Engine) fill(v *fqgw.FeatureView, stands bool, notice func(string)) *building {
 	ctx, cancel := context.WithCancel(e.life)
-	b := &building{done: make(chan struct{}), cancel: cancel}
+	b := &building{done: make(chan struct{}), cancel: cancel, stands: stands}
 	e.mu.Lock()
 	e.building[v.State] = b
 	e.mu.Unlock()
@@ -265,9 +269,16 @@ func (e *Engine) fill(v *fqgw.FeatureView, notice func(string)) *building {
 
 // reading is the error of reading a view that is being filled.
 func (b *building) reading(v *fqgw.FeatureView) error {
-	err := fqgw.Errorf(fqgw.CodeNotInState, "feature view \"%s\" is being filled", v.Name)
 	if p := b.progress.Load(); p != nil {
-		err = err.WithDetail("%s", *p)
+		return reading(v, *p)
+	}
+	return reading(v, "")
+}
+
+func reading(v *fqgw.FeatureView, progress string) error {
+	err := fqgw.Errorf(fqgw.CodeNotInState, "feature view \"%s\" is being filled", v.Name)
+	if progress != "" {
+		err = err.WithDetail("%s", progress)
 	}
 	return err.WithHint("Try again in a moment; AS OF reads history.")
 }
@@ -277,8 +288,36 @@ func (e *Engine) readable(v *fqgw.FeatureView) error {
 	e.mu.Lock()
 	b := e.building[v.State]
 	e.mu.Unlock()
-	if b == nil || b.stands.Load() {
-		return nil
+	if b != nil && !b.stands {
+		return b.reading(v)
 	}
-	return b.reading(v)
+	if progress, filling := e.o.Streams.Filling(v); filling {
+		return reading(v, progress)
+	}
+	return nil
+}
+
+// intact is nil when what was read online is the view's: a unit without positions
+// is one that nobody claimed, so the store was lost a moment ago, and the view was
+// not found unreadable meanwhile.
+func (e *Engine) intact(v *fqgw.FeatureView, units []fqgw.UnitState) error {
+	for i := range units {
+		if units[i].Marks == nil {
+			return reading(v, "the online store has lost it")
+		}
+	}
+	return e.readable(v)
+}
+
+// whole is intact for all units of a view.
+func (e *Engine) whole(ctx context.Context, v *fqgw.FeatureView) error {
+	reads := make([]fqgw.UnitRead, e.o.Online.Shards())
+	for i := range reads {
+		reads[i].Unit = fqgw.Unit{View: v.Name, State: v.State, Shard: uint32(i)}
+	}
+	units, err := e.o.Online.Read(ctx, reads)
+	if err != nil {
+		return err
+	}
+	return e.intact(v, units)
 }

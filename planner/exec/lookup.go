@@ -315,6 +315,9 @@ func (e *Engine) allNow(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (f
 		}
 		probes = append(probes, probe{parts: parts, key: key, t: env.Now, k: env.Now, ok: true})
 	}
+	if err := e.whole(env.Ctx, n.View); err != nil {
+		return nil, err
+	}
 	return batched(indexes(len(probes)), batchRows, func(in [][]fqgw.Value) ([][]fqgw.Value, error) {
 		some := probes[in[0][0].Int() : in[0][0].Int()+int64(len(in))]
 		answers, err := e.readOnline(env, l, some)
@@ -358,6 +361,9 @@ func (e *Engine) readOnline(env *fqgw.Env, l *window.Layout, probes []probe) ([]
 	// A store that cannot be reached does not answer in time either.
 	late := err != nil && limited && env.Ctx.Err() == nil &&
 		(errors.Is(ctx.Err(), context.DeadlineExceeded) || fqgw.AsError(err).Code == fqgw.CodeConnectionFailure)
+	if err == nil {
+		err = e.intact(v, states)
+	}
 	if err != nil && !late {
 		return nil, err
 	}

@@ -1,0 +1,111 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/fqgw/fqgw"
+)
+
+// A view is unfit for reading online from the moment when its states are not
+// what the log had: it is new, or its store was lost and is made anew
+// (SEMANTICS §6.4). The registry knows the views that are fit, so that the next
+// process does not read one whose filling was cut short.
+
+func filledFact(v *fqgw.FeatureView) string {
+	return "filled " + v.Name + "@" + strconv.FormatInt(v.State, 10)
+}
+
+// Filling says whether a view that the pipeline keeps up cannot be read online,
+// because its states are being made, and how far that is.
+func (p *Pipeline) Filling(v *fqgw.FeatureView) (progress string, filling bool) {
+	text, filling := p.unfit.Load(v.State)
+	progress, _ = text.(string)
+	return progress, filling
+}
+
+// unfill makes a view unfit, before its states go or when they have gone.
+func (p *Pipeline) unfill(ctx context.Context, v *fqgw.FeatureView) error {
+	p.unfit.LoadOrStore(v.State, "")
+	return p.o.Registry.Put(ctx, filledFact(v), "")
+}
+
+// filled makes a view fit: it has what the log had.
+func (p *Pipeline) filled(ctx context.Context, v *fqgw.FeatureView) error {
+	if _, unfit := p.unfit.Load(v.State); !unfit {
+		return nil
+	}
+	if err := p.o.Registry.Put(ctx, filledFact(v), "1"); err != nil {
+		return err
+	}
+	p.unfit.Delete(v.State)
+	return nil
+}
+
+// tells is notice that also tells readers of a view in the making.
+func (p *Pipeline) tells(v *fqgw.FeatureView, notice func(string)) func(string) {
+	return func(text string) {
+		if old, unfit := p.unfit.Load(v.State); unfit {
+			p.unfit.CompareAndSwap(v.State, old, text)
+		}
+		notice(text)
+	}
+}
+
+// lookFor makes a view unfit that never was filled, or of which the store does not
+// have all units: it was lost. Claiming the units hides that, so it comes before.
+func (s *source) lookFor(ctx context.Context, v *fqgw.FeatureView) error {
+	if fit, err := s.p.o.Registry.Get(ctx, filledFact(v)); err != nil {
+		return err
+	} else if fit == "" {
+		return s.p.unfill(ctx, v)
+	}
+	reads := make([]fqgw.UnitRead, s.p.o.Online.Shards())
+	for i := range reads {
+		reads[i].Unit = fqgw.Unit{View: v.Name, State: v.State, Shard: uint32(i)}
+	}
+	var units []fqgw.UnitState
+	err := retry(ctx, nil, func() (err error) {
+		units, err = s.p.o.Online.Read(ctx, reads)
+		return err
+	})
+	if err == nil && slices.ContainsFunc(units, func(u fqgw.UnitState) bool { return u.Marks == nil }) {
+		err = s.p.unfill(ctx, v)
+	}
+	return err
+}
+
+// refilled makes views that were made anew fit when they have what the log had.
+func (ses *session) refilled() error {
+	s := ses.s
+	s.mu.Lock()
+	views := slices.DeleteFunc(slices.Clone(s.views), func(v *view) bool {
+		_, filling := s.p.Filling(v.v)
+		return !filling
+	})
+	s.mu.Unlock()
+	if len(views) == 0 {
+		return nil
+	}
+	if err := ses.applied(ses.polling); err != nil {
+		return err
+	}
+	for _, v := range views {
+		if err := s.p.filled(ses.polling, v.v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// howFar says how much of n rows is done, and how long the rest will take.
+func howFar(name string, done, n int64, began time.Time) string {
+	text := fmt.Sprintf("filling %s: %d %% (%d of %d rows of history)", name, done*100/max(n, done, 1), done, n)
+	if took := time.Since(began); done > 0 && took > time.Second {
+		text += fmt.Sprintf(", about %d s left", int64(took.Seconds()*float64(max(n-done, 0))/float64(done))+1)
+	}
+	return text
+}

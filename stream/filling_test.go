@@ -1,0 +1,90 @@
+package stream
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/fqgw/fqgw"
+)
+
+// TestFillingAgain: from the moment when a store is found lost, damaged or ahead
+// of the clock until it has what the log had, its view is being filled.
+func TestFillingAgain(t *testing.T) {
+	for name, harm := range map[string]func(t *testing.T, w *world, ses *session){
+		"lost, the history has it": func(t *testing.T, w *world, ses *session) {
+			w.online.lose()
+			ses.fail(ses.crew.folders[0].verify())
+		},
+		"lost, the log has it": func(t *testing.T, w *world, ses *session) {
+			w.online.lose()
+			w.history.mu.Lock()
+			w.history.rows, w.history.landed = nil, nil
+			w.history.mu.Unlock()
+			ses.fail(ses.crew.folders[0].verify())
+		},
+		"damaged": func(t *testing.T, w *world, ses *session) {
+			v := ses.s.views[0].v
+			ses.fail(&damaged{v, fqgw.Errorf(fqgw.CodeDataCorrupted, "a state cannot be read")})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var p *process
+			var v *fqgw.FeatureView
+			var once sync.Once
+			gate, reached := make(chan struct{}), make(chan struct{})
+			w := newWorld(2, 4, fqgw.SetClock(t0, 0))
+			src := testSource()
+			v = testViews(src)[0]
+			p = begin(t, w, src, nil, func(o *Options) {
+				o.Folders = 1
+				o.Fault = func(point string) {
+					if _, filling := p.Filling(v); filling && point == "before-flush" && p.metrics.flushes.Load() > 0 {
+						once.Do(func() { close(reached) })
+						<-gate
+					}
+				}
+			})
+			t.Cleanup(sync.OnceFunc(func() {
+				select {
+				case <-gate:
+				default:
+					close(gate)
+				}
+			}))
+			if err := p.AddView(t.Context(), v, nil); err != nil {
+				t.Fatal(err)
+			}
+			if progress, filling := p.Filling(v); filling {
+				t.Fatalf("AddView returned, and the view is %q", progress)
+			}
+			w.produce(t, record("a", -1, -1), record("a", -1, -1))
+			p.sync(t)
+			s, err := p.source("s")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ses, err := s.current(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			harm(t, w, ses)
+			<-reached // nothing is in the store again
+			progress, filling := p.Filling(v)
+			if history := w.rows() > 0; !filling || history && !strings.Contains(progress, "0 % (0 of 2 rows") {
+				t.Errorf("filling %t, %q", filling, progress)
+			}
+			if ok, err := p.Stands(t.Context(), v); ok || err != nil {
+				t.Errorf("for the next process it stands: %t, %v", ok, err)
+			}
+			close(gate)
+			eventually(t, "the view is filled", func() bool { _, filling := p.Filling(v); return !filling })
+			if n := w.count(t, v, "a"); n != 2 {
+				t.Errorf("filled: counted %d, want 2", n)
+			}
+			if ok, err := p.Stands(t.Context(), v); !ok || err != nil {
+				t.Logf("it stands: %t, %v", ok, err)
+			}
+		})
+	}
+}
