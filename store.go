@@ -108,6 +108,10 @@ type History interface {
 	Drop(ctx context.Context, table string) error
 	// Describe gives the columns; 42P01 when there is no such table.
 	Describe(ctx context.Context, table string) ([]Column, error)
+	// Origin is what SetOrigin kept with the table: of which topics the landed
+	// positions are; "" for nothing.
+	Origin(ctx context.Context, table string) (string, error)
+	SetOrigin(ctx context.Context, table, origin string) error
 	// Current is the newest snapshot; its ID is 0 for an empty table.
 	Current(ctx context.Context, table string) (Snapshot, error)
 	// Land appends the batch if the table's marks equal from, and records to in

@@ -233,6 +233,7 @@ type memHistory struct {
 	columns []fqgw.Column
 	rows    [][]fqgw.Value
 	landed  fqgw.Marks
+	origin  string
 	commits int64
 	lose    *rand.Rand // now and then a commit's answer is lost
 }
@@ -263,6 +264,19 @@ func (h history) Describe(context.Context, string) ([]fqgw.Column, error) {
 		return nil, fqgw.Errorf(fqgw.CodeUndefinedTable, "no such table")
 	}
 	return h.columns, h.check(false)
+}
+
+func (h history) Origin(context.Context, string) (string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.origin, h.check(true)
+}
+
+func (h history) SetOrigin(_ context.Context, _, origin string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.origin = origin
+	return h.check(true)
 }
 
 func (h history) Current(context.Context, string) (fqgw.Snapshot, error) {
@@ -349,18 +363,20 @@ type memLog struct {
 	first   []int64 // what lies below is gone
 	grown   chan struct{}
 	created bool
+	name    string
+	id      byte
 }
 
 func newLog(partitions int) *memLog {
-	return &memLog{parts: make([][]fqgw.LogRecord, partitions), first: make([]int64, partitions), grown: make(chan struct{}), created: true}
+	return &memLog{parts: make([][]fqgw.LogRecord, partitions), first: make([]int64, partitions), grown: make(chan struct{}), created: true, name: "t", id: 1}
 }
 
 func (l *memLog) topic() fqgw.Topic {
-	return fqgw.Topic{Name: "t", ID: [16]byte{1}, Partitions: len(l.parts), CreateTime: true}
+	return fqgw.Topic{Name: l.name, ID: [16]byte{l.id}, Partitions: len(l.parts), CreateTime: true}
 }
-func (l *memLog) Topics(context.Context) ([]string, error) { return []string{"t"}, nil }
+func (l *memLog) Topics(context.Context) ([]string, error) { return []string{l.name}, nil }
 func (l *memLog) Topic(_ context.Context, name string) (fqgw.Topic, error) {
-	if name != "t" || !l.created {
+	if name != l.name || !l.created {
 		return fqgw.Topic{}, fqgw.Errorf(fqgw.CodeUndefinedTable, "no topic")
 	}
 	return l.topic(), nil
@@ -449,6 +465,7 @@ func (c *memConsumer) Close()                       {}
 type memRegistry struct {
 	mu      sync.Mutex
 	facts   map[string]string
+	epochs  map[string][][16]byte // by source
 	letters map[fqgw.Position]fqgw.DeadLetter
 }
 
@@ -458,7 +475,7 @@ type registry struct {
 }
 
 func newRegistry() *memRegistry {
-	return &memRegistry{facts: map[string]string{}, letters: map[fqgw.Position]fqgw.DeadLetter{}}
+	return &memRegistry{facts: map[string]string{}, epochs: map[string][][16]byte{}, letters: map[fqgw.Position]fqgw.DeadLetter{}}
 }
 
 func (r registry) Load(context.Context) (fqgw.Definitions, error) { return fqgw.Definitions{}, nil }
@@ -477,8 +494,15 @@ func (r registry) Put(_ context.Context, name, value string) error {
 	r.facts[name] = value
 	return r.plug.check(true)
 }
-func (r registry) Epoch(context.Context, string, [16]byte) (int32, error) {
-	return 0, r.plug.check(true)
+func (r registry) Epoch(_ context.Context, source string, id [16]byte) (int32, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.Index(r.epochs[source], id)
+	if i < 0 {
+		i = len(r.epochs[source])
+		r.epochs[source] = append(r.epochs[source], id)
+	}
+	return int32(i), r.plug.check(true)
 }
 func (r registry) Bury(_ context.Context, letters []fqgw.DeadLetter) error {
 	if err := r.plug.check(false); err != nil {

@@ -126,9 +126,13 @@ func (p *Pipeline) AddSource(ctx context.Context, src *fqgw.Source) error {
 	p.mu.Lock()
 	_, there := p.sources[src.Name]
 	stopped := p.stopped
+	shared := p.sharing(src)
 	p.mu.Unlock()
 	if there {
 		return fqgw.Errorf(fqgw.CodeDuplicateTable, "source %q is already running", src.Name)
+	}
+	if shared != nil {
+		return shared
 	}
 	if stopped {
 		return errStopped()
@@ -141,6 +145,9 @@ func (p *Pipeline) AddSource(ctx context.Context, src *fqgw.Source) error {
 	defer p.mu.Unlock()
 	if p.sources[src.Name] != nil || p.stopped {
 		return fqgw.Errorf(fqgw.CodeNotInState, "source %q cannot be started now", src.Name)
+	}
+	if err := p.sharing(src); err != nil {
+		return err
 	}
 	p.sources[src.Name] = s
 	go s.run()

@@ -62,7 +62,7 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 	if err := p.historyTable(ctx, src); err != nil {
 		return nil, err
 	}
-	if s.epoch, err = p.o.Registry.Epoch(ctx, src.Name, s.topic.ID); err != nil {
+	if s.epoch, err = p.epoch(ctx, src, s.topic); err != nil {
 		return nil, err
 	}
 	if err := s.begin(ctx); err != nil {

@@ -255,6 +255,40 @@ func columns(t *table.Table) ([]fqgw.Column, error) {
 	return out, nil
 }
 
+// originProperty is the table property behind Origin.
+const originProperty = "fqgw.origin"
+
+// Origin implements fqgw.History.
+func (l *Lake) Origin(ctx context.Context, name string) (string, error) {
+	t, err := l.load(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	return t.Properties()[originProperty], nil
+}
+
+// SetOrigin implements fqgw.History.
+func (l *Lake) SetOrigin(ctx context.Context, name, origin string) error {
+	l.commits.Lock()
+	defer l.commits.Unlock()
+	for try := 1; ; try++ {
+		t, err := l.load(ctx, name)
+		if err != nil {
+			return err
+		}
+		tx := t.NewTransaction()
+		if err := tx.SetProperties(iceberg.Properties{originProperty: origin}); err != nil {
+			return fail(err)
+		}
+		if _, err = tx.Commit(ctx); err == nil || !lost(err) || try == appendTries {
+			return fail(err)
+		}
+		if err := wait(ctx, try); err != nil {
+			return err
+		}
+	}
+}
+
 // Current implements fqgw.History.
 func (l *Lake) Current(ctx context.Context, name string) (fqgw.Snapshot, error) {
 	t, err := l.load(ctx, name)

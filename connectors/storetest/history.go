@@ -91,7 +91,8 @@ func History(t *testing.T, h fqgw.History) {
 		if err := h.Drop(ctx, "lake.a"); err != nil {
 			t.Fatal(err)
 		}
-		for _, err := range []error{h.Drop(ctx, "lake.a"), second(h.Describe(ctx, "lake.a")), third(h.Scan(ctx, fqgw.Scan{Table: "lake.a"}))} {
+		for _, err := range []error{h.Drop(ctx, "lake.a"), second(h.Describe(ctx, "lake.a")),
+			second(h.Origin(ctx, "lake.a")), h.SetOrigin(ctx, "lake.a", "x"), third(h.Scan(ctx, fqgw.Scan{Table: "lake.a"}))} {
 			if fqgw.AsError(err).Code != fqgw.CodeUndefinedTable {
 				t.Errorf("a table that is gone: %v", err)
 			}
@@ -105,6 +106,14 @@ func History(t *testing.T, h fqgw.History) {
 		const name = "lake.landed"
 		if err := h.Create(ctx, name, eventColumns); err != nil {
 			t.Fatal(err)
+		}
+		if text, err := h.Origin(ctx, name); text != "" || err != nil {
+			t.Errorf("a new table is from %q, %v", text, err)
+		}
+		for _, text := range []string{"of this", "of that;\"ü\""} { // stays with what is landed below
+			if err := h.SetOrigin(ctx, name, text); err != nil {
+				t.Fatal(err)
+			}
 		}
 		at10 := fqgw.Marks{{Next: 10}, {Epoch: 1, Next: 5}}
 		if _, ok, err := h.Land(ctx, name, events(t, 0, 10), nil, at10); !ok || err != nil {
@@ -127,6 +136,9 @@ func History(t *testing.T, h fqgw.History) {
 		s, err := h.Current(ctx, name)
 		if err != nil || !slices.Equal(s.Landed, at25) || s.Rows != 20 {
 			t.Errorf("now at %+v, %v", s, err)
+		}
+		if text, err := h.Origin(ctx, name); text != "of that;\"ü\"" || err != nil {
+			t.Errorf("it is from %q, %v", text, err)
 		}
 		rows := ReadAll(t, h, fqgw.Scan{Table: name, Columns: []string{"ts", "k"}, Time: "ts", From: 5_000_000, To: 14_000_000}, []fqgw.Type{fqgw.Timestamptz, fqgw.Text})
 		if len(rows) != 10 {
