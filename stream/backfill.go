@@ -73,7 +73,7 @@ func (p *Pipeline) AddView(ctx context.Context, v *fqgw.FeatureView, notice func
 	}
 	for try := 0; ; try++ {
 		err := s.during(ctx, func(ctx context.Context, ses *session) error {
-			shares, err := s.prepare(ctx, ses, w, notice)
+			shares, err := s.prepare(ctx, ses.at, ses, w, notice)
 			if err == nil {
 				err = s.catchUp(ctx, ses, w, shares, notice)
 			}
@@ -132,7 +132,7 @@ func (p *Pipeline) DropView(ctx context.Context, v *fqgw.FeatureView) error {
 
 // prepare claims a view's units and, unless the log alone can bring them up to
 // date, fills them from the history. ses is the running session, if there is one.
-func (s *source) prepare(ctx context.Context, ses *session, v *view, notice func(string)) ([]*share, error) {
+func (s *source) prepare(ctx context.Context, at *incarnation, ses *session, v *view, notice func(string)) ([]*share, error) {
 	online := s.p.o.Online
 	notice = s.p.tells(v.v, notice)
 	if err := s.lookFor(ctx, v.v); err != nil {
@@ -141,15 +141,15 @@ func (s *source) prepare(ctx context.Context, ses *session, v *view, notice func
 	if err := s.checkClock(ctx, v.v, notice); err != nil {
 		return nil, err
 	}
-	shares, err := s.claim(ctx, v, s.p.o.Folders)
+	shares, err := s.claim(ctx, at, v, s.p.o.Folders)
 	if err != nil {
 		return nil, err
 	}
-	pl, err := s.places(ctx)
+	pl, err := s.places(ctx, at)
 	if err != nil {
 		return nil, err
 	}
-	if s.needsHistory(shares, pl) {
+	if s.needsHistory(at, shares, pl) {
 		if !untouched(shares) {
 			// A store that was lost in part, or a filling that was cut short.
 			if err := s.p.unfill(ctx, v.v); err != nil {
@@ -158,7 +158,7 @@ func (s *source) prepare(ctx context.Context, ses *session, v *view, notice func
 			if err := retry(ctx, nil, func() error { return online.Drop(ctx, v.v.Name, v.v.State) }); err != nil {
 				return nil, err
 			}
-			if shares, err = s.claim(ctx, v, s.p.o.Folders); err != nil {
+			if shares, err = s.claim(ctx, at, v, s.p.o.Folders); err != nil {
 				return nil, err
 			}
 		}
@@ -166,25 +166,25 @@ func (s *source) prepare(ctx context.Context, ses *session, v *view, notice func
 			if err := ses.lander.wait(ctx); err != nil {
 				return nil, err
 			}
-			if pl, err = s.places(ctx); err != nil {
+			if pl, err = s.places(ctx, at); err != nil {
 				return nil, err
 			}
 		}
-		if err := s.fill(ctx, v, shares, pl.snap, notice); err != nil {
+		if err := s.fill(ctx, at, v, shares, pl.snap, notice); err != nil {
 			return nil, err
 		}
 	}
 	for _, sh := range shares {
-		start := make(fqgw.Marks, s.partitions)
+		start := make(fqgw.Marks, at.Partitions)
 		for p := range start {
 			least := int64(math.MaxInt64)
 			for _, u := range sh.units {
-				least = min(least, offsetIn(u.marks.Of(int32(p)), s.epoch))
+				least = min(least, offsetIn(u.marks.Of(int32(p)), at.epoch))
 			}
 			if least > pl.end[p] {
 				return nil, s.cutShort(p, pl.end[p], least)
 			}
-			start[p] = fqgw.Mark{Epoch: s.epoch, Next: max(least, pl.first[p])}
+			start[p] = fqgw.Mark{Epoch: at.epoch, Next: max(least, pl.first[p])}
 		}
 		sh.applied = start
 	}
@@ -217,12 +217,12 @@ func (s *source) checkClock(ctx context.Context, v *fqgw.FeatureView, notice fun
 
 // needsHistory says whether a unit is behind the history and the log cannot
 // close the gap, or would have to from its very beginning.
-func (s *source) needsHistory(shares []*share, pl places) bool {
+func (s *source) needsHistory(at *incarnation, shares []*share, pl places) bool {
 	for _, sh := range shares {
 		for _, u := range sh.units {
-			for p := range s.partitions {
+			for p := range at.Partitions {
 				have, landed := u.marks.Of(int32(p)), pl.snap.Landed.Of(int32(p))
-				if have.Before(landed) && (have.Epoch != s.epoch || have.Next == 0 || have.Next < pl.first[p]) {
+				if have.Before(landed) && (have.Epoch != at.epoch || have.Next == 0 || have.Next < pl.first[p]) {
 					return true
 				}
 			}
@@ -250,7 +250,7 @@ func untouched(shares []*share) bool {
 // is inside a window. So the events inside come first, and then those that only
 // move that offset; in another order, with states written in between, the bytes
 // would depend on it. For the same reason the horizon stands still.
-func (s *source) fill(ctx context.Context, v *view, shares []*share, snap fqgw.Snapshot, notice func(string)) error {
+func (s *source) fill(ctx context.Context, at *incarnation, v *view, shares []*share, snap fqgw.Snapshot, notice func(string)) error {
 	select {
 	case s.p.fills <- struct{}{}:
 		defer func() { <-s.p.fills }()
@@ -258,7 +258,7 @@ func (s *source) fill(ctx context.Context, v *view, shares []*share, snap fqgw.S
 		return context.Cause(ctx)
 	}
 	h := s.p.o.Clock.Now()
-	return s.withCrew(ctx, v, shares, &h, func(ctx context.Context, c *crew) error {
+	return s.withCrew(ctx, at, v, shares, &h, func(ctx context.Context, c *crew) error {
 		r := newRouter(s.p.o.Online.Shards(), len(c.folders), []*view{v})
 		since := oldest(v.v, *c.horizon)
 		passes := [][2]int64{{since, math.MaxInt64}, {math.MinInt64, since - 1}}
@@ -282,7 +282,7 @@ func (s *source) fill(ctx context.Context, v *view, shares []*share, snap fqgw.S
 		}
 		err := c.do(ctx, func(f *folder) {
 			for _, sh := range f.shares {
-				sh.applied = further(make(fqgw.Marks, s.partitions), snap.Landed)
+				sh.applied = further(make(fqgw.Marks, at.Partitions), snap.Landed)
 			}
 		})
 		if err != nil {
@@ -309,10 +309,10 @@ func oldest(v *fqgw.FeatureView, h int64) int64 {
 }
 
 // withCrew runs f with folders that keep nothing but the shares of one view.
-func (s *source) withCrew(ctx context.Context, v *view, shares []*share, horizon *int64, f func(context.Context, *crew) error) error {
+func (s *source) withCrew(ctx context.Context, at *incarnation, v *view, shares []*share, horizon *int64, f func(context.Context, *crew) error) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	c := newCrew(ctx, fail, s, false)
+	c := newCrew(ctx, fail, s, at, false)
 	c.horizon = horizon
 	for i, fo := range c.folders {
 		fo.attach(shares[i])
@@ -423,19 +423,21 @@ func emitRows(rec arrow.RecordBatch, columns []fqgw.Column, width int, emit func
 func (s *source) catchUp(ctx context.Context, ses *session, v *view, shares []*share, notice func(string)) error {
 	for {
 		target, gap := s.stats.positions(), int64(0)
-		from := make([]int64, s.partitions)
+		from := make([]int64, ses.at.Partitions)
 		for p := range from {
 			from[p] = math.MaxInt64
 			for _, sh := range shares {
 				from[p] = min(from[p], sh.applied.Of(int32(p)).Next)
 			}
-			gap += max(target[p]-from[p], 0)
+			if p < len(target) {
+				gap += max(target[p]-from[p], 0)
+			}
 		}
 		if gap < s.p.far {
 			return nil
 		}
 		notice(fmt.Sprintf("filling %s: %d records of the log behind", v.v.Name, gap))
-		err := s.withCrew(ctx, v, shares, nil, func(ctx context.Context, c *crew) error {
+		err := s.withCrew(ctx, ses.at, v, shares, nil, func(ctx context.Context, c *crew) error {
 			f, err := newFeed(ctx, s, c, nil, []*view{v}, from)
 			if err != nil {
 				return err

@@ -376,12 +376,16 @@ func (l *memLog) topic() fqgw.Topic {
 }
 func (l *memLog) Topics(context.Context) ([]string, error) { return []string{l.name}, nil }
 func (l *memLog) Topic(_ context.Context, name string) (fqgw.Topic, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if name != l.name || !l.created {
 		return fqgw.Topic{}, fqgw.Errorf(fqgw.CodeUndefinedTable, "no topic")
 	}
 	return l.topic(), nil
 }
 func (l *memLog) CreateTopic(_ context.Context, _ string, n int) (fqgw.Topic, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.parts, l.first, l.created = make([][]fqgw.LogRecord, n), make([]int64, n), true
 	return l.topic(), nil
 }
@@ -417,11 +421,33 @@ func (l *memLog) Offsets(context.Context, string) (first, end []int64, err error
 }
 
 func (l *memLog) Consume(_ context.Context, _ string, from []int64) (fqgw.Consumer, error) {
-	return &memConsumer{log: l, next: slices.Clone(from), paused: make([]bool, len(from))}, nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(from) != len(l.parts) {
+		return nil, fqgw.Errorf(fqgw.CodeInvalidParameter, "%d offsets for %d partitions", len(from), len(l.parts))
+	}
+	return &memConsumer{log: l, id: l.id, next: slices.Clone(from), paused: make([]bool, len(from))}, nil
+}
+
+// again makes the topic again; grow gives it more partitions.
+func (l *memLog) again(partitions int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.id++
+	l.parts, l.first = make([][]fqgw.LogRecord, partitions), make([]int64, partitions)
+}
+
+func (l *memLog) grow(partitions int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.parts) < partitions {
+		l.parts, l.first = append(l.parts, nil), append(l.first, 0)
+	}
 }
 
 type memConsumer struct {
 	log    *memLog
+	id     byte
 	next   []int64
 	paused []bool
 }
@@ -430,7 +456,11 @@ func (c *memConsumer) Poll(ctx context.Context) ([]fqgw.LogRecord, error) {
 	for {
 		c.log.mu.Lock()
 		var out []fqgw.LogRecord
-		for p, recs := range c.log.parts {
+		if c.id != c.log.id {
+			c.log.mu.Unlock()
+			return nil, fqgw.Errorf(fqgw.CodeUndefinedTable, "no such topic any more")
+		}
+		for p, recs := range c.log.parts[:len(c.next)] {
 			if c.next[p] < c.log.first[p] {
 				c.log.mu.Unlock()
 				return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "offset %d of partition %d is out of range", c.next[p], p)

@@ -27,6 +27,8 @@ type feed struct {
 	paused   []*pause     // by partition: nil while it runs
 	reaches  []*reach     // statements that wait
 	verdicts []deadLetter // of the batch in the making
+	moved    func(error)  // told when the topic is another one; nil: that is an error
+	sure     bool         // the consumer reads the topic that was taken up
 
 	mu     sync.Mutex
 	todo   []func() // what others want done between two polls
@@ -66,7 +68,7 @@ func (f *feed) seek(ctx context.Context, from []int64) error {
 		f.consumer = nil
 	}
 	err := retry(ctx, f.trouble, func() (err error) {
-		f.consumer, err = f.s.p.o.Log.Consume(ctx, f.s.topic.Name, from)
+		f.consumer, err = f.s.p.o.Log.Consume(ctx, f.s.src.Topic, from)
 		return err
 	})
 	for p := range f.paused {
@@ -74,7 +76,7 @@ func (f *feed) seek(ctx context.Context, from []int64) error {
 			f.unpause(int32(p))
 		}
 	}
-	f.next, f.paused = from, make([]*pause, len(from))
+	f.next, f.sure, f.paused = from, false, make([]*pause, len(from))
 	return err
 }
 
@@ -118,7 +120,15 @@ func (f *feed) run(ctx context.Context, stop func() bool) error {
 		f.resume()
 		f.answer()
 		recs, err := f.poll(ctx)
-		if err != nil {
+		if err == nil && len(recs) > 0 && !f.sure {
+			err = f.s.still(ctx, f.crew.at)
+			f.sure = err == nil
+		}
+		switch {
+		case hasMoved(err) && f.moved != nil:
+			f.moved(err)
+			continue
+		case err != nil:
 			return err
 		}
 		if len(recs) == 0 {
@@ -163,6 +173,13 @@ func (f *feed) poll(ctx context.Context) ([]fqgw.LogRecord, error) {
 		}
 		return nil, nil
 	}
+	if err != nil && unlessMissing(err) == nil { // has it been made again?
+		if err = f.s.still(ctx, f.crew.at); !hasMoved(err) {
+			f.trouble(fmt.Errorf("topic %s cannot be read: %w", f.s.src.Topic, err))
+			<-ctx.Done()
+			return nil, nil
+		}
+	}
 	return recs, err
 }
 
@@ -181,7 +198,7 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, polled time.Time
 		if int(r.Partition) >= len(f.next) || r.Offset < f.next[r.Partition] || f.paused[r.Partition] != nil {
 			continue
 		}
-		ev := fqgw.Event{Pos: fqgw.Position{Epoch: s.epoch, Partition: r.Partition, Offset: r.Offset}, Row: rows[i*width : (i+1)*width : (i+1)*width]}
+		ev := fqgw.Event{Pos: fqgw.Position{Epoch: f.crew.at.epoch, Partition: r.Partition, Offset: r.Offset}, Row: rows[i*width : (i+1)*width : (i+1)*width]}
 		err := f.decoder.Decode(r.Value, ev.Row)
 		if err == nil {
 			err = s.gate.Judge(&ev, r.Timestamp)
@@ -238,7 +255,7 @@ func (f *feed) refuse(r *fqgw.LogRecord, err error) {
 	reason := fmt.Sprintf("%s (%s)", e.Message, e.Code)
 	f.s.stats.refused(r.Partition)
 	f.s.p.metrics.reject(e.Code)
-	f.verdicts = append(f.verdicts, deadLetter{Source: f.s.src.Name, Pos: fqgw.Position{Epoch: f.s.epoch, Partition: r.Partition, Offset: r.Offset},
+	f.verdicts = append(f.verdicts, deadLetter{Source: f.s.src.Name, Pos: fqgw.Position{Epoch: f.crew.at.epoch, Partition: r.Partition, Offset: r.Offset},
 		Time: r.Timestamp, Rejected: f.s.p.o.Clock.Now(), Reason: reason, Column: e.Column, Key: bytes.Clone(r.Key), Payload: bytes.Clone(r.Value)})
 }
 
@@ -306,6 +323,7 @@ func (f *feed) resume() {
 			f.pause(partition, &pause{offset: f.next[i], held: true})
 		case p != nil && (p.held && !held || !p.held && p.known <= now):
 			f.unpause(partition)
+			f.sure = false // the consumer may ask for the topic again
 			f.consumer.Resume(partition, f.next[i])
 		}
 	}

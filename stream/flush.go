@@ -69,7 +69,7 @@ func (f *folder) flush(idle bool) {
 // are: each part goes with a later trip than the one before.
 func (f *folder) pack(fl *flight, u *unit) {
 	l := u.share.view.layout
-	partitions := f.c.s.partitions
+	partitions := f.c.at.Partitions
 	from := byPartition(u.marks, partitions)
 	u.flying = further(u.marks, u.share.applied)
 	part := fqgw.UnitFlush{Unit: u.id, From: from, To: from}
@@ -186,7 +186,7 @@ func (f *folder) verify() error {
 		return err
 	})
 	for i := range found {
-		if err == nil && !sameMarks(found[i].Marks, units[i].marks) {
+		if err == nil && !sameMarks(found[i].Marks, units[i].marks, f.c.at.Partitions) {
 			err = fence(units[i].id)
 		}
 	}
@@ -220,9 +220,9 @@ func (s *stamps) note(b *batch) {
 
 // claim takes the units of a view that a crew of so many folders will keep: one
 // share for each folder.
-func (s *source) claim(ctx context.Context, v *view, folders int) ([]*share, error) {
+func (s *source) claim(ctx context.Context, at *incarnation, v *view, folders int) ([]*share, error) {
 	shards := s.p.o.Online.Shards()
-	partitions := make([]int32, s.partitions)
+	partitions := make([]int32, at.Partitions)
 	for p := range partitions {
 		partitions[p] = int32(p)
 	}

@@ -16,6 +16,7 @@ import (
 // or those that fill a new view.
 type crew struct {
 	s       *source
+	at      *incarnation
 	ctx     context.Context
 	fail    context.CancelCauseFunc
 	folders []*folder
@@ -26,8 +27,8 @@ type crew struct {
 	horizon *int64         // the folders' horizon if it stands still; nil: the clock
 }
 
-func newCrew(ctx context.Context, fail context.CancelCauseFunc, s *source, live bool) *crew {
-	c := &crew{s: s, ctx: ctx, fail: fail, hold: make([]atomic.Int32, s.partitions), strict: live, live: live}
+func newCrew(ctx context.Context, fail context.CancelCauseFunc, s *source, at *incarnation, live bool) *crew {
+	c := &crew{s: s, at: at, ctx: ctx, fail: fail, hold: make([]atomic.Int32, at.Partitions), strict: live, live: live}
 	for i := range s.p.o.Folders {
 		c.folders = append(c.folders, newFolder(c, i))
 	}
@@ -171,8 +172,8 @@ type folder struct {
 }
 
 func newFolder(c *crew, id int) *folder {
-	f := &folder{c: c, id: id, in: make(chan msg[*folder], 16), sets: map[int32][]*share{}, progress: make([]int64, c.s.partitions),
-		held: make([][]*job, c.s.partitions), heldNext: make([]int64, c.s.partitions), landed: make(chan *flight, 1), due: time.NewTimer(time.Hour)}
+	f := &folder{c: c, id: id, in: make(chan msg[*folder], 16), sets: map[int32][]*share{}, progress: make([]int64, c.at.Partitions),
+		held: make([][]*job, c.at.Partitions), heldNext: make([]int64, c.at.Partitions), landed: make(chan *flight, 1), due: time.NewTimer(time.Hour)}
 	f.due.Stop()
 	return f
 }
@@ -429,7 +430,7 @@ func (f *folder) load() error {
 	}
 	for i, st := range states {
 		u := units[i]
-		if !sameMarks(st.Marks, u.marks) && (u.flying == nil || !sameMarks(st.Marks, u.flying)) {
+		if n := f.c.at.Partitions; !sameMarks(st.Marks, u.marks, n) && (u.flying == nil || !sameMarks(st.Marks, u.flying, n)) {
 			return fence(u.id)
 		}
 		for k, key := range reads[i].Keys {
@@ -527,7 +528,7 @@ func (f *folder) drain() {
 func (f *folder) pass(s *span) error {
 	p := s.partition
 	for _, sh := range f.shares {
-		next := offsetIn(sh.applied.Of(p), f.c.s.epoch)
+		next := offsetIn(sh.applied.Of(p), f.c.at.epoch)
 		if len(f.held[p]) > 0 {
 			next = max(next, f.heldNext[p])
 		}
@@ -547,7 +548,7 @@ func (f *folder) pass(s *span) error {
 // advance raises what every share has of a partition.
 func (f *folder) advance(p int32, next int64) {
 	f.progress[p] = max(f.progress[p], next)
-	m := fqgw.Mark{Epoch: f.c.s.epoch, Next: next}
+	m := fqgw.Mark{Epoch: f.c.at.epoch, Next: next}
 	for _, sh := range f.shares {
 		if sh.applied.Of(p).Before(m) {
 			sh.applied = sh.applied.Set(p, m)

@@ -16,6 +16,7 @@ import (
 // (SEMANTICS §5, "No gap at the front").
 type frontier struct {
 	mu      sync.Mutex
+	epoch   int32
 	parts   []front
 	changed chan struct{} // closed when anything moves
 }
@@ -36,11 +37,9 @@ type stretch struct {
 	least, last int64 // known times; least is MaxInt64 without an event
 }
 
-func newFrontier(partitions int) *frontier {
-	f := &frontier{parts: make([]front, partitions), changed: make(chan struct{})}
-	for p := range f.parts {
-		f.parts[p] = front{base: math.MinInt64, whole: math.MinInt64, asked: math.MinInt64}
-	}
+func newFrontier(partitions int, epoch int32) *frontier {
+	f := &frontier{epoch: epoch, changed: make(chan struct{})}
+	f.reset(nil, partitions, epoch)
 	return f
 }
 
@@ -50,13 +49,18 @@ func (f *frontier) move() {
 }
 
 // reset begins a session at the landed positions.
-func (f *frontier) reset(landed fqgw.Marks, epoch int32) {
+func (f *frontier) reset(landed fqgw.Marks, partitions int, epoch int32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	old := f.parts
+	f.parts = make([]front, partitions)
 	for p := range f.parts {
-		old := &f.parts[p]
-		f.parts[p] = front{landed: offsetIn(landed.Of(int32(p)), epoch), base: old.base, whole: old.whole, asked: math.MinInt64}
+		f.parts[p] = front{landed: offsetIn(landed.Of(int32(p)), epoch), base: math.MinInt64, whole: math.MinInt64, asked: math.MinInt64}
+		if p < len(old) && epoch == f.epoch {
+			f.parts[p].base, f.parts[p].whole = old[p].base, old[p].whole
+		}
 	}
+	f.epoch = epoch
 	f.move()
 }
 
@@ -210,6 +214,11 @@ func (p *Pipeline) WaitKnown(ctx context.Context, source string, k int64, notice
 			return nil
 		}
 		return err
+	}
+	if s.at.Load().counts(len(end)) != nil { // partitions were added
+		if err := s.renewed(ctx, len(end)); err != nil {
+			return err
+		}
 	}
 	s.wanted.Add(1) // a landing comes early
 	defer s.wanted.Add(-1)

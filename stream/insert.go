@@ -24,7 +24,7 @@ func (p *Pipeline) Insert(ctx context.Context, src *fqgw.Source, rows [][]fqgw.V
 	recs, err := records(s.src, rows, known, p.o.Clock.Now())
 	for len(recs) > 0 && err == nil {
 		n := min(len(recs), produceRecords)
-		err = p.o.Log.Produce(ctx, s.topic.Name, recs[:n])
+		err = p.o.Log.Produce(ctx, s.src.Topic, recs[:n])
 		recs = recs[n:]
 	}
 	return err

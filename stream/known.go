@@ -14,8 +14,8 @@ import (
 
 func topicFact(source string) string { return "topic " + source }
 
-func (s *source) frontierFact() string {
-	return "frontier " + s.src.Name + " " + strconv.Itoa(int(s.epoch))
+func (s *source) frontierFact(epoch int32) string {
+	return "frontier " + s.src.Name + " " + strconv.Itoa(int(epoch))
 }
 
 func topicText(t fqgw.Topic) string {
@@ -60,7 +60,7 @@ func (p *Pipeline) knownTopic(ctx context.Context, src *fqgw.Source, why error) 
 
 // keep notes the frontier in the registry.
 func (s *source) keep(ctx context.Context) {
-	if text := s.frontier.text(); text != s.kept && s.p.o.Registry.Put(ctx, s.frontierFact(), text) == nil {
+	if text := s.frontier.text(); text != s.kept && s.p.o.Registry.Put(ctx, s.frontierFact(s.at.Load().epoch), text) == nil {
 		s.kept = text
 	}
 }

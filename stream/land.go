@@ -23,6 +23,7 @@ const (
 // the same commit (SEMANTICS §6.3). Its goroutine alone touches it.
 type lander struct {
 	s        *source
+	at       *incarnation
 	ctx      context.Context
 	in       chan msg[*lander]
 	columns  []fqgw.Column
@@ -52,8 +53,8 @@ type barrier struct {
 	done func()
 }
 
-func newLander(ctx context.Context, s *source, landed fqgw.Marks) *lander {
-	l := &lander{s: s, ctx: ctx, in: make(chan msg[*lander], 16), columns: slices.Concat(s.src.Columns, fqgw.HiddenColumns),
+func newLander(ctx context.Context, s *source, at *incarnation, landed fqgw.Marks) *lander {
+	l := &lander{s: s, at: at, ctx: ctx, in: make(chan msg[*lander], 16), columns: slices.Concat(s.src.Columns, fqgw.HiddenColumns),
 		landed: landed, taken: landed, over: make(chan *landing, 1), tokens: landBurst, counted: time.Now()}
 	l.builder = array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(l.columns))
 	return l
@@ -157,7 +158,7 @@ func (l *lander) take(b *batch) error {
 	}
 	taken := slices.Clone(l.taken)
 	for _, s := range b.spans {
-		if m := (fqgw.Mark{Epoch: l.s.epoch, Next: s.next}); taken.Of(s.partition).Before(m) {
+		if m := (fqgw.Mark{Epoch: l.at.epoch, Next: s.next}); taken.Of(s.partition).Before(m) {
 			taken = taken.Set(s.partition, m)
 		}
 	}
@@ -222,8 +223,8 @@ func (l *lander) publish() {
 	if l.rows == 0 && l.flight == nil {
 		to = l.taken
 	}
-	l.s.frontier.landed(to, l.s.epoch)
-	l.s.stats.landed(to, l.s.epoch)
+	l.s.frontier.landed(to, l.at.epoch)
+	l.s.stats.landed(to, l.at.epoch)
 }
 
 // land commits rows. The history's own positions decide whether they are in it:

@@ -21,9 +21,10 @@ func samePlace(a, b fqgw.Marks) bool {
 	return true
 }
 
-// sameMarks compares two vectors with their generations.
-func sameMarks(a, b fqgw.Marks) bool {
-	for p := range int32(max(len(a), len(b))) {
+// sameMarks compares the first n entries of two vectors, with their generations.
+// The store may have more, of partitions that an incarnation before had.
+func sameMarks(a, b fqgw.Marks, n int) bool {
+	for p := range int32(n) {
 		if a.Of(p) != b.Of(p) {
 			return false
 		}

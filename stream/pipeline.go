@@ -64,11 +64,12 @@ type Pipeline struct {
 	unfit   sync.Map // by state version: why the view cannot be read (filling.go)
 
 	metrics counters
-	rows    int   // of history in a batch
-	trip    int   // writes of the online store in one trip
-	part    int   // states in one write
-	far     int64 // records behind the live stream from which a new view catches up by itself
-	trust   bool  // tests: folders do not look after their stores (folder.verify)
+	rows    int           // of history in a batch
+	trip    int           // writes of the online store in one trip
+	part    int           // states in one write
+	look    time.Duration // between two looks whether the topic is what it was
+	far     int64         // records behind the live stream from which a new view catches up by itself
+	trust   bool          // tests: folders do not look after their stores (folder.verify)
 }
 
 // New makes a pipeline without sources.
@@ -95,7 +96,7 @@ func New(o Options) *Pipeline {
 	if o.DirtyKeys == 0 {
 		o.DirtyKeys = 100_000
 	}
-	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}, rows: fillRows, trip: flushUnits, part: flushKeys, far: farAway}
+	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}, rows: fillRows, trip: flushUnits, part: flushKeys, look: idleAdvance, far: farAway}
 	p.hard, p.abort = context.WithCancel(context.Background())
 	return p
 }
@@ -169,7 +170,7 @@ func (p *Pipeline) DropSource(ctx context.Context, name string, purge bool) erro
 	p.mu.Lock()
 	delete(p.sources, name)
 	p.mu.Unlock()
-	for _, fact := range []string{topicFact(name), s.frontierFact()} {
+	for _, fact := range []string{topicFact(name), s.frontierFact(s.at.Load().epoch)} {
 		if err := p.o.Registry.Put(ctx, fact, ""); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fqgw/fqgw"
@@ -14,6 +15,7 @@ import (
 // doubt about any of them.
 type session struct {
 	s      *source
+	at     *incarnation
 	ctx    context.Context
 	fail   context.CancelCauseFunc
 	feed   *feed
@@ -23,17 +25,22 @@ type session struct {
 	// polling ends before ctx when the session ends gracefully: then nothing more
 	// is consumed.
 	polling context.Context
-	over    chan struct{} // closed when every goroutine has ended
+	retired atomic.Pointer[error] // why the session ends gracefully
+	over    chan struct{}         // closed when every goroutine has ended
 }
 
 // open claims the units of every view and finds where consumption starts.
 func (s *source) open(ctx context.Context, fail context.CancelCauseFunc) (*session, error) {
-	ses := &session{s: s, ctx: ctx, fail: fail, over: make(chan struct{}), crew: newCrew(ctx, fail, s, true)}
+	at, err := s.takeUp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ses := &session{s: s, at: at, ctx: ctx, fail: fail, over: make(chan struct{}), crew: newCrew(ctx, fail, s, at, true)}
 	s.mu.Lock()
 	views := slices.Clone(s.views)
 	s.mu.Unlock()
 	for _, v := range views {
-		shares, err := s.prepare(ctx, nil, v, func(string) {})
+		shares, err := s.prepare(ctx, at, nil, v, func(string) {})
 		if err != nil {
 			return nil, err
 		}
@@ -41,17 +48,14 @@ func (s *source) open(ctx context.Context, fail context.CancelCauseFunc) (*sessi
 			f.attach(shares[i])
 		}
 	}
-	pl, err := s.places(ctx)
+	pl, err := s.places(ctx, at)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.sameTopic(ctx); err != nil {
-		return nil, err
-	}
-	from := make([]int64, s.partitions)
+	from := make([]int64, at.Partitions)
 	for p := range from {
 		m := pl.snap.Landed.Of(int32(p))
-		if from[p] = offsetIn(m, s.epoch); from[p] > pl.end[p] {
+		if from[p] = offsetIn(m, at.epoch); from[p] > pl.end[p] {
 			return nil, s.cutShort(p, pl.end[p], from[p])
 		}
 		if m != (fqgw.Mark{}) && from[p] < pl.first[p] {
@@ -69,30 +73,21 @@ func (s *source) open(ctx context.Context, fail context.CancelCauseFunc) (*sessi
 	for _, f := range ses.crew.folders {
 		copy(f.progress, from)
 	}
-	ses.lander = newLander(ctx, s, pl.snap.Landed)
-	s.frontier.reset(pl.snap.Landed, s.epoch)
-	s.stats.begin(from, pl.snap.Landed, s.epoch)
-	ses.feed, err = newFeed(ctx, s, ses.crew, ses.lander, views, slices.Clone(from))
-	return ses, err
-}
-
-// sameTopic checks that the topic is the one that the source started with.
-func (s *source) sameTopic(ctx context.Context) error {
-	var t fqgw.Topic
-	err := retry(ctx, nil, func() (err error) {
-		t, err = s.p.o.Log.Topic(ctx, s.topic.Name)
-		return err
-	})
-	if err == nil && t.ID != s.topic.ID {
-		err = fqgw.Errorf(fqgw.CodeNotInState, "topic %s was deleted and made again", s.topic.Name).WithHint("Restart fqgw: its records then count as new ones.")
+	ses.lander = newLander(ctx, s, at, pl.snap.Landed)
+	s.frontier.reset(pl.snap.Landed, at.Partitions, at.epoch)
+	s.stats.begin(from, pl.snap.Landed, at.epoch)
+	if ses.feed, err = newFeed(ctx, s, ses.crew, ses.lander, views, slices.Clone(from)); err != nil {
+		ses.lander.builder.Release()
+		return nil, err
 	}
-	return err
+	ses.feed.moved = ses.retire
+	return ses, nil
 }
 
 // cutShort says that the log ends before what was read from it: new records
 // would get offsets that were passed already.
 func (s *source) cutShort(p int, end, had int64) error {
-	return fqgw.Errorf(fqgw.CodeDataCorrupted, "partition %d of topic %s ends at offset %d, before offset %d that was read already: the broker has lost records", p, s.topic.Name, end, had)
+	return fqgw.Errorf(fqgw.CodeDataCorrupted, "partition %d of topic %s ends at offset %d, before offset %d that was read already: the broker has lost records", p, s.src.Topic, end, had)
 }
 
 // places are where a topic begins and ends and what of it is landed.
@@ -101,11 +96,11 @@ type places struct {
 	snap       fqgw.Snapshot
 }
 
-func (s *source) places(ctx context.Context) (pl places, err error) {
+func (s *source) places(ctx context.Context, at *incarnation) (pl places, err error) {
 	now := s.p.o.Clock.Now()
 	err = retry(ctx, func(err error) { s.stats.trouble("log", err.Error()) }, func() (err error) {
 		now = s.p.o.Clock.Now()
-		pl.first, pl.end, err = s.p.o.Log.Offsets(ctx, s.topic.Name)
+		pl.first, pl.end, err = s.p.o.Log.Offsets(ctx, s.src.Topic)
 		return err
 	})
 	if err != nil {
@@ -113,8 +108,8 @@ func (s *source) places(ctx context.Context) (pl places, err error) {
 	}
 	s.frontier.ended(pl.end, now)
 	s.stats.trouble("log", "")
-	if len(pl.first) != s.partitions {
-		return pl, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "topic %s has %d partitions now, it had %d: restart fqgw", s.topic.Name, len(pl.first), s.partitions)
+	if err := at.counts(len(pl.first)); err != nil {
+		return pl, err
 	}
 	err = retry(ctx, nil, func() (err error) {
 		pl.snap, err = s.p.o.History.Current(ctx, s.src.History)
@@ -140,7 +135,7 @@ func (s *source) ends(ctx context.Context) ([]int64, error) {
 
 func (s *source) askEnds(ctx context.Context) ([]int64, error) {
 	now := s.p.o.Clock.Now()
-	_, end, err := s.p.o.Log.Offsets(ctx, s.topic.Name)
+	_, end, err := s.p.o.Log.Offsets(ctx, s.src.Topic)
 	if err == nil {
 		s.frontier.ended(end, now)
 		s.stats.trouble("log", "")
@@ -171,7 +166,7 @@ func (ses *session) start() {
 	ses.wg.Go(func() {
 		defer wake()
 		defer stopped()
-		if err := ses.feed.run(ses.ctx, func() bool { return s.life.Err() != nil }); err != nil {
+		if err := ses.feed.run(ses.ctx, func() bool { return s.life.Err() != nil || ses.retired.Load() != nil }); err != nil {
 			ses.fail(err)
 			return
 		}
@@ -193,6 +188,9 @@ func (ses *session) wait() error {
 	ses.crew.wg.Wait()
 	ses.wg.Wait()
 	err := context.Cause(ses.ctx)
+	if why := ses.retired.Load(); err == nil && why != nil {
+		err = *why
+	}
 	ses.fail(errSessionOver)
 	return err
 }
@@ -303,15 +301,19 @@ func (ses *session) remember() {
 			}
 		}
 	}
-	tick := time.NewTicker(idleAdvance)
+	tick := time.NewTicker(s.p.look)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
 			put()
-			_, _ = s.ends(ses.ctx)
+			if err := s.still(ses.polling, ses.at); hasMoved(err) {
+				ses.retire(err)
+				continue
+			}
+			_, _ = s.ends(ses.polling)
 			s.keep(ses.ctx)
-		case <-s.life.Done():
+		case <-ses.polling.Done():
 			put()
 			return
 		case <-ses.ctx.Done():

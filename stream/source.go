@@ -16,13 +16,11 @@ import (
 
 // source is one running source. It outlives its sessions.
 type source struct {
-	p          *Pipeline
-	src        *fqgw.Source
-	gate       *quality.Gate
-	topic      fqgw.Topic
-	epoch      int32
-	partitions int
-	made       bool // the topic was made for the source
+	p    *Pipeline
+	src  *fqgw.Source
+	gate *quality.Gate
+	at   atomic.Pointer[incarnation] // of the session, or of the one before
+	made bool                        // the topic was made for the source
 
 	life     context.Context // ends with stop, gracefully
 	stop     context.CancelFunc
@@ -55,26 +53,27 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 		return nil, err
 	}
 	var err error
-	if s.topic, s.made, err = p.findTopic(ctx, src); err != nil {
+	at := &incarnation{}
+	if at.Topic, s.made, err = p.findTopic(ctx, src); err != nil {
 		return nil, err
 	}
-	s.partitions = s.topic.Partitions
 	if err := p.historyTable(ctx, src); err != nil {
 		return nil, err
 	}
-	if s.epoch, err = p.epoch(ctx, src, s.topic); err != nil {
+	if at.epoch, err = p.epoch(ctx, src, at.Topic); err != nil {
 		return nil, err
 	}
+	s.at.Store(at)
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
 	s.life, s.stop = context.WithCancel(p.hard)
-	s.frontier = newFrontier(s.partitions)
-	if s.kept, err = p.o.Registry.Get(ctx, s.frontierFact()); err != nil {
+	s.frontier = newFrontier(at.Partitions, at.epoch)
+	if s.kept, err = p.o.Registry.Get(ctx, s.frontierFact(at.epoch)); err != nil {
 		return nil, err
 	}
 	s.frontier.restore(s.kept)
-	s.stats = newStats(s.partitions, p.o.Folders)
+	s.stats = newStats(at.Partitions, at.epoch, p.o.Folders)
 	return s, nil
 }
 
@@ -138,13 +137,13 @@ func (s *source) begin(ctx context.Context) error {
 	if err != nil || len(snap.Landed) > 0 {
 		return err
 	}
-	_, end, err := s.p.o.Log.Offsets(ctx, s.topic.Name)
+	_, end, err := s.p.o.Log.Offsets(ctx, s.src.Topic)
 	if err != nil {
 		return err
 	}
 	var to fqgw.Marks
 	for p, o := range end {
-		to = to.Set(int32(p), fqgw.Mark{Epoch: s.epoch, Next: o})
+		to = to.Set(int32(p), fqgw.Mark{Epoch: s.at.Load().epoch, Next: o})
 	}
 	_, _, err = s.p.o.History.Land(ctx, s.src.History, nil, snap.Landed, to)
 	return err
@@ -175,7 +174,7 @@ func (s *source) run() {
 		}
 		s.stats.trouble("restarting", err.Error())
 		s.p.o.Logger.Warn("stream restarts from the recorded positions", "source", s.src.Name, "error", err)
-		if time.Since(began) > time.Minute {
+		if time.Since(began) > time.Minute || hasMoved(err) {
 			wait = 50 * time.Millisecond
 		}
 		select {
@@ -259,6 +258,8 @@ func (s *source) during(ctx context.Context, f func(ctx context.Context, ses *se
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case hasMoved(err):
+			ses.retire(err)
 		case ses.ctx.Err() == nil && !errors.Is(err, errSessionOver):
 			return err
 		}

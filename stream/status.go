@@ -16,6 +16,7 @@ import (
 // stats is what is known of a source's partitions, for people and metrics.
 type stats struct {
 	mu       sync.Mutex
+	epoch    int32
 	parts    []partStats
 	folded   [][]int64 // by folder and partition: offsets below are readable
 	troubles map[string]string
@@ -40,15 +41,29 @@ type partStats struct {
 	pause     *pause
 }
 
-func newStats(partitions, folders int) *stats {
-	s := &stats{parts: make([]partStats, partitions), folded: make([][]int64, folders), troubles: map[string]string{}}
+func newStats(partitions int, epoch int32, folders int) *stats {
+	s := &stats{folded: make([][]int64, folders), troubles: map[string]string{}}
+	s.resize(partitions, epoch)
+	return s
+}
+
+// resize makes place for other partitions, or those of another incarnation.
+func (s *stats) resize(partitions int, epoch int32) {
+	old := s.parts
+	s.parts = make([]partStats, partitions)
+	for p := range s.parts {
+		s.parts[p].eventTime = math.MinInt64
+		if p < len(old) {
+			s.parts[p] = old[p]
+		}
+		if epoch != s.epoch { // offsets begin anew, counts go on
+			s.parts[p].next, s.parts[p].high, s.parts[p].landed, s.parts[p].end = 0, 0, 0, 0
+		}
+	}
 	for f := range s.folded {
 		s.folded[f] = make([]int64, partitions)
 	}
-	for p := range s.parts {
-		s.parts[p].eventTime = math.MinInt64
-	}
-	return s
+	s.epoch = epoch
 }
 
 // begin resets what a new session starts from.
@@ -56,6 +71,7 @@ func (s *stats) begin(from []int64, landed fqgw.Marks, epoch int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.troubles) // every store has answered
+	s.resize(len(from), epoch)
 	for p := range s.parts {
 		s.parts[p].next, s.parts[p].landed, s.parts[p].pause = from[p], offsetIn(landed.Of(int32(p)), epoch), nil
 	}
@@ -112,7 +128,9 @@ func (s *stats) nullKey(p int32) {
 func (s *stats) evalErrors(p int32, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.parts[p].evalErrs += int64(n)
+	if int(p) < len(s.parts) { // a view that is being filled may be of the session before
+		s.parts[p].evalErrs += int64(n)
+	}
 }
 
 func (s *stats) pause(p int32, why *pause) {
@@ -197,7 +215,7 @@ func (p *Pipeline) Status() []fqgw.StreamStatus {
 	defer cancel()
 	var wg sync.WaitGroup
 	for i, s := range sources {
-		wg.Go(func() { _, ends[i], _ = p.o.Log.Offsets(ctx, s.topic.Name) })
+		wg.Go(func() { _, ends[i], _ = p.o.Log.Offsets(ctx, s.src.Topic) })
 	}
 	wg.Wait()
 	var out []fqgw.StreamStatus
@@ -229,7 +247,7 @@ func (s *stats) status(src *source, end []int64) []fqgw.StreamStatus {
 			p.end = end[i]
 		}
 		p.end = max(p.end, p.next)
-		st := fqgw.StreamStatus{Source: src.src.Name, Partition: int32(i), Epoch: src.epoch, Applied: math.MaxInt64, Landed: p.landed, End: p.end,
+		st := fqgw.StreamStatus{Source: src.src.Name, Partition: int32(i), Epoch: s.epoch, Applied: math.MaxInt64, Landed: p.landed, End: p.end,
 			KnownTime: p.known, Freshness: p.fresh, Rejected: p.rejected, NullKeys: p.nullKeys, EvalErrors: p.evalErrs}
 		if p.eventTime != math.MinInt64 {
 			st.EventTime = p.eventTime
@@ -254,10 +272,10 @@ func (s *stats) status(src *source, end []int64) []fqgw.StreamStatus {
 // there before, "" for nothing.
 func (p *Pipeline) TopicNotice(source string) string {
 	s, err := p.source(source)
-	if err != nil || s.made || !s.topic.CreateTime || s.src.Known != fqgw.KnownByRecord {
+	if err != nil || s.made || !s.at.Load().CreateTime || s.src.Known != fqgw.KnownByRecord {
 		return ""
 	}
-	return fmt.Sprintf("the timestamps of topic %q are the producers' (CreateTime): a record can claim to have been known too early", s.topic.Name)
+	return fmt.Sprintf("the timestamps of topic %q are the producers' (CreateTime): a record can claim to have been known too early", s.src.Topic)
 }
 
 // Notices are what the user of a source ought to know, as sentences.

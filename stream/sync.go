@@ -21,18 +21,21 @@ func (p *Pipeline) Sync(ctx context.Context) error {
 }
 
 func (s *source) sync(ctx context.Context) error {
-	_, end, err := s.p.o.Log.Offsets(ctx, s.topic.Name)
-	if err != nil {
-		return err
-	}
 	return s.during(ctx, func(ctx context.Context, ses *session) error {
+		_, end, err := s.p.o.Log.Offsets(ctx, s.src.Topic)
+		if err == nil { // they are of the topic that the session reads
+			err = s.still(ctx, ses.at)
+		}
+		if err != nil {
+			return err
+		}
 		if err := ses.reach(ctx, reach{end: end}); err != nil {
 			return err
 		}
 		var landed error
 		var wg sync.WaitGroup
 		wg.Go(func() { landed = ses.lander.wait(ctx) })
-		err := ses.crew.flush(ctx)
+		err = ses.crew.flush(ctx)
 		wg.Wait()
 		if err == nil {
 			err = landed
@@ -57,7 +60,7 @@ func (ses *session) reach(ctx context.Context, r reach) error {
 // applied waits until everything that lies in the log now, and is not ahead of
 // the clock, is readable.
 func (ses *session) applied(ctx context.Context) error {
-	pl, err := ses.s.places(ctx)
+	pl, err := ses.s.places(ctx, ses.at)
 	if err != nil {
 		return err
 	}
@@ -73,7 +76,7 @@ func (ses *session) applied(ctx context.Context) error {
 		case err := <-flushed:
 			return err
 		case <-tick.C: // folders that hold something flush in full when the clock has come
-			for p := range int32(ses.s.partitions) {
+			for p := range int32(ses.at.Partitions) {
 				if ses.crew.holds(p) {
 					return nil
 				}

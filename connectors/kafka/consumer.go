@@ -89,8 +89,12 @@ func (c *consumer) Poll(ctx context.Context) ([]fqgw.LogRecord, error) {
 		// The fetch that stands for ctx's end has partition -1.
 		var bad error
 		fetches.EachError(func(_ string, p int32, err error) {
-			if p >= 0 && lost(err) && bad == nil {
+			switch {
+			case p < 0 || bad != nil:
+			case lost(err):
 				bad = c.outOfRange(p, c.parts[p].next, err)
+			case errors.Is(err, kerr.UnknownTopicID): // the client does not read the next topic of the name
+				bad = onTopic(c.topic, fail(ctx, err))
 			}
 		})
 		if bad != nil {

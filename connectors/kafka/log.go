@@ -156,7 +156,7 @@ func (l *Log) Topic(ctx context.Context, name string) (fqgw.Topic, error) {
 }
 
 func (l *Log) topic(ctx context.Context, name string) (fqgw.Topic, error) {
-	details, err := l.admin.ListTopics(ctx, name)
+	details, err := l.admin.ListTopics(asking(ctx), name)
 	if err != nil {
 		return fqgw.Topic{}, fail(ctx, err)
 	}
@@ -182,6 +182,10 @@ func (l *Log) topic(ctx context.Context, name string) (fqgw.Topic, error) {
 	}
 	return t, nil
 }
+
+// asking makes the client ask which partitions a topic has, and not answer from
+// what it knows.
+func asking(ctx context.Context) context.Context { return kadm.WithAuthorizedOps(ctx) }
 
 var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
@@ -245,19 +249,28 @@ func (l *Log) Produce(ctx context.Context, topic string, recs []fqgw.LogRecord) 
 	// lie years back.
 	bounded, cancel := context.WithTimeout(ctx, l.o.Timeout)
 	defer cancel()
-	return onTopic(topic, fail(ctx, l.client.ProduceSync(bounded, batch...).FirstErr()))
+	results := l.client.ProduceSync(bounded, batch...)
+	if !slices.ContainsFunc(results, func(r kgo.ProduceResult) bool { return !errors.Is(r.Err, kerr.UnknownTopicID) }) {
+		// The topic was made again, and the client clings to the old one.
+		l.client.PurgeTopicsFromClient(topic)
+		for i, r := range recs {
+			batch[i].Partition = r.Partition // it was set to where the record went
+		}
+		results = l.client.ProduceSync(bounded, batch...)
+	}
+	return onTopic(topic, fail(ctx, results.FirstErr()))
 }
 
 // Offsets implements fqgw.Log.
 func (l *Log) Offsets(ctx context.Context, topic string) (first, end []int64, err error) {
-	starts, err := l.admin.ListStartOffsets(ctx, topic)
+	starts, err := l.admin.ListStartOffsets(asking(ctx), topic)
 	if err == nil {
 		err = starts.Error()
 	}
 	if err != nil {
 		return nil, nil, onTopic(topic, fail(ctx, err))
 	}
-	ends, err := l.admin.ListCommittedOffsets(ctx, topic)
+	ends, err := l.admin.ListCommittedOffsets(asking(ctx), topic)
 	if err == nil {
 		err = ends.Error()
 	}
