@@ -137,6 +137,9 @@ type LogRecord struct {
 	Timestamp int64 // microseconds (Kafka's are milliseconds)
 	Key       []byte
 	Value     []byte
+	// Control marks the end of a transaction: it has a place in the partition, which
+	// a consumer has passed with it, and no content.
+	Control bool
 }
 
 // Topic is what a log knows of a topic.
@@ -166,8 +169,9 @@ type Log interface {
 	Close() error
 }
 
-// Consumer reads one topic, read committed, in order within each partition. Not
-// safe for concurrent use.
+// Consumer reads one topic, read committed, in order within each partition. What
+// a transaction wrote that was aborted does not come; its control record does, so
+// that the end offsets are reached. Not safe for concurrent use.
 type Consumer interface {
 	// Poll waits until there is something or ctx ends (then it returns ctx's
 	// error). The records' bytes are valid until the next Poll.

@@ -198,6 +198,14 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, polled time.Time
 		if int(r.Partition) >= len(f.next) || r.Offset < f.next[r.Partition] || f.paused[r.Partition] != nil {
 			continue
 		}
+		if r.Control { // nothing but a place
+			if at == nil || at.partition != r.Partition {
+				at = b.span(r.Partition, f.next[r.Partition])
+			}
+			at.next, at.stamp = r.Offset+1, r.Timestamp
+			f.next[r.Partition] = at.next
+			continue
+		}
 		ev := fqgw.Event{Pos: fqgw.Position{Epoch: f.crew.at.epoch, Partition: r.Partition, Offset: r.Offset}, Row: rows[i*width : (i+1)*width : (i+1)*width]}
 		err := f.decoder.Decode(r.Value, ev.Row)
 		if err == nil {

@@ -98,3 +98,39 @@ func TestKafkaTopicChanges(t *testing.T) {
 	say(third, fresh(1), fresh(0))
 	check(8)
 }
+
+// TestKafkaTransactions: the last record of a partition is the marker of a
+// transaction, or lies in one that was aborted. Nobody waits for it in vain.
+func TestKafkaTransactions(t *testing.T) {
+	l, brokers := broker(t)
+	w := newWorld(1, 1, fqgw.RealClock())
+	src := testSource()
+	v := testViews(src)[0]
+	p := begin(t, w, src, []*fqgw.FeatureView{v}, func(o *Options) { o.Log = l })
+	tx, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.TransactionalID("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Close()
+	for i, commit := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort, kgo.TryCommit} {
+		if err := tx.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: fresh(0).Value}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.EndTransaction(t.Context(), commit); err != nil {
+			t.Fatal(err)
+		}
+		p.sync(t)
+		if err := p.WaitKnown(t.Context(), "s", time.Now().UnixMicro(), nil); err != nil {
+			t.Error(err)
+		}
+		if n, rows, want := w.count(t, v, "a"), w.rows(), []int{1, 1, 2}[i]; n != int64(want) || rows != want {
+			t.Errorf("counted %d, landed %d, want %d", n, rows, want)
+		}
+		if s := p.Status()[0]; s.Applied != s.End || s.Landed != s.End {
+			t.Errorf("status %+v", s)
+		}
+	}
+}

@@ -54,6 +54,7 @@ func (l *Log) Consume(ctx context.Context, topic string, from []int64) (fqgw.Con
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(),
 		kgo.FetchMaxWait(50*time.Millisecond),
 		kgo.FetchMinBytes(1),
 		kgo.FetchMaxPartitionBytes(4<<20),
@@ -78,6 +79,10 @@ func (c *consumer) Poll(ctx context.Context) ([]fqgw.LogRecord, error) {
 				return
 			}
 			p.next = r.Offset + 1
+			if r.Attrs.IsControl() {
+				c.out = append(c.out, fqgw.LogRecord{Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp.UnixMicro(), Control: true})
+				return
+			}
 			c.out = append(c.out, fqgw.LogRecord{Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp.UnixMicro(), Key: r.Key, Value: r.Value})
 		})
 		if len(c.out) > 0 {

@@ -2,12 +2,15 @@ package kafka_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/connectors/embedded"
@@ -31,7 +34,7 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer k.Close()
-	storetest.Log(t, open(t, k.Brokers...))
+	storetest.Log(t, open(t, k.Brokers...), transact(k.Brokers))
 }
 
 // TestConformanceReal runs on the brokers that FQGW_TEST_KAFKA names.
@@ -41,7 +44,28 @@ func TestConformanceReal(t *testing.T) {
 		t.Log("FQGW_TEST_KAFKA names no broker: only the embedded run")
 		return
 	}
-	storetest.Log(t, open(t, strings.Split(brokers, ",")...))
+	list := strings.Split(brokers, ",")
+	storetest.Log(t, open(t, list...), transact(list))
+}
+
+// transact is a transactional producer, as other programs use them.
+func transact(brokers []string) storetest.Transact {
+	return func(ctx context.Context, topic string, commit bool, recs []fqgw.LogRecord) error {
+		c, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.TransactionalID("fqgw.storetest "+topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if err := c.BeginTransaction(); err != nil {
+			return err
+		}
+		for _, r := range recs {
+			if err := c.ProduceSync(ctx, &kgo.Record{Topic: topic, Partition: r.Partition, Value: r.Value}).FirstErr(); err != nil {
+				return err
+			}
+		}
+		return c.EndTransaction(ctx, kgo.TransactionEndTry(commit))
+	}
 }
 
 func TestNoBroker(t *testing.T) {

@@ -14,9 +14,12 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
+// Transact writes records in one transaction, which it then commits or aborts.
+type Transact func(ctx context.Context, topic string, commit bool, recs []fqgw.LogRecord) error
+
 // Log checks a log, with topics of names that are new each time; others may be there.
-func Log(t *testing.T, l fqgw.Log) {
-	s := &logSuite{l}
+func Log(t *testing.T, l fqgw.Log, transact Transact) {
+	s := &logSuite{l, transact}
 	t.Run("topics", s.topics)
 	t.Run("produce and consume", s.roundTrip)
 	t.Run("by key", s.byKey)
@@ -24,10 +27,14 @@ func Log(t *testing.T, l fqgw.Log) {
 	t.Run("pause", s.pause)
 	t.Run("resume before the first poll", s.resumeEarly)
 	t.Run("out of range", s.outOfRange)
+	t.Run("transactions", s.transactions)
 	t.Run("cancelled", s.cancelled)
 }
 
-type logSuite struct{ fqgw.Log }
+type logSuite struct {
+	fqgw.Log
+	transact Transact
+}
 
 // create makes a topic for the test.
 func (l *logSuite) create(t *testing.T, partitions int) fqgw.Topic {
@@ -358,6 +365,65 @@ func (l *logSuite) outOfRange(t *testing.T) {
 	l.produce(t, topic, fqgw.LogRecord{Value: []byte("c")})
 	if got := take(t, c, 1); string(got[0].Value) != "c" {
 		t.Errorf("read %v", got)
+	}
+}
+
+// transactions: what was committed comes, what was aborted does not, and with the
+// control records the end is reached in every case.
+func (l *logSuite) transactions(t *testing.T) {
+	topic := l.create(t, 2).Name
+	rec := func(partition int32, text string) fqgw.LogRecord {
+		return fqgw.LogRecord{Partition: partition, Value: []byte(text)}
+	}
+	c := l.consume(t, topic, 0, 0)
+	next := []int64{0, 0}
+	var got []string
+	for _, step := range []struct {
+		commit bool
+		recs   []fqgw.LogRecord
+		want   []string
+	}{
+		{true, []fqgw.LogRecord{rec(0, "a"), rec(0, "b"), rec(1, "c")}, []string{"a", "b", "c"}},
+		{false, []fqgw.LogRecord{rec(0, "no"), rec(1, "no"), rec(1, "no")}, []string{"a", "b", "c"}},
+		{true, []fqgw.LogRecord{rec(1, "d")}, []string{"a", "b", "c", "d"}},
+	} {
+		if err := l.transact(t.Context(), topic, step.commit, step.recs); err != nil {
+			t.Fatal(err)
+		}
+		_, end, err := l.Offsets(t.Context(), topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		for next[0] < end[0] || next[1] < end[1] {
+			recs, err := c.Poll(ctx)
+			if err != nil {
+				t.Fatalf("read up to %v of %v: %v", next, end, err)
+			}
+			for _, r := range recs {
+				if r.Offset < next[r.Partition] {
+					t.Errorf("partition %d: offset %d after %d", r.Partition, r.Offset, next[r.Partition]-1)
+				}
+				if next[r.Partition] = r.Offset + 1; !r.Control {
+					got = append(got, string(r.Value))
+				} else if r.Key != nil || r.Value != nil {
+					t.Errorf("a control record with content: %+v", r)
+				}
+			}
+		}
+		cancel()
+		if slices.Sort(got); !slices.Equal(got, step.want) {
+			t.Errorf("read %q, want %q", got, step.want)
+		}
+	}
+	// A marker is a place to go on from, as any other.
+	_, end, err := l.Offsets(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = l.consume(t, topic, end[0]-1, end[1])
+	if recs, err := c.Poll(t.Context()); err != nil || len(recs) != 1 || !recs[0].Control || recs[0].Offset != end[0]-1 {
+		t.Errorf("the last marker: %+v, %v", recs, err)
 	}
 }
 
