@@ -52,7 +52,7 @@ func (p *Pipeline) AddView(ctx context.Context, v *fqgw.FeatureView, notice func
 	b := &building{cancel: cancel, done: make(chan struct{})}
 	s.mu.Lock()
 	switch {
-	case slices.ContainsFunc(s.views, func(w *view) bool { return w.v.State == v.State }):
+	case s.keeps(v):
 		s.mu.Unlock()
 		return s.reread(ctx, v)
 	case s.building[v.State] != nil:
@@ -73,6 +73,12 @@ func (p *Pipeline) AddView(ctx context.Context, v *fqgw.FeatureView, notice func
 	}
 	for try := 0; ; try++ {
 		err := s.during(ctx, func(ctx context.Context, ses *session) error {
+			s.mu.Lock()
+			kept := s.keeps(v)
+			s.mu.Unlock()
+			if kept { // the session before ended while it was attached, and this one took it up
+				return nil
+			}
 			shares, err := s.prepare(ctx, ses.at, ses, w, notice)
 			if err == nil {
 				err = s.catchUp(ctx, ses, w, shares, notice)
@@ -91,6 +97,11 @@ func (p *Pipeline) AddView(ctx context.Context, v *fqgw.FeatureView, notice func
 		}
 		p.metrics.fences.Add(1)
 	}
+}
+
+// keeps says whether the session keeps a view. s.mu is held.
+func (s *source) keeps(v *fqgw.FeatureView) bool {
+	return slices.ContainsFunc(s.views, func(w *view) bool { return w.v.State == v.State })
 }
 
 // reread waits until a view that the session keeps can be read.

@@ -103,16 +103,16 @@ func (f *feed) run(ctx context.Context, stop func() bool) error {
 			f.consumer.Close()
 		}
 	}()
-	for {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
+	for ctx.Err() == nil {
 		f.mu.Lock()
 		todo := f.todo
 		f.todo = nil
 		f.mu.Unlock()
 		for _, do := range todo {
 			do()
+		}
+		if ctx.Err() != nil { // one of them failed, perhaps in the midst of a seek
+			break
 		}
 		if stop() {
 			return nil
@@ -144,6 +144,7 @@ func (f *feed) run(ctx context.Context, stop func() bool) error {
 			recs = recs[n:]
 		}
 	}
+	return context.Cause(ctx)
 }
 
 // poll waits for records; it comes back empty when there is something else to do.

@@ -263,7 +263,9 @@ func (f *folder) run() error {
 			}
 		case <-f.due.C:
 			f.armed = false
-			f.drain()
+			if err := f.drain(); err != nil {
+				return err
+			}
 			f.flush(false)
 			f.arm()
 		case <-idle.C:
@@ -485,9 +487,9 @@ func (f *folder) hold(j *job) {
 }
 
 // drain folds what the clock lets in by now.
-func (f *folder) drain() {
+func (f *folder) drain() error {
 	if !f.holding() {
-		return
+		return nil
 	}
 	f.tick()
 	for p, jobs := range f.held {
@@ -497,8 +499,8 @@ func (f *folder) drain() {
 			e := j.entry
 			if e.unit.entries[e.key] != e { // it left the cache meanwhile
 				j.entry = f.entry(e.unit, e.key)
-				if f.load() != nil {
-					break
+				if err := f.load(); err != nil {
+					return err
 				}
 			}
 			l := j.entry.unit.share.view.layout
@@ -522,6 +524,7 @@ func (f *folder) drain() {
 			f.advance(int32(p), jobs[n].in.Pos.Offset)
 		}
 	}
+	return nil
 }
 
 // pass records that a span was taken.
