@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -122,6 +121,7 @@ func (p *Pipeline) DropView(ctx context.Context, v *fqgw.FeatureView) error {
 	if s, err := p.source(v.Source.Name); err == nil {
 		s.mu.Lock()
 		b := s.building[v.State]
+		delete(s.horizons, v.State)
 		s.mu.Unlock()
 		if b != nil {
 			b.cancel()
@@ -200,30 +200,6 @@ func (s *source) prepare(ctx context.Context, at *incarnation, ses *session, v *
 		sh.applied = start
 	}
 	return shares, nil
-}
-
-// checkClock drops the states of a view that were written when the clock was
-// much further.
-func (s *source) checkClock(ctx context.Context, v *fqgw.FeatureView, notice func(string)) error {
-	text, err := s.p.o.Registry.Get(ctx, horizonFact(v))
-	if err != nil || text == "" {
-		return err
-	}
-	h, err := strconv.ParseInt(text, 10, 64)
-	now := s.p.o.Clock.Now()
-	if err != nil || h <= now+clockSlack {
-		return nil
-	}
-	msg := fmt.Sprintf("the clock went back from %s to %s: the online state of %s is rebuilt from history", show(h), show(now), v.Name)
-	s.p.o.Logger.Warn(msg)
-	if err := s.p.unfill(ctx, v); err != nil {
-		return err
-	}
-	notice(msg)
-	if err := s.p.o.Online.Drop(ctx, v.Name, v.State); err != nil {
-		return err
-	}
-	return s.p.o.Registry.Put(ctx, horizonFact(v), "")
 }
 
 // needsHistory says whether a unit is behind the history and the log cannot

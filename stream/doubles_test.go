@@ -519,10 +519,13 @@ func (r registry) Get(_ context.Context, name string) (string, error) {
 	return r.facts[name], r.plug.check(true)
 }
 func (r registry) Put(_ context.Context, name, value string) error {
+	if err := r.plug.check(true); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.facts[name] = value
-	return r.plug.check(true)
+	return nil
 }
 func (r registry) Epoch(_ context.Context, source string, id [16]byte) (int32, error) {
 	r.mu.Lock()

@@ -83,7 +83,7 @@ func TestFillingAgain(t *testing.T) {
 				t.Errorf("filled: counted %d, want 2", n)
 			}
 			if ok, err := p.Stands(t.Context(), v); !ok || err != nil {
-				t.Logf("it stands: %t, %v", ok, err)
+				t.Errorf("it stands: %t, %v", ok, err)
 			}
 		})
 	}

@@ -21,6 +21,7 @@ type flight struct {
 	rounds   [][]fqgw.UnitFlush // the first part of every unit, then the second of those that have one, …
 	units    []*unit
 	entries  []*entry
+	h        int64 // no state's horizon is ahead of it
 	progress []int64
 	stamps   stamps
 	bytes    int
@@ -52,7 +53,7 @@ func (f *folder) flush(idle bool) {
 	if len(fl.units) == 0 {
 		return
 	}
-	fl.progress, fl.stamps = slices.Clone(f.progress), f.stamps
+	fl.h, fl.progress, fl.stamps = f.h, slices.Clone(f.progress), f.stamps
 	f.stamps = stamps{}
 	f.flight = fl
 	go func() {
@@ -112,6 +113,14 @@ func (fl *flight) add(round int, part fqgw.UnitFlush, size int) {
 // a trip have no order: one that is tried again may come after the others.
 func (c *crew) write(fl *flight) error {
 	p := c.s.p
+	for i, u := range fl.units {
+		if i > 0 && u.share == fl.units[i-1].share {
+			continue
+		}
+		if err := c.s.foresee(c.ctx, u.share.view.v, fl.h); err != nil {
+			return err
+		}
+	}
 	p.fault("before-flush")
 	for i, round := range fl.rounds {
 		for trip := range slices.Chunk(round, p.trip) {

@@ -379,11 +379,13 @@ func (f *folder) arm() {
 	}
 }
 
-// tick moves the horizon to the clock.
+// tick moves the horizon to the clock. A clock that went far back ends the crew.
 func (f *folder) tick() {
 	now := f.c.s.p.o.Clock.Now()
 	if f.c.horizon != nil {
 		now = *f.c.horizon
+	} else if now < f.h-clockSlack {
+		f.c.fail(&fenced{"the clock"})
 	}
 	f.h = max(f.h, now)
 }

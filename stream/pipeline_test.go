@@ -344,25 +344,6 @@ func TestAddSource(t *testing.T) {
 	}
 }
 
-// TestClockWentBack: states of a later horizon are not read at an earlier time.
-func TestClockWentBack(t *testing.T) {
-	w, p, src, views := setup(t, fqgw.SetClock(t0, 0), nil)
-	w.produce(t, record("a", -1, -1))
-	p.sync(t)
-	if _, err := w.clock.Advance(3600 * sec); err != nil {
-		t.Fatal(err)
-	}
-	w.produce(t, record("b", 3590, 3590))
-	p.sync(t)
-	p.stop()
-	w.clock = fqgw.SetClock(t0, 0)
-	p = begin(t, w, src, views, nil)
-	p.sync(t)
-	if n := w.count(t, views[0], "a"); n != 1 {
-		t.Errorf("counted %d, want 1", n)
-	}
-}
-
 func TestStopFlushesAndLands(t *testing.T) {
 	w, p, src, views := setup(t, fqgw.SetClock(t0, 0), func(o *Options) { o.FlushEvery, o.LandEvery = time.Hour, time.Hour })
 	for range 50 {

@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -174,7 +173,7 @@ func (ses *session) start() {
 		_ = put(ses.ctx, ses.lander.in, msg[*lander]{do: func(l *lander) { l.stopping = true }})
 		_ = ses.crew.do(ses.ctx, func(f *folder) { f.stopping = true })
 	})
-	ses.wg.Go(ses.remember)
+	ses.wg.Go(ses.watch)
 	ses.wg.Go(func() {
 		if err := ses.refilled(); err != nil && ses.polling.Err() == nil {
 			ses.fail(err)
@@ -278,45 +277,22 @@ func (ses *session) inFeed(ctx context.Context, what func() error) error {
 	}
 }
 
-// clockSlack is how far the clock may be behind a state's horizon; the state is
-// then read at its horizon. Further back the view is rebuilt (SEMANTICS §6.1).
-const clockSlack = 60_000_000
-
-func horizonFact(v *fqgw.FeatureView) string {
-	return "horizon " + v.Name + "@" + strconv.FormatInt(v.State, 10)
-}
-
-// remember keeps how far the clock was when states were written.
-func (ses *session) remember() {
+// watch looks from time to time whether the topic is what it was, and notes how far
+// the history is.
+func (ses *session) watch() {
 	s := ses.s
-	last := map[int64]int64{}
-	put := func() {
-		s.mu.Lock()
-		views := slices.Clone(s.views)
-		s.mu.Unlock()
-		now := s.p.o.Clock.Now()
-		for _, v := range views {
-			if last[v.v.State] != now && s.p.o.Registry.Put(ses.ctx, horizonFact(v.v), strconv.FormatInt(now, 10)) == nil {
-				last[v.v.State] = now
-			}
-		}
-	}
 	tick := time.NewTicker(s.p.look)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			put()
 			if err := s.still(ses.polling, ses.at); hasMoved(err) {
 				ses.retire(err)
-				continue
+				return
 			}
 			_, _ = s.ends(ses.polling)
 			s.keep(ses.ctx)
 		case <-ses.polling.Done():
-			put()
-			return
-		case <-ses.ctx.Done():
 			return
 		}
 	}
