@@ -140,9 +140,11 @@ func (s *Session) set(name, value string, local bool) error {
 		return err
 	}
 	if name == "fqgw.as_of" && v != "" {
-		if _, err := expr.Parse(v, fqgw.Timestamptz, s.env(context.Background())); err != nil {
+		t, err := expr.Parse(v, fqgw.Timestamptz, s.env(context.Background()))
+		if err != nil {
 			return err
 		}
+		v = expr.Text(t, fqgw.Timestamptz, &fqgw.Env{}) // it stays that time when the zone changes
 	}
 	if local && !s.tx.block {
 		s.options.Notice(Notice{Severity: "WARNING", Code: "25P01", Message: "SET LOCAL can only be used in transaction blocks"})

@@ -300,6 +300,9 @@ func (f *feed) send(ctx context.Context, b *batch) error {
 		}
 	})
 	if f.lander != nil {
+		if err := f.s.noteSince(ctx, b.spans); err != nil {
+			return err
+		}
 		f.s.frontier.polled(b.spans)
 		f.s.stats.seen(b.spans, f.s.p.o.Clock.Now())
 		f.s.stats.trouble("log", "")

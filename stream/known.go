@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/fqgw/fqgw"
@@ -16,6 +17,47 @@ func topicFact(source string) string { return "topic " + source }
 
 func (s *source) frontierFact(epoch int32) string {
 	return "frontier " + s.src.Name + " " + strconv.Itoa(int(epoch))
+}
+
+// sinceFact is the least known time of the records of the source's topic.
+func (s *source) sinceFact() string {
+	id := s.at.Load().ID
+	return "since " + s.src.Name + " " + hex.EncodeToString(id[:])
+}
+
+// restoreSince takes up what noteSince kept.
+func (s *source) restoreSince(ctx context.Context) error {
+	s.since.Store(math.MaxInt64)
+	text, err := s.p.o.Registry.Get(ctx, s.sinceFact())
+	if t, perr := strconv.ParseInt(text, 10, 64); perr == nil {
+		s.since.Store(t)
+	}
+	return err
+}
+
+// noteSince notes an earlier beginning of the history before it can be read.
+func (s *source) noteSince(ctx context.Context, spans []span) error {
+	least := s.since.Load()
+	for i := range spans {
+		if spans[i].landable > 0 {
+			least = min(least, spans[i].least)
+		}
+	}
+	if least == s.since.Load() {
+		return nil
+	}
+	s.since.Store(least)
+	return s.p.o.Registry.Put(ctx, s.sinceFact(), strconv.FormatInt(least, 10))
+}
+
+// Since is the least known time of a source's records, ok false without any.
+func (p *Pipeline) Since(source string) (t int64, ok bool) {
+	s, err := p.source(source)
+	if err != nil {
+		return 0, false
+	}
+	t = s.since.Load()
+	return t, t != math.MaxInt64
 }
 
 func topicText(t fqgw.Topic) string {

@@ -29,6 +29,7 @@ type source struct {
 	kept     string // the frontier as the registry has it
 	stats    *stats
 	wanted   atomic.Int64 // statements that wait for a landing
+	since    atomic.Int64 // least known time of a record; MaxInt64 without any
 
 	mu       sync.Mutex
 	session  *session      // nil between sessions
@@ -74,6 +75,9 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 		return nil, err
 	}
 	s.frontier.restore(s.kept)
+	if err := s.restoreSince(ctx); err != nil {
+		return nil, err
+	}
 	s.stats = newStats(at.Partitions, at.epoch, p.o.Folders)
 	return s, nil
 }

@@ -31,7 +31,10 @@ type Binder struct {
 	// what asks the session, parameters and subqueries are refused (SEMANTICS §2.4).
 	Definition bool
 	Expanded   func(view string) // told of every plain view that is read; may be nil
-	Stmt       *parse.Statement  // for positions; nil gives errors without one
+	// Routed is told how a view was bound: as a feature service, or as the plain
+	// SQL that it is; may be nil.
+	Routed func(view string, service bool)
+	Stmt   *parse.Statement // for positions; nil gives errors without one
 
 	places   map[*expr.Column]int32    // where columns were named, for errors found later
 	wholes   map[fqgw.Expr][]string    // the column names of whole-row references

@@ -271,6 +271,7 @@ func (s *service) relation(ft *feature, m *mentions, width int) *relation {
 // missing row of one view makes another vanish.
 func (b *Binder) serviceJoin(spine *from, q *equating, at, known fqgw.Expr, left bool, on fqgw.Expr, m *mentions) (plan.Node, error) {
 	s, lat := q.ft.service, q.lat
+	b.routed(q.ft.viewName(), true)
 	node, keys, err := serviceKeys(spine.node, q.keys, at, known)
 	if err != nil {
 		return nil, err

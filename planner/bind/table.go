@@ -237,6 +237,7 @@ func (b *Binder) viewNode(v *fqgw.View, site *Scope, t *times, loc int32) (plan.
 	if err != nil {
 		return nil, err
 	}
+	b.routed(v.Name, false)
 	q, err := in.query(sel, &Scope{site: site, depth: site.depth, rowless: true, times: t}, nil, false)
 	if err != nil {
 		return nil, b.inView(err, v, loc)
@@ -266,8 +267,14 @@ func (b *Binder) viewText(v *fqgw.View, loc int32) (*Binder, *pg.SelectStmt, err
 	if b.Expanded != nil {
 		b.Expanded(v.Name)
 	}
-	in := &Binder{Catalog: b.Catalog, System: b.System, Expanded: b.Expanded, views: append(slices.Clone(b.views), v.Name), subplans: b.subplans + 100}
+	in := &Binder{Catalog: b.Catalog, System: b.System, Expanded: b.Expanded, Routed: b.Routed, views: append(slices.Clone(b.views), v.Name), subplans: b.subplans + 100}
 	return in, stmts[0].Node.GetSelectStmt(), nil
+}
+
+func (b *Binder) routed(view string, service bool) {
+	if b.Routed != nil {
+		b.Routed(view, service)
+	}
 }
 
 // inView says of an error that it is in a view's text; its position is where the

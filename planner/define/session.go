@@ -1,6 +1,7 @@
 package define
 
 import (
+	"slices"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -159,6 +160,15 @@ func (d *Definer) explain(n *pg.ExplainStmt) (plan.Statement, error) {
 		case "serialize":
 		default:
 			return nil, d.fail(o.loc, fqgw.CodeSyntax, "unrecognized EXPLAIN option \"%s\"", o.name)
+		}
+	}
+	d.Binder.Routed = func(view string, service bool) {
+		how := view + ": plain SQL"
+		if service {
+			how = view + ": feature service"
+		}
+		if !slices.Contains(st.Views, how) {
+			st.Views = append(st.Views, how)
 		}
 	}
 	st.Statement, err = d.bind(n.Query)

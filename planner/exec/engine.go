@@ -35,6 +35,8 @@ type Streams interface {
 	Sync(ctx context.Context) error
 	WaitKnown(ctx context.Context, source string, k int64, notice func(string)) error
 	Status() []fqgw.StreamStatus
+	// Since is the least known time of a source's records, ok false without any.
+	Since(source string) (t int64, ok bool)
 	// TopicNotice is said when a source is made, Notices where a read finds nothing.
 	TopicNotice(source string) string
 	Notices(source string) []string
@@ -245,6 +247,9 @@ func (e *Engine) fill(v *fqgw.FeatureView, stands bool, notice func(string)) *bu
 				notice(msg)
 			})
 			if b.err == nil {
+				if err := e.recordSince(ctx, v); err != nil && ctx.Err() == nil {
+					e.o.Logger.Warn("the beginning of a feature view's history cannot be recorded", "view", v.Name, "error", err)
+				}
 				e.mu.Lock()
 				delete(e.building, v.State)
 				e.mu.Unlock()

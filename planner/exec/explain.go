@@ -58,6 +58,9 @@ func (e *Engine) Explain(env *fqgw.Env, st *plan.Explain) ([]string, error) {
 	e.tree(env, q.Root, 0, &lines)
 	lines[0] += fmt.Sprintf("  (cost=0.00..0.00 rows=0 width=%d)", 8*len(q.Root.Columns()))
 	lines = append(lines, "Route: "+Route(q.Root))
+	for _, v := range st.Views {
+		lines = append(lines, "View "+v)
+	}
 	if rate, set := e.o.Clock.IsSet(); set {
 		lines = append(lines, fmt.Sprintf("Clock: %s, set, rate %g", microsText(env.Now), rate))
 	}
@@ -167,7 +170,7 @@ func (e *Engine) describeView(env *fqgw.Env, title string, v *fqgw.FeatureView, 
 	if v.MaxAge > 0 {
 		notes = append(notes, "Max age: "+micros(v.MaxAge))
 	}
-	if v.HistorySince > 0 {
+	if v.HistorySince != 0 {
 		notes = append(notes, "History since: "+microsText(v.HistorySince))
 	}
 	return fmt.Sprintf("%s on %s (version %d, %s)", title, v.Name, v.Version, store), notes

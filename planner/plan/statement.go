@@ -14,7 +14,8 @@ type (
 	Explain struct {
 		Statement Statement
 		Analyze   bool
-		Format    string // "text" or "json"
+		Format    string   // "text" or "json"
+		Views     []string // how each plain view is read: "v: feature service", "v: plain SQL"
 	}
 	CreateSource struct {
 		Source      *fqgw.Source // without OID
