@@ -160,7 +160,7 @@ func (s *source) prepare(ctx context.Context, at *incarnation, ses *session, v *
 	if err != nil {
 		return nil, err
 	}
-	if s.needsHistory(at, shares, pl) {
+	if s.needsHistory(at, v.v, shares, pl) {
 		if !untouched(shares) {
 			// A store that was lost in part, or a filling that was cut short.
 			if err := s.p.unfill(ctx, v.v); err != nil {
@@ -177,11 +177,11 @@ func (s *source) prepare(ctx context.Context, at *incarnation, ses *session, v *
 			if err := ses.lander.wait(ctx); err != nil {
 				return nil, err
 			}
-			if pl, err = s.places(ctx, at); err != nil {
-				return nil, err
-			}
 		}
-		if err := s.fill(ctx, at, v, shares, pl.snap, notice); err != nil {
+		if err := s.fill(ctx, at, v, shares, notice); err != nil {
+			return nil, err
+		}
+		if pl, err = s.places(ctx, at); err != nil {
 			return nil, err
 		}
 	}
@@ -203,8 +203,12 @@ func (s *source) prepare(ctx context.Context, at *incarnation, ses *session, v *
 }
 
 // needsHistory says whether a unit is behind the history and the log cannot
-// close the gap, or would have to from its very beginning.
-func (s *source) needsHistory(at *incarnation, shares []*share, pl places) bool {
+// close the gap, or would have to from its very beginning; or the view is new and
+// the history has rows that never were in the log.
+func (s *source) needsHistory(at *incarnation, v *fqgw.FeatureView, shares []*share, pl places) bool {
+	if _, filling := s.p.Filling(v); filling && len(pl.snap.Landed) == 0 && pl.snap.Rows > 0 {
+		return true
+	}
 	for _, sh := range shares {
 		for _, u := range sh.units {
 			for p := range at.Partitions {
@@ -230,36 +234,45 @@ func untouched(shares []*share) bool {
 	return true
 }
 
-// fill folds the history up to a snapshot, which comes in any order, into the
-// empty units of a view, and records the snapshot's positions with the states.
+// fill folds the history, which comes in any order, into the empty units of a
+// view, and records the positions of the snapshot that it read with the states.
 //
 // The state of an entity keeps the offset after its last event while any event
 // is inside a window. So the events inside come first, and then those that only
 // move that offset; in another order, with states written in between, the bytes
-// would depend on it. For the same reason the horizon stands still.
-func (s *source) fill(ctx context.Context, at *incarnation, v *view, shares []*share, snap fqgw.Snapshot, notice func(string)) error {
+// would depend on it. For the same reason the horizon stands still. The files of
+// both passes are found before the first one begins: the snapshot may be gone when
+// it ends.
+func (s *source) fill(ctx context.Context, at *incarnation, v *view, shares []*share, notice func(string)) error {
 	select {
 	case s.p.fills <- struct{}{}:
 		defer func() { <-s.p.fills }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	snap, err := s.p.o.History.Current(ctx, s.src.History)
+	if err != nil {
+		return err
+	}
 	h := s.p.o.Clock.Now()
+	var passes []reader
+	if since := oldest(v.v, h); snap.ID == 0 {
+		// there are no rows yet
+	} else if since == math.MinInt64 {
+		passes, err = s.plan(ctx, snap, [2]int64{math.MinInt64, math.MaxInt64})
+	} else {
+		passes, err = s.plan(ctx, snap, [2]int64{since, math.MaxInt64}, [2]int64{math.MinInt64, since - 1})
+	}
+	if err != nil {
+		return err
+	}
 	return s.withCrew(ctx, at, v, shares, &h, func(ctx context.Context, c *crew) error {
 		r := newRouter(s.p.o.Online.Shards(), len(c.folders), []*view{v})
-		since := oldest(v.v, *c.horizon)
-		passes := [][2]int64{{since, math.MaxInt64}, {math.MinInt64, since - 1}}
-		if since == math.MinInt64 {
-			passes = passes[:1]
-		}
 		var rows int64
 		began := time.Now()
 		notice(howFar(v.v.Name, 0, snap.Rows, began))
-		for _, times := range passes {
-			if snap.ID == 0 {
-				break // there are no rows yet
-			}
-			err := s.fold(ctx, c, r, snap, times, func(more int64) {
+		for _, pass := range passes {
+			err := s.fold(ctx, c, r, pass, func(more int64) {
 				rows += more
 				notice(howFar(v.v.Name, rows, snap.Rows, began))
 			})
@@ -325,8 +338,8 @@ func (s *source) withCrew(ctx context.Context, at *incarnation, v *view, shares 
 	return err
 }
 
-// fold sends the rows of a snapshot whose event times lie in a range to the folders.
-func (s *source) fold(ctx context.Context, c *crew, r *router, snap fqgw.Snapshot, times [2]int64, progress func(rows int64)) error {
+// fold sends events of the history to the folders.
+func (s *source) fold(ctx context.Context, c *crew, r *router, read reader, progress func(rows int64)) error {
 	var rows int64
 	said := time.Now()
 	b := &batch{whole: true}
@@ -336,7 +349,7 @@ func (s *source) fold(ctx context.Context, c *crew, r *router, snap fqgw.Snapsho
 		b = &batch{whole: true}
 		return err
 	}
-	err := s.scan(ctx, snap, times, func(ev fqgw.Event) error {
+	err := read(ctx, func(ev fqgw.Event) error {
 		if rows++; time.Since(said) > 2*time.Second {
 			progress(rows)
 			said, rows = time.Now(), 0
@@ -352,43 +365,71 @@ func (s *source) fold(ctx context.Context, c *crew, r *router, snap fqgw.Snapsho
 	return send()
 }
 
-// scan reads events of a range of event times back from the history, in any order.
-func (s *source) scan(ctx context.Context, snap fqgw.Snapshot, times [2]int64, emit func(fqgw.Event) error) error {
+// reader reads events of the history, in any order.
+type reader func(ctx context.Context, emit func(fqgw.Event) error) error
+
+// plan finds the rows of a snapshot whose event times lie in ranges; their files
+// are known when it returns, and read later.
+func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, ranges ...[2]int64) (out []reader, err error) {
 	columns := slices.Concat(s.src.Columns, fqgw.HiddenColumns)
-	sc := fqgw.Scan{Table: s.src.History, Snapshot: snap.ID}
-	if c := columns[s.src.EventTime]; c.Type.Kind() == fqgw.KindTimestamp { // files are pruned by it
-		sc.Time, sc.From, sc.To = c.Name, times[0], times[1]
-	}
-	for _, c := range columns {
-		sc.Columns = append(sc.Columns, c.Name)
-	}
-	_, records, err := s.p.o.History.Scan(ctx, sc)
-	if err != nil {
-		return err
-	}
-	width := len(s.src.Columns)
-	for rec, err := range records {
-		if err != nil {
-			return err
+	for _, times := range ranges {
+		sc := fqgw.Scan{Table: s.src.History, Snapshot: snap.ID}
+		if c := columns[s.src.EventTime]; c.Type.Kind() == fqgw.KindTimestamp { // files are pruned by it
+			sc.Time, sc.From, sc.To = c.Name, times[0], times[1]
 		}
-		err = emitRows(rec, columns, width, func(row []fqgw.Value) error {
-			h := row[width:]
-			ev := fqgw.Event{Known: h[3].Int(), Row: row[:width:width],
-				Pos: fqgw.Position{Epoch: int32(h[0].Int()), Partition: int32(h[1].Int()), Offset: h[2].Int()}}
-			if ev.Time = s.gate.Time(ev.Row); ev.Time < times[0] || ev.Time > times[1] {
-				return nil
+		for _, c := range columns {
+			sc.Columns = append(sc.Columns, c.Name)
+		}
+		_, batches, err := s.p.o.History.Scan(ctx, sc)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, func(ctx context.Context, emit func(fqgw.Event) error) error {
+			for rec, err := range batches {
+				if err != nil {
+					return err
+				}
+				err = emitRows(rec, columns, func(row []fqgw.Value) error {
+					if ev, ok := s.landed(row); ok && ev.Time >= times[0] && ev.Time <= times[1] {
+						return emit(ev)
+					}
+					return nil
+				})
+				rec.Release()
+				if err != nil {
+					return err
+				}
 			}
-			return emit(ev)
+			return ctx.Err()
 		})
-		rec.Release()
-		if err != nil {
-			return err
-		}
 	}
-	return ctx.Err()
+	return out, nil
 }
 
-func emitRows(rec arrow.RecordBatch, columns []fqgw.Column, width int, emit func([]fqgw.Value) error) error {
+// landed is the event of a row of the history. Another program may have written
+// it: without an offset, or a known time, which is the event's then (SEMANTICS §1);
+// ok is false without an event time.
+func (s *source) landed(row []fqgw.Value) (ev fqgw.Event, ok bool) {
+	width := len(s.src.Columns)
+	hidden := row[width:]
+	ev = fqgw.Event{Row: row[:width:width], Pos: fqgw.Position{Offset: fqgw.NoOffset}}
+	if row[s.src.EventTime].IsNull() {
+		return ev, false
+	}
+	ev.Time = s.gate.Time(ev.Row)
+	switch ev.Known = ev.Time; {
+	case !hidden[3].IsNull():
+		ev.Known = hidden[3].Int()
+	case s.src.Known == fqgw.KnownByColumn && !row[s.src.KnownColumn].IsNull():
+		ev.Known = s.gate.Known(ev.Row)
+	}
+	if !hidden[2].IsNull() {
+		ev.Pos = fqgw.Position{Epoch: int32(hidden[0].Int()), Partition: int32(hidden[1].Int()), Offset: hidden[2].Int()}
+	}
+	return ev, true
+}
+
+func emitRows(rec arrow.RecordBatch, columns []fqgw.Column, emit func([]fqgw.Value) error) error {
 	n := int(rec.NumRows())
 	slab := make([]fqgw.Value, n*len(columns))
 	for c := range columns {

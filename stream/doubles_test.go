@@ -236,6 +236,8 @@ type memHistory struct {
 	origin  string
 	commits int64
 	lose    *rand.Rand // now and then a commit's answer is lost
+	expired int64      // snapshots up to it are gone
+	expires bool       // a snapshot is gone when it was read once
 }
 
 type history struct {
@@ -319,8 +321,11 @@ func (h history) Scan(_ context.Context, s fqgw.Scan) (*arrow.Schema, fqgw.Recor
 		return nil, nil, err
 	}
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.Snapshot <= h.expired {
+		return nil, nil, fqgw.Errorf(fqgw.CodeUndefinedObject, "the snapshot is gone")
+	}
 	rows := slices.Clone(h.rows[:s.Snapshot])
-	h.mu.Unlock()
 	schema := fqgw.ArrowSchema(h.columns)
 	return schema, func(yield func(arrow.RecordBatch, error) bool) {
 		for i := len(rows) - 1; i > 0; i-- {
@@ -345,7 +350,11 @@ func (h history) Scan(_ context.Context, s fqgw.Scan) (*arrow.Schema, fqgw.Recor
 				return
 			}
 		}
-		yield(b.NewRecordBatch(), nil)
+		if yield(b.NewRecordBatch(), nil) && h.expires {
+			h.mu.Lock()
+			h.expired = s.Snapshot
+			h.mu.Unlock()
+		}
 	}, nil
 }
 

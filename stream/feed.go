@@ -175,11 +175,12 @@ func (f *feed) poll(ctx context.Context) ([]fqgw.LogRecord, error) {
 		return nil, nil
 	}
 	if err != nil && unlessMissing(err) == nil { // has it been made again?
-		if err = f.s.still(ctx, f.crew.at); !hasMoved(err) {
-			f.trouble(fmt.Errorf("topic %s cannot be read: %w", f.s.src.Topic, err))
-			<-ctx.Done()
-			return nil, nil
+		if again := f.s.still(ctx, f.crew.at); hasMoved(again) {
+			return nil, again
 		}
+		f.trouble(err)
+		<-ctx.Done()
+		return nil, nil
 	}
 	return recs, err
 }

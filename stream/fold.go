@@ -326,7 +326,7 @@ func (f *folder) take(b *batch) error {
 		ev := &b.events[r.event]
 		for _, sh := range f.sets[r.set] {
 			u := sh.units[r.shard]
-			if sh.applied.Covers(ev.Pos) || u.marks.Covers(ev.Pos) {
+			if !b.whole && (sh.applied.Covers(ev.Pos) || u.marks.Covers(ev.Pos)) {
 				continue
 			}
 			if n == len(f.jobs) {

@@ -199,3 +199,48 @@ func TestForeignTable(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// TestScanOutlivesItsSnapshot: a scan knows its files from the call on. A snapshot
+// that expires before they are read takes nothing away.
+func TestScanOutlivesItsSnapshot(t *testing.T) {
+	l := open(t, Options{})
+	l.keepAge = 0
+	create(t, l, "lake.t")
+	var at fqgw.Marks
+	land := func(n int) {
+		t.Helper()
+		to := fqgw.Marks{{Next: int64(n + 1)}}
+		if _, ok, err := l.Land(t.Context(), "lake.t", count(t, n, 1), at, to); err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		at = to
+	}
+	land(0)
+	land(1)
+	snap, err := l.Current(t.Context(), "lake.t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scan := fqgw.Scan{Table: "lake.t", Snapshot: snap.ID}
+	_, records, err := l.Scan(t.Context(), scan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 2 * keepSnapshots {
+		land(n + 2)
+	}
+	if _, _, err := l.Scan(t.Context(), scan); fqgw.AsError(err).Code != fqgw.CodeUndefinedObject {
+		t.Fatalf("the snapshot is still there: %v", err)
+	}
+	rows := int64(0)
+	for b, err := range records {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows += b.NumRows()
+		b.Release()
+	}
+	if rows != 2 {
+		t.Errorf("read %d rows, want 2", rows)
+	}
+}

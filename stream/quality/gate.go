@@ -68,6 +68,12 @@ func (g *Gate) Time(row []fqgw.Value) int64 {
 	return t
 }
 
+// Known is the known time in the column that the source names for it.
+func (g *Gate) Known(row []fqgw.Value) int64 {
+	t, _ := instant(g.source, g.source.KnownColumn, row)
+	return t
+}
+
 // instant is a time of the row; it must be finite.
 func instant(s *fqgw.Source, column int, row []fqgw.Value) (int64, error) {
 	t := row[column].Int()

@@ -1,0 +1,69 @@
+package stream
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fqgw/fqgw"
+)
+
+// TestSnapshotExpiresDuringFill: the first pass over the history may last longer
+// than its snapshot.
+func TestSnapshotExpiresDuringFill(t *testing.T) {
+	w, p, _, _ := setup(t, fqgw.SetClock(t0, 0), nil)
+	w.produce(t, record("a", -1, -1), record("a", -7200, -1))
+	p.sync(t)
+	w.history.mu.Lock()
+	w.history.expires = true
+	w.history.mu.Unlock()
+	v := *testViews(testSource())[0]
+	v.State = 55
+	if err := p.AddView(t.Context(), &v, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.count(t, &v, "a"); n != 1 {
+		t.Errorf("counted %d, want 1", n)
+	}
+}
+
+// TestRowsOfOtherPrograms: rows that another program wrote into the history have no
+// offset, and no known time where it is the event's. They count as they do AS OF.
+func TestRowsOfOtherPrograms(t *testing.T) {
+	for name, landed := range map[string]bool{"before anything was landed": false, "after": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(1, 2, fqgw.SetClock(t0, 0))
+			src := testSource()
+			p := begin(t, w, src, nil, func(o *Options) { o.LandEvery = time.Hour })
+			if landed {
+				w.produce(t, record("a", -1, -1))
+				p.sync(t)
+			}
+			row := func(at, known fqgw.Value) []fqgw.Value {
+				return []fqgw.Value{at, fqgw.TextValue("a"), fqgw.FloatValue(1), fqgw.IntValue(30), fqgw.Null, fqgw.Null, fqgw.Null, known}
+			}
+			w.history.mu.Lock()
+			w.history.rows = append(w.history.rows, row(fqgw.TimestampValue(t0-2*sec), fqgw.Null), row(fqgw.TimestampValue(t0-3*sec), fqgw.TimestampValue(t0-sec)),
+				row(fqgw.TimestampValue(t0-3*sec), fqgw.TimestampValue(t0+sec)), row(fqgw.Null, fqgw.Null))
+			w.history.mu.Unlock()
+			v := testViews(src)[0]
+			if err := p.AddView(t.Context(), v, nil); err != nil {
+				t.Fatal(err)
+			}
+			want := int64(2)
+			if landed {
+				want++
+			}
+			if n := w.count(t, v, "a"); n != want {
+				t.Errorf("counted %d, want %d", n, want)
+			}
+			if _, err := w.clock.Advance(sec); err != nil {
+				t.Fatal(err)
+			}
+			w.produce(t, record("a", 0, 0))
+			p.sync(t)
+			if n := w.count(t, v, "a"); n != want+2 {
+				t.Errorf("later: counted %d, want %d", n, want+2)
+			}
+		})
+	}
+}
