@@ -15,7 +15,7 @@ import (
 )
 
 // TestModel drives the pipeline through random events, crashes at every point,
-// lost stores, roll-backs and zombies, and compares the state of every entity
+// lost stores, roll-backs, zombies and new partitions, and compares the state of every entity
 // with what a plain fold of the log gives. The history must have every accepted
 // record once, the dead letters every other one.
 func TestModel(t *testing.T) {
@@ -55,7 +55,7 @@ func runModel(t *testing.T, seed uint64) {
 	var replica *memOnline
 	m.boot()
 	for range 6 + r.IntN(10) {
-		switch r.IntN(9) {
+		switch r.IntN(10) {
 		case 0, 1, 2:
 			m.produce(r.IntN(300))
 		case 3:
@@ -89,6 +89,10 @@ func runModel(t *testing.T, seed uint64) {
 		case 8:
 			if c := m.crash(); c != nil {
 				free = append(free, c)
+			}
+		case 9: // the topic gets another partition
+			if n := len(m.w.log.parts); n < 4 {
+				m.w.log.grow(n + 1)
 			}
 		}
 		if r.IntN(2) == 0 {
