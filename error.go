@@ -54,6 +54,7 @@ const (
 	CodeInvalidColumnRef    Code = "42P10"
 	CodeInvalidDefinition   Code = "42P17"
 	CodeIndeterminateType   Code = "42P18"
+	CodeDiskFull            Code = "53100"
 	CodeOutOfMemory         Code = "53200"
 	CodeTooManyConnections  Code = "53300"
 	CodeLimitExceeded       Code = "54000"

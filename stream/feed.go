@@ -27,6 +27,8 @@ type feed struct {
 	paused   []*pause     // by partition: nil while it runs
 	reaches  []*reach     // statements that wait
 	verdicts []deadLetter // of the batch in the making
+	said     time.Time    // when refused records were last logged
+	unsaid   int          // refused since then
 	moved    func(error)  // told when the topic is another one; nil: that is an error
 	sure     bool         // the consumer reads the topic that was taken up
 
@@ -279,6 +281,7 @@ func (f *feed) bury(ctx context.Context) error {
 		err := f.s.p.o.Registry.Bury(ctx, f.verdicts)
 		if err == nil {
 			f.s.p.metrics.deadLetters.Add(int64(len(f.verdicts)))
+			f.sayRefused()
 			f.s.stats.trouble("registry", "")
 			return nil
 		}
@@ -289,6 +292,17 @@ func (f *feed) bury(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// sayRefused logs refused records, at most once a minute.
+func (f *feed) sayRefused() {
+	f.unsaid += len(f.verdicts)
+	if time.Since(f.said) < time.Minute {
+		return
+	}
+	last := f.verdicts[len(f.verdicts)-1]
+	f.s.p.o.Logger.Warn("records were refused: see fqgw.dead_letters", "source", f.s.src.Name, "records", f.unsaid, "last", last.Reason)
+	f.said, f.unsaid = time.Now(), 0
 }
 
 // send passes a batch on. What is polled and not landed is known to readers

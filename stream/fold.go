@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -173,7 +174,8 @@ type folder struct {
 
 func newFolder(c *crew, id int) *folder {
 	f := &folder{c: c, id: id, in: make(chan msg[*folder], 16), sets: map[int32][]*share{}, progress: make([]int64, c.at.Partitions),
-		held: make([][]*job, c.at.Partitions), heldNext: make([]int64, c.at.Partitions), landed: make(chan *flight, 1), due: time.NewTimer(time.Hour)}
+		held: make([][]*job, c.at.Partitions), heldNext: make([]int64, c.at.Partitions), landed: make(chan *flight, 1), due: time.NewTimer(time.Hour),
+		h: math.MinInt64} // clocks may stand before 1970
 	f.due.Stop()
 	return f
 }
@@ -384,7 +386,7 @@ func (f *folder) tick() {
 	now := f.c.s.p.o.Clock.Now()
 	if f.c.horizon != nil {
 		now = *f.c.horizon
-	} else if now < f.h-clockSlack {
+	} else if f.h > now+clockSlack {
 		f.c.fail(&fenced{"the clock"})
 	}
 	f.h = max(f.h, now)

@@ -225,6 +225,7 @@ func (p *Pipeline) WaitKnown(ctx context.Context, source string, k int64, notice
 	s.hurry()
 	late := time.NewTimer(time.Second)
 	defer late.Stop()
+	began := time.Now()
 	for {
 		ok, changed := s.frontier.clear(k, end, now())
 		if ok {
@@ -237,10 +238,31 @@ func (p *Pipeline) WaitKnown(ctx context.Context, source string, k int64, notice
 				notice(fmt.Sprintf("waiting until the records of source %q are landed", source))
 			}
 		case <-time.After(100 * time.Millisecond): // the clock may have moved
+			if err := s.stuck(began); err != nil {
+				return err
+			}
 		case <-s.done:
 			return errStopped()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// patience is how long a statement waits for a landing that fails again and again.
+const patience = 10 * time.Second
+
+// stuck is the error for a statement that has waited since began, when what it
+// waits for cannot be landed; 53100 on a full disk.
+func (s *source) stuck(began time.Time) error {
+	why := s.stats.why("landing")
+	if why == "" || time.Since(began) < patience {
+		return nil
+	}
+	code := fqgw.CodeIO
+	if strings.Contains(why, "no space left") {
+		code = fqgw.CodeDiskFull
+	}
+	return fqgw.Errorf(code, "records of source %q cannot be landed: %s", s.src.Name, why).
+		WithHint("They are not lost: the landing is tried on. AS OF an earlier time can be read meanwhile.")
 }

@@ -119,7 +119,7 @@ func (s *source) places(ctx context.Context, at *incarnation) (pl places, err er
 
 // ends asks where the topic ends. A log that was away a moment ago gets little time.
 func (s *source) ends(ctx context.Context) ([]int64, error) {
-	if s.stats.troubled("log") {
+	if s.stats.why("log") != "" {
 		bounded, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
 		end, err := s.askEnds(bounded)

@@ -78,7 +78,7 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 	if err := s.restoreSince(ctx); err != nil {
 		return nil, err
 	}
-	s.stats = newStats(at.Partitions, at.epoch, p.o.Folders)
+	s.stats = newStats(at.Partitions, at.epoch, p.o.Folders, p.o.Logger.With("source", src.Name))
 	return s, nil
 }
 
@@ -122,7 +122,7 @@ func (p *Pipeline) historyTable(ctx context.Context, src *fqgw.Source) error {
 		i := slices.IndexFunc(have, func(h fqgw.Column) bool { return h.Name == w.Name })
 		if i < 0 || !fqgw.ArrowReads(fqgw.ArrowType(have[i].Type), w.Type) {
 			return fqgw.Errorf(fqgw.CodeDatatypeMismatch, "history table %s of source %q does not have the column %s %s", src.History, src.Name, w.Name, w.Type).
-				WithHint("DROP SOURCE … PURGE removes the old history; WITH (history = 'lake.name') uses another table.")
+				WithHint("A source that was dropped without PURGE left it. WITH (history = 'lake.name') uses another table; to remove the old one, CREATE the source with its old columns and DROP SOURCE … PURGE.")
 		}
 	}
 	return nil

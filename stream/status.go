@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"slices"
@@ -20,6 +21,7 @@ type stats struct {
 	parts    []partStats
 	folded   [][]int64 // by folder and partition: offsets below are readable
 	troubles map[string]string
+	log      *slog.Logger
 	gaps     []string
 	ancient  int64 // of the first records, those with an event time far from the clock
 	future   int64
@@ -41,8 +43,8 @@ type partStats struct {
 	pause     *pause
 }
 
-func newStats(partitions int, epoch int32, folders int) *stats {
-	s := &stats{folded: make([][]int64, folders), troubles: map[string]string{}}
+func newStats(partitions int, epoch int32, folders int, log *slog.Logger) *stats {
+	s := &stats{log: log, folded: make([][]int64, folders), troubles: map[string]string{}}
 	s.resize(partitions, epoch)
 	return s
 }
@@ -84,17 +86,26 @@ func (s *stats) begin(from []int64, landed fqgw.Marks, epoch int32) {
 func (s *stats) trouble(kind, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if text == "" {
-		delete(s.troubles, kind)
-	} else {
+	old := s.troubles[kind]
+	switch {
+	case text != "":
 		s.troubles[kind] = text
+		if old == "" && kind != "restarting" { // that has its own line
+			s.log.Warn("the stream is hindered", "by", kind, "error", text)
+		}
+	case old != "":
+		delete(s.troubles, kind)
+		if kind != "restarting" {
+			s.log.Info("the stream is no longer hindered", "by", kind)
+		}
 	}
 }
 
-func (s *stats) troubled(kind string) bool {
+// why is what hinders the source in one way, "" for nothing.
+func (s *stats) why(kind string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.troubles[kind] != ""
+	return s.troubles[kind]
 }
 
 func (s *stats) lost(p int32, from, to int64) {

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/apache/iceberg-go"
@@ -130,6 +131,9 @@ func fail(err error) error {
 	var known *fqgw.Error
 	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
+	}
+	if errors.Is(err, syscall.ENOSPC) || strings.Contains(err.Error(), "database or disk is full") {
+		return fqgw.Errorf(fqgw.CodeDiskFull, "lake: no space left on device: %w", err)
 	}
 	out := fqgw.Errorf(fqgw.CodeIO, "lake: %w", err)
 	if errors.Is(err, fs.ErrNotExist) {

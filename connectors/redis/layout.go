@@ -14,6 +14,7 @@ import (
 //	fq:{<shard>}:<view>@<state>:<entity key>   the packed state of an entity, a STRING
 //	fq:{<shard>}:<view>@<state>!               the unit's positions, a STRING
 //	fq:shards                                  the shard count, decimal
+//	fq:owner                                   the id of the registry whose states these are
 //
 // The shard is decimal and the only hash tag, so that all keys of a shard share
 // a Redis Cluster slot. View names are query-escaped: no braces, colons, @ or !.
@@ -25,6 +26,7 @@ import (
 //	entry, 20 bytes     generation u64, epoch u32, next offset u64; big endian
 const (
 	shardsKey   = "fq:shards"
+	ownerKey    = "fq:owner"
 	marksHeader = "fqu\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 	markSize    = 20
 )

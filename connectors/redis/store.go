@@ -23,7 +23,8 @@ const maxShards = 16384
 type Store struct {
 	client   redis.UniversalClient
 	shards   uint32
-	checked  atomic.Bool // the shard count is the store's
+	checked  atomic.Bool // the shard count, and the owner, are the store's
+	owner    string      // the registry whose states these are; "" does not matter
 	combiner combiner
 }
 
@@ -62,12 +63,31 @@ func Open(ctx context.Context, url string, shards uint32) (*Store, error) {
 
 // OpenAway makes a store that is away at the moment and is known to have so many
 // shards; the first Claim checks that.
-func OpenAway(url string, shards uint32) (*Store, error) {
+func OpenAway(url string, shards uint32, owner string) (*Store, error) {
 	client, err := connect(url)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{client: client, shards: shards}, nil
+	return &Store{client: client, shards: shards, owner: owner}, nil
+}
+
+// Own claims the store for a registry, by the registry's id. One that has the
+// states of another is 55000: the numbers of states and the positions of two
+// registries would be taken for each other's.
+func (s *Store) Own(ctx context.Context, id string) error {
+	s.owner = id
+	if err := s.client.SetNX(ctx, ownerKey, id, 0).Err(); err != nil {
+		return fail(ctx, err)
+	}
+	found, err := s.client.Get(ctx, ownerKey).Result()
+	if err != nil {
+		return fail(ctx, err)
+	}
+	if found != id {
+		return fqgw.Errorf(fqgw.CodeNotInState, "the online store has the states of another data directory (registry %s, not %s)", found, id).
+			WithHint("Give this one a Redis, or a database number, of its own. If the other is gone for good, empty the store: everything in it is made again from history.")
+	}
+	return nil
 }
 
 // checkShards writes the shard count to a store that has lost it, and compares.
@@ -78,6 +98,11 @@ func (s *Store) checkShards(ctx context.Context) error {
 	}
 	if n != s.shards {
 		return fqgw.Errorf(fqgw.CodeNotInState, "the online store has %d shards, not %d as before", n, s.shards).WithHint("Restart fqgw to use this store.")
+	}
+	if s.owner != "" {
+		if err := s.Own(ctx, s.owner); err != nil {
+			return err
+		}
 	}
 	s.checked.Store(true)
 	return nil

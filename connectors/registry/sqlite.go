@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	_ "modernc.org/sqlite" // the driver "sqlite", pure Go
 
@@ -63,7 +64,11 @@ func broken(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return &fqgw.Error{Code: fqgw.CodeIO, Message: "registry: " + err.Error(), Err: err}
+	code := fqgw.CodeIO
+	if strings.Contains(err.Error(), "disk is full") { // SQLITE_FULL
+		code = fqgw.CodeDiskFull
+	}
+	return &fqgw.Error{Code: code, Message: "registry: " + err.Error(), Err: err}
 }
 
 func (r *SQLite) migrate(ctx context.Context) error {

@@ -2,6 +2,9 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -15,8 +18,26 @@ import (
 	"github.com/fqgw/fqgw/connectors/redis"
 )
 
-// factShards is the shard count of the online store on a server.
-const factShards = "shards"
+// The registry's facts about the online store: its shard count on a server, and
+// the id by which the store knows whose states it has.
+const (
+	factShards = "shards"
+	factID     = "id"
+)
+
+// registryID is the registry's id, made with it.
+func (a *App) registryID(ctx context.Context) (string, error) {
+	id, err := a.registry.Get(ctx, factID)
+	if err != nil || id != "" {
+		return id, err
+	}
+	var raw [8]byte
+	if _, err := rand.Read(raw[:]); err != nil {
+		return "", err
+	}
+	id = hex.EncodeToString(raw[:])
+	return id, a.registry.Put(ctx, factID, id)
+}
 
 // openStores opens Redis, Kafka and the lake. A server that is away ends a first
 // start: its address is probably wrong. Once there are sources it does not: what
@@ -55,6 +76,10 @@ func (a *App) openOnline(ctx context.Context, settled bool) error {
 		}
 	}
 	a.redisAddr = redacted(url)
+	id, err := a.registryID(ctx)
+	if err != nil {
+		return err
+	}
 	store, err := redis.Open(ctx, url, shards)
 	if away(err) && settled {
 		text, gerr := a.registry.Get(ctx, factShards)
@@ -66,7 +91,7 @@ func (a *App) openOnline(ctx context.Context, settled bool) error {
 			return err
 		}
 		a.logger.Warn("the online store is away: reads of now are answered when it is back", "store", a.redisAddr, "error", err)
-		store, err = redis.OpenAway(url, uint32(n))
+		store, err = redis.OpenAway(url, uint32(n), id)
 		if err == nil {
 			a.online = store
 			a.closers = append(a.closers, store.Close)
@@ -78,7 +103,7 @@ func (a *App) openOnline(ctx context.Context, settled bool) error {
 	}
 	a.online = store
 	a.closers = append(a.closers, store.Close)
-	if err := store.Ping(ctx); err != nil {
+	if err := errors.Join(store.Ping(ctx), store.Own(ctx, id)); err != nil {
 		return err
 	}
 	return a.registry.Put(ctx, factShards, strconv.FormatUint(uint64(store.Shards()), 10))
