@@ -78,27 +78,35 @@ func (s *source) lookFor(ctx context.Context, v *fqgw.FeatureView) error {
 	return err
 }
 
-// refilled makes views that were made anew fit when they have what the log had.
-func (ses *session) refilled() error {
-	s := ses.s
+// unfit are the views that the session keeps and that cannot be read yet.
+func (s *source) unfit() []*view {
 	s.mu.Lock()
-	views := slices.DeleteFunc(slices.Clone(s.views), func(v *view) bool {
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(s.views), func(v *view) bool {
 		_, filling := s.p.Filling(v.v)
 		return !filling
 	})
-	s.mu.Unlock()
+}
+
+func (s *source) filled(ctx context.Context, views []*view) error {
+	for _, v := range views {
+		if err := s.p.filled(ctx, v.v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refilled makes views that were made anew fit when they have what the log had.
+func (ses *session) refilled() error {
+	views := ses.s.unfit()
 	if len(views) == 0 {
 		return nil
 	}
 	if err := ses.applied(ses.polling); err != nil {
 		return err
 	}
-	for _, v := range views {
-		if err := s.p.filled(ses.polling, v.v); err != nil {
-			return err
-		}
-	}
-	return nil
+	return ses.s.filled(ses.polling, views)
 }
 
 // howFar says how much of n rows is done, and how long the rest will take.

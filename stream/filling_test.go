@@ -78,7 +78,10 @@ func TestFillingAgain(t *testing.T) {
 				t.Errorf("for the next process it stands: %t, %v", ok, err)
 			}
 			close(gate)
-			eventually(t, "the view is filled", func() bool { _, filling := p.Filling(v); return !filling })
+			p.sync(t)
+			if progress, filling := p.Filling(v); filling {
+				t.Errorf("Sync returned, and the view is %q", progress)
+			}
 			if n := w.count(t, v, "a"); n != 2 {
 				t.Errorf("filled: counted %d, want 2", n)
 			}

@@ -29,6 +29,7 @@ func (s *source) sync(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		views := s.unfit()
 		if err := ses.reach(ctx, reach{end: end}); err != nil {
 			return err
 		}
@@ -39,6 +40,9 @@ func (s *source) sync(ctx context.Context) error {
 		wg.Wait()
 		if err == nil {
 			err = landed
+		}
+		if err == nil { // it can be read now
+			err = s.filled(ctx, views)
 		}
 		return err
 	})
