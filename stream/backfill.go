@@ -193,7 +193,7 @@ func (s *source) prepare(ctx context.Context, at *incarnation, ses *session, v *
 				least = min(least, offsetIn(u.marks.Of(int32(p)), at.epoch))
 			}
 			if least > pl.end[p] {
-				return nil, s.cutShort(p, pl.end[p], least)
+				return nil, s.cutShort(ctx, at, p, pl.end[p], least)
 			}
 			start[p] = fqgw.Mark{Epoch: at.epoch, Next: max(least, pl.first[p])}
 		}
@@ -211,9 +211,9 @@ func (s *source) needsHistory(at *incarnation, v *fqgw.FeatureView, shares []*sh
 	}
 	for _, sh := range shares {
 		for _, u := range sh.units {
-			for p := range at.Partitions {
+			for p := range at.owned {
 				have, landed := u.marks.Of(int32(p)), pl.snap.Landed.Of(int32(p))
-				if have.Before(landed) && (have.Epoch != at.epoch || have.Next == 0 || have.Next < pl.first[p]) {
+				if have.Before(landed) && (p >= at.Partitions || have.Epoch != at.epoch || have.Next == 0 || have.Next < pl.first[p]) {
 					return true
 				}
 			}
@@ -282,7 +282,7 @@ func (s *source) fill(ctx context.Context, at *incarnation, v *view, shares []*s
 		}
 		err := c.do(ctx, func(f *folder) {
 			for _, sh := range f.shares {
-				sh.applied = further(make(fqgw.Marks, at.Partitions), snap.Landed)
+				sh.applied = further(make(fqgw.Marks, at.owned), snap.Landed)
 			}
 		})
 		if err != nil {

@@ -70,7 +70,7 @@ func (f *folder) flush(idle bool) {
 // are: each part goes with a later trip than the one before.
 func (f *folder) pack(fl *flight, u *unit) {
 	l := u.share.view.layout
-	partitions := f.c.at.Partitions
+	partitions := f.c.at.owned
 	from := byPartition(u.marks, partitions)
 	u.flying = further(u.marks, u.share.applied)
 	part := fqgw.UnitFlush{Unit: u.id, From: from, To: from}
@@ -195,7 +195,7 @@ func (f *folder) verify() error {
 		return err
 	})
 	for i := range found {
-		if err == nil && !sameMarks(found[i].Marks, units[i].marks, f.c.at.Partitions) {
+		if err == nil && !sameMarks(found[i].Marks, units[i].marks, f.c.at.owned) {
 			err = fence(units[i].id)
 		}
 	}
@@ -231,7 +231,7 @@ func (s *stamps) note(b *batch) {
 // share for each folder.
 func (s *source) claim(ctx context.Context, at *incarnation, v *view, folders int) ([]*share, error) {
 	shards := s.p.o.Online.Shards()
-	partitions := make([]int32, at.Partitions)
+	partitions := make([]int32, at.owned)
 	for p := range partitions {
 		partitions[p] = int32(p)
 	}

@@ -436,7 +436,7 @@ func (f *folder) load() error {
 	}
 	for i, st := range states {
 		u := units[i]
-		if n := f.c.at.Partitions; !sameMarks(st.Marks, u.marks, n) && (u.flying == nil || !sameMarks(st.Marks, u.flying, n)) {
+		if n := f.c.at.owned; !sameMarks(st.Marks, u.marks, n) && (u.flying == nil || !sameMarks(st.Marks, u.flying, n)) {
 			return fence(u.id)
 		}
 		for k, key := range reads[i].Keys {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 )
 
 // TestModel drives the pipeline through random events, crashes at every point,
-// lost stores, roll-backs, zombies and new partitions, and compares the state of every entity
+// lost stores, roll-backs, zombies, new partitions and topics, and compares the state of every entity
 // with what a plain fold of the log gives. The history must have every accepted
 // record once, the dead letters every other one.
 func TestModel(t *testing.T) {
@@ -55,7 +56,7 @@ func runModel(t *testing.T, seed uint64) {
 	var replica *memOnline
 	m.boot()
 	for range 6 + r.IntN(10) {
-		switch r.IntN(10) {
+		switch r.IntN(11) {
 		case 0, 1, 2:
 			m.produce(r.IntN(300))
 		case 3:
@@ -82,7 +83,7 @@ func runModel(t *testing.T, seed uint64) {
 			m.w.history.mu.Lock()
 			m.w.log.mu.Lock()
 			for p := range m.w.log.first {
-				m.w.log.first[p] = max(m.w.log.first[p], m.w.history.landed.Of(int32(p)).Next)
+				m.w.log.first[p] = max(m.w.log.first[p], offsetIn(m.w.history.landed.Of(int32(p)), int32(len(m.w.log.past))))
 			}
 			m.w.log.mu.Unlock()
 			m.w.history.mu.Unlock()
@@ -94,6 +95,12 @@ func runModel(t *testing.T, seed uint64) {
 			if n := len(m.w.log.parts); n < 4 {
 				m.w.log.grow(n + 1)
 			}
+		case 10: // all is known and landed, and the topic is made again
+			if _, err := m.w.clock.Advance(600 * sec); err != nil {
+				t.Fatal(err)
+			}
+			m.sync()
+			m.w.log.again(1 + r.IntN(3))
 		}
 		if r.IntN(2) == 0 {
 			if _, err := m.w.clock.Advance(r.Int64N(120 * sec)); err != nil {
@@ -264,8 +271,8 @@ func (m *model) check() {
 				}
 			}
 			for p, mark := range m.w.online.marks[u] {
-				if mark.Next != ends[p] {
-					t.Errorf("%s shard %d: partition %d at %d after sync, want %d", v.Name, u.Shard, p, mark.Next, ends[p])
+				if p < len(ends) && (mark.Next != ends[p] || int(mark.Epoch) != len(m.w.log.past)) {
+					t.Errorf("%s shard %d: partition %d at %+v after sync, want %d", v.Name, u.Shard, p, mark, ends[p])
 				}
 			}
 		}
@@ -315,24 +322,26 @@ func plainFold(t *testing.T, src *fqgw.Source, views []*fqgw.FeatureView, log *m
 	gate := quality.New(src)
 	accepted, refused = map[fqgw.Position]bool{}, map[fqgw.Position]bool{}
 	var events []fqgw.Event
-	for p, recs := range log.parts {
-		ends = append(ends, 0)
-		for _, r := range recs {
-			if r.Timestamp > h { // known by the record
-				break
+	for epoch, parts := range append(slices.Clone(log.past), log.parts) {
+		ends = make([]int64, len(parts))
+		for p, recs := range parts {
+			for _, r := range recs {
+				if r.Timestamp > h { // known by the record
+					break
+				}
+				ends[p]++
+				ev := fqgw.Event{Pos: fqgw.Position{Epoch: int32(epoch), Partition: int32(p), Offset: r.Offset}, Row: make([]fqgw.Value, len(src.Columns))}
+				err := d.Decode(r.Value, ev.Row)
+				if err == nil {
+					err = gate.Judge(&ev, r.Timestamp)
+				}
+				if err != nil {
+					refused[ev.Pos] = true
+					continue
+				}
+				accepted[ev.Pos] = true
+				events = append(events, ev)
 			}
-			ends[p]++
-			ev := fqgw.Event{Pos: fqgw.Position{Partition: int32(p), Offset: r.Offset}, Row: make([]fqgw.Value, len(src.Columns))}
-			err := d.Decode(r.Value, ev.Row)
-			if err == nil {
-				err = gate.Judge(&ev, r.Timestamp)
-			}
-			if err != nil {
-				refused[ev.Pos] = true
-				continue
-			}
-			accepted[ev.Pos] = true
-			events = append(events, ev)
 		}
 	}
 	for _, v := range views {

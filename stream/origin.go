@@ -58,45 +58,45 @@ func parseOrigins(text string) (list []origin, err error) {
 	return list, nil
 }
 
-// epoch is the number of a topic in the positions of a source. The history's
+// number finds the number of a topic in the positions of a source. The history's
 // positions must be of that topic, or of those of its name that were deleted
 // before, under the numbers that the source has for them.
-func (p *Pipeline) epoch(ctx context.Context, src *fqgw.Source, t fqgw.Topic) (int32, error) {
+func (p *Pipeline) number(ctx context.Context, src *fqgw.Source, t fqgw.Topic) (*incarnation, error) {
 	text, err := p.o.History.Origin(ctx, src.History)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	list, err := parseOrigins(text)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	snap, err := p.o.History.Current(ctx, src.History)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
+	at := &incarnation{Topic: t, owned: max(t.Partitions, len(snap.Landed))}
 	if len(snap.Landed) == 0 {
 		list = nil // nothing was landed: it does not matter from where
 	}
 	mine := slices.ContainsFunc(list, func(o origin) bool { return o.is(t) })
 	if n := len(list); n > 0 && !mine && list[n-1].topic != t.Name {
-		return 0, fqgw.Errorf(fqgw.CodeWrongObjectType, "history %s was landed from topic %q, not from %q: its positions say nothing about that one", src.History, list[n-1].topic, t.Name).
+		return nil, fqgw.Errorf(fqgw.CodeWrongObjectType, "history %s was landed from topic %q, not from %q: its positions say nothing about that one", src.History, list[n-1].topic, t.Name).
 			WithHint("WITH (history = 'lake.name') uses another table.")
 	}
 	for _, o := range list {
 		e, err := p.o.Registry.Epoch(ctx, src.Name, o.id)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if e != o.epoch {
-			return 0, fqgw.Errorf(fqgw.CodeNotInState, "a source named %q had another topic before, so it cannot go on with the positions of history %s", src.Name, src.History).
+			return nil, fqgw.Errorf(fqgw.CodeNotInState, "a source named %q had another topic before, so it cannot go on with the positions of history %s", src.Name, src.History).
 				WithHint("Give the source another name, or use another table: WITH (history = 'lake.name').")
 		}
 	}
-	e, err := p.o.Registry.Epoch(ctx, src.Name, t.ID)
-	if err != nil || mine {
-		return e, err
+	if at.epoch, err = p.o.Registry.Epoch(ctx, src.Name, t.ID); err != nil || mine {
+		return at, err
 	}
-	return e, p.o.History.SetOrigin(ctx, src.History, originsText(append(list, origin{e, t.ID, t.Name})))
+	return at, p.o.History.SetOrigin(ctx, src.History, originsText(append(list, origin{at.epoch, t.ID, t.Name})))
 }
 
 // sharing is an error when another source lands into the history of src already.

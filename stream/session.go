@@ -55,7 +55,7 @@ func (s *source) open(ctx context.Context, fail context.CancelCauseFunc) (*sessi
 	for p := range from {
 		m := pl.snap.Landed.Of(int32(p))
 		if from[p] = offsetIn(m, at.epoch); from[p] > pl.end[p] {
-			return nil, s.cutShort(p, pl.end[p], from[p])
+			return nil, s.cutShort(ctx, at, p, pl.end[p], from[p])
 		}
 		if m != (fqgw.Mark{}) && from[p] < pl.first[p] {
 			s.lostRecords(int32(p), from[p], pl.first[p])
@@ -84,8 +84,11 @@ func (s *source) open(ctx context.Context, fail context.CancelCauseFunc) (*sessi
 }
 
 // cutShort says that the log ends before what was read from it: new records
-// would get offsets that were passed already.
-func (s *source) cutShort(p int, end, had int64) error {
+// would get offsets that were passed already. Or it is another topic by now.
+func (s *source) cutShort(ctx context.Context, at *incarnation, p int, end, had int64) error {
+	if err := s.still(ctx, at); err != nil {
+		return err
+	}
 	return fqgw.Errorf(fqgw.CodeDataCorrupted, "partition %d of topic %s ends at offset %d, before offset %d that was read already: the broker has lost records", p, s.src.Topic, end, had)
 }
 

@@ -55,14 +55,15 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 		return nil, err
 	}
 	var err error
-	at := &incarnation{}
-	if at.Topic, s.made, err = p.findTopic(ctx, src); err != nil {
+	var topic fqgw.Topic
+	if topic, s.made, err = p.findTopic(ctx, src); err != nil {
 		return nil, err
 	}
 	if err := p.historyTable(ctx, src); err != nil {
 		return nil, err
 	}
-	if at.epoch, err = p.epoch(ctx, src, at.Topic); err != nil {
+	at, err := p.number(ctx, src, topic)
+	if err != nil {
 		return nil, err
 	}
 	s.at.Store(at)

@@ -65,6 +65,9 @@ func (ses *session) reach(ctx context.Context, r reach) error {
 // the clock, is readable.
 func (ses *session) applied(ctx context.Context) error {
 	pl, err := ses.s.places(ctx, ses.at)
+	if err == nil { // they are of the topic that the session reads
+		err = ses.s.still(ctx, ses.at)
+	}
 	if err != nil {
 		return err
 	}

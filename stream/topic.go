@@ -15,6 +15,9 @@ import (
 type incarnation struct {
 	fqgw.Topic
 	epoch int32
+	// owned is the partitions that a unit's positions speak of: those of now, and those
+	// of before of which something is landed.
+	owned int
 }
 
 // moved says that the topic is not what the session found.
@@ -34,11 +37,11 @@ func (s *source) takeUp(ctx context.Context) (*incarnation, error) {
 	if err != nil || t == old.Topic {
 		return old, err
 	}
-	now := &incarnation{t, old.epoch}
+	now, err := s.p.number(ctx, s.src, t)
+	if err != nil {
+		return nil, err
+	}
 	if t.ID != old.ID {
-		if now.epoch, err = s.p.epoch(ctx, s.src, t); err != nil {
-			return nil, err
-		}
 		s.kept = ""
 		s.p.o.Logger.Warn("a topic was made again: its records count as new ones", "source", s.src.Name, "topic", t.Name)
 	}
