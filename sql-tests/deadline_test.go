@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/fqgw/fqgw/cmd/fqgw/app"
+	"github.com/fqgw/fqgw/connectors/embedded"
 )
 
 // proxy stands between fqgw and its online store; it can stop answering.
@@ -140,87 +141,89 @@ func TestDeadline(t *testing.T) {
 	c := app.Throwaway(t.TempDir())
 	explicit := map[string]bool{"clock": true, "clock_rate": true}
 	c.Clock, c.ClockRate = "2024-01-01 12:00:00Z", 0
-	// Another gateway's embedded store is the server behind the proxy.
-	err := app.WithApp(t.Context(), app.Throwaway(t.TempDir()), nil, func(ctx context.Context, a *app.App) error {
-		p := newProxy(t, strings.TrimPrefix(a.Engine().Describe("fqgw.redis"), "redis://"))
-		c.Online = "redis://" + p.listener.Addr().String()
-		return app.WithApp(ctx, c, explicit, func(ctx context.Context, a *app.App) error {
-			defer p.set("")
-			conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://test@%s/fqgw?sslmode=disable", a.Addr()))
-			if err != nil {
-				return err
+	r, err := embedded.StartRedis("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p := newProxy(t, r.Addr)
+	c.Online = "redis://" + p.listener.Addr().String()
+	err = app.WithApp(t.Context(), c, explicit, func(ctx context.Context, a *app.App) error {
+		defer p.set("")
+		conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://test@%s/fqgw?sslmode=disable", a.Addr()))
+		if err != nil {
+			return err
+		}
+		defer conn.Close(context.WithoutCancel(ctx))
+		run := func(protocol, sql string) (string, error) {
+			var rows [][][]byte
+			var err error
+			if protocol == "simple" {
+				var all []*pgconn.Result
+				if all, err = conn.PgConn().Exec(ctx, sql).ReadAll(); len(all) > 0 {
+					rows = all[0].Rows
+				}
+			} else {
+				res := conn.PgConn().ExecParams(ctx, sql, nil, nil, nil, nil).Read()
+				rows, err = res.Rows, res.Err
 			}
-			defer conn.Close(context.WithoutCancel(ctx))
-			run := func(protocol, sql string) (string, error) {
-				var rows [][][]byte
-				var err error
-				if protocol == "simple" {
-					var all []*pgconn.Result
-					if all, err = conn.PgConn().Exec(ctx, sql).ReadAll(); len(all) > 0 {
-						rows = all[0].Rows
-					}
-				} else {
-					res := conn.PgConn().ExecParams(ctx, sql, nil, nil, nil, nil).Read()
-					rows, err = res.Rows, res.Err
-				}
-				var lines []string
-				for _, row := range rows {
-					cells := make([]string, len(row))
-					for i, cell := range row {
-						if cells[i] = string(cell); cell == nil {
-							cells[i] = "NULL"
-						}
-					}
-					lines = append(lines, strings.Join(cells, "|"))
-				}
-				return strings.Join(lines, "\n"), err
-			}
-			for _, sql := range strings.Split(deadlineSetup, ";\n") {
-				if _, err := run("simple", sql); err != nil {
-					return fmt.Errorf("%s: %w", sql, err)
-				}
-			}
-			check := func(state, deadline string) {
-				t.Helper()
-				if _, err := run("simple", "SET fqgw.deadline = '"+deadline+"'"); err != nil {
-					t.Fatal(err)
-				}
-				p.set(state)
-				for _, protocol := range app.Protocols {
-					for _, r := range deadlineReads {
-						want := r.answered
-						if state != "" {
-							want = r.late
-						}
-						if got, err := run(protocol, r.sql); err != nil || got != want {
-							t.Errorf("%q, %s, deadline %s: %s\n got %s, %v\nwant %s", state, protocol, deadline, r.sql, got, err, want)
-						}
+			var lines []string
+			for _, row := range rows {
+				cells := make([]string, len(row))
+				for i, cell := range row {
+					if cells[i] = string(cell); cell == nil {
+						cells[i] = "NULL"
 					}
 				}
+				lines = append(lines, strings.Join(cells, "|"))
 			}
-			check("", "1 min")
-			check("stalled", "20ms")
-			check("stalled", "0.0005 min")
-			check("stalled", "20000 us")
-			check("stalled", "20")
-			check("", "0")
-			check("refusing", "100ms")
-			check("", "10 min")
-			if _, err := run("simple", "SET fqgw.deadline = 'soon'"); err == nil || !strings.Contains(err.Error(), "22023") {
-				t.Errorf("SET fqgw.deadline = 'soon': %v", err)
+			return strings.Join(lines, "\n"), err
+		}
+		for _, sql := range strings.Split(deadlineSetup, ";\n") {
+			if _, err := run("simple", sql); err != nil {
+				return fmt.Errorf("%s: %w", sql, err)
 			}
-			// Without a deadline it is the statement's time-out that ends it, as an error.
-			for _, sql := range []string{"RESET fqgw.deadline", "SET statement_timeout = '20ms'"} {
-				if _, err := run("simple", sql); err != nil {
-					t.Fatal(err)
+		}
+		check := func(state, deadline string) {
+			t.Helper()
+			if _, err := run("simple", "SET fqgw.deadline = '"+deadline+"'"); err != nil {
+				t.Fatal(err)
+			}
+			p.set(state)
+			for _, protocol := range app.Protocols {
+				for _, r := range deadlineReads {
+					want := r.answered
+					if state != "" {
+						want = r.late
+					}
+					if got, err := run(protocol, r.sql); err != nil || got != want {
+						t.Errorf("%q, %s, deadline %s: %s\n got %s, %v\nwant %s", state, protocol, deadline, r.sql, got, err, want)
+					}
 				}
 			}
-			p.set("stalled")
-			if _, err := run("simple", deadlineReads[0].sql); err == nil || !strings.Contains(err.Error(), "57014") {
-				t.Errorf("past statement_timeout: %v", err)
+		}
+		check("", "1 min")
+		check("stalled", "20ms")
+		check("stalled", "0.0005 min")
+		check("stalled", "20000 us")
+		check("stalled", "20")
+		check("", "0")
+		check("refusing", "100ms")
+		check("", "10 min")
+		if _, err := run("simple", "SET fqgw.deadline = 'soon'"); err == nil || !strings.Contains(err.Error(), "22023") {
+			t.Errorf("SET fqgw.deadline = 'soon': %v", err)
+		}
+		// Without a deadline it is the statement's time-out that ends it, as an error.
+		for _, sql := range []string{"RESET fqgw.deadline", "SET statement_timeout = '20ms'"} {
+			if _, err := run("simple", sql); err != nil {
+				t.Fatal(err)
 			}
-			return nil
-		})
+		}
+		p.set("stalled")
+		if _, err := run("simple", deadlineReads[0].sql); err == nil || !strings.Contains(err.Error(), "57014") {
+			t.Errorf("past statement_timeout: %v", err)
+		}
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
