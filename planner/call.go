@@ -52,6 +52,9 @@ func (s *Session) Call(ctx context.Context, name string, args []fqgw.Value) (fqg
 	e := s.planner.engine
 	switch name {
 	case "fqgw.sync":
+		if s.tx.pending.Produces() {
+			s.Notify("rows that this transaction inserted into sources are produced at its end: sync() does not wait for them", "Call it after COMMIT.")
+		}
 		return fqgw.TextValue(""), true, e.Sync(ctx)
 	case "fqgw.now":
 		return fqgw.TimestampValue(e.Now()), true, nil

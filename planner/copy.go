@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"strings"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/exec"
@@ -68,6 +69,15 @@ func (s *Session) runCopyTo(env *fqgw.Env, st *plan.CopyTo) (*Result, error) {
 	file := make([]fqgw.Column, len(cols))
 	for i, c := range cols {
 		file[i] = fqgw.Column{Name: c.Name, Type: c.Type}
+	}
+	var wide []string
+	for _, c := range file {
+		if c.Type == fqgw.Numeric {
+			wide = append(wide, c.Name)
+		}
+	}
+	if len(wide) > 0 {
+		s.notify("numeric without a precision is written to Parquet as double precision: "+strings.Join(wide, ", "), "Cast to numeric(p,s) to keep every digit.")
 	}
 	rows = exec.Doubles(rows, file)
 	n, err := e.CopyToParquet(env.Ctx, st.Path, file, rows)

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/plan"
@@ -96,6 +97,11 @@ func (c *Changes) groups() (tables, sources []*Written) {
 		g.Known = append(g.Known, w.Known...)
 	}
 	return tables, sources
+}
+
+// Produces says whether the transaction has rows for a source.
+func (c *Changes) Produces() bool {
+	return c != nil && slices.ContainsFunc(c.list, func(p pendingChange) bool { return p.Rows != nil && p.Rows.Source != nil })
 }
 
 // Pending are the rows that the transaction has for a table.

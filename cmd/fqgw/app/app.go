@@ -246,6 +246,9 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	if ready != nil {
 		ready()
 	}
+	context.AfterFunc(ctx, func() {
+		a.logger.Info("stopping: sessions are drained, then the streams flush and land", "sessions", a.planner.Sessions())
+	})
 	wg.Wait()
 	a.engine.Close()
 	stopPipeline()
