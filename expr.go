@@ -44,6 +44,18 @@ type Session interface {
 	Call(ctx context.Context, name string, args []Value) (v Value, ok bool, err error)
 }
 
+// Activity is what a session does, for pg_stat_activity. Times are microseconds
+// UTC by the machine's clock, 0 for none.
+type Activity struct {
+	PID                         int32
+	User, Database, Application string
+	Client                      string // host:port
+	State                       string // "active", "idle", "idle in transaction" …
+	Query                       string // the statement that runs, or the last one
+	Started, Block              int64  // of the session; of its transaction block
+	QueryStart, Changed         int64
+}
+
 // Location is the session's zone, UTC for the zero Env.
 func (e *Env) Location() *time.Location {
 	if e == nil || e.Zone == nil {

@@ -251,6 +251,7 @@ func (c *conn) sent(n int) error {
 
 // ready sends ReadyForQuery.
 func (c *conn) ready() error {
+	c.session.Rest()
 	c.out.Send(&pgproto3.ReadyForQuery{TxStatus: c.session.TxStatus()})
 	return c.flush()
 }

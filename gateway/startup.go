@@ -97,7 +97,7 @@ func (c *conn) open(minor uint32, body []byte) error {
 	if !c.server.register(c) {
 		return fqgw.Errorf(fqgw.CodeTooManyConnections, "sorry, too many clients already")
 	}
-	c.session, err = c.server.o.Planner.NewSession(planner.SessionOptions{User: user, Database: database, Params: params, PID: c.pid,
+	c.session, err = c.server.o.Planner.NewSession(planner.SessionOptions{User: user, Database: database, Params: params, PID: c.pid, Client: c.net.RemoteAddr().String(),
 		Notice: c.notice, Parameter: func(name, value string) { c.out.Send(&pgproto3.ParameterStatus{Name: name, Value: value}) },
 		Cancel: func(terminate bool) {
 			if terminate {

@@ -24,8 +24,7 @@ func (s *Session) Execute(ctx context.Context, p *Prepared, args []fqgw.Value) (
 		return nil, err
 	}
 	s.said = nil
-	text := p.text.stmt.Text
-	s.running.Store(&text)
+	s.activity.does(p.text.stmt.Text)
 	ctx, cancel := s.withTimeout(ctx)
 	env := s.env(ctx)
 	env.Args = args

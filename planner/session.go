@@ -6,7 +6,6 @@ package planner
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fqgw/fqgw"
@@ -39,6 +38,7 @@ type SessionOptions struct {
 	User, Database string
 	Params         map[string]string // settings: application_name, TimeZone …
 	PID            int32
+	Client         string // the client's address, host:port
 	// Notice and Parameter receive notices and changes of reported settings
 	// while a statement runs; both are called from the goroutine that executes.
 	Notice    func(Notice)
@@ -57,9 +57,8 @@ type Session struct {
 	tx       transaction
 	temp     map[string]*exec.TempTable
 	prepared map[string]*Prepared // SQL PREPARE and protocol Parse share it
-	running  atomic.Pointer[string]
+	activity activity
 	said     []string // notices of the statement under way
-	started  time.Time
 }
 
 // NewSession opens a session; an unknown setting in Params is 42704.
@@ -70,7 +69,7 @@ func (p *Planner) NewSession(o SessionOptions) (*Session, error) {
 	if o.Parameter == nil {
 		o.Parameter = func(string, string) {}
 	}
-	s := &Session{planner: p, options: o, temp: map[string]*exec.TempTable{}, prepared: map[string]*Prepared{}, started: time.Now()}
+	s := &Session{planner: p, options: o, temp: map[string]*exec.TempTable{}, prepared: map[string]*Prepared{}}
 	s.tx.status = 'I'
 	s.settings.init(o.User)
 	for name, value := range o.Params {
@@ -78,6 +77,9 @@ func (p *Planner) NewSession(o SessionOptions) (*Session, error) {
 			return nil, err
 		}
 	}
+	now := time.Now().UnixMicro()
+	s.activity.a = fqgw.Activity{PID: o.PID, User: o.User, Database: o.Database, Client: o.Client, Application: s.settings.values["application_name"],
+		State: "idle", Started: now, Changed: now}
 	p.mu.Lock()
 	p.sessions[o.PID] = s
 	p.mu.Unlock()

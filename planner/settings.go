@@ -168,6 +168,11 @@ func (g *settings) assign(s *Session, name, value string, set bool) {
 	}
 	changed := g.values[name] != value
 	g.values[name] = value
+	if name == "application_name" {
+		s.activity.mu.Lock()
+		s.activity.a.Application = value
+		s.activity.mu.Unlock()
+	}
 	if now := strings.TrimPrefix(name, "default_"); now != name && strings.HasPrefix(now, "transaction_") && !s.tx.block {
 		g.values[now] = value // outside a block every statement is a new transaction
 	}

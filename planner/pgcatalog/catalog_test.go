@@ -66,7 +66,11 @@ func (s session) SetSetting(string, string, bool) error { return nil }
 func (s session) User() string                          { return "ann" }
 func (s session) Database() string                      { return "shop" }
 func (s session) BackendPID() int32                     { return 7 }
-func (s session) Catalog() *fqgw.Catalog                { return s.catalog }
+func (s session) Activities() []fqgw.Activity {
+	return []fqgw.Activity{{PID: 9, User: "bob", Database: "shop", State: "idle", Client: "[::1]:1234"},
+		{PID: 7, User: "ann", Database: "shop", State: "active", Client: "127.0.0.1:5678", Query: "SELECT 1", QueryStart: 1_000_000}}
+}
+func (s session) Catalog() *fqgw.Catalog { return s.catalog }
 func (s session) Call(context.Context, string, []fqgw.Value) (fqgw.Value, bool, error) {
 	return fqgw.Null, false, nil
 }
@@ -168,7 +172,7 @@ func TestCatalog(t *testing.T) {
 		"SELECT viewname, definition FROM pg_views WHERE schemaname = 'public'":                                                                    "risk| SELECT 1 AS x;",
 		"SELECT matviewname, hasindexes, definition FROM pg_matviews":                                                                              "user_clicks|t| SELECT count(*) OVER m5 AS n, user_id, 1 AS spent FROM clicks;",
 		"SELECT indexdef FROM pg_indexes":                                                                                                          "CREATE UNIQUE INDEX user_clicks_pkey ON public.user_clicks USING btree (user_id)",
-		"SELECT pid, usename, datname, state FROM pg_stat_activity":                                                                                "7|ann|shop|active",
+		"SELECT pid, usename, datname, state, client_addr, client_port, query, query_start FROM pg_stat_activity":                                  "7|ann|shop|active|127.0.0.1|5678|SELECT 1|1970-01-01 00:00:01+00 9|bob|shop|idle|::1|1234||-",
 		"SELECT relname, n_live_tup FROM pg_stat_user_tables ORDER BY 1":                                                                           "clicks|0 labels|0 user_clicks|0",
 		"SELECT table_catalog, table_name, table_type, is_insertable_into FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 2": "shop|clicks|BASE TABLE|YES shop|labels|BASE TABLE|YES shop|risk|VIEW|NO shop|user_clicks|VIEW|NO",
 		"SELECT column_name, data_type, character_maximum_length, numeric_precision, numeric_scale, is_nullable, udt_name FROM information_schema.columns WHERE table_name = 'clicks' ORDER BY ordinal_position": "user_id|bigint|-|64|0|NO|int8 Kind|character varying|20|-|-|YES|varchar price|numeric|-|8|2|YES|numeric ts|timestamp with time zone|-|-|-|NO|timestamptz",

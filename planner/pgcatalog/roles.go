@@ -1,7 +1,9 @@
 package pgcatalog
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -82,19 +84,38 @@ func fillSettings(r *relation, s *snapshot) [][]fqgw.Value {
 	return out
 }
 
-// fillActivity shows the session itself: sessions do not see each other.
-func fillActivity(r *relation, s *snapshot) [][]fqgw.Value {
-	if s.env == nil || s.env.Session == nil {
+// activities are what the sessions of this process do. A session of the planner
+// knows them all; another knows nobody.
+func (s *snapshot) activities() []fqgw.Activity {
+	if s.env == nil {
 		return nil
 	}
-	app, _ := s.setting("application_name")
-	return [][]fqgw.Value{row(&r.SystemRelation, fields{
-		"datid": number(databaseOID), "datname": text(s.database()), "pid": number(int64(s.env.Session.BackendPID())), "usesysid": number(owner),
-		"usename": text(s.user()), "application_name": text(app), "state": text("active"), "backend_type": text("client backend"),
-		"query_start": fqgw.TimestampValue(s.env.Now), "state_change": fqgw.TimestampValue(s.env.Now),
-	})}
+	if all, ok := s.env.Session.(interface{ Activities() []fqgw.Activity }); ok {
+		return all.Activities()
+	}
+	return nil
+}
+
+func fillActivity(r *relation, s *snapshot) [][]fqgw.Value {
+	var out [][]fqgw.Value
+	for _, a := range s.activities() {
+		colon := max(strings.LastIndexByte(a.Client, ':'), 0)
+		host, port := strings.Trim(a.Client[:colon], "[]"), strings.TrimPrefix(a.Client[colon:], ":")
+		f := fields{
+			"datid": number(databaseOID), "datname": text(a.Database), "pid": number(int64(a.PID)), "usesysid": number(owner),
+			"usename": text(a.User), "application_name": text(a.Application), "state": text(a.State), "query": text(a.Query),
+			"backend_type": text("client backend"), "client_addr": textOrNull(host), "backend_start": instant(a.Started), "xact_start": instant(a.Block),
+			"query_start": instant(a.QueryStart), "state_change": instant(a.Changed),
+		}
+		if n, err := strconv.Atoi(port); err == nil {
+			f["client_port"] = number(int64(n))
+		}
+		out = append(out, row(&r.SystemRelation, f))
+	}
+	slices.SortFunc(out, func(a, b []fqgw.Value) int { return cmp.Compare(a[2].Int(), b[2].Int()) })
+	return out
 }
 
 func fillStatDatabase(r *relation, s *snapshot) [][]fqgw.Value {
-	return [][]fqgw.Value{row(&r.SystemRelation, fields{"datid": number(databaseOID), "datname": text(s.database()), "numbackends": number(1)})}
+	return [][]fqgw.Value{row(&r.SystemRelation, fields{"datid": number(databaseOID), "datname": text(s.database()), "numbackends": number(int64(len(s.activities())))})}
 }
