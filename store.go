@@ -122,6 +122,9 @@ type History interface {
 	// Append commits all rows as one snapshot and returns how many they were. An
 	// error leaves the table as it was.
 	Append(ctx context.Context, table string, rows Records) (int64, error)
+	// Exclusive calls f while nobody else of this process commits; the calls of f
+	// must be made with the context that it gets, by one goroutine at a time.
+	Exclusive(ctx context.Context, f func(ctx context.Context) error) error
 	// Rollback makes a snapshot of before the newest again; it takes back what this
 	// process appended since.
 	Rollback(ctx context.Context, table string, snapshot int64) error

@@ -362,8 +362,9 @@ func (h history) Drop(context.Context, string) error { return nil }
 func (h history) Append(context.Context, string, fqgw.Records) (int64, error) {
 	return 0, errors.ErrUnsupported
 }
-func (h history) Rollback(context.Context, string, int64) error { return errors.ErrUnsupported }
-func (h history) Close() error                                  { return nil }
+func (h history) Exclusive(ctx context.Context, f func(context.Context) error) error { return f(ctx) }
+func (h history) Rollback(context.Context, string, int64) error                      { return errors.ErrUnsupported }
+func (h history) Close() error                                                       { return nil }
 
 type memRegistry struct {
 	mu      sync.Mutex

@@ -16,6 +16,8 @@ import (
 const (
 	keepSnapshots = 50
 	keepAge       = time.Minute
+	// A table that grows by Append keeps more: it can be read AS OF a time.
+	keepTableSnapshots = 500
 )
 
 // Maintain drops old snapshots of a table, except tagged ones, and the files
@@ -28,16 +30,16 @@ func (l *Lake) Maintain(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return fail(l.expire(ctx, t))
+	return fail(l.expire(ctx, t, keepSnapshots))
 }
 
-func (l *Lake) expire(ctx context.Context, before *table.Table) error {
+func (l *Lake) expire(ctx context.Context, before *table.Table, keep int) error {
 	if text, own := marksText(before); text != "" && !own {
 		return nil // another engine's snapshot is current: the marks are in one that might go
 	}
 	appends := appendsOnly(before)
 	tx := before.NewTransaction()
-	if err := tx.ExpireSnapshots(table.WithRetainLast(keepSnapshots), table.WithOlderThan(l.keepAge), table.WithPostCommit(!appends)); err != nil {
+	if err := tx.ExpireSnapshots(table.WithRetainLast(keep), table.WithOlderThan(l.keepAge), table.WithPostCommit(!appends)); err != nil {
 		return err
 	}
 	after, err := tx.Commit(ctx)

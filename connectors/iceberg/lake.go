@@ -47,7 +47,9 @@ type Lake struct {
 	warehouse string // a file URL
 	log       *slog.Logger
 	keepAge   time.Duration // of snapshots
-	commits   sync.Mutex
+	commits   sync.Mutex    // one commit at a time
+	mu        sync.Mutex    // guards appends
+	appends   map[string][]*waiting
 }
 
 // columnsProperty is the table property that has the columns' PostgreSQL types,
@@ -178,8 +180,7 @@ func (l *Lake) Create(ctx context.Context, name string, cols []fqgw.Column) erro
 	for k, v := range tableProperties {
 		properties[k] = v
 	}
-	l.commits.Lock()
-	defer l.commits.Unlock()
+	defer l.lock(ctx)()
 	if err := l.catalog.CreateNamespace(ctx, id[:1], nil); err != nil && !errors.Is(err, catalog.ErrNamespaceAlreadyExists) {
 		return fail(err)
 	}
@@ -214,8 +215,7 @@ func (l *Lake) location(id table.Identifier) string {
 // Drop implements fqgw.History. Whatever lies in the table's folder goes, also
 // what a killed process left there.
 func (l *Lake) Drop(ctx context.Context, name string) error {
-	l.commits.Lock()
-	defer l.commits.Unlock()
+	defer l.lock(ctx)()
 	t, err := l.load(ctx, name)
 	if err != nil {
 		return err
@@ -273,8 +273,7 @@ func (l *Lake) Origin(ctx context.Context, name string) (string, error) {
 
 // SetOrigin implements fqgw.History.
 func (l *Lake) SetOrigin(ctx context.Context, name, origin string) error {
-	l.commits.Lock()
-	defer l.commits.Unlock()
+	defer l.lock(ctx)()
 	for try := 1; ; try++ {
 		t, err := l.load(ctx, name)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,8 +18,7 @@ import (
 // Land implements fqgw.History. The rows make one data file. Without rows the
 // marks advance by a snapshot that adds none, so that the compare is the same.
 func (l *Lake) Land(ctx context.Context, name string, rows arrow.RecordBatch, from, to fqgw.Marks) (fqgw.Marks, bool, error) {
-	l.commits.Lock()
-	defer l.commits.Unlock()
+	defer l.lock(ctx)()
 	t, err := l.load(ctx, name)
 	if err != nil {
 		return nil, false, err
@@ -54,7 +54,7 @@ func (l *Lake) Land(ctx context.Context, name string, rows arrow.RecordBatch, fr
 		return found, false, err
 	}
 	if len(landed.Metadata().Snapshots()) >= 2*keepSnapshots {
-		if err := l.expire(ctx, landed); err != nil {
+		if err := l.expire(ctx, landed, keepSnapshots); err != nil {
 			l.log.Warn("old snapshots of a lake table could not be expired", "table", name, "error", err)
 		}
 	}
@@ -94,8 +94,17 @@ func lost(err error) bool {
 // appendTries is how often Append goes against other writers of the same table.
 const appendTries = 10
 
+// waiting is an Append whose files are written and that waits for a commit.
+type waiting struct {
+	files []iceberg.DataFile
+	over  bool
+	whole bool // the files are in the table, or may be
+	err   error
+}
+
 // Append implements fqgw.History. Files are written as the rows come, and
-// committed when all are there.
+// committed when all are there. Appends to one table that meet share a commit:
+// whose turn it is commits for all that wait.
 func (l *Lake) Append(ctx context.Context, name string, rows fqgw.Records) (n int64, err error) {
 	t, err := l.load(ctx, name)
 	if err != nil {
@@ -127,34 +136,103 @@ func (l *Lake) Append(ctx context.Context, name string, rows fqgw.Records) (n in
 	if err := w.end(); err != nil || w.rows == 0 {
 		return 0, err
 	}
+	own := &waiting{files: w.done}
+	if l.holds(ctx) {
+		l.commitAll(ctx, name, []*waiting{own})
+	} else {
+		key := strings.Join(ident(name), ".")
+		l.queue(key, func(all []*waiting) []*waiting { return append(all, own) })
+		l.commits.Lock()
+		defer l.commits.Unlock()
+		if !own.over && ctx.Err() != nil {
+			l.queue(key, func(all []*waiting) []*waiting {
+				return slices.DeleteFunc(all, func(w *waiting) bool { return w == own })
+			})
+			return 0, ctx.Err()
+		}
+		if !own.over {
+			var all []*waiting
+			l.queue(key, func(w []*waiting) []*waiting { all = w; return nil })
+			l.commitAll(ctx, name, all)
+		}
+	}
+	if whole = own.whole; own.err != nil {
+		return 0, own.err
+	}
+	return w.rows, nil
+}
+
+// queue changes the Appends that wait for a commit of a table.
+func (l *Lake) queue(table string, change func([]*waiting) []*waiting) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.appends == nil {
+		l.appends = map[string][]*waiting{}
+	}
+	if l.appends[table] = change(l.appends[table]); len(l.appends[table]) == 0 {
+		delete(l.appends, table)
+	}
+}
+
+// holding is the key of a context within Exclusive.
+type holding struct{}
+
+// Exclusive implements fqgw.History.
+func (l *Lake) Exclusive(ctx context.Context, f func(ctx context.Context) error) error {
 	l.commits.Lock()
 	defer l.commits.Unlock()
+	return f(context.WithValue(ctx, holding{}, l))
+}
+
+func (l *Lake) holds(ctx context.Context) bool { return ctx.Value(holding{}) == l }
+
+// lock waits until this caller alone may commit, and returns what ends that.
+func (l *Lake) lock(ctx context.Context) (unlock func()) {
+	if l.holds(ctx) {
+		return func() {}
+	}
+	l.commits.Lock()
+	return l.commits.Unlock
+}
+
+// commitAll adds the files of all in one snapshot.
+func (l *Lake) commitAll(ctx context.Context, name string, all []*waiting) {
+	// Others wait for it: the end of one statement must not undo theirs.
+	ctx = context.WithoutCancel(ctx)
+	var files []iceberg.DataFile
+	for _, w := range all {
+		files = append(files, w.files...)
+	}
+	var t, after *table.Table
+	var err error
+	whole := false
 	for try := range appendTries {
 		if try > 0 {
-			if err := wait(ctx, try); err != nil {
-				return 0, err
-			}
+			err = wait(ctx, try)
 		}
 		if t, err = l.load(ctx, name); err != nil {
-			return 0, err
+			break
 		}
 		marks, _ := marksText(t)
-		if _, err = commit(ctx, t, w.done, marks); err == nil || !lost(err) {
+		if after, err = commit(ctx, t, files, marks); err == nil || !lost(err) {
 			whole = true // when not lost, it may have been committed
 			break
 		}
 	}
-	if err != nil {
-		return 0, fail(err)
+	for _, w := range all {
+		w.over, w.whole, w.err = true, whole, fail(err)
 	}
-	return w.rows, nil
+	if err == nil && len(after.Metadata().Snapshots()) >= 2*keepTableSnapshots {
+		if err := l.expire(ctx, after, keepTableSnapshots); err != nil {
+			l.log.Warn("old snapshots of a lake table could not be expired", "table", name, "error", err)
+		}
+	}
 }
 
 // Rollback implements fqgw.History. The data files that it leaves behind go when
 // their snapshots expire.
 func (l *Lake) Rollback(ctx context.Context, name string, to int64) error {
-	l.commits.Lock()
-	defer l.commits.Unlock()
+	defer l.lock(ctx)()
 	t, err := l.load(ctx, name)
 	if err != nil {
 		return err

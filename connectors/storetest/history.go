@@ -1,11 +1,14 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -243,6 +246,56 @@ func History(t *testing.T, h fqgw.History) {
 		}
 		if err := h.Rollback(ctx, empty, 7); err == nil {
 			t.Error("going back to a snapshot that never was")
+		}
+	})
+
+	t.Run("appends that meet", func(t *testing.T) {
+		const name = "lake.met"
+		if err := h.Create(ctx, name, eventColumns); err != nil {
+			t.Fatal(err)
+		}
+		types := []fqgw.Type{fqgw.Text, fqgw.Float8, fqgw.Timestamptz}
+		var wg sync.WaitGroup
+		for w := range 8 {
+			wg.Go(func() {
+				for i := range 5 {
+					if n, err := h.Append(ctx, name, one(events(t, 5*w+i, 1))); n != 1 || err != nil {
+						t.Errorf("appended %d, %v", n, err)
+					}
+				}
+			})
+		}
+		// Nobody comes between what is done exclusively.
+		err := h.Exclusive(ctx, func(ctx context.Context) error {
+			before, err := h.Current(ctx, name)
+			if err != nil {
+				return err
+			}
+			if before.ID == 0 {
+				if _, _, err = h.Land(ctx, name, nil, nil, nil); err == nil {
+					before, err = h.Current(ctx, name)
+				}
+			}
+			if err == nil {
+				_, err = h.Append(ctx, name, one(events(t, 100, 3)))
+			}
+			time.Sleep(20 * time.Millisecond) // the others would come now
+			if err == nil {
+				err = h.Rollback(ctx, name, before.ID)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		if rows := ReadAll(t, h, fqgw.Scan{Table: name}, types); len(rows) != 40 {
+			t.Errorf("%d rows of 40", len(rows))
+		}
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		if _, err := h.Append(gone, name, one(events(t, 0, 1))); !errors.Is(err, context.Canceled) {
+			t.Errorf("a cancelled append: %v", err)
 		}
 	})
 

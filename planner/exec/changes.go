@@ -170,17 +170,24 @@ func (e *Engine) commit(ctx context.Context, c *Changes, notice func(message, hi
 		done++
 	}
 	defines = len(put) > 0 || len(drop) > 0
-	undo, end, err := e.write(ctx, tables, sources, cat.Version, defines)
-	if err == nil && defines {
-		if cat.Version, err = e.o.Registry.Commit(ctx, cat.Version, put, drop); err == nil {
-			e.catalog.Store(cat)
+	finish := func(ctx context.Context) error {
+		undo, end, err := e.write(ctx, tables, sources, cat.Version, defines)
+		if err == nil && defines {
+			if cat.Version, err = e.o.Registry.Commit(ctx, cat.Version, put, drop); err == nil {
+				e.catalog.Store(cat)
+			}
 		}
+		if err != nil {
+			return errors.Join(err, undo())
+		}
+		if err := end(); err != nil && !defines {
+			return errors.Join(err, undo())
+		}
+		return nil
 	}
-	if err != nil {
-		return errors.Join(err, undo())
+	if !recorded(tables, sources, defines) {
+		return finish(ctx)
 	}
-	if err := end(); err != nil && !defines {
-		return errors.Join(err, undo())
-	}
-	return nil
+	// Others' rows must not come between what is perhaps undone.
+	return e.o.History.Exclusive(ctx, finish)
 }

@@ -142,13 +142,19 @@ func withPending(env *fqgw.Env, n *plan.TableScan, rows fqgw.Rows) fqgw.Rows {
 	}}
 }
 
+// recorded says whether writes need a commitRecord: to finish or undo several
+// things together.
+func recorded(tables, sources []*Written, defines bool) bool {
+	return len(tables) > 0 && (len(tables)+len(sources) > 1 || defines)
+}
+
 // write carries out the rows of a transaction. undo takes back what it wrote to
 // tables; what was produced to a topic stays, so that comes last.
 func (e *Engine) write(ctx context.Context, tables, sources []*Written, base int64, defines bool) (undo, end func() error, err error) {
 	nothing := func() error { return nil }
 	undo, end = nothing, nothing
 	var rec *commitRecord
-	if len(tables) > 0 && (len(tables)+len(sources) > 1 || defines) {
+	if recorded(tables, sources, defines) {
 		if rec, err = e.beginRecord(ctx, tables, base, defines); err != nil {
 			return undo, end, err
 		}
