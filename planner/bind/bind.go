@@ -39,6 +39,7 @@ type Binder struct {
 	places   map[*expr.Column]int32    // where columns were named, for errors found later
 	wholes   map[fqgw.Expr][]string    // the column names of whole-row references
 	records  map[fqgw.Expr][]relColumn // the fields of references to columns that are records
+	ctes     []*cte                    // being bound, the innermost last
 	subplans int
 	views    []string // plain views being expanded, against cycles
 }

@@ -14,6 +14,7 @@ type cte struct {
 	refs   int    // how often it is named, at least
 	self   bool   // it names itself, under WITH RECURSIVE
 	busy   bool   // it is being bound
+	works  bool   // it reads the work table of a recursive query around it
 	work   *plan.CTE
 	shared *plan.CTE
 	cols   []plan.Column
@@ -65,16 +66,24 @@ func (b *Binder) cteNode(c *cte, site *Scope, t *times, loc int32) (plan.Node, e
 		if c.work == nil {
 			return nil, b.fail(loc, "42P19", "recursive reference to query %q must not appear within its non-recursive term", name)
 		}
+		for i := len(b.ctes) - 1; b.ctes[i] != c; i-- {
+			b.ctes[i].works = true
+		}
 		return &plan.WorkTable{CTE: c.work, Cols: c.cols}, nil
 	}
 	if c.self {
 		if t != nil {
 			return nil, b.fail(loc, fqgw.CodeFeatureNotSupported, "AS OF cannot be applied to the recursive query %q", name)
 		}
-		if err := b.recursive(c); err != nil {
+		q, err := b.recursive(c)
+		if err != nil {
 			return nil, err
 		}
-		return &plan.CTEScan{CTE: c.shared, Cols: c.cols}, nil
+		n := &plan.CTEScan{CTE: q, Cols: c.cols}
+		if q.Correlated && site.depth > c.scope.depth {
+			return farther(n, c.scope, site), nil
+		}
+		return n, nil
 	}
 	if t == nil && c.shares() {
 		if c.shared == nil {
@@ -82,7 +91,7 @@ func (b *Binder) cteNode(c *cte, site *Scope, t *times, loc int32) (plan.Node, e
 			if err != nil {
 				return nil, err
 			}
-			if free(node) == 0 { // else it sees outer rows and is run where it is named
+			if free(node) == 0 && !c.works { // else it sees outer rows and is run where it is named
 				c.shared, c.cols = &plan.CTE{Name: name, Plan: node}, node.Columns()
 			}
 		}
@@ -106,8 +115,7 @@ func (c *cte) shares() bool {
 
 // inlined binds the query of c to run at site.
 func (b *Binder) inlined(c *cte, site *Scope, t *times) (plan.Node, error) {
-	c.busy = true
-	defer func() { c.busy = false }()
+	defer b.begin(c)()
 	sc := &Scope{parent: c.scope, site: site, depth: site.depth, rowless: true, times: t}
 	q, err := b.query(c.node.Ctequery.GetSelectStmt(), sc, &clause{sc: site, name: "WITH"}, false)
 	if err != nil {
@@ -118,6 +126,35 @@ func (b *Binder) inlined(c *cte, site *Scope, t *times) (plan.Node, error) {
 		return nil, err
 	}
 	return renamed(q.node, cols), nil
+}
+
+// begin notes that c is being bound, until the function it returns is called.
+func (b *Binder) begin(c *cte) (end func()) {
+	c.busy, c.works, c.work = true, false, nil
+	b.ctes = append(b.ctes, c)
+	return func() {
+		c.busy = false
+		b.ctes = b.ctes[:len(b.ctes)-1]
+	}
+}
+
+// farther is a scan of a correlated query, bound for a place in scope from, at a
+// site that has more rows around it.
+func farther(n *plan.CTEScan, from, site *Scope) plan.Node {
+	at := site.inner()
+	return mapNode(n, 0, func(c *expr.Column, depth int) fqgw.Expr {
+		if c.Level <= depth {
+			return c
+		}
+		for to := from; to != nil; to = to.site {
+			if !to.rowless && to.depth == from.depth+1-(c.Level-depth) {
+				at.reach(to)
+			}
+		}
+		d := *c
+		d.Level += site.depth - from.depth
+		return &d
+	})
 }
 
 // cteColumns are the columns of a WITH query under its column list.
@@ -150,14 +187,14 @@ func renamed(n plan.Node, cols []plan.Column) plan.Node {
 }
 
 // recursive binds a query that names itself: what is before UNION, then the
-// step over the work table.
-func (b *Binder) recursive(c *cte) error {
+// step over the work table. It runs where its WITH stands.
+func (b *Binder) recursive(c *cte) (*plan.CTE, error) {
 	if c.shared != nil {
-		return nil
+		return c.shared, nil
 	}
 	name, sel := c.node.Ctename, c.node.Ctequery.GetSelectStmt()
-	fail := func(code fqgw.Code, format string, args ...any) error {
-		return b.fail(c.node.Location, code, format, args...)
+	fail := func(code fqgw.Code, format string, args ...any) (*plan.CTE, error) {
+		return nil, b.fail(c.node.Location, code, format, args...)
 	}
 	switch {
 	case sel.Op != pg.SetOperation_SETOP_UNION:
@@ -167,39 +204,38 @@ func (b *Binder) recursive(c *cte) error {
 	case sel.LimitCount != nil || sel.LimitOffset != nil:
 		return fail(fqgw.CodeFeatureNotSupported, "LIMIT in a recursive query is not implemented")
 	}
-	c.busy = true
-	defer func() { c.busy = false }()
+	defer b.begin(c)()
 	sc := &Scope{parent: c.scope, site: c.scope, depth: c.scope.depth, rowless: true}
 	if sel.WithClause != nil {
 		var err error
 		if sc, err = b.with(sel, sc); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	first, err := b.query(sel.Larg, sc, nil, false)
+	first, err := b.query(sel.Larg, sc, &clause{sc: c.scope, name: "WITH"}, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cols, err := b.cteColumns(c, first.node)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i := range cols {
 		cols[i].Rel, cols[i].Att = 0, 0
 	}
 	work := &plan.CTE{Name: name, Plan: renamed(first.node, cols), Recursive: true, All: sel.All}
 	c.work, c.cols = work, cols
-	step, err := b.query(sel.Rarg, sc, nil, true)
+	step, err := b.query(sel.Rarg, sc, &clause{sc: c.scope, name: "WITH"}, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	types, err := b.commonColumns(first.node, step.node, "UNION", sel.Rarg)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, t := range types {
 		if t.OID != cols[i].Type.OID {
-			return b.fail(targetLocation(sel.Larg, i), fqgw.CodeDatatypeMismatch,
+			return nil, b.fail(targetLocation(sel.Larg, i), fqgw.CodeDatatypeMismatch,
 				"recursive query %q column %d has type %s in non-recursive term but type %s overall", name, i+1, cols[i].Type.Base(), t.Base()).
 				WithHint("Cast the output of the non-recursive term to the correct type.")
 		}
@@ -208,11 +244,11 @@ func (b *Binder) recursive(c *cte) error {
 	if work.Step, err = castColumns(step.node, types, func(i int, e fqgw.Expr) (fqgw.Expr, error) {
 		return expr.Cast(e, types[i], expr.Implicit)
 	}); err != nil {
-		return b.at(err, targetLocation(sel.Rarg, -1))
+		return nil, b.at(err, targetLocation(sel.Rarg, -1))
 	}
-	if free(work.Plan) > 0 || free(work.Step) > 0 {
-		return fail(fqgw.CodeFeatureNotSupported, "recursive query %q cannot use columns of an enclosing query", name)
+	work.Correlated = c.works || free(work.Plan) > 0 || free(work.Step) > 0
+	if !c.works {
+		c.shared = work
 	}
-	c.shared = work
-	return nil
+	return work, nil
 }

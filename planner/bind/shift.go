@@ -26,7 +26,7 @@ func mapColumns(e fqgw.Expr, depth int, f columnFunc) fqgw.Expr {
 }
 
 // mapNode is a copy of the plan with the columns of its expressions replaced.
-// Common table expressions are not entered: they see no outer rows.
+// Common table expressions that see no outer rows are not entered.
 func mapNode(n plan.Node, depth int, f columnFunc) plan.Node {
 	one := func(e fqgw.Expr) fqgw.Expr { return mapColumns(e, depth, f) }
 	list := func(in []fqgw.Expr) []fqgw.Expr { return mapList(in, depth, f) }
@@ -116,6 +116,16 @@ func mapNode(n plan.Node, depth int, f columnFunc) plan.Node {
 		c := *n
 		c.Left, c.Right = mapNode(c.Left, depth, f), mapNode(c.Right, depth, f)
 		return &c
+	case *plan.CTEScan:
+		if !n.CTE.Correlated {
+			return n
+		}
+		q := *n.CTE
+		q.Plan, q.Copied = mapNode(q.Plan, depth, f), n.CTE.Origin()
+		if q.Step != nil {
+			q.Step = mapNode(q.Step, depth, f)
+		}
+		return &plan.CTEScan{CTE: &q, Cols: n.Cols}
 	case *plan.ProjectSet:
 		c := *n
 		c.Input, c.Exprs = mapNode(c.Input, depth, f), list(c.Exprs)
@@ -127,7 +137,7 @@ func mapNode(n plan.Node, depth int, f columnFunc) plan.Node {
 		}
 		return &c
 	}
-	return n // SystemScan, CTEScan, WorkTable: no expressions
+	return n // SystemScan, WorkTable: no expressions
 }
 
 func mapTableFunc(n *plan.TableFunc, depth int, f columnFunc) *plan.TableFunc {

@@ -177,9 +177,13 @@ func (v *verifier) node(n plan.Node, outer [][]plan.Column) {
 		below(n.Left)
 		below(n.Right)
 	case *plan.CTEScan:
-		v.node(n.CTE.Plan, nil)
+		around := outer
+		if !n.CTE.Correlated {
+			around = nil
+		}
+		v.node(n.CTE.Plan, around)
 		if n.CTE.Recursive {
-			v.node(n.CTE.Step, nil)
+			v.node(n.CTE.Step, around)
 			v.same(n, n.Cols, columnsOf(n.CTE.Step))
 		}
 		v.same(n, n.Cols, columnsOf(n.CTE.Plan))

@@ -72,7 +72,8 @@ type (
 		Outputs   []Output
 		Cols      []Column
 	}
-	// CTEScan reads a common table expression that is run once for the statement.
+	// CTEScan reads a common table expression that is run once for the statement,
+	// or for each row around this node when it is correlated.
 	CTEScan struct {
 		CTE  *CTE
 		Cols []Column
@@ -86,12 +87,25 @@ type (
 
 // CTE is a WITH query. Recursive ones run Plan once, then Step over WorkTable
 // until it yields nothing; All keeps duplicates.
+//
+// A correlated one sees the rows around the CTEScan that reads it, or the
+// WorkTable of a recursive query around it: its plans are those of that place.
 type CTE struct {
-	Name      string
-	Plan      Node
-	Recursive bool
-	Step      Node
-	All       bool
+	Name       string
+	Plan       Node
+	Recursive  bool
+	Step       Node
+	All        bool
+	Correlated bool
+	Copied     *CTE // a copy for another place: the CTE that the WorkTables in Step name
+}
+
+// Origin is the CTE that the WorkTables in the step of c name.
+func (c *CTE) Origin() *CTE {
+	if c.Copied != nil {
+		return c.Copied
+	}
+	return c
 }
 
 // What an Output of a feature view is.

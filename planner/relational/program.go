@@ -1,6 +1,8 @@
 package relational
 
 import (
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
 
 	"github.com/fqgw/fqgw"
@@ -100,6 +102,7 @@ type census struct {
 	free     int // how many rows around the plan it sees
 	volatile bool
 	working  bool // reads the working table of a recursive query around it
+	inside   []*plan.CTE
 }
 
 // steady says whether a plan gives the same rows whenever it is run within a
@@ -176,8 +179,18 @@ func (c *census) node(n plan.Node, depth int) {
 		for _, k := range n.Keys {
 			c.exprs(k, depth)
 		}
+	case *plan.CTEScan:
+		if !n.CTE.Correlated { // the same in each run
+			break
+		}
+		c.node(n.CTE.Plan, depth)
+		if n.CTE.Recursive {
+			c.inside = append(c.inside, n.CTE.Origin())
+			c.node(n.CTE.Step, depth)
+			c.inside = c.inside[:len(c.inside)-1]
+		}
 	case *plan.WorkTable:
-		c.working = true
+		c.working = c.working || !slices.Contains(c.inside, n.CTE.Origin())
 	case *plan.FeatureJoin:
 		c.exprs(n.Keys, depth)
 		c.exprs([]fqgw.Expr{n.At, n.Known, n.On}, depth)
