@@ -21,6 +21,8 @@ func (b *builder) join(n *plan.Join) (sql.Node, layout, error) {
 		return b.fullJoin(n)
 	case n.Kind == plan.RightOuter:
 		return b.rightJoin(n)
+	case !b.p.steady && (n.Kind == plan.Inner || n.Kind == plan.Cross) && keepsLeft(n):
+		return b.exchanged(n, plan.Inner)
 	}
 	left, ll, err := b.build(n.Left)
 	if err != nil {
@@ -140,12 +142,30 @@ func moved(x fqgw.Expr, to func(index int) int) fqgw.Expr {
 
 // rightJoin is the left join of the sides exchanged, its columns put back.
 func (b *builder) rightJoin(n *plan.Join) (sql.Node, layout, error) {
-	l, r := len(n.Left.Columns()), len(n.Right.Columns())
 	for _, c := range conjuncts(n.Cond) {
 		if hasSubquery(c) { // it sees the row as it was
 			return b.fullJoin(n)
 		}
 	}
+	return b.exchanged(n, plan.LeftOuter)
+}
+
+// keepsLeft says whether an inner join does better with its sides exchanged: the
+// left one is the same in all runs of the program, so that its table is made
+// once, the right one is not.
+func keepsLeft(n *plan.Join) bool {
+	if l, _ := equalities(n); len(l) == 0 || hasSubqueryOrNil(n.Cond) || !steady(n.Left) {
+		return false
+	}
+	var right census
+	right.node(n.Right, 0)
+	return !right.volatile && (right.free > 0 || right.working)
+}
+
+// exchanged is the join of that kind of the right side with the left one, its
+// columns put back.
+func (b *builder) exchanged(n *plan.Join, kind plan.JoinKind) (sql.Node, layout, error) {
+	l, r := len(n.Left.Columns()), len(n.Right.Columns())
 	cond := n.Cond
 	if cond != nil {
 		cond = moved(cond, func(i int) int {
@@ -155,7 +175,7 @@ func (b *builder) rightJoin(n *plan.Join) (sql.Node, layout, error) {
 			return i - l
 		})
 	}
-	tree, both, err := b.join(&plan.Join{Kind: plan.LeftOuter, Left: n.Right, Right: n.Left, Cond: cond})
+	tree, both, err := b.join(&plan.Join{Kind: kind, Left: n.Right, Right: n.Left, Cond: cond})
 	if err != nil {
 		return nil, nil, err
 	}
