@@ -17,6 +17,7 @@ func (b *Binder) aggregate(x *pg.FuncCall, name string, kind kindOf, c *clause) 
 	if err != nil {
 		return nil, err
 	}
+	fields := b.fieldsOfCall(&call)
 	level := callLevel(&call)
 	owner := c
 	at := c.sc.depth - level
@@ -42,7 +43,9 @@ func (b *Binder) aggregate(x *pg.FuncCall, name string, kind kindOf, c *clause) 
 		blk.aggs = append(blk.aggs, call)
 		blk.aggKeys[key] = i
 	}
-	return &expr.Column{Index: aggBase + i, Level: level, Typ: call.Type, Name: name}, nil
+	e := &expr.Column{Index: aggBase + i, Level: level, Typ: call.Type, Name: name}
+	b.describe(e, fields)
+	return e, nil
 }
 
 // aggCall binds what stands in the parentheses and FILTER.
@@ -135,6 +138,7 @@ func (b *Binder) aggCall(x *pg.FuncCall, name string, kind kindOf, c *clause) (p
 			}
 		}
 	}
+	b.describeArg(&call)
 	return call, nil
 }
 

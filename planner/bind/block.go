@@ -129,7 +129,11 @@ func (b *Binder) selectBlock(s *pg.SelectStmt, parent *Scope, open bool) (*query
 	if err := st.settle(open); err != nil {
 		return nil, err
 	}
-	fields := st.recordFields()
+	outputs := make([]fqgw.Expr, st.visible())
+	for i := range outputs {
+		outputs[i] = st.targets[i].expr
+	}
+	fields := b.fieldsOfAll(outputs)
 	for _, fn := range blk.beside {
 		f := *fn
 		f.Args = mapList(fn.Args, 0, outward(-1, 1))
@@ -137,24 +141,6 @@ func (b *Binder) selectBlock(s *pg.SelectStmt, parent *Scope, open bool) (*query
 	}
 	node, err := st.assemble()
 	return &query{node: node, fields: fields}, err
-}
-
-// recordFields describes the outputs that are rows of which the names are known.
-func (st *assembly) recordFields() map[int][]relColumn {
-	var out map[int][]relColumn
-	for i, t := range st.targets {
-		row, ok := t.expr.(*expr.RowExpr)
-		if !ok || st.b.wholes[row] == nil {
-			continue
-		}
-		if out == nil {
-			out = map[int][]relColumn{}
-		}
-		for j, name := range st.b.wholes[row] {
-			out[i] = append(out[i], relColumn{name: name, typ: row.Args[j].Type()})
-		}
-	}
-	return out
 }
 
 // assembly is a SELECT between its bound clauses and its plan.
@@ -209,29 +195,6 @@ func (st *assembly) targetList() error {
 			name = columnName(t.Val)
 		}
 		st.targets = append(st.targets, target{expr: e, name: name, node: t.Val})
-	}
-	return nil
-}
-
-// fields expands (record).*, where the names of the record's fields are known.
-func (st *assembly) fields(n *pg.Node) error {
-	e, err := st.b.bind(n, st.clause("SELECT"))
-	if err != nil {
-		return err
-	}
-	row, ok := e.(*expr.RowExpr)
-	if names := st.b.wholes[e]; ok && names != nil {
-		for i, name := range names {
-			st.targets = append(st.targets, target{expr: row.Args[i], name: name})
-		}
-		return nil
-	}
-	fields := st.b.records[e]
-	for i, f := range fields {
-		st.targets = append(st.targets, target{expr: expr.Field(e, i, f.typ, f.name), name: f.name})
-	}
-	if fields == nil {
-		return st.b.fail(location(n), fqgw.CodeWrongObjectType, "type %s is not composite", e.Type().Base())
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ type cte struct {
 	work   *plan.CTE
 	shared *plan.CTE
 	cols   []plan.Column
+	fields map[int][]relColumn // of the columns that are records
 }
 
 // with makes the scope that WITH opens; it stands for no row.
@@ -121,6 +122,7 @@ func (b *Binder) inlined(c *cte, site *Scope, t *times) (plan.Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.fields = q.fields
 	cols, err := b.cteColumns(c, q.node)
 	if err != nil {
 		return nil, err
@@ -224,7 +226,7 @@ func (b *Binder) recursive(c *cte) (*plan.CTE, error) {
 		cols[i].Rel, cols[i].Att = 0, 0
 	}
 	work := &plan.CTE{Name: name, Plan: renamed(first.node, cols), Recursive: true, All: sel.All}
-	c.work, c.cols = work, cols
+	c.work, c.cols, c.fields = work, cols, first.fields
 	step, err := b.query(sel.Rarg, sc, &clause{sc: c.scope, name: "WITH"}, true)
 	if err != nil {
 		return nil, err

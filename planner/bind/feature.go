@@ -348,7 +348,7 @@ func (b *Binder) featureScan(ft *feature, lat *Scope, blk *block) (*from, error)
 				return nil, err
 			}
 		}
-		node, err := b.viewNode(ft.plain, lat, t, ft.loc)
+		node, fields, err := b.viewNode(ft.plain, lat, t, ft.loc)
 		if err != nil {
 			return nil, err
 		}
@@ -358,7 +358,7 @@ func (b *Binder) featureScan(ft *feature, lat *Scope, blk *block) (*from, error)
 				f.rels[0].cols[i].name = c.name
 			}
 		}
-		return f, err
+		return known(f, err, fields)
 	}
 	at, known, err := ft.timesAt(row)
 	if err != nil {

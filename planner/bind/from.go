@@ -120,12 +120,7 @@ func (b *Binder) subselect(x *pg.RangeSubselect, lat *Scope) (*from, error) {
 		return nil, err
 	}
 	f, err := b.derived(q.node, x.Alias, "", targetLocation(sel, -1))
-	if err == nil {
-		for i, fields := range q.fields {
-			f.rels[0].cols[i].fields = fields
-		}
-	}
-	return f, err
+	return known(f, err, q.fields)
 }
 
 // derived is a FROM item over any plan, named by its alias, else by name.
@@ -214,7 +209,11 @@ func (b *Binder) rangeFunction(x *pg.RangeFunction, lat *Scope, blk *block) (*fr
 		(len(cols) == 1 || len(cols) == 2 && x.Ordinality) {
 		alias = &pg.Alias{Aliasname: alias.Aliasname, Colnames: []*pg.Node{pg.MakeStrNode(alias.Aliasname)}}
 	}
-	return b.derived(node, alias, name, location(x.Functions[0].GetList().GetItems()[0]))
+	f, err := b.derived(node, alias, name, location(x.Functions[0].GetList().GetItems()[0]))
+	if err == nil {
+		f.rels[0].scalar = len(nodes) == 1 && f.width() == 1
+	}
+	return f, err
 }
 
 // functionNode is one function in FROM; one that returns no set is a row.

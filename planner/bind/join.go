@@ -29,6 +29,9 @@ func joinKind(j *pg.JoinExpr) plan.JoinKind {
 // plain one.
 func (b *Binder) join(j *pg.JoinExpr, lat *Scope, blk *block, strict bool) (*from, error) {
 	kind := joinKind(j)
+	if a := j.Alias; a != nil && blk != nil && blk.mention != nil && (blk.mention.alone[a.Aliasname] || blk.mention.stars[a.Aliasname]) {
+		blk.mention.all = true // its row is that of its sides
+	}
 	if f, err := b.swapped(j, kind, lat, blk, strict); err != nil || f != nil {
 		return f, err
 	}
@@ -62,7 +65,20 @@ func (b *Binder) join(j *pg.JoinExpr, lat *Scope, blk *block, strict bool) (*fro
 		return nil, err
 	}
 	left.node = node
-	return b.finishJoin(j, left, leftRels, rightRels, lat, func(cond fqgw.Expr) { node.Cond = cond })
+	f, err := b.finishJoin(j, left, leftRels, rightRels, lat, func(cond fqgw.Expr) { node.Cond = cond })
+	if kind == plan.RightOuter || kind == plan.FullOuter {
+		makeNullable(leftRels)
+	}
+	if kind == plan.LeftOuter || kind == plan.FullOuter {
+		makeNullable(rightRels)
+	}
+	return f, err
+}
+
+func makeNullable(rels []*relation) {
+	for _, r := range rels {
+		r.nullable = true
+	}
 }
 
 // swapped binds a JOIN whose left side alone is a feature view as the join of

@@ -218,5 +218,8 @@ func (b *Binder) subquery(kind expr.SubqueryKind, x *pg.SubLink, op string, left
 	}
 	b.subplans++
 	s.SQL = "SubPlan " + itoa(b.subplans)
+	if kind == expr.ScalarSubquery || kind == expr.ArraySubquery {
+		b.describe(s, q.fields[0])
+	}
 	return s, nil
 }

@@ -10,7 +10,14 @@ import (
 
 // columnRef binds a name: a column, or a whole row.
 func (b *Binder) columnRef(x *pg.ColumnRef, c *clause) (fqgw.Expr, error) {
-	if _, ok := isStar(&pg.Node{Node: &pg.Node_ColumnRef{ColumnRef: x}}); ok {
+	if stars, ok := isStar(&pg.Node{Node: &pg.Node_ColumnRef{ColumnRef: x}}); ok {
+		if len(stars) > 0 { // f(t.*) is f(t)
+			at, rel, err := b.relationOf(strs(stars), c.sc)
+			if err != nil {
+				return nil, b.at(err, x.Location)
+			}
+			return b.wholeRow(at, rel, c.sc)
+		}
 		return nil, b.fail(x.Location, fqgw.CodeFeatureNotSupported, "row expansion via \"*\" is not supported here")
 	}
 	names := strs(x.Fields)
@@ -71,12 +78,7 @@ func (b *Binder) reference(f found, sc *Scope, loc int32) (fqgw.Expr, error) {
 		b.places = map[*expr.Column]int32{}
 	}
 	b.places[e.(*expr.Column)] = loc
-	if f.col.fields != nil {
-		if b.records == nil {
-			b.records = map[fqgw.Expr][]relColumn{}
-		}
-		b.records[e] = f.col.fields
-	}
+	b.describe(e, f.col.fields)
 	return e, nil
 }
 
@@ -125,36 +127,6 @@ func (b *Binder) relationOf(names []string, sc *Scope) (*Scope, *relation, error
 		return nil, nil, sc.noRelation(name)
 	}
 	return at, rel, nil
-}
-
-// wholeRow is a relation's row as a record.
-func (b *Binder) wholeRow(at *Scope, rel *relation, sc *Scope) (fqgw.Expr, error) {
-	var fields []fqgw.Expr
-	var names []string
-	for i := range rel.cols {
-		if rel.cols[i].hidden {
-			continue
-		}
-		e, err := b.reference(found{at, rel, &rel.cols[i]}, sc, -1)
-		if err != nil {
-			return nil, err
-		}
-		fields, names = append(fields, e), append(names, rel.cols[i].name)
-	}
-	return b.record(fields, names)
-}
-
-// record is a row whose fields have names.
-func (b *Binder) record(fields []fqgw.Expr, names []string) (fqgw.Expr, error) {
-	e, err := expr.Row(fields)
-	if err != nil {
-		return nil, err
-	}
-	if b.wholes == nil {
-		b.wholes = map[fqgw.Expr][]string{}
-	}
-	b.wholes[e] = names
-	return e, nil
 }
 
 // isStar gives the qualifiers of a reference that ends in *.
@@ -265,29 +237,6 @@ func (b *Binder) indirection(x *pg.A_Indirection, c *clause) (fqgw.Expr, error) 
 		}
 	}
 	return e, flush()
-}
-
-// field is (record).name; the names of a record's fields are known only where
-// it is a whole row of this query.
-func (b *Binder) field(e fqgw.Expr, name string, loc int32) (fqgw.Expr, error) {
-	row, ok := e.(*expr.RowExpr)
-	if names := b.wholes[e]; ok && names != nil {
-		for i, n := range names {
-			if n == name {
-				return row.Args[i], nil
-			}
-		}
-		return nil, b.fail(loc, fqgw.CodeUndefinedColumn, "column %q not found in data type record", name)
-	}
-	for i, f := range b.records[e] {
-		if f.name == name {
-			return expr.Field(e, i, f.typ, name), nil
-		}
-	}
-	if e.Type() == fqgw.Record {
-		return nil, b.fail(loc, fqgw.CodeUndefinedColumn, "could not identify column %q in record data type", name)
-	}
-	return nil, b.fail(loc, fqgw.CodeWrongObjectType, "column notation .%s applied to type %s, which is not a composite type", name, e.Type().Base())
 }
 
 func nodeName(n *pg.Node) string { return fmt.Sprintf("%T", n.Node) }

@@ -50,6 +50,8 @@ type relation struct {
 	// A join hides its parts' columns from unqualified names, and with an alias
 	// the parts altogether.
 	noColumns, noName bool
+	nullable          bool // of the nullable side of an outer join
+	scalar            bool // a function whose row is its one value
 	view              *fqgw.FeatureView
 	extras            []extra // feature_status(), feature_time(), feature_token()
 }

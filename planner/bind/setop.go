@@ -38,7 +38,11 @@ func (b *Binder) setOp(s *pg.SelectStmt, parent *Scope) (*query, error) {
 	for i, c := range left.node.Columns() {
 		op.Cols = append(op.Cols, plan.Column{Name: c.Name, Type: types[i]})
 	}
-	return b.tail(op, s, parent)
+	q, err := b.tail(op, s, parent)
+	if err == nil {
+		q.fields = left.fields
+	}
+	return q, err
 }
 
 // commonColumns are the types that the columns of two queries get together.

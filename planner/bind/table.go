@@ -133,13 +133,15 @@ func (b *Binder) table(rv *pg.RangeVar, asOf []*pg.Node, lat *Scope, blk *block)
 		if err != nil {
 			return nil, err
 		}
-		return b.derived(node, rv.Alias, rv.Relname, rv.Location)
+		f, err := b.derived(node, rv.Alias, rv.Relname, rv.Location)
+		return known(f, err, n.cte.fields)
 	case n.view != nil:
-		node, err := b.viewNode(n.view, lat, t, rv.Location)
+		node, fields, err := b.viewNode(n.view, lat, t, rv.Location)
 		if err != nil {
 			return nil, err
 		}
-		return b.derived(node, rv.Alias, rv.Relname, rv.Location)
+		f, err := b.derived(node, rv.Alias, rv.Relname, rv.Location)
+		return known(f, err, fields)
 	case n.source != nil:
 		return b.sourceScan(n.source, rv, t, blk, asOf)
 	case n.table != nil:
@@ -232,15 +234,15 @@ func (b *Binder) snapshot(t *times, what, name string, asOf []*pg.Node) (fqgw.Ex
 }
 
 // viewNode binds the text of a plain view to run at site; with t, at that time.
-func (b *Binder) viewNode(v *fqgw.View, site *Scope, t *times, loc int32) (plan.Node, error) {
+func (b *Binder) viewNode(v *fqgw.View, site *Scope, t *times, loc int32) (plan.Node, map[int][]relColumn, error) {
 	in, sel, err := b.viewText(v, loc)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b.routed(v.Name, false)
 	q, err := in.query(sel, &Scope{site: site, depth: site.depth, rowless: true, times: t}, nil, false)
 	if err != nil {
-		return nil, b.inView(err, v, loc)
+		return nil, nil, b.inView(err, v, loc)
 	}
 	cols := slices.Clone(q.node.Columns())
 	for i := range cols {
@@ -248,7 +250,7 @@ func (b *Binder) viewNode(v *fqgw.View, site *Scope, t *times, loc int32) (plan.
 			cols[i] = plan.Column{Name: v.Columns[i].Name, Type: cols[i].Type, Rel: v.OID, Att: int16(i + 1)}
 		}
 	}
-	return renamed(q.node, cols), nil
+	return renamed(q.node, cols), q.fields, nil
 }
 
 // viewText parses a view and gives the binder of its text: the catalog is the

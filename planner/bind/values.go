@@ -52,7 +52,11 @@ func (b *Binder) values(s *pg.SelectStmt, parent *Scope, open bool) (*query, err
 		}
 		v.Cols = append(v.Cols, plan.Column{Name: "column" + itoa(i+1), Type: t})
 	}
-	return b.tail(v, s, parent)
+	q, err := b.tail(v, s, parent)
+	if err == nil {
+		q.fields = b.fieldsOfAll(rows[0])
+	}
+	return q, err
 }
 
 // literals are the nodes of column i of VALUES.

@@ -85,8 +85,11 @@ func (b *Binder) windowCall(x *pg.FuncCall, name string, kind kindOf, c *clause)
 		return nil, err
 	}
 	blk := c.sc.block
+	b.describeArg(&w.AggCall)
 	blk.windows = append(blk.windows, w)
-	return &expr.Column{Index: windowBase + len(blk.windows) - 1, Typ: w.Type, Name: name}, nil
+	e := &expr.Column{Index: windowBase + len(blk.windows) - 1, Typ: w.Type, Name: name}
+	b.describe(e, b.fieldsOfCall(&w.AggCall))
+	return e, nil
 }
 
 // windowDef resolves OVER name and OVER (name …) against the WINDOW clause.

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -274,7 +275,12 @@ func (s *SubscriptExpr) String() string {
 }
 
 // RowExpr is ROW(…).
-type RowExpr struct{ Args []fqgw.Expr }
+type RowExpr struct {
+	Args []fqgw.Expr
+	// Missing: the row of the nullable side of an outer join, which is NULL where
+	// that has none. Such a row is told by having NULLs alone.
+	Missing bool
+}
 
 // Row is ROW(fields…); unknown literals become text.
 func Row(fields []fqgw.Expr) (fqgw.Expr, error) {
@@ -287,7 +293,7 @@ func (r *RowExpr) Type() fqgw.Type { return fqgw.Record }
 
 func (r *RowExpr) Eval(env *fqgw.Env, row []value) (value, error) {
 	f, err := evalAll(r.Args, env, row)
-	if err != nil {
+	if err != nil || r.Missing && !slices.ContainsFunc(f, func(v value) bool { return !v.IsNull() }) {
 		return fqgw.Null, err
 	}
 	return fqgw.RecordValue(f), nil
@@ -305,7 +311,12 @@ func evalAll(args []fqgw.Expr, env *fqgw.Env, row []value) ([]value, error) {
 	return out, nil
 }
 
-func (r *RowExpr) String() string { return "ROW(" + join(r.Args, ", ") + ")" }
+func (r *RowExpr) String() string {
+	if r.Missing {
+		return "NULLIF(ROW(" + join(r.Args, ", ") + "), NULL)"
+	}
+	return "ROW(" + join(r.Args, ", ") + ")"
+}
 
 // FieldExpr is one field of a record: (e).name.
 type FieldExpr struct {

@@ -143,6 +143,12 @@ func jsonHas(a, b value) (value, error) {
 
 // appendAsJSON prints a value as to_json does.
 func appendAsJSON(b []byte, v value, t fqgw.Type, env *fqgw.Env) []byte {
+	return appendFieldsJSON(b, v, t, nil, ",", env)
+}
+
+// appendFieldsJSON prints a value; of a record, or an array of records, f tells
+// the fields (nil: it is not known). sep is between the outermost members.
+func appendFieldsJSON(b []byte, v value, t fqgw.Type, f *Fields, sep string, env *fqgw.Env) []byte {
 	switch v.Kind() {
 	case fqgw.KindNull:
 		return append(b, "null"...)
@@ -165,18 +171,9 @@ func appendAsJSON(b []byte, v value, t fqgw.Type, env *fqgw.Env) []byte {
 		}
 		return appendJSONString(b, s)
 	case fqgw.KindArray:
-		return appendArrayJSON(b, v.List(), env)
+		return appendArrayJSON(b, v.List(), f, sep, env)
 	case fqgw.KindRecord:
-		b = append(b, '{')
-		for i, f := range v.Fields() {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(b, `"f`...)
-			b = append(strconv.AppendInt(b, int64(i+1), 10), `":`...)
-			b = appendAsJSON(b, f, kindType(f), env)
-		}
-		return append(b, '}')
+		return appendRecordJSON(b, v.Fields(), f, sep, env)
 	case fqgw.KindText:
 		if t.OID == fqgw.JSON.OID || t.OID == fqgw.JSONB.OID {
 			return append(b, v.Str()...)
@@ -194,7 +191,7 @@ func isoTimestamp(s string) string {
 	return s
 }
 
-func appendArrayJSON(b []byte, l *fqgw.List, env *fqgw.Env) []byte {
+func appendArrayJSON(b []byte, l *fqgw.List, f *Fields, sep string, env *fqgw.Env) []byte {
 	d := dims(l)
 	if d == nil {
 		return append(b, "[]"...)
@@ -204,14 +201,17 @@ func appendArrayJSON(b []byte, l *fqgw.List, env *fqgw.Env) []byte {
 	level = func(dim int) {
 		b = append(b, '[')
 		for k := range d[dim] {
-			if k > 0 {
+			switch {
+			case k > 0 && dim == 0:
+				b = append(b, sep...)
+			case k > 0:
 				b = append(b, ',')
 			}
 			if dim < len(d)-1 {
 				level(dim + 1)
 				continue
 			}
-			b = appendAsJSON(b, l.Items[at], l.Elem, env)
+			b = appendFieldsJSON(b, l.Items[at], l.Elem, f, ",", env)
 			at++
 		}
 		b = append(b, ']')
@@ -220,17 +220,22 @@ func appendArrayJSON(b []byte, l *fqgw.List, env *fqgw.Env) []byte {
 	return b
 }
 
-// ToJSON is to_json of a value, as the aggregates json_agg and its kin need it.
-func ToJSON(v fqgw.Value, t fqgw.Type, env *fqgw.Env) string {
-	return string(appendAsJSON(nil, v, t, env))
+// ToJSON is to_json of a value, as the aggregates json_agg and its kin need it;
+// f tells the fields of a record, nil when they are not known.
+func ToJSON(v fqgw.Value, t fqgw.Type, f *Fields, env *fqgw.Env) string {
+	return string(appendFieldsJSON(nil, v, t, f, ",", env))
 }
 
 func toJSON(env *fqgw.Env, types []fqgw.Type, args []value) (value, error) {
-	return fqgw.TextValue(ToJSON(args[0], types[0], env)), nil
+	sep := ","
+	if len(args) > 1 && args[1].Bool() {
+		sep = ",\n "
+	}
+	return fqgw.TextValue(string(appendFieldsJSON(nil, args[0], types[0], nil, sep, env))), nil
 }
 
 func toJSONB(env *fqgw.Env, types []fqgw.Type, args []value) (value, error) {
-	return parseJSONB(ToJSON(args[0], types[0], env))
+	return parseJSONB(ToJSON(args[0], types[0], nil, env))
 }
 
 // buildObject is json_build_object: names and values in turn.

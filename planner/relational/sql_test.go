@@ -219,11 +219,14 @@ func answer(l *testLeaf, sql string) ([]string, error) {
 				cells = append(cells, `\N`)
 				continue
 			}
-			cells = append(cells, strings.NewReplacer("\n", `\n`, `\`, `\\`).Replace(expr.Text(v, n.Columns()[i].Type, env)))
+			cells = append(cells, escaped.Replace(expr.Text(v, n.Columns()[i].Type, env)))
 		}
 		out = append(out, strings.Join(cells, "|"))
 	}
 }
+
+// escaped is a value on one line.
+var escaped = strings.NewReplacer("\n", `\n`, `\`, `\\`)
 
 // question is one query of the file with its answer.
 type question struct {
@@ -323,7 +326,7 @@ func askPostgres(t *testing.T) {
 		if line[0] == '#' {
 			continue
 		}
-		cmd := exec.Command("psql", "-X", "-q", "-A", "-t", "-F", "|", "-P", `null=\N`, *ask15)
+		cmd := exec.Command("psql", "-X", "-q", "-A", "-t", "-F", "|", "-R", "\x1e", "-P", "null=\x1d", *ask15)
 		cmd.Stdin = strings.NewReader(script.String() + line + ";\n")
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
@@ -337,9 +340,9 @@ func askPostgres(t *testing.T) {
 			out.WriteString("!" + code + " " + msg + "\n")
 			continue
 		}
-		for _, r := range strings.Split(strings.TrimSuffix(string(rows), "\n"), "\n") {
+		for _, r := range strings.Split(strings.TrimSuffix(string(rows), "\n"), "\x1e") {
 			if len(rows) > 0 {
-				out.WriteString("\t" + r + "\n")
+				out.WriteString("\t" + strings.ReplaceAll(escaped.Replace(r), "\x1d", `\N`) + "\n")
 			}
 		}
 	}
