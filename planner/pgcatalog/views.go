@@ -1,6 +1,10 @@
 package pgcatalog
 
-import "github.com/fqgw/fqgw"
+import (
+	"time"
+
+	"github.com/fqgw/fqgw"
+)
 
 // fillTables is pg_tables.
 func fillTables(r *relation, s *snapshot) [][]fqgw.Value {
@@ -73,6 +77,26 @@ func fillStatTables(r *relation, s *snapshot) [][]fqgw.Value {
 	return out
 }
 
+// fillZones is pg_timezone_names: the zones as they are at the statement's time.
+func fillZones(r *relation, s *snapshot) [][]fqgw.Value {
+	at := time.Now()
+	if s.env != nil {
+		at = time.UnixMicro(s.env.Now)
+	}
+	_, names := facts(r.Name)
+	var out [][]fqgw.Value
+	for _, rec := range names {
+		loc, err := time.LoadLocation(rec[0])
+		if err != nil { // a zone that this build does not know
+			continue
+		}
+		abbrev, offset := at.In(loc).Zone()
+		out = append(out, row(&r.SystemRelation, fields{"name": text(rec[0]), "abbrev": text(abbrev),
+			"utc_offset": fqgw.SpanValue(fqgw.Span{Micros: int64(offset) * 1_000_000}), "is_dst": boolean(at.In(loc).IsDST())}))
+	}
+	return out
+}
+
 // The fillers refer to the list of relations, which refers to them: hence init.
 // A relation without facts and without a filler is empty.
 func init() {
@@ -83,7 +107,8 @@ func init() {
 		"pg_catalog.pg_cast": fillKnownTypes, "pg_catalog.pg_opclass": fillKnownTypes,
 		"pg_catalog.pg_namespace": fillNamespace, "pg_catalog.pg_database": fillDatabase, "pg_catalog.pg_settings": fillSettings,
 		"pg_catalog.pg_authid": fillRoles, "pg_catalog.pg_roles": fillRoles, "pg_catalog.pg_user": fillRoles, "pg_catalog.pg_shadow": fillRoles,
-		"pg_catalog.pg_stat_activity": fillActivity, "pg_catalog.pg_stat_database": fillStatDatabase,
+		"pg_catalog.pg_timezone_names": fillZones,
+		"pg_catalog.pg_stat_activity":  fillActivity, "pg_catalog.pg_stat_database": fillStatDatabase,
 		"pg_catalog.pg_tables": fillTables, "pg_catalog.pg_views": fillViews, "pg_catalog.pg_matviews": fillViews, "pg_catalog.pg_indexes": fillIndexes,
 		"pg_catalog.pg_stat_all_tables": fillStatTables, "pg_catalog.pg_stat_user_tables": fillStatTables,
 		"pg_catalog.pg_statio_all_tables": fillStatTables, "pg_catalog.pg_statio_user_tables": fillStatTables,
