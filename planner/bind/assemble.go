@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"slices"
+
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
@@ -173,18 +175,23 @@ func (st *assembly) window() {
 		w.Cols = append(w.Cols, plan.Column{Name: c.Func, Type: c.Type})
 	}
 	st.node = w
+	places := map[int]int{}
+	for i := range st.blk.windows {
+		places[windowBase+i] = len(in) + i
+	}
 	st.blk.windows = nil
-	st.place(windowBase, setBase, len(in))
+	st.place(places)
 }
 
-// place gives the placeholders between from and to their columns, which begin at width.
-func (st *assembly) place(from, to, width int) {
+// place gives placeholders their columns.
+func (st *assembly) place(places map[int]int) {
 	move := func(c *expr.Column, depth int) fqgw.Expr {
-		if c.Level != depth || c.Index < from || c.Index >= to {
+		at, ok := places[c.Index]
+		if c.Level != depth || !ok {
 			return c
 		}
 		d := *c
-		d.Index += width - from
+		d.Index = at
 		return &d
 	}
 	_ = st.each(func(e fqgw.Expr) (fqgw.Expr, error) { return mapColumns(e, 0, move), nil })
@@ -192,28 +199,41 @@ func (st *assembly) place(from, to, width int) {
 }
 
 // projectSets puts the ProjectSet node below: the input's columns, then one for
-// each set-returning function.
+// each set-returning function. One whose arguments have sets is run above those.
 func (st *assembly) projectSets() error {
-	if len(st.blk.sets) == 0 {
-		return nil
+	var at []int // of the sets that are left, their placeholders
+	for i := range st.blk.sets {
+		at = append(at, setBase+i)
 	}
-	in := st.node.Columns()
-	p := &plan.ProjectSet{Input: st.node, Cols: append([]plan.Column(nil), in...)}
-	for i, c := range in {
-		p.Exprs = append(p.Exprs, &expr.Column{Index: i, Typ: c.Type, Name: c.Name})
-		p.Sets = append(p.Sets, nil)
+	for len(st.blk.sets) > 0 {
+		in := st.node.Columns()
+		p := &plan.ProjectSet{Input: st.node, Cols: append([]plan.Column(nil), in...)}
+		for i, c := range in {
+			p.Exprs = append(p.Exprs, &expr.Column{Index: i, Typ: c.Type, Name: c.Name})
+			p.Sets = append(p.Sets, nil)
+		}
+		var above []setCall
+		var aboveAt []int
+		places := map[int]int{}
+		for i, s := range st.blk.sets {
+			if slices.ContainsFunc(s.fn.Args, func(a fqgw.Expr) bool {
+				return ownColumns(a, func(i int) bool { return i >= setBase && i < groupBase })
+			}) {
+				above, aboveAt = append(above, s), append(aboveAt, at[i])
+				continue
+			}
+			fn := *s.fn
+			// The arguments see the input's row as the innermost outer row.
+			fn.Args = mapList(fn.Args, 0, outward(-1, 1))
+			places[at[i]] = len(p.Cols)
+			p.Exprs = append(p.Exprs, nil)
+			p.Sets = append(p.Sets, &fn)
+			p.Cols = append(p.Cols, plan.Column{Name: s.name, Type: s.typ})
+		}
+		st.node = p
+		st.blk.sets, at = above, aboveAt
+		st.place(places)
 	}
-	for _, s := range st.blk.sets {
-		fn := *s.fn
-		// The arguments see the input's row as the innermost outer row.
-		fn.Args = mapList(fn.Args, 0, outward(-1, 1))
-		p.Exprs = append(p.Exprs, nil)
-		p.Sets = append(p.Sets, &fn)
-		p.Cols = append(p.Cols, plan.Column{Name: s.name, Type: s.typ})
-	}
-	st.node = p
-	st.blk.sets = nil
-	st.place(setBase, groupBase, len(in))
 	return nil
 }
 

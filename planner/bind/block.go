@@ -29,18 +29,13 @@ type block struct {
 	windows []plan.WindowCall
 	named   []*pg.WindowDef
 	sets    []setCall
-
-	// Functions of several columns in the SELECT list, joined to the row of FROM,
-	// which has width columns.
-	width      int
-	beside     []*plan.TableFunc
-	besideKeys []string
 }
 
 type setCall struct {
 	fn   *plan.TableFunc
 	typ  fqgw.Type
 	name string
+	key  string // of one that gives records: (f(x)).a and (f(x)).b are of one call
 }
 
 // target is one output column; junk ones are only sorted by.
@@ -94,7 +89,7 @@ func (b *Binder) selectBlock(s *pg.SelectStmt, parent *Scope, open bool) (*query
 	if err != nil {
 		return nil, err
 	}
-	sc.rels, blk.width = in.rels, in.width()
+	sc.rels = in.rels
 	st := &assembly{b: b, blk: blk, sc: sc, node: in.node, stmt: s}
 	if err := st.targetList(); err != nil {
 		return nil, err
@@ -134,11 +129,6 @@ func (b *Binder) selectBlock(s *pg.SelectStmt, parent *Scope, open bool) (*query
 		outputs[i] = st.targets[i].expr
 	}
 	fields := b.fieldsOfAll(outputs)
-	for _, fn := range blk.beside {
-		f := *fn
-		f.Args = mapList(fn.Args, 0, outward(-1, 1))
-		st.node = &plan.Join{Kind: plan.Cross, Lateral: true, Left: st.node, Right: &f}
-	}
 	node, err := st.assemble()
 	return &query{node: node, fields: fields}, err
 }

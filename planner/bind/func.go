@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -121,56 +122,41 @@ func (b *Binder) positional(name string, x *pg.FuncCall) ([]*pg.Node, error) {
 
 // setCall binds a set-returning function in a SELECT list.
 func (b *Binder) setCall(x *pg.FuncCall, name string, args []fqgw.Expr, c *clause) (fqgw.Expr, error) {
-	switch blk := c.sc.block; {
+	switch {
 	case c.inAgg:
 		return nil, b.fail(x.Location, fqgw.CodeFeatureNotSupported, "aggregate function calls cannot contain set-returning function calls")
 	case c.inWindow:
 		return nil, b.fail(x.Location, fqgw.CodeFeatureNotSupported, "window function calls cannot contain set-returning function calls")
-	case !c.sets || blk == nil:
+	case !c.sets || c.sc.block == nil:
 		return nil, b.fail(x.Location, fqgw.CodeFeatureNotSupported, "set-returning functions are not allowed in %s", c.name)
-	}
-	for _, a := range args {
-		if ownColumns(a, func(i int) bool { return i >= setBase && i < groupBase }) {
-			return nil, b.fail(x.Location, fqgw.CodeFeatureNotSupported, "nested set-returning functions are not supported").
-				WithHint("Move the inner one to FROM.")
-		}
 	}
 	fn, err := b.tableFunc(name, args)
 	if err != nil {
 		return nil, b.at(err, x.Location, x.Args...)
 	}
-	if len(fn.Cols) != 1 {
-		return b.besideRow(fn, c)
-	}
-	blk := c.sc.block
-	blk.sets = append(blk.sets, setCall{fn: fn, typ: fn.Cols[0].Type, name: name})
-	return &expr.Column{Index: setBase + len(blk.sets) - 1, Typ: fn.Cols[0].Type, Name: name}, nil
-}
-
-// besideRow runs a function of several columns in a SELECT list as if it stood
-// in FROM behind a comma, and gives its row; (f(x)).a is then a column of it.
-func (b *Binder) besideRow(fn *plan.TableFunc, c *clause) (fqgw.Expr, error) {
-	blk := c.sc.block
-	key := fn.Name + "(" + keyOf(&expr.RowExpr{Args: fn.Args}) + ")"
-	at := blk.width
-	found := false
-	for i, other := range blk.beside {
-		if blk.besideKeys[i] == key {
-			found = true
-			break
+	blk, call := c.sc.block, setCall{fn: fn, typ: fn.Cols[0].Type, name: name}
+	var fields []relColumn
+	if len(fn.Cols) > 1 {
+		call.typ = fqgw.Record
+		for _, col := range fn.Cols {
+			fields = append(fields, relColumn{name: col.Name, typ: col.Type})
 		}
-		at += len(other.Cols)
+		if row := (&expr.RowExpr{Args: fn.Args}); !expr.Volatile(row) {
+			call.key = name + keyOf(row)
+		}
 	}
-	if !found {
-		blk.beside, blk.besideKeys = append(blk.beside, fn), append(blk.besideKeys, key)
+	at := len(blk.sets)
+	if call.key != "" {
+		if i := slices.IndexFunc(blk.sets, func(s setCall) bool { return s.key == call.key }); i >= 0 {
+			at = i
+		}
 	}
-	var fields []fqgw.Expr
-	var names []string
-	for i, col := range fn.Cols {
-		fields = append(fields, &expr.Column{Index: at + i, Typ: col.Type, Name: col.Name})
-		names = append(names, col.Name)
+	if at == len(blk.sets) {
+		blk.sets = append(blk.sets, call)
 	}
-	return b.record(fields, names)
+	e := &expr.Column{Index: setBase + at, Typ: call.typ, Name: name}
+	b.describe(e, fields)
+	return e, nil
 }
 
 // tableFunc makes the node of a set-returning function over bound arguments.
