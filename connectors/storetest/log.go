@@ -390,11 +390,25 @@ func (l *logSuite) transactions(t *testing.T) {
 		if err := l.transact(t.Context(), topic, step.commit, step.recs); err != nil {
 			t.Fatal(err)
 		}
-		_, end, err := l.Offsets(t.Context(), topic)
-		if err != nil {
-			t.Fatal(err)
-		}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		// A broker writes the markers after it has answered.
+		places := map[int32]int64{}
+		for _, r := range step.recs {
+			if places[r.Partition] == 0 {
+				places[r.Partition]++ // of the marker
+			}
+			places[r.Partition]++
+		}
+		end := []int64{next[0] + places[0], next[1] + places[1]}
+		for {
+			_, now, err := l.Offsets(ctx, topic)
+			if err != nil {
+				t.Fatalf("the end is not at %v: %v", end, err)
+			}
+			if slices.Equal(now, end) {
+				break
+			}
+		}
 		for next[0] < end[0] || next[1] < end[1] {
 			recs, err := c.Poll(ctx)
 			if err != nil {
