@@ -95,6 +95,7 @@ type Scan struct {
 // Snapshot identifies one state of a lake table.
 type Snapshot struct {
 	ID        int64
+	Parent    int64 // the snapshot before it; 0: none
 	Committed int64 // microseconds UTC
 	Landed    Marks // what the landing had written, for histories of sources
 	Rows      int64

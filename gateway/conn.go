@@ -201,7 +201,9 @@ func (c *conn) handle(msg pgproto3.FrontendMessage) (err error) {
 	}()
 	switch msg := msg.(type) {
 	case *pgproto3.Query:
-		c.skipping = false
+		if c.skipping {
+			return nil // as everything up to Sync
+		}
 		return c.simple(msg.String)
 	case *pgproto3.Sync:
 		return c.sync()

@@ -66,21 +66,32 @@ func (s *Session) catalog() *fqgw.Catalog {
 // extended batch; many says that it is a string of several statements, whose
 // definitions and writes are carried out together at its end. A block that is
 // open already stays.
-func (s *Session) BeginImplicit(many bool) { s.tx.many = many }
+func (s *Session) BeginImplicit(many bool) {
+	if s.tx.many = many; many {
+		s.beginMany()
+	}
+}
 
 // BeginBatch opens the implicit transaction of messages up to Sync, as in
 // PostgreSQL: what they write is written together at Sync.
-func (s *Session) BeginBatch() { s.tx.many, s.tx.batch = true, true }
+func (s *Session) BeginBatch() {
+	s.tx.many, s.tx.batch = true, true
+	s.beginMany()
+}
 
 // EndImplicit closes it: outside a block it commits, or with ok false discards,
 // what the batch had pending.
 func (s *Session) EndImplicit(ctx context.Context, ok bool) error {
+	many := s.tx.many
 	s.tx.many, s.tx.batch = false, false
 	if s.tx.block {
 		return nil
 	}
-	pending := s.tx.pending
+	pending, temp := s.tx.pending, s.tx.temp
 	s.tx.reset()
+	if !ok && many && (len(temp) > 0 || len(s.temp) > 0) {
+		s.restoreTemp(temp)
+	}
 	if pending == nil {
 		return nil
 	}
@@ -88,7 +99,22 @@ func (s *Session) EndImplicit(ctx context.Context, ok bool) error {
 		pending.Truncate(0)
 		return nil
 	}
-	return s.planner.engine.Commit(ctx, pending, s.notify)
+	ctx, cancel := s.withTimeout(ctx)
+	defer cancel()
+	if err := s.planner.engine.Commit(ctx, pending, s.notify); err != nil {
+		return timedOut(ctx, err)
+	}
+	return nil
+}
+
+// beginMany marks what a failure of several statements together undoes.
+func (s *Session) beginMany() {
+	if !s.tx.block {
+		s.tx.temp = nil
+		if len(s.temp) > 0 {
+			s.tx.temp = s.markTemp()
+		}
+	}
 }
 
 // Failed tells the session that a statement of it failed: a block is aborted.

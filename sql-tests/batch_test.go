@@ -61,4 +61,44 @@ func testBatch(t *testing.T, ctx context.Context, addr string) {
 	if !bytes.Equal(out.Bytes(), want) {
 		t.Errorf("binary COPY is %q", out.Bytes())
 	}
+
+	// A relation that another session made again is not written to.
+	other := dial(t, ctx, addr, "")
+	for _, sql := range []string{"BEGIN", "INSERT INTO batched VALUES (9)"} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, sql := range []string{"DROP TABLE batched", "CREATE TABLE batched (x int NOT NULL)"} {
+		if _, err := other.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = conn.Exec(ctx, "COMMIT")
+	wantCode(t, "rows for a table that was made again", err, "40001")
+	if n := count("SELECT count(*) FROM batched"); n != 0 {
+		t.Errorf("the new table has %d rows", n)
+	}
+
+	// What a batch writes at its end has the statement's time-out.
+	if _, err := conn.Exec(ctx, "SET statement_timeout = 1"); err != nil {
+		t.Fatal(err)
+	}
+	res := conn.PgConn().ExecParams(ctx, "CREATE FEATURE VIEW late AS SELECT id, count(*) OVER w AS n FROM clicks WINDOW w AS (PARTITION BY id ORDER BY ts RANGE '1 day' PRECEDING)", nil, nil, nil, nil).Read()
+	wantCode(t, "a feature view that is not filled within a millisecond", res.Err, "57014")
+	for _, sql := range []string{"RESET statement_timeout", "DROP FEATURE VIEW IF EXISTS late"} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	// Temporary tables are what they were before several statements that failed.
+	if _, err := conn.Exec(ctx, "CREATE TEMP TABLE tt (x int)"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.PgConn().Exec(ctx, "INSERT INTO tt VALUES (1); SELECT 1 / 0").ReadAll()
+	wantCode(t, "a query string that fails", err, "22012")
+	if n := count("SELECT count(*) FROM tt"); n != 0 {
+		t.Errorf("it left %d rows", n)
+	}
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/cmd/fqgw/app"
 	"github.com/fqgw/fqgw/connectors/kafka"
+	"github.com/fqgw/fqgw/connectors/registry"
 )
 
 // TestMain lets the test binary be fqgw itself, so that a real process can be
@@ -473,4 +474,52 @@ func TestCrashTransaction(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLeftRecords starts on a registry in which a transaction left its notes and
+// others have written since: nothing that was acknowledged goes.
+func TestLeftRecords(t *testing.T) {
+	ctx := t.Context()
+	dir := filepath.Join(t.TempDir(), "data")
+	run := func(f func(conn *pgx.Conn)) {
+		t.Helper()
+		err := app.WithApp(ctx, app.Throwaway(dir), nil, func(ctx context.Context, a *app.App) error {
+			conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://test@%s/fqgw?sslmode=disable", a.Addr()))
+			if err == nil {
+				defer conn.Close(context.WithoutCancel(ctx))
+				f(conn)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec := func(conn *pgx.Conn, statements ...string) {
+		t.Helper()
+		for _, sql := range statements {
+			if _, err := conn.Exec(ctx, sql); err != nil {
+				t.Fatalf("%s: %v", sql, err)
+			}
+		}
+	}
+	run(func(conn *pgx.Conn) {
+		exec(conn, "CREATE TABLE a (x int)", "INSERT INTO a VALUES (1)", "INSERT INTO a VALUES (2)",
+			"CREATE SOURCE s (k int, ts timestamptz NOT NULL) WITH (connector = 'kafka', topic = 's', format = 'json', event_time = 'ts')",
+			"INSERT INTO s VALUES (1, now())", "SELECT fqgw.sync()")
+	})
+	r, err := registry.Open(ctx, filepath.Join(dir, "registry.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(r.Put(ctx, "commit", `{"version":0,"defines":false,"tables":{"lake.a":4711,"lake.gone":4712}}`), r.Put(ctx, "making", "lake.s\nlake.never\n"), r.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(func(conn *pgx.Conn) {
+		var a, s int
+		if err := conn.QueryRow(ctx, "SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM s)").Scan(&a, &s); err != nil || a != 2 || s != 1 {
+			t.Errorf("%d rows of 2, %d events of 1, %v", a, s, err)
+		}
+	})
 }

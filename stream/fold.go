@@ -77,6 +77,16 @@ func (c *crew) flush(ctx context.Context) error {
 	return waitFor(ctx, c.ctx, &wg)
 }
 
+// flushSoon is flush, but does not wait for what waits for the clock.
+func (c *crew) flushSoon(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Add(len(c.folders))
+	if err := c.do(ctx, func(f *folder) { f.soft = append(f.soft, wg.Done) }); err != nil {
+		return err
+	}
+	return waitFor(ctx, c.ctx, &wg)
+}
+
 // quiet has something done by every folder while none of its flushes is under way.
 func (c *crew) quiet(ctx context.Context, what func(f *folder)) error {
 	var wg sync.WaitGroup
@@ -167,6 +177,7 @@ type folder struct {
 	due      *time.Timer
 	armed    bool
 	barriers []func() // called when everything taken before is flushed
+	soft     []func() // the same, but for what waits for the clock
 	launched []func() // barriers that the flush under way will satisfy
 	quiet    []func() // called when no flush is under way
 	stopping bool
@@ -300,10 +311,14 @@ func (f *folder) settle() (done bool, err error) {
 			}
 		}
 		f.launched = nil
-		if !f.stopping && (len(f.barriers) == 0 || f.holding()) {
-			return false, nil
+		if wait := len(f.barriers) == 0 || f.holding(); wait && !f.stopping {
+			if len(f.soft) == 0 {
+				return false, nil
+			}
+			f.launched, f.soft = f.soft, nil
+		} else {
+			f.launched, f.barriers, f.soft = append(f.barriers, f.soft...), nil, nil
 		}
-		f.launched, f.barriers = f.barriers, nil
 		if f.flush(true); f.flight == nil && len(f.launched) == 0 {
 			return f.stopping, nil
 		}

@@ -11,6 +11,10 @@ import (
 // produceRecords bounds one request to the broker.
 const produceRecords = 5000
 
+// recordBytes is what one record may have, key and value: the Kafka client's
+// limit of a batch less what goes around a record.
+const recordBytes = 1_000_000
+
 // Insert produces rows of a source and returns when the broker has acknowledged
 // all of them. The gate comes first, with the record that would be produced, so
 // that the stream decides the same: an error that carries the SQLSTATE, the
@@ -20,6 +24,9 @@ func (p *Pipeline) Insert(ctx context.Context, src *fqgw.Source, rows [][]fqgw.V
 	s, err := p.source(src.Name)
 	if err != nil {
 		return err
+	}
+	if s.src.OID != src.OID {
+		return fqgw.Errorf(fqgw.CodeSerialization, "source %q was made again by another transaction", src.Name)
 	}
 	recs, err := records(s.src, rows, known, p.o.Clock.Now())
 	for len(recs) > 0 && err == nil {
@@ -61,6 +68,9 @@ func records(src *fqgw.Source, rows [][]fqgw.Value, known []int64, now int64) ([
 		key, err := encoder.Key(row)
 		if err == nil {
 			payload, err = encoder.Append(payload, row)
+		}
+		if size := len(payload) - from + len(key); err == nil && size > recordBytes {
+			err = fqgw.Errorf(fqgw.CodeLimitExceeded, "a record of %d bytes is larger than the %d that can be produced", size, recordBytes)
 		}
 		if err == nil {
 			err = d.Decode(payload[from:], back)

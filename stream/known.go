@@ -71,7 +71,7 @@ func (p *Pipeline) findTopic(ctx context.Context, src *fqgw.Source) (t fqgw.Topi
 			return t, false, err
 		}
 	}
-	if t, made, err = p.topic(ctx, src); lost(err) {
+	if t, made, err = p.topic(ctx, src); lost(err) || err != nil && unlessMissing(err) == nil {
 		t, err = p.knownTopic(ctx, src, err)
 		return t, false, err
 	}

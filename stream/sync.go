@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 )
 
 // Sync returns when everything that was produced before the call, and is not
@@ -74,20 +73,5 @@ func (ses *session) applied(ctx context.Context) error {
 	if err := ses.reach(ctx, reach{end: pl.end, held: true}); err != nil {
 		return err
 	}
-	flushed := make(chan error, 1)
-	go func() { flushed <- ses.crew.flush(ctx) }()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-flushed:
-			return err
-		case <-tick.C: // folders that hold something flush in full when the clock has come
-			for p := range int32(ses.at.Partitions) {
-				if ses.crew.holds(p) {
-					return nil
-				}
-			}
-		}
-	}
+	return ses.crew.flushSoon(ctx)
 }

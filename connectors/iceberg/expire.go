@@ -24,8 +24,11 @@ const (
 // that only they needed. Land does it by itself from time to time; tables that
 // grow by Append or by other engines may be given to it.
 func (l *Lake) Maintain(ctx context.Context, name string) error {
-	l.commits.Lock()
-	defer l.commits.Unlock()
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	t, err := l.load(ctx, name)
 	if err != nil {
 		return err

@@ -47,7 +47,7 @@ type Lake struct {
 	warehouse string // a file URL
 	log       *slog.Logger
 	keepAge   time.Duration // of snapshots
-	commits   sync.Mutex    // one commit at a time
+	turn      chan struct{} // holds one token while somebody commits
 	mu        sync.Mutex    // guards appends
 	appends   map[string][]*waiting
 }
@@ -97,7 +97,7 @@ func Open(ctx context.Context, o Options) (*Lake, error) {
 		db.Close()
 		return nil, fail(err)
 	}
-	l := &Lake{db: db, catalog: cat, warehouse: warehouse, log: o.Log, keepAge: keepAge}
+	l := &Lake{turn: make(chan struct{}, 1), db: db, catalog: cat, warehouse: warehouse, log: o.Log, keepAge: keepAge}
 	if l.log == nil {
 		l.log = slog.Default()
 	}
@@ -180,7 +180,11 @@ func (l *Lake) Create(ctx context.Context, name string, cols []fqgw.Column) erro
 	for k, v := range tableProperties {
 		properties[k] = v
 	}
-	defer l.lock(ctx)()
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := l.catalog.CreateNamespace(ctx, id[:1], nil); err != nil && !errors.Is(err, catalog.ErrNamespaceAlreadyExists) {
 		return fail(err)
 	}
@@ -215,7 +219,11 @@ func (l *Lake) location(id table.Identifier) string {
 // Drop implements fqgw.History. Whatever lies in the table's folder goes, also
 // what a killed process left there.
 func (l *Lake) Drop(ctx context.Context, name string) error {
-	defer l.lock(ctx)()
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	t, err := l.load(ctx, name)
 	if err != nil {
 		return err
@@ -273,7 +281,11 @@ func (l *Lake) Origin(ctx context.Context, name string) (string, error) {
 
 // SetOrigin implements fqgw.History.
 func (l *Lake) SetOrigin(ctx context.Context, name, origin string) error {
-	defer l.lock(ctx)()
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	for try := 1; ; try++ {
 		t, err := l.load(ctx, name)
 		if err != nil {

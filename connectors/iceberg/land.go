@@ -18,7 +18,11 @@ import (
 // Land implements fqgw.History. The rows make one data file. Without rows the
 // marks advance by a snapshot that adds none, so that the compare is the same.
 func (l *Lake) Land(ctx context.Context, name string, rows arrow.RecordBatch, from, to fqgw.Marks) (fqgw.Marks, bool, error) {
-	defer l.lock(ctx)()
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	defer unlock()
 	t, err := l.load(ctx, name)
 	if err != nil {
 		return nil, false, err
@@ -142,14 +146,23 @@ func (l *Lake) Append(ctx context.Context, name string, rows fqgw.Records) (n in
 	} else {
 		key := strings.Join(ident(name), ".")
 		l.queue(key, func(all []*waiting) []*waiting { return append(all, own) })
-		l.commits.Lock()
-		defer l.commits.Unlock()
-		if !own.over && ctx.Err() != nil {
+		unlock, err := l.lock(ctx)
+		if err != nil { // it must not wait any longer, unless somebody is committing for it
+			found := false
 			l.queue(key, func(all []*waiting) []*waiting {
-				return slices.DeleteFunc(all, func(w *waiting) bool { return w == own })
+				n := len(all)
+				all = slices.DeleteFunc(all, func(w *waiting) bool { return w == own })
+				found = len(all) < n
+				return all
 			})
-			return 0, ctx.Err()
+			if found {
+				return 0, err
+			}
+			if unlock, err = l.lock(context.WithoutCancel(ctx)); err != nil {
+				return 0, err
+			}
 		}
+		defer unlock()
 		if !own.over {
 			var all []*waiting
 			l.queue(key, func(w []*waiting) []*waiting { all = w; return nil })
@@ -179,20 +192,30 @@ type holding struct{}
 
 // Exclusive implements fqgw.History.
 func (l *Lake) Exclusive(ctx context.Context, f func(ctx context.Context) error) error {
-	l.commits.Lock()
-	defer l.commits.Unlock()
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	return f(context.WithValue(ctx, holding{}, l))
 }
 
 func (l *Lake) holds(ctx context.Context) bool { return ctx.Value(holding{}) == l }
 
 // lock waits until this caller alone may commit, and returns what ends that.
-func (l *Lake) lock(ctx context.Context) (unlock func()) {
+func (l *Lake) lock(ctx context.Context) (unlock func(), err error) {
 	if l.holds(ctx) {
-		return func() {}
+		return func() {}, nil
 	}
-	l.commits.Lock()
-	return l.commits.Unlock
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case l.turn <- struct{}{}:
+		return func() { <-l.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // commitAll adds the files of all in one snapshot.
@@ -232,7 +255,11 @@ func (l *Lake) commitAll(ctx context.Context, name string, all []*waiting) {
 // Rollback implements fqgw.History. The data files that it leaves behind go when
 // their snapshots expire.
 func (l *Lake) Rollback(ctx context.Context, name string, to int64) error {
-	defer l.lock(ctx)()
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	t, err := l.load(ctx, name)
 	if err != nil {
 		return err

@@ -86,6 +86,9 @@ func snapshot(t *table.Table) (fqgw.Snapshot, error) {
 	out := fqgw.Snapshot{Landed: landed}
 	if s := t.CurrentSnapshot(); s != nil {
 		out.ID, out.Committed = s.SnapshotID, s.TimestampMs*1000
+		if s.ParentSnapshotID != nil {
+			out.Parent = *s.ParentSnapshotID
+		}
 		if s.Summary != nil {
 			out.Rows, _ = strconv.ParseInt(s.Summary.Properties["total-records"], 10, 64)
 		}

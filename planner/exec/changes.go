@@ -161,6 +161,11 @@ func (e *Engine) commit(ctx context.Context, c *Changes, notice func(message, hi
 		}
 		put, drop = append(put, objs...), append(drop, gone...)
 	}
+	for _, w := range slices.Concat(tables, sources) {
+		if err := w.still(cat); err != nil {
+			return err
+		}
+	}
 	for _, p := range c.list {
 		if p.Write != nil && !p.Early {
 			if err := p.Write(ctx, notice); err != nil {

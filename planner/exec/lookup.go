@@ -26,6 +26,7 @@ type probe struct {
 	key   fqgw.EntityKey
 	t, k  int64
 	ok    bool
+	alien bool // the key is outside its type: no entity can have it
 }
 
 // answer is what a view says to a probe; timeout: the online store did not
@@ -37,7 +38,7 @@ type answer struct {
 
 // shown says whether the view has a row for the probe, or one of defaults stands
 // in for what is not known.
-func (p *probe) shown(a *answer) bool { return p.ok && (a.reading.Exists || a.timeout) }
+func (p *probe) shown(a *answer) bool { return p.ok && (a.reading.Exists || a.timeout && !p.alien) }
 
 // asker answers probes, one answer each, in order.
 type asker func(env *fqgw.Env, l *window.Layout, probes []probe) ([]answer, error)
@@ -97,8 +98,10 @@ func newProbe(env *fqgw.Env, v *fqgw.FeatureView, keys []fqgw.Expr, at, known fq
 		switch key := v.Keys[i].Type; {
 		case val.Kind() == fqgw.KindInt && key.Kind() == fqgw.KindInt, val.Kind() == fqgw.KindText && key.Kind() == fqgw.KindText:
 			p.parts[i] = val
+			p.alien = p.alien || !fits(val, key)
 		case val.Kind() == fqgw.KindNumeric && key.Kind() == fqgw.KindInt:
 			p.parts[i] = wholeKey(val)
+			p.alien = p.alien || !fits(p.parts[i], key)
 		default:
 			if p.parts[i], err = expr.Coerce(val, x.Type(), key.Base(), env); err != nil {
 				return p, err
@@ -121,6 +124,15 @@ func newProbe(env *fqgw.Env, v *fqgw.FeatureView, keys []fqgw.Expr, at, known fq
 		p.ok = p.ok && ok
 	}
 	return p, nil
+}
+
+// fits says whether a value of the kind of a key is one of the key's type.
+func fits(v fqgw.Value, key fqgw.Type) bool {
+	if key.Kind() != fqgw.KindInt {
+		return true
+	}
+	bits := 8*key.Size() - 1
+	return v.Kind() == fqgw.KindInt && (bits >= 63 || v.Int() >= -1<<bits && v.Int() < 1<<bits)
 }
 
 // wholeKey is a numeric as the value of an integer join key. One that is no

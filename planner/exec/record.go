@@ -49,12 +49,19 @@ func (e *Engine) beginRecord(ctx context.Context, tables []*Written, version int
 	return rec, e.o.Registry.Put(ctx, factCommit, string(text))
 }
 
+// undoRecord takes the tables back to what they were. Only the transaction's own
+// snapshot is taken back: one table of that name that was made since, or to which
+// others have added, stays as it is.
 func (e *Engine) undoRecord(ctx context.Context, rec *commitRecord) error {
 	var errs []error
 	for name, before := range rec.Tables {
 		now, err := e.o.History.Current(ctx, name)
-		if err == nil && now.ID != before {
+		switch {
+		case err != nil || now.ID == before:
+		case now.Parent == before:
 			err = e.o.History.Rollback(ctx, name, before)
+		default:
+			e.o.Logger.Error("a transaction that was cut off cannot be undone in a table that was written since", "table", name)
 		}
 		var known *fqgw.Error
 		if errors.As(err, &known) && known.Code == fqgw.CodeUndefinedTable {
@@ -100,6 +107,9 @@ func (e *Engine) recover(ctx context.Context) error {
 		for _, t := range e.Catalog().Tables {
 			defined = defined || t.History == name
 		}
+		for _, s := range e.Catalog().Sources {
+			defined = defined || s.History == name
+		}
 		if defined {
 			continue
 		}
@@ -139,13 +149,13 @@ func (e *Engine) makeTable(ctx context.Context, t *fqgw.Table) error {
 		}
 		return err
 	}
-	err := create()
-	var known *fqgw.Error
-	if errors.As(err, &known) && known.Code == fqgw.CodeDuplicateTable {
+	// What is there already is never noted as being made: a kill must not drop it.
+	if _, err := e.o.History.Describe(ctx, t.History); err == nil {
 		t.History = numbered(t)
-		err = create()
+	} else if fqgw.AsError(err).Code != fqgw.CodeUndefinedTable {
+		return err
 	}
-	return err
+	return create()
 }
 
 // unmakeTable takes makeTable back.

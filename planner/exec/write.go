@@ -142,6 +142,22 @@ func withPending(env *fqgw.Env, n *plan.TableScan, rows fqgw.Rows) fqgw.Rows {
 	}}
 }
 
+// still is nil while the rows' relation is the one that their statement saw.
+func (w *Written) still(cat *fqgw.Catalog) error {
+	name, same := "", false
+	if w.Table != nil {
+		name = w.Table.Name
+		same = cat.Tables[name] != nil && cat.Tables[name].OID == w.Table.OID
+	} else {
+		name = w.Source.Name
+		same = cat.Sources[name] != nil && cat.Sources[name].OID == w.Source.OID
+	}
+	if !same {
+		return fqgw.Errorf(fqgw.CodeSerialization, "relation \"%s\" was dropped or made again by another transaction", name)
+	}
+	return nil
+}
+
 // recorded says whether writes need a commitRecord: to finish or undo several
 // things together.
 func recorded(tables, sources []*Written, defines bool) bool {
@@ -158,6 +174,12 @@ func (e *Engine) write(ctx context.Context, tables, sources []*Written, base int
 		if rec, err = e.beginRecord(ctx, tables, base, defines); err != nil {
 			return undo, end, err
 		}
+		defer func() {
+			if p := recover(); p != nil {
+				_ = e.undoRecord(context.WithoutCancel(ctx), rec)
+				panic(p)
+			}
+		}()
 		undo = func() error { return e.undoRecord(context.WithoutCancel(ctx), rec) }
 		end = func() error { return e.endRecord(context.WithoutCancel(ctx)) }
 	}
