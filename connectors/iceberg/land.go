@@ -231,7 +231,7 @@ func (l *Lake) commitAll(ctx context.Context, name string, all []*waiting) {
 	whole := false
 	for try := range appendTries {
 		if try > 0 {
-			err = wait(ctx, try)
+			_ = wait(ctx, try) // which nothing cancels
 		}
 		if t, err = l.load(ctx, name); err != nil {
 			break
