@@ -97,6 +97,19 @@ func borrow(b *testing.B, url string) {
 	})
 }
 
+// emptied empties a Redis that was borrowed.
+func emptied(b *testing.B, url string) {
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	client := redis.NewClient(o)
+	defer client.Close()
+	if err := client.FlushDB(b.Context()).Err(); err != nil {
+		b.Fatal(err)
+	}
+}
+
 // share reports which part of a yardstick's rate was reached; nothing where the
 // yardstick was not measured.
 func share(b *testing.B, rate, yardstick float64, unit string) {

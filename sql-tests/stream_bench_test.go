@@ -161,6 +161,7 @@ func benchPipeline(b *testing.B, c app.Config, topic string, view bool, n int) (
 	b.ResetTimer()
 	for i := range b.N {
 		c.Data = b.TempDir()
+		emptied(b, c.Online) // a store serves one data directory
 		name := fmt.Sprintf("%s_%d", topic, i)
 		err := app.WithApp(b.Context(), c, map[string]bool{"clock": true, "clock_rate": true}, func(ctx context.Context, a *app.App) error {
 			conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://bench@%s/fqgw?sslmode=disable", a.Addr()))
