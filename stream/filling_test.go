@@ -60,14 +60,7 @@ func TestFillingAgain(t *testing.T) {
 			}
 			w.produce(t, record("a", -1, -1), record("a", -1, -1))
 			p.sync(t)
-			s, err := p.source("s")
-			if err != nil {
-				t.Fatal(err)
-			}
-			ses, err := s.current(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			ses := p.current(t)
 			harm(t, w, ses)
 			<-reached // nothing is in the store again
 			progress, filling := p.Filling(v)

@@ -69,35 +69,29 @@ func (c *crew) do(ctx context.Context, what func(f *folder)) error {
 // flush waits until everything sent before is readable and every unit records
 // how far it is.
 func (c *crew) flush(ctx context.Context) error {
-	var wg sync.WaitGroup
-	wg.Add(len(c.folders))
-	if err := c.do(ctx, func(f *folder) { f.barriers = append(f.barriers, wg.Done) }); err != nil {
-		return err
-	}
-	return waitFor(ctx, c.ctx, &wg)
+	return c.all(ctx, func(f *folder, done func()) { f.barriers = append(f.barriers, done) })
 }
 
 // flushSoon is flush, but does not wait for what waits for the clock.
 func (c *crew) flushSoon(ctx context.Context) error {
-	var wg sync.WaitGroup
-	wg.Add(len(c.folders))
-	if err := c.do(ctx, func(f *folder) { f.soft = append(f.soft, wg.Done) }); err != nil {
-		return err
-	}
-	return waitFor(ctx, c.ctx, &wg)
+	return c.all(ctx, func(f *folder, done func()) { f.soft = append(f.soft, done) })
 }
 
 // quiet has something done by every folder while none of its flushes is under way.
 func (c *crew) quiet(ctx context.Context, what func(f *folder)) error {
-	var wg sync.WaitGroup
-	wg.Add(len(c.folders))
-	err := c.do(ctx, func(f *folder) {
+	return c.all(ctx, func(f *folder, done func()) {
 		f.quiet = append(f.quiet, func() {
 			what(f)
-			wg.Done()
+			done()
 		})
 	})
-	if err != nil {
+}
+
+// all has something arranged by every folder and waits until each has called done.
+func (c *crew) all(ctx context.Context, arrange func(f *folder, done func())) error {
+	var wg sync.WaitGroup
+	wg.Add(len(c.folders))
+	if err := c.do(ctx, func(f *folder) { arrange(f, wg.Done) }); err != nil {
 		return err
 	}
 	return waitFor(ctx, c.ctx, &wg)

@@ -11,14 +11,9 @@ import (
 	"github.com/fqgw/fqgw/stream/window"
 )
 
-// running is a process with a source, one record in, and its session.
-func running(t *testing.T, tune func(w *world, o *Options)) (*world, *process, []*fqgw.FeatureView, *session) {
+// current is the running session of the source s.
+func (p *process) current(t *testing.T) *session {
 	t.Helper()
-	w := newWorld(2, 4, fqgw.SetClock(t0, 0))
-	src := testSource()
-	p := begin(t, w, src, nil, func(o *Options) { tune(w, o) })
-	w.produce(t, record("a", -1, -1))
-	p.sync(t)
 	s, err := p.source("s")
 	if err != nil {
 		t.Fatal(err)
@@ -27,6 +22,18 @@ func running(t *testing.T, tune func(w *world, o *Options)) (*world, *process, [
 	if err != nil {
 		t.Fatal(err)
 	}
+	return ses
+}
+
+// running is a process with a source, one record in, and its session.
+func running(t *testing.T, tune func(w *world, o *Options)) (*world, *process, []*fqgw.FeatureView, *session) {
+	t.Helper()
+	w := newWorld(2, 4, fqgw.SetClock(t0, 0))
+	src := testSource()
+	p := begin(t, w, src, nil, func(o *Options) { tune(w, o) })
+	w.produce(t, record("a", -1, -1))
+	p.sync(t)
+	ses := p.current(t)
 	return w, p, testViews(src), ses
 }
 
@@ -115,14 +122,7 @@ func TestHeldEventsOfALostStore(t *testing.T) {
 		w.produce(t, record("a", 200, 0))
 	}
 	eventually(t, "the partition pauses", func() bool { return strings.Contains(p.Status()[0].Paused, "ahead of their time") })
-	s, err := p.source("s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ses, err := s.current(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	ses := p.current(t)
 	for lost := false; !lost; {
 		err := ses.crew.quiet(t.Context(), func(f *folder) {
 			for _, jobs := range f.held {

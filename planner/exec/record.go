@@ -63,11 +63,7 @@ func (e *Engine) undoRecord(ctx context.Context, rec *commitRecord) error {
 		default:
 			e.o.Logger.Error("a transaction that was cut off cannot be undone in a table that was written since", "table", name)
 		}
-		var known *fqgw.Error
-		if errors.As(err, &known) && known.Code == fqgw.CodeUndefinedTable {
-			err = nil // it was made by the transaction, and is gone
-		}
-		errs = append(errs, err)
+		errs = append(errs, unlessMissing(err)) // it may have been made by the transaction, and be gone
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err // the record stays: the next start tries again
@@ -113,8 +109,7 @@ func (e *Engine) recover(ctx context.Context) error {
 		if defined {
 			continue
 		}
-		var known *fqgw.Error
-		if err := e.o.History.Drop(ctx, name); err != nil && !(errors.As(err, &known) && known.Code == fqgw.CodeUndefinedTable) {
+		if err := unlessMissing(e.o.History.Drop(ctx, name)); err != nil {
 			return err
 		}
 	}
@@ -140,22 +135,29 @@ func (e *Engine) making(ctx context.Context, name string, over bool) error {
 // makeTable creates the lake's table; one whose name is taken there, by a table
 // that the same transaction drops or by somebody else's, is numbered.
 func (e *Engine) makeTable(ctx context.Context, t *fqgw.Table) error {
-	create := func() error {
-		err := e.making(ctx, t.History, false)
-		if err == nil {
-			if err = e.o.History.Create(ctx, t.History, t.Columns); err != nil {
-				err = errors.Join(err, e.making(context.WithoutCancel(ctx), t.History, true))
-			}
-		}
-		return err
-	}
 	// What is there already is never noted as being made: a kill must not drop it.
 	if _, err := e.o.History.Describe(ctx, t.History); err == nil {
 		t.History = numbered(t)
-	} else if fqgw.AsError(err).Code != fqgw.CodeUndefinedTable {
+	} else if err := unlessMissing(err); err != nil {
 		return err
 	}
-	return create()
+	if err := e.making(ctx, t.History, false); err != nil {
+		return err
+	}
+	err := e.o.History.Create(ctx, t.History, t.Columns)
+	if err != nil {
+		err = errors.Join(err, e.making(context.WithoutCancel(ctx), t.History, true))
+	}
+	return err
+}
+
+// unlessMissing is err, nil for a table that is not there.
+func unlessMissing(err error) error {
+	var known *fqgw.Error
+	if errors.As(err, &known) && known.Code == fqgw.CodeUndefinedTable {
+		return nil
+	}
+	return err
 }
 
 // unmakeTable takes makeTable back.
