@@ -40,6 +40,7 @@ type conn struct {
 
 	pid     int32
 	secret  [4]byte
+	seated  bool // it counts against the limit; guarded by server.mu
 	session *planner.Session
 
 	portals  map[string]*portal
@@ -57,10 +58,11 @@ type conn struct {
 	cancel   context.CancelFunc // of the running statement
 	idle     bool               // waiting for the client
 	stopping bool
+	aborted  bool // no statement may go on
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, net: nc, portals: map[string]*portal{}}
+	c := &conn{server: s, net: nc, portals: map[string]*portal{}, idle: true}
 	c.in = bufio.NewReaderSize(nc, 8<<10)
 	c.out = pgproto3.NewBackend(traffic{c}, traffic{c})
 	c.out.SetMaxBodyLen(maxMessage)
@@ -92,16 +94,22 @@ func (t traffic) Write(p []byte) (int, error) {
 func (c *conn) serve(ctx context.Context) {
 	c.ctx = ctx
 	defer c.net.Close()
-	_ = c.net.SetReadDeadline(time.Now().Add(60 * time.Second)) // authentication_timeout
 	err := c.startup()
-	defer c.server.forget(c)
+	c.mu.Lock()
+	c.idle = false
+	if !c.stopping {
+		_ = c.net.SetReadDeadline(time.Time{})
+	}
+	c.mu.Unlock()
 	if err != nil {
-		if !errors.Is(err, errCancelRequest) && !errors.Is(err, io.EOF) {
-			c.fatal(fqgw.AsError(err))
+		// One that hung up, was too slow or was stopped before it said who it is gets
+		// no message, as in PostgreSQL.
+		var known *fqgw.Error
+		if errors.As(err, &known) {
+			c.fatal(known)
 		}
 		return
 	}
-	_ = c.net.SetReadDeadline(time.Time{})
 	defer c.session.Close()
 	defer c.closePortals(true)
 	if c.ready() != nil {
@@ -326,6 +334,9 @@ func (c *conn) statement() (ctx context.Context, done func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.ctx))
 	c.mu.Lock()
 	c.cancel = cancel
+	if c.aborted {
+		cancel()
+	}
 	c.mu.Unlock()
 	watching := make(chan struct{})
 	c.watching = watching
@@ -351,7 +362,11 @@ func (c *conn) unwatch() {
 	if !c.watch.Stop() {
 		_ = c.net.SetReadDeadline(time.Unix(1, 0))
 		<-c.watching
-		_ = c.net.SetReadDeadline(time.Time{})
+		c.mu.Lock()
+		if !c.aborted {
+			_ = c.net.SetReadDeadline(time.Time{})
+		}
+		c.mu.Unlock()
 	}
 	c.watch = nil
 }
@@ -365,7 +380,8 @@ func (c *conn) cancelStatement() {
 	}
 }
 
-// shutdown ends the session when it is idle, or as soon as it is.
+// shutdown ends the session when it is idle, or as soon as it is; one that has
+// not begun ends too.
 func (c *conn) shutdown() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -375,8 +391,14 @@ func (c *conn) shutdown() {
 	}
 }
 
-// abort ends the session although a statement runs.
+// abort ends the session although a statement runs, or its client does not read.
 func (c *conn) abort() {
-	c.cancelStatement()
-	_ = c.net.SetDeadline(time.Now().Add(time.Second))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.aborted = true
+	if c.cancel != nil {
+		c.cancel()
+	}
+	_ = c.net.SetReadDeadline(time.Unix(1, 0))
+	_ = c.net.SetWriteDeadline(time.Now().Add(time.Second))
 }

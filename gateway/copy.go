@@ -126,7 +126,11 @@ func (r *copyReader) Read(p []byte) (int, error) {
 
 func (r *copyReader) next() {
 	msg, err := r.c.out.Receive()
-	if err != nil {
+	switch {
+	case err != nil && r.c.ending():
+		r.err = fqgw.Errorf(fqgw.CodeAdminShutdown, "terminating connection due to administrator command")
+		return
+	case err != nil:
 		r.err = errors.Join(errBroken, err)
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner"
 )
 
@@ -21,17 +22,29 @@ import (
 type Options struct {
 	Planner     *planner.Planner
 	Logger      *slog.Logger
-	Connections int           // at most so many sessions; 0: 500
+	Connections int           // at most so many connections, those without a session too; 0: 500
+	Startup     time.Duration // how long a client may take to begin its session; 0: 60 s, PostgreSQL's authentication_timeout
 	Drain       time.Duration // how long statements may go on at shutdown; 0: 5 s
 }
+
+const (
+	// spare is how many connections past the limit are heard for a moment: one may
+	// be a cancel request, and the others learn why they are refused.
+	spare     = 16
+	spareTime = 2 * time.Second
+	// abortWithin is how long statements may take to notice that they were
+	// cancelled, at shutdown.
+	abortWithin = 5 * time.Second
+)
 
 // Server accepts connections and serves each in a goroutine of its own.
 type Server struct {
 	o Options
 
-	mu    sync.Mutex
-	conns map[int32]*conn // by backend pid
-	next  int32
+	mu     sync.Mutex
+	conns  map[int32]*conn // by backend pid, from the moment of accept
+	seated int             // those of them that count against the limit
+	next   int32
 }
 
 // New makes a server; Serve runs it.
@@ -39,31 +52,49 @@ func New(o Options) *Server {
 	if o.Connections == 0 {
 		o.Connections = 500
 	}
+	if o.Startup == 0 {
+		o.Startup = 60 * time.Second
+	}
 	if o.Drain == 0 {
 		o.Drain = 5 * time.Second
 	}
 	return &Server{o: o, conns: map[int32]*conn{}}
 }
 
-// Serve accepts on l until ctx ends. Then it stops accepting, tells idle
-// sessions 57P01, lets statements finish for Options.Drain, cancels what is
-// left, and returns when every session has gone.
+// Serve accepts on l until ctx ends. Then it stops accepting, closes what has
+// not begun a session, tells idle sessions 57P01, lets statements finish for
+// Options.Drain, cancels what is left, and returns when every session has gone,
+// or will not go.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	var sessions sync.WaitGroup
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	var err error
-	for {
+	for wait := time.Duration(0); ; {
 		var nc net.Conn
 		if nc, err = l.Accept(); err != nil {
-			var temporary net.Error
-			if ctx.Err() == nil && errors.As(err, &temporary) && temporary.Timeout() {
-				continue
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				break
 			}
-			break
+			// Out of file descriptors, or a client that was gone before it was accepted:
+			// the sessions that are there go on.
+			wait = min(2*wait+10*time.Millisecond, time.Second)
+			s.o.Logger.Warn("a connection cannot be accepted", "error", err)
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		wait = 0
+		c := newConn(s, nc)
+		if !s.admit(c) {
+			c.fatal(tooMany())
+			nc.Close()
+			continue
 		}
 		sessions.Go(func() {
-			c := newConn(s, nc)
+			defer s.forget(c)
 			c.serve(ctx)
 		})
 	}
@@ -75,9 +106,16 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.each((*conn).shutdown)
 	select {
 	case <-drained:
+		return err
 	case <-time.After(s.o.Drain):
-		s.each((*conn).abort)
-		<-drained
+	}
+	s.each((*conn).abort)
+	select {
+	case <-drained:
+	case <-time.After(abortWithin):
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.o.Logger.Error("sessions do not end although they were cancelled", "sessions", len(s.conns))
 	}
 	return err
 }
@@ -90,11 +128,12 @@ func (s *Server) each(f func(*conn)) {
 	}
 }
 
-// register gives a connection its pid and cancel key; false when there are too many.
-func (s *Server) register(c *conn) bool {
+// admit gives a new connection its pid, its cancel key and the time for its
+// startup; false when there are so many that it is not even heard.
+func (s *Server) admit(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.conns) >= s.o.Connections {
+	if len(s.conns) >= s.o.Connections+spare {
 		return false
 	}
 	for s.next++; s.next <= 0 || s.conns[s.next] != nil; s.next++ {
@@ -107,14 +146,41 @@ func (s *Server) register(c *conn) bool {
 		return false
 	}
 	s.conns[c.pid] = c
+	wait := s.o.Startup
+	if !s.seat(c) {
+		wait = min(wait, spareTime)
+	}
+	_ = c.net.SetReadDeadline(time.Now().Add(wait))
 	return true
+}
+
+// seat counts a connection against the limit, once; false when that is reached.
+// s.mu is held.
+func (s *Server) seat(c *conn) bool {
+	if !c.seated && s.seated < s.o.Connections {
+		c.seated = true
+		s.seated++
+	}
+	return c.seated
+}
+
+// begins says whether a connection may begin a session.
+func (s *Server) begins(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seat(c)
+}
+
+func tooMany() *fqgw.Error {
+	return fqgw.Errorf(fqgw.CodeTooManyConnections, "sorry, too many clients already")
 }
 
 func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conns[c.pid] == c {
-		delete(s.conns, c.pid)
+	delete(s.conns, c.pid)
+	if c.seated {
+		s.seated--
 	}
 }
 

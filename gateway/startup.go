@@ -94,8 +94,8 @@ func (c *conn) open(minor uint32, body []byte) error {
 		return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "replication connections are not supported")
 	}
 	delete(params, "replication")
-	if !c.server.register(c) {
-		return fqgw.Errorf(fqgw.CodeTooManyConnections, "sorry, too many clients already")
+	if !c.server.begins(c) {
+		return tooMany()
 	}
 	c.session, err = c.server.o.Planner.NewSession(planner.SessionOptions{User: user, Database: database, Params: params, PID: c.pid, Client: c.net.RemoteAddr().String(),
 		Notice: c.notice, Parameter: func(name, value string) { c.out.Send(&pgproto3.ParameterStatus{Name: name, Value: value}) },
