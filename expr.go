@@ -27,6 +27,8 @@ type Env struct {
 	Outer [][]Value      // the rows of the enclosing queries, the innermost last
 	// Session answers what depends on the session and the catalog; nil in definitions.
 	Session Session
+	// Memory counts what the statement keeps; nil in definitions: no limit.
+	Memory *Memory
 	// Run runs a sub-plan (planner/plan.Node) for subquery expressions.
 	Run func(env *Env, plan any) (Rows, error)
 }

@@ -5,14 +5,17 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/relational"
 )
 
 // Run runs a plan. The rows end with env.Ctx; the caller closes them.
 func (e *Engine) Run(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
-	if native(n) {
-		return e.native(e.runner.Begin(env), n)
+	if !native(n) {
+		return e.runner.Run(env, n)
 	}
-	return e.runner.Run(env, n)
+	env, end := e.runner.Begin(env)
+	rows, err := e.native(env, n)
+	return relational.Ending(rows, err, end)
 }
 
 // native says whether the tree is one of features, filters and projections

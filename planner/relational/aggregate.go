@@ -80,7 +80,10 @@ func (b *builder) aggregate(in fqgw.Rows, g *grouping) (fqgw.Rows, error) {
 			}
 			gr := s.byKey[string(buf)]
 			if gr == nil {
-				if gr, err = b.newGroup(g, s.keys, keys); err != nil {
+				if gr, err = b.newGroup(g, s.keys, keys); err == nil {
+					err = b.run.takeBytes(&b.p.account, mapEntry+int64(len(buf)))
+				}
+				if err != nil {
 					return nil, err
 				}
 				s.byKey[string(buf)] = gr
@@ -128,13 +131,17 @@ func (b *builder) groupRows(g *grouping, sets []groupSet, keys []fqgw.Value) (fq
 	}}, nil
 }
 
+// stateBytes is about what an aggregate takes for one group, beside what grows
+// with its rows.
+const stateBytes = 192
+
 // newGroup copies the keys of its set; the others are NULL in its row.
 func (b *builder) newGroup(g *grouping, set []int, keys []fqgw.Value) (*group, error) {
 	gr := &group{row: make([]fqgw.Value, len(keys)+len(g.calls)), states: make([]*aggregation, len(g.calls))}
 	for _, k := range set {
 		gr.row[k] = keys[k]
 	}
-	if err := b.run.take(&b.p.account, gr.row); err != nil {
+	if err := b.run.takeBytes(&b.p.account, fqgw.RowBytes(gr.row)+int64(len(g.calls))*stateBytes); err != nil {
 		return nil, err
 	}
 	for i, c := range g.calls {
@@ -226,7 +233,7 @@ func (a *aggregation) add(b *builder, row []fqgw.Value) error {
 		if _, there := a.seen[key]; there {
 			return nil
 		}
-		if err := b.run.take(&b.p.account, args); err != nil {
+		if err := b.run.takeBytes(&b.p.account, mapEntry+int64(len(key))); err != nil {
 			return err
 		}
 		a.seen[key] = struct{}{}
@@ -247,7 +254,7 @@ func (a *aggregation) add(b *builder, row []fqgw.Value) error {
 		}
 	}
 	a.held = append(a.held, h)
-	return b.run.take(&b.p.account, h.row)
+	return b.run.takeBytes(&b.p.account, h.bytes(c.ordered))
 }
 
 // result may be asked for again after more rows, unless there is an ORDER BY.

@@ -1,87 +1,162 @@
 package relational
 
 import (
+	"errors"
+	"io"
+
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// shared is a common table expression's rows, found once for the statement, or
-// at each scan of one that is correlated.
+// shared is the rows of a common table expression: found as its scans ask for
+// them, as in PostgreSQL, so that a reader who stops early ends a recursion that
+// has no end. They are kept for further scans, those of a correlated one until
+// the run of its program ends.
 type shared struct {
-	rows [][]fqgw.Value
-	done bool
-	work [][]fqgw.Value // the working table of a recursive one
+	run     *run
+	cte     *plan.CTE
+	env     fqgw.Env // of its first scan
+	account *account
+
+	rows  [][]fqgw.Value // found so far
+	input fqgw.Rows      // where the next ones come from; nil at the end, and before the beginning
+	begun bool
+	err   error // by which it ended
+
+	seen  map[string]struct{} // UNION: every row so far
+	types []fqgw.Type
+	buf   []byte
+	work  [][]fqgw.Value // the working table: what the step before added
+	added [][]fqgw.Value // what this one did
 }
 
 func (b *builder) cte(c *plan.CTE) (fqgw.Rows, error) {
-	a, origin := &b.run.lasting, c.Origin()
+	origin := c.Origin()
 	s := b.run.ctes[origin]
-	if c.Correlated {
-		// Its rows are those of this run of the program, which charges them.
-		a = &b.p.account
-		defer func(around *shared) { b.run.ctes[origin] = around }(s)
-		s = nil
+	if s == nil || c.Correlated { // its rows are those of this run of the program
+		s = &shared{run: b.run, cte: c, env: b.p.env, account: &b.run.lasting}
+		if c.Recursive && !c.All {
+			s.seen, s.types = map[string]struct{}{}, typesOf(c.Plan.Columns())
+		}
+		if c.Correlated {
+			s.account = &b.p.account
+			b.p.atEnd = append(b.p.atEnd, s.close)
+		} else {
+			b.run.ctes[origin] = s
+			b.run.atEnd = append(b.run.atEnd, s.close)
+		}
 	}
-	if s == nil {
-		s = &shared{}
-		b.run.ctes[origin] = s
-	}
-	if s.done {
-		return &sliceRows{s.rows}, nil
-	}
-	var err error
-	if s.rows, err = b.collected(c.Plan, a); err != nil {
-		return nil, err
-	}
-	if c.Recursive {
-		if err := b.recurse(c, s, a); err != nil {
+	return &sharedRows{s: s}, nil
+}
+
+// sharedRows is one scan.
+type sharedRows struct {
+	s  *shared
+	at int
+}
+
+func (r *sharedRows) Next() ([]fqgw.Value, error) {
+	if r.at == len(r.s.rows) {
+		if err := r.s.pull(); err != nil {
 			return nil, err
 		}
 	}
-	s.done = true
-	return &sliceRows{s.rows}, nil
+	r.at++
+	return r.s.rows[r.at-1], nil
 }
 
-func (b *builder) collected(n plan.Node, a *account) ([][]fqgw.Value, error) {
-	rows, err := b.run.rows(&b.p.env, n)
-	if err != nil {
-		return nil, err
+func (r *sharedRows) Close() error { return nil }
+
+// pull finds one more row; io.EOF when there is none.
+func (s *shared) pull() error {
+	if s.err != nil {
+		return s.err
 	}
-	return b.run.collect(b.p.env.Ctx, a, rows)
+	if s.cte.Recursive {
+		// The step's scans of the working table mean this one, whichever is under way.
+		origin := s.cte.Origin()
+		around := s.run.ctes[origin]
+		s.run.ctes[origin] = s
+		defer func() { s.run.ctes[origin] = around }()
+	}
+	s.err = s.find()
+	if err := s.err; err != nil {
+		s.close()
+		s.err = err
+		return err
+	}
+	return nil
 }
 
-// recurse runs the step over what the step before added until it adds nothing.
-func (b *builder) recurse(c *plan.CTE, s *shared, a *account) error {
-	seen := map[string]bool{}
-	types := typesOf(c.Plan.Columns())
-	var buf []byte
-	fresh := func(rows [][]fqgw.Value) [][]fqgw.Value {
-		if c.All {
-			return rows
-		}
-		var out [][]fqgw.Value
-		for _, r := range rows {
-			buf = rowKey(buf[:0], r, types)
-			if !seen[string(buf)] {
-				seen[string(buf)] = true
-				out = append(out, r)
-			}
-		}
-		return out
-	}
-	s.rows = fresh(s.rows)
-	for s.work = s.rows; len(s.work) > 0; {
-		if err := b.p.env.Ctx.Err(); err != nil {
+func (s *shared) find() (err error) {
+	if !s.begun {
+		s.begun = true
+		if s.input, err = s.run.rows(&s.env, s.cte.Plan); err != nil {
 			return err
 		}
-		rows, err := b.collected(c.Step, a)
+	}
+	for n := 0; ; n++ {
+		if n&255 == 0 && s.env.Ctx.Err() != nil {
+			return s.env.Ctx.Err()
+		}
+		row, err := s.input.Next()
+		if err == io.EOF {
+			if err = s.step(); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
-		s.work = fresh(rows)
-		s.rows = append(s.rows, s.work...)
+		if s.seen != nil {
+			s.buf = rowKey(s.buf[:0], row, s.types)
+			if _, there := s.seen[string(s.buf)]; there {
+				continue
+			}
+			if err := s.run.takeBytes(s.account, mapEntry+int64(len(s.buf))); err != nil {
+				return err
+			}
+			s.seen[string(s.buf)] = struct{}{}
+		}
+		if err := s.run.take(s.account, row); err != nil {
+			return err
+		}
+		row = append([]fqgw.Value(nil), row...)
+		s.rows = append(s.rows, row)
+		if s.cte.Recursive {
+			s.added = append(s.added, row)
+		}
+		return nil
 	}
-	return nil
+}
+
+// step goes on with the next step of a recursion; io.EOF when the one before
+// added nothing, and for what is not recursive.
+func (s *shared) step() error {
+	err := s.input.Close()
+	s.input = nil
+	if err != nil {
+		return err
+	}
+	if len(s.added) == 0 {
+		return io.EOF
+	}
+	s.work, s.added = s.added, nil
+	s.input, err = s.run.rows(&s.env, s.cte.Step)
+	return err
+}
+
+// close ends what finds rows; those that were found stay.
+func (s *shared) close() {
+	if s.input != nil {
+		s.input.Close()
+		s.input = nil
+	}
+	if s.err == nil {
+		s.err = errors.New("a common table expression is read after its end")
+	}
+	s.work, s.added, s.seen = nil, nil, nil
 }
 
 func (b *builder) workTable(c *plan.CTE) (fqgw.Rows, error) {

@@ -21,7 +21,7 @@ func (b *builder) fullJoin(n *plan.Join) (sql.Node, layout, error) {
 			lwidth: len(n.Left.Columns()), rwidth: len(n.Right.Columns())}
 		rights, err := b.run.collect(b.p.env.Ctx, &b.p.account, in[1])
 		if err == nil {
-			err = t.index(&b.p.env, rights)
+			err = t.index(b.p, &b.p.account, rights)
 		}
 		if err != nil {
 			return nil, err

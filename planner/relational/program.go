@@ -18,8 +18,9 @@ type program struct {
 	ctx        *sql.Context
 	tree       sql.Node
 	layout     layout
-	generation int     // counts the runs
-	account    account // what the current run keeps
+	generation int      // counts the runs
+	account    account  // what the current run keeps
+	atEnd      []func() // closes what may still be open when it ends
 	busy       bool
 
 	// A plan that sees no outer row gives the same rows each time: from its second
@@ -59,18 +60,24 @@ func (p *program) start(env *fqgw.Env) (fqgw.Rows, error) {
 	p.generation++
 	iter, err := executor.Build(p.ctx, p.tree, nil)
 	if err != nil {
-		p.run.give(&p.account)
+		p.end()
 		return nil, err
 	}
 	p.busy = true
-	rows := &iterRows{ctx: p.ctx, iter: iter, layout: p.layout, done: func() {
-		p.busy = false
-		p.run.give(&p.account)
-	}}
+	rows := &iterRows{ctx: p.ctx, iter: iter, layout: p.layout, done: p.end}
 	if p.steady && !p.tooMany && p.generation > 1 {
 		return p.keep(rows)
 	}
 	return rows, nil
+}
+
+func (p *program) end() {
+	p.busy = false
+	for _, f := range p.atEnd {
+		f()
+	}
+	p.atEnd = p.atEnd[:0]
+	p.run.give(&p.account)
 }
 
 // keep takes the rows for the runs to come. Of more than keptMax it takes none,

@@ -341,8 +341,9 @@ func TestShared(t *testing.T) {
 		t.Error(l.scans, err)
 	}
 	r := &Runner{Leaf: l.run}
-	env := r.Begin(&fqgw.Env{})
-	if r.Begin(env) != env {
+	env, end := r.Begin(&fqgw.Env{})
+	defer end()
+	if again, _ := r.Begin(env); again != env {
 		t.Error("a begun Env was begun again")
 	}
 	clear(l.scans)

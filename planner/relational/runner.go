@@ -22,7 +22,7 @@ type Runner struct {
 	// Its rows need only be valid until the next.
 	Leaf func(env *fqgw.Env, n plan.Node) (fqgw.Rows, error)
 	// MemoryLimit bounds what one statement keeps in memory, in bytes (an
-	// estimate); past it is 53200. 0: no bound.
+	// estimate), where its Env does not say; past it is 53200. 0: no bound.
 	MemoryLimit int64
 }
 
@@ -30,28 +30,43 @@ type Runner struct {
 // below another (a subquery, the input of a leaf) whose Env came from that one's
 // shares its common table expressions, compiled programs and memory bound.
 func (r *Runner) Run(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
-	env = r.Begin(env)
-	return env.Ctx.Value(runKey{}).(*run).rows(env, n)
+	env, end := r.Begin(env)
+	rows, err := env.Ctx.Value(runKey{}).(*run).rows(env, n)
+	return Ending(rows, err, end)
+}
+
+// Ending is rows that call end, if there is one, when they are closed; it is
+// called at once when there are none.
+func Ending(rows fqgw.Rows, err error, end func()) (fqgw.Rows, error) {
+	if end == nil {
+		return rows, err
+	}
+	if err != nil {
+		end()
+		return nil, err
+	}
+	return &funcRows{next: rows.Next, close: func() error { defer end(); return rows.Close() }}, nil
 }
 
 // Begin is env for one statement: what is run below the Env it returns shares
-// as Run says. An Env that was begun is returned as it is. Who evaluates
-// expressions with subqueries outside Run should begin first, else each of them
-// is planned at every row.
-func (r *Runner) Begin(env *fqgw.Env) *fqgw.Env {
+// as Run says, until end. An Env that was begun is returned as it is, without an
+// end. Who evaluates expressions with subqueries outside Run
+// should begin first, else each of them is planned at every row.
+func (r *Runner) Begin(env *fqgw.Env) (begun *fqgw.Env, end func()) {
 	ctx := env.Ctx
 	if ctx == nil {
 		ctx = context.Background()
 	}
 	if s, ok := ctx.Value(runKey{}).(*run); ok && s.runner == r {
-		return env
+		return env, nil
 	}
-	s := &run{runner: r, ctes: map[*plan.CTE]*shared{}, programs: map[plan.Node][]*program{}}
-	s.memory.limit = r.MemoryLimit
-	begun := *env
-	begun.Ctx = context.WithValue(ctx, runKey{}, s)
-	begun.Run = s.sub
-	return &begun
+	s := &run{runner: r, ctes: map[*plan.CTE]*shared{}, programs: map[plan.Node][]*program{}, memory: env.Memory}
+	if s.memory == nil {
+		s.memory = fqgw.NewMemory("the statement", r.MemoryLimit)
+	}
+	e := *env
+	e.Ctx, e.Run, e.Memory = context.WithValue(ctx, runKey{}, s), s.sub, s.memory
+	return &e, s.end
 }
 
 type runKey struct{}
@@ -62,8 +77,17 @@ type run struct {
 	runner   *Runner
 	ctes     map[*plan.CTE]*shared
 	programs map[plan.Node][]*program
-	memory   budget
-	lasting  account // what is kept until the statement ends
+	memory   *fqgw.Memory
+	lasting  account  // what is kept until the statement ends
+	atEnd    []func() // closes what may still be open then
+}
+
+func (r *run) end() {
+	for _, f := range r.atEnd {
+		f()
+	}
+	r.atEnd = nil
+	r.give(&r.lasting)
 }
 
 func (r *run) sub(env *fqgw.Env, n any) (fqgw.Rows, error) { return r.rows(env, n.(plan.Node)) }
@@ -137,28 +161,25 @@ func (ours) Build(ctx *sql.Context, n sql.Node, row sql.Row) (sql.RowIter, error
 	return nil, nil
 }
 
-// budget counts what a statement keeps in memory.
-type budget struct{ limit, used int64 }
-
-// account is the part of it that is given back together.
+// account is the part of a statement's memory that is given back together.
 type account struct{ held int64 }
 
+// mapEntry is about what an entry of a map by key takes beside the key's bytes.
+const mapEntry = 64
+
 // take charges a row to an account; 53200 when the statement has no room for it.
-func (r *run) take(a *account, row []fqgw.Value) error {
-	n := int64(24)
-	for i := range row {
-		n += 64 + int64(len(row[i].Str()))
+func (r *run) take(a *account, row []fqgw.Value) error { return r.takeBytes(a, fqgw.RowBytes(row)) }
+
+func (r *run) takeBytes(a *account, n int64) error {
+	if err := r.memory.Take(n); err != nil {
+		return err
 	}
 	a.held += n
-	if r.memory.used += n; r.memory.limit > 0 && r.memory.used > r.memory.limit {
-		return fqgw.Errorf(fqgw.CodeOutOfMemory, "the statement needs more than %d MiB of memory", max(r.memory.limit>>20, 1)).
-			WithHint("Restrict or aggregate its inputs, or raise the limit on a statement's memory.")
-	}
 	return nil
 }
 
 func (r *run) give(a *account) {
-	r.memory.used -= a.held
+	r.memory.Give(a.held)
 	a.held = 0
 }
 
@@ -193,7 +214,7 @@ func (r *run) collectSome(ctx context.Context, a *account, in fqgw.Rows, n int) 
 // Describe is the tree that runs a plan, for people; "" when it cannot be made.
 func Describe(n plan.Node) string {
 	r := &Runner{}
-	env := r.Begin(&fqgw.Env{})
+	env, _ := r.Begin(&fqgw.Env{})
 	p, err := env.Ctx.Value(runKey{}).(*run).compile(n)
 	if err != nil {
 		return ""

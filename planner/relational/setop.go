@@ -1,6 +1,8 @@
 package relational
 
 import (
+	"io"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	gms "github.com/dolthub/go-mysql-server/sql/plan"
 
@@ -34,15 +36,25 @@ func (b *builder) setOp(n *plan.SetOp) (sql.Node, layout, error) {
 // intersectOrExcept counts the right side's rows: with ALL each takes one of
 // the left's, without it rows come once.
 func (b *builder) intersectOrExcept(n *plan.SetOp, types []fqgw.Type, left, right fqgw.Rows) (fqgw.Rows, error) {
-	rows, err := b.run.collect(b.p.env.Ctx, &b.p.account, right)
-	if err != nil {
-		return nil, err
-	}
 	counts := map[string]int{}
 	var buf []byte
-	for _, r := range rows {
-		buf = rowKey(buf[:0], r, types)
-		counts[string(buf)]++
+	for {
+		row, err := right.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		buf = rowKey(buf[:0], row, types)
+		if counts[string(buf)]++; counts[string(buf)] == 1 {
+			if err := b.run.takeBytes(&b.p.account, mapEntry+int64(len(buf))); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := right.Close(); err != nil {
+		return nil, err
 	}
 	given := map[string]bool{}
 	return &funcRows{close: left.Close, next: func() ([]fqgw.Value, error) {
@@ -62,7 +74,7 @@ func (b *builder) intersectOrExcept(n *plan.SetOp, types []fqgw.Type, left, righ
 			}
 			if there == (n.Kind == plan.Intersect) {
 				if !n.All {
-					if err := b.run.take(&b.p.account, row); err != nil {
+					if err := b.run.takeBytes(&b.p.account, mapEntry+int64(len(buf))); err != nil {
 						return nil, err
 					}
 					given[string(buf)] = true

@@ -13,6 +13,14 @@ type keyed struct {
 	keys, row []fqgw.Value
 }
 
+// bytes is about what it takes in memory; shared says that the keys are the row.
+func (k *keyed) bytes(shared bool) int64 {
+	if shared {
+		return fqgw.RowBytes(k.row)
+	}
+	return fqgw.RowBytes(k.row) + fqgw.RowBytes(k.keys)
+}
+
 func (b *builder) keys(by []plan.SortKey, row []fqgw.Value) ([]fqgw.Value, error) {
 	out := make([]fqgw.Value, len(by))
 	for i, k := range by {
@@ -58,6 +66,9 @@ func (b *builder) sort(in fqgw.Rows, by []plan.SortKey) (fqgw.Rows, error) {
 	for i, r := range rows {
 		keys, err := b.keys(by, r)
 		if err != nil {
+			return nil, err
+		}
+		if err := b.run.take(&b.p.account, keys); err != nil {
 			return nil, err
 		}
 		list[i] = keyed{keys, r}
@@ -110,7 +121,7 @@ func (b *builder) distinct(in fqgw.Rows, on []fqgw.Expr, types []fqgw.Type) fqgw
 			if _, there := seen[string(buf)]; there {
 				continue
 			}
-			if err := b.run.take(&b.p.account, row); err != nil {
+			if err := b.run.takeBytes(&b.p.account, mapEntry+int64(len(buf))); err != nil {
 				return nil, err
 			}
 			seen[string(buf)] = struct{}{}

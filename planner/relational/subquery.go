@@ -113,7 +113,7 @@ func (m *member) load(env *fqgw.Env) error {
 		if _, found := values[string(m.buf)]; found {
 			continue
 		}
-		if err := m.run.take(&m.run.lasting, row); err != nil {
+		if err := m.run.takeBytes(&m.run.lasting, mapEntry+int64(len(m.buf))); err != nil {
 			return err
 		}
 		values[string(m.buf)] = struct{}{}

@@ -46,12 +46,13 @@ func (t *table) key(env *fqgw.Env, xs []fqgw.Expr, row []fqgw.Value) (bool, erro
 }
 
 // index takes the rows, which must not change.
-func (t *table) index(env *fqgw.Env, rows [][]fqgw.Value) error {
+func (t *table) index(p *program, a *account, rows [][]fqgw.Value) error {
 	t.rows = rows
+	env := &p.env
 	if len(t.keys) == 0 {
 		return nil
 	}
-	t.first, t.next = make(map[string]int32, len(rows)), make([]int32, len(rows))
+	t.first, t.next = map[string]int32{}, make([]int32, len(rows))
 	for i := len(rows) - 1; i >= 0; i-- { // backwards: chains then go forwards
 		t.next[i] = -1
 		if i&1023 == 0 {
@@ -68,6 +69,8 @@ func (t *table) index(env *fqgw.Env, rows [][]fqgw.Value) error {
 		}
 		if old, there := t.first[string(t.buf)]; there {
 			t.next[i] = old
+		} else if err := p.run.takeBytes(a, mapEntry+int64(len(t.buf))); err != nil {
+			return err
 		}
 		t.first[string(t.buf)] = int32(i)
 	}
@@ -129,7 +132,7 @@ func (t *table) load(p *program, lasting bool, open func() (fqgw.Rows, error)) e
 	}
 	rows, err := p.run.collect(p.env.Ctx, a, in)
 	if err == nil {
-		err = t.index(&p.env, rows)
+		err = t.index(p, a, rows)
 	}
 	if err == nil {
 		t.generation = p.generation

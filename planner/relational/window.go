@@ -1,8 +1,6 @@
 package relational
 
 import (
-	"slices"
-
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/plan"
 )
@@ -46,15 +44,25 @@ func (b *builder) window(in fqgw.Rows, calls []*windowCall) (fqgw.Rows, error) {
 	}
 	width := len(rows[0])
 	list := make([]keyed, len(rows))
+	more := make([]fqgw.Value, len(calls))
 	for i, r := range rows {
-		list[i].row = append(slices.Grow(r, len(calls)), make([]fqgw.Value, len(calls))...)
+		if err := b.run.take(&b.p.account, more); err != nil {
+			return nil, err
+		}
+		list[i].row = append(r, more...)
 	}
+	var held account // the keys of the window under way
+	defer b.run.give(&held)
 	spec := ""
 	for c, call := range calls {
 		if c == 0 || call.spec != spec {
 			spec = call.spec
+			b.run.give(&held)
 			for i := range list {
-				if list[i].keys, err = b.keys(call.by, list[i].row[:width]); err != nil {
+				if list[i].keys, err = b.keys(call.by, list[i].row[:width]); err == nil {
+					err = b.run.take(&held, list[i].keys)
+				}
+				if err != nil {
 					return nil, err
 				}
 			}
