@@ -30,6 +30,7 @@ type UnitRead struct {
 type UnitState struct {
 	Marks  Marks
 	States [][]byte
+	Err    error // why there is no answer, of an answer whose error is not nil
 }
 
 // PartitionMark is the mark of one partition.
@@ -62,14 +63,20 @@ type FlushResult struct {
 type OnlineStore interface {
 	// Shards is the shard count, fixed when the store was created.
 	Shards() uint32
-	// Read answers all reads, in order, in one pipelined trip.
+	// Server names the server that has a shard at the moment: one that is away need
+	// not hold up what the others do.
+	Server(shard uint32) string
+	// Read answers all reads, in order, in one pipelined trip to each server. When
+	// units cannot be read the error is that of the first; the answers of the other
+	// units come with it, and those without one say why (UnitState.Err).
 	Read(ctx context.Context, reads []UnitRead) ([]UnitState, error)
 	// Claim raises the generation of the partitions in the unit and returns
 	// their marks, with the new generation.
 	Claim(ctx context.Context, u Unit, partitions []int32) ([]PartitionMark, error)
 	// Flush carries out each flush atomically by itself, results in order. The
 	// flushes have no order among themselves: two of one unit, of which one moves
-	// the marks, do not belong into one call.
+	// the marks, do not belong into one call. Nor do units of several servers where
+	// one must not wait for another.
 	Flush(ctx context.Context, flushes []UnitFlush) ([]FlushResult, error)
 	// Entities streams the keys of a state version, at most limit; more is 54000.
 	Entities(ctx context.Context, view string, state int64, limit int) iter.Seq2[EntityKey, error]

@@ -119,6 +119,8 @@ func (o online) check(look bool) error {
 
 func (o online) Shards() uint32 { return o.shards }
 
+func (o online) Server(uint32) string { return "" }
+
 func (o online) Read(_ context.Context, reads []fqgw.UnitRead) ([]fqgw.UnitState, error) {
 	if err := o.check(true); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -23,15 +24,15 @@ func fail(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		// Not ours, for ctx goes on: a dialer's.
-		return unreachable(err)
-	}
 	var netErr net.Error
-	if errors.As(err, &netErr) && netErr.Timeout() {
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &netErr) && netErr.Timeout() {
 		if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
 			return context.DeadlineExceeded
 		}
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		// Not ours, for ctx goes on: a dialer's, or the store's own patience is over.
+		return unreachable(err)
 	}
 	var reply redis.Error
 	if !errors.As(err, &reply) {
@@ -51,10 +52,14 @@ func answered(err error, text string) error {
 			}
 		}
 	}
+	hint := "Redis is starting, failing over or busy; the statement can be tried again."
+	if word == "CLUSTERDOWN" {
+		hint += " A Cluster that lacks a part answers for the rest with cluster-require-full-coverage no."
+	}
 	switch word {
 	case "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "NOREPLICAS", "BUSY", "UNBLOCKED":
 		return wrap(fqgw.CodeConnectionFailure, err, "the online store cannot answer now: %s", text).
-			WithHint("Redis is starting, failing over or busy; the statement can be tried again.")
+			WithHint("%s", hint)
 	case "MOVED", "ASK", "CROSSSLOT":
 		return wrap(fqgw.CodeConnectionFailure, err, "the online store is a Redis Cluster: %s", text).
 			WithHint("Use a URL of the form redis+cluster://host:port,host:port.")
@@ -82,6 +87,9 @@ func answered(err error, text string) error {
 	return wrap(fqgw.CodeInternal, err, "online store: %s", text)
 }
 
+// errSlow is no answer within a store's patience.
+var errSlow = fmt.Errorf("no answer within %v", patience)
+
 func unreachable(err error) error {
 	why := "the connection was lost"
 	var op *net.OpError
@@ -93,6 +101,8 @@ func unreachable(err error) error {
 		why = dns.Error()
 	case errors.As(err, &op):
 		why = op.Error()
+	case errors.Is(err, context.DeadlineExceeded):
+		why = errSlow.Error()
 	case !errors.Is(err, io.EOF):
 		why = err.Error()
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
@@ -21,11 +22,11 @@ const maxShards = 16384
 
 // Store is a fqgw.OnlineStore in Redis. Safe for concurrent use.
 type Store struct {
-	client   redis.UniversalClient
-	shards   uint32
-	checked  atomic.Bool // the shard count, and the owner, are the store's
-	owner    string      // the registry whose states these are; "" does not matter
-	combiner combiner
+	client  redis.UniversalClient
+	shards  uint32
+	checked atomic.Bool            // the shard count, and the owner, are the store's
+	owner   atomic.Pointer[string] // the registry whose states these are; nil or "" does not matter
+	lanes   sync.Map               // by server: its combiner
 }
 
 var _ fqgw.OnlineStore = (*Store)(nil)
@@ -68,14 +69,16 @@ func OpenAway(url string, shards uint32, owner string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{client: client, shards: shards, owner: owner}, nil
+	s := &Store{client: client, shards: shards}
+	s.owner.Store(&owner)
+	return s, nil
 }
 
 // Own claims the store for a registry, by the registry's id. One that has the
 // states of another is 55000: the numbers of states and the positions of two
 // registries would be taken for each other's.
 func (s *Store) Own(ctx context.Context, id string) error {
-	s.owner = id
+	s.owner.Store(&id)
 	if err := s.client.SetNX(ctx, ownerKey, id, 0).Err(); err != nil {
 		return fail(ctx, err)
 	}
@@ -99,8 +102,8 @@ func (s *Store) checkShards(ctx context.Context) error {
 	if n != s.shards {
 		return fqgw.Errorf(fqgw.CodeNotInState, "the online store has %d shards, not %d as before", n, s.shards).WithHint("Restart fqgw to use this store.")
 	}
-	if s.owner != "" {
-		if err := s.Own(ctx, s.owner); err != nil {
+	if id := s.owner.Load(); id != nil && *id != "" {
+		if err := s.Own(ctx, *id); err != nil {
 			return err
 		}
 	}

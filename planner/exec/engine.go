@@ -307,7 +307,7 @@ func (e *Engine) readable(v *fqgw.FeatureView) error {
 // not found unreadable meanwhile.
 func (e *Engine) intact(v *fqgw.FeatureView, units []fqgw.UnitState) error {
 	for i := range units {
-		if units[i].Marks == nil {
+		if units[i].Marks == nil && units[i].Err == nil {
 			return reading(v, "the online store has lost it")
 		}
 	}

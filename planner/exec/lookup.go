@@ -370,21 +370,38 @@ func (e *Engine) readOnline(env *fqgw.Env, l *window.Layout, probes []probe) ([]
 	if len(reads) > 0 {
 		states, err = e.o.Online.Read(ctx, reads)
 	}
-	// A store that cannot be reached does not answer in time either.
-	late := err != nil && limited && env.Ctx.Err() == nil &&
-		(errors.Is(ctx.Err(), context.DeadlineExceeded) || fqgw.AsError(err).Code == fqgw.CodeConnectionFailure)
-	if err == nil {
-		err = e.intact(v, states)
-	}
+	// Past a deadline each entity whose server did not answer has timed out; the
+	// others have their values.
+	late := err != nil && limited && env.Ctx.Err() == nil
 	if err != nil && !late {
 		return nil, err
 	}
+	if late {
+		if len(states) == 0 {
+			states = make([]fqgw.UnitState, len(reads))
+			for i := range states {
+				states[i].Err = err
+			}
+		}
+		for i := range states {
+			if e := states[i].Err; e != nil && !overdue(ctx, e) {
+				return nil, e
+			}
+		}
+	}
+	if err := e.intact(v, states); err != nil {
+		return nil, err
+	}
 	for i := range probes {
-		if where[i][0] < 0 || late {
-			answers[i] = answer{reading: l.Empty(env.Now), timeout: late && probes[i].ok}
+		if where[i][0] < 0 {
+			answers[i] = answer{reading: l.Empty(env.Now)}
 			continue
 		}
 		r, k := where[i][0], where[i][1]
+		if states[r].Err != nil {
+			answers[i] = answer{reading: l.Empty(env.Now), timeout: true}
+			continue
+		}
 		if answers[i].reading, err = l.Answer(states[r].States[k], env.Now); err != nil {
 			return nil, err
 		}
@@ -393,6 +410,12 @@ func (e *Engine) readOnline(env *fqgw.Env, l *window.Layout, probes []probe) ([]
 		e.noticeNothing(env, v, answers)
 	}
 	return answers, nil
+}
+
+// overdue says that a server did not answer within the deadline; one that cannot
+// be reached does not answer in time either.
+func overdue(ctx context.Context, err error) bool {
+	return errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || fqgw.AsError(err).Code == fqgw.CodeConnectionFailure
 }
 
 // deadline is the context of one trip to the online store, limited by SET
