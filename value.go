@@ -66,7 +66,6 @@ func BoolValue(b bool) Value {
 	return Value{kind: KindBool}
 }
 func IntValue(i int64) Value       { return Value{kind: KindInt, num: uint64(i)} }
-func FloatValue(f float64) Value   { return Value{kind: KindFloat, num: math.Float64bits(f)} }
 func TextValue(s string) Value     { return Value{kind: KindText, str: s} }
 func BytesValue(b string) Value    { return Value{kind: KindBytes, str: b} }
 func UUIDValue(b [16]byte) Value   { return Value{kind: KindUUID, str: string(b[:])} }
@@ -77,6 +76,18 @@ func SpanValue(s Span) Value       { return Value{kind: KindInterval, ref: s} }
 func NumericValue(d Decimal) Value { return Value{kind: KindNumeric, ref: d} }
 func ListValue(l *List) Value      { return Value{kind: KindArray, ref: l} }
 func RecordValue(f []Value) Value  { return Value{kind: KindRecord, ref: f} }
+
+// nanBits is the one NaN (SEMANTICS, head). Machines and libraries make others:
+// math.NaN has a low bit set, 0/0 of amd64 the sign.
+const nanBits = 0x7ff8_0000_0000_0000
+
+// FloatValue is a real or a double; every NaN is the one NaN.
+func FloatValue(f float64) Value {
+	if f != f {
+		return Value{kind: KindFloat, num: nanBits}
+	}
+	return Value{kind: KindFloat, num: math.Float64bits(f)}
+}
 
 // ArrayOf is a one-dimensional array value.
 func ArrayOf(elem Type, items ...Value) Value { return ListValue(&List{Elem: elem, Items: items}) }

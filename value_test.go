@@ -75,3 +75,24 @@ func TestValue(t *testing.T) {
 }
 
 var sink Value
+
+// TestOneNaN: every NaN that comes in is the one NaN (SEMANTICS, head).
+func TestOneNaN(t *testing.T) {
+	for _, bits := range []uint64{0x7ff8000000000000, 0x7ff8000000000001, 0xfff8000000000000, 0xfff8000000000001, 0x7ff0000000000001, 0x7fffffffffffffff} {
+		if got := math.Float64bits(FloatValue(math.Float64frombits(bits)).Float()); got != 0x7ff8000000000000 {
+			t.Errorf("%x becomes %x", bits, got)
+		}
+	}
+	for _, bits := range []uint32{0x7fc00000, 0xffc00000, 0xffc00001, 0x7f800001} {
+		f := FloatValue(float64(math.Float32frombits(bits))).Float()
+		if got := math.Float64bits(f); got != 0x7ff8000000000000 {
+			t.Errorf("real %x becomes %x", bits, got)
+		}
+		if got := math.Float32bits(float32(f)); got != 0x7fc00000 {
+			t.Errorf("real %x goes out as %x", bits, got)
+		}
+	}
+	if got := math.Float64bits(FloatValue(math.Copysign(0, -1)).Float()); got != 1<<63 {
+		t.Errorf("-0 becomes %x", got)
+	}
+}

@@ -66,6 +66,26 @@ func TestBinary(t *testing.T) {
 	}
 }
 
+// TestBinaryNaN: what a client sends as some NaN goes out as the one NaN.
+func TestBinaryNaN(t *testing.T) {
+	for _, c := range []struct {
+		typ     fqgw.Type
+		in, out string
+	}{
+		{fqgw.Float8, "fff8000000000001", "7ff8000000000000"}, {fqgw.Float8, "7ff8000000000001", "7ff8000000000000"}, {fqgw.Float4, "ffc00001", "7fc00000"},
+		{fqgw.Float8.Array(), "0000000100000000000002bd0000000100000001" + "00000008fff8000000000000", "0000000100000000000002bd0000000100000001" + "000000087ff8000000000000"},
+	} {
+		raw, _ := hex.DecodeString(c.in)
+		v, err := Decode(raw, c.typ, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := AppendValue(nil, v, c.typ, 1, nil); err != nil || hex.EncodeToString(got) != c.out {
+			t.Errorf("%s %s goes out as %x, %v; want %s", c.typ, c.in, got, err, c.out)
+		}
+	}
+}
+
 func TestDecodeBadBinary(t *testing.T) {
 	for _, c := range []struct {
 		typ fqgw.Type

@@ -89,11 +89,7 @@ func appendValue(dst []byte, v fqgw.Value) []byte {
 	case fqgw.KindTimestamp:
 		return appendVarint(append(dst, tagTimestamp), v.Int())
 	case fqgw.KindFloat:
-		f := v.Float()
-		if math.IsNaN(f) {
-			f = math.NaN()
-		}
-		return binary.BigEndian.AppendUint64(append(dst, tagFloat), math.Float64bits(f))
+		return binary.BigEndian.AppendUint64(append(dst, tagFloat), math.Float64bits(v.Float()))
 	case fqgw.KindNumeric:
 		return appendNumeric(append(dst, tagNumeric), v.Numeric())
 	case fqgw.KindText:
@@ -294,11 +290,12 @@ func (r *reader) nested(depth int) fqgw.Value {
 		if len(b) == 0 {
 			return fqgw.Null
 		}
-		f := math.Float64frombits(binary.BigEndian.Uint64(b))
-		if math.IsNaN(f) && math.Float64bits(f) != math.Float64bits(math.NaN()) {
+		bits := binary.BigEndian.Uint64(b)
+		v := fqgw.FloatValue(math.Float64frombits(bits))
+		if math.Float64bits(v.Float()) != bits { // another NaN than the one
 			r.fail()
 		}
-		return fqgw.FloatValue(f)
+		return v
 	case tagNumeric:
 		return fqgw.NumericValue(r.numeric())
 	case tagText:

@@ -48,14 +48,8 @@ func (e *extreme) short(f float64, sign int) bool {
 	return true
 }
 
-// plainFloat makes -0 +0 and every NaN the same.
-func plainFloat(v fqgw.Value) fqgw.Value {
-	if f := v.Float(); math.IsNaN(f) {
-		return fqgw.FloatValue(math.NaN())
-	} else {
-		return fqgw.FloatValue(f + 0)
-	}
-}
+// plainFloat makes -0 +0.
+func plainFloat(v fqgw.Value) fqgw.Value { return fqgw.FloatValue(v.Float() + 0) }
 
 // readOffer offers a packed value, which offer has taken once before: no -0.
 func (e *extreme) readOffer(r *reader, sign int) {
