@@ -48,14 +48,15 @@ func bound(place int32) float64 {
 	return math.Ldexp(3-math.Sqrt(4-float64(3*(x-e))), int(e))
 }
 
-// middle is the value within 1 % of everything in the bin.
+// middle is the value within 1 % of everything in the bin; of the last bin, which
+// ends beyond the doubles, at most the greatest double.
 func middle(place int32) float64 {
 	lo, hi := bound(place), bound(place+1)
 	ratio := lo / hi
 	if math.IsInf(hi, 1) { // the last bin; 75 places are two powers of two
 		ratio = bound(place-75) / bound(place+1-75)
 	}
-	return lo * (2 / (1 + ratio))
+	return min(lo*(2/(1+ratio)), math.MaxFloat64)
 }
 
 func (s *store) count(place int32, n uint64) {

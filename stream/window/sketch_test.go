@@ -40,7 +40,7 @@ func TestPlaces(t *testing.T) {
 	check := func(f float64) {
 		p := place(f)
 		m := middle(p)
-		if e := math.Abs(m/f - 1); e > 0.01 {
+		if e := math.Abs(m/f - 1); e > 0.01 || math.IsNaN(e) || math.IsInf(m, 0) {
 			t.Fatalf("%g is in bin %d, whose middle %g is %.3f %% off", f, p, m, 100*e)
 		}
 	}
@@ -58,6 +58,10 @@ func TestPlaces(t *testing.T) {
 		if m := middle(place(f)); m < f/2 || m > f*2 {
 			t.Errorf("%g answers %g", f, m)
 		}
+	}
+	for f := math.MaxFloat64; f > 1e307; f *= 0.999 { // the last bins end beyond the doubles
+		check(f)
+		check(math.Nextafter(f, 0))
 	}
 }
 
