@@ -421,7 +421,7 @@ func (s *source) landed(row []fqgw.Value) (ev fqgw.Event, ok bool) {
 	case !hidden[3].IsNull():
 		ev.Known = hidden[3].Int()
 	case s.src.Known == fqgw.KnownByColumn && !row[s.src.KnownColumn].IsNull():
-		ev.Known = s.gate.Known(ev.Row)
+		ev.Known, _ = s.gate.Known(ev.Row, ev.Time)
 	}
 	if !hidden[2].IsNull() {
 		ev.Pos = fqgw.Position{Epoch: int32(hidden[0].Int()), Partition: int32(hidden[1].Int()), Offset: hidden[2].Int()}

@@ -215,11 +215,11 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, polled time.Time
 		if err == nil {
 			err = s.gate.Judge(&ev, r.Timestamp)
 		}
-		known := ev.Known
+		known, waits := ev.Known, true
 		if err != nil {
-			known = r.Timestamp
+			known, waits = s.gate.Known(ev.Row, r.Timestamp)
 		}
-		if clockSet && known > now {
+		if clockSet && waits && known > now {
 			f.pause(r.Partition, &pause{offset: r.Offset, known: known})
 			continue
 		}

@@ -198,3 +198,21 @@ func TestCivil(t *testing.T) {
 		}
 	}
 }
+
+// TestDecodeReadsOn: what can be read of a record that cannot is read, in any order
+// of the columns; the error is the first column's.
+func TestDecodeReadsOn(t *testing.T) {
+	s := &fqgw.Source{Columns: []fqgw.Column{{Name: "a", Type: fqgw.Int4}, {Name: "t", Type: fqgw.Timestamptz}, {Name: "b", Type: fqgw.Int4}}}
+	d, err := New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := []fqgw.Value{fqgw.IntValue(1), fqgw.IntValue(2), fqgw.IntValue(3)}
+	err = d.Decode([]byte(`{"b":"y","a":"x","t":"1970-01-01T00:00:01Z"}`), row)
+	if fqgw.AsError(err).Column != "a" || !row[0].IsNull() || row[1].Int() != 1_000_000 || !row[2].IsNull() {
+		t.Errorf("%v, %v", err, row)
+	}
+	if err := d.Decode([]byte(`{"a":1`), row); err == nil || !row[1].IsNull() {
+		t.Errorf("no record: %v, %v", err, row)
+	}
+}

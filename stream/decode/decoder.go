@@ -99,8 +99,10 @@ func (f *field) add(path []string, column int) {
 
 // Decode reads one payload into row, which has one place per column. Values own
 // their memory: the payload may be reused afterwards. An error is an
-// *fqgw.Error with the column that could not be read, if it was one.
+// *fqgw.Error with the first column that could not be read, if it was one; the
+// columns that can be read are in row, the others NULL.
 func (d *Decoder) Decode(payload []byte, row []fqgw.Value) error {
+	clear(row)
 	if len(payload) == 0 {
 		return fqgw.Errorf(fqgw.CodeInvalidText, "record has no payload")
 	}
@@ -113,18 +115,25 @@ func (d *Decoder) Decode(payload []byte, row []fqgw.Value) error {
 	if s.space(); !ok || s.i != len(payload) {
 		return fqgw.Errorf(fqgw.CodeInvalidText, "record is not a JSON object").WithDetail("Unexpected byte at offset %d.", s.i)
 	}
+	var first error
 	for i := range d.columns {
 		v, err := d.read(&d.columns[i], payload, d.places[i])
-		if err != nil {
-			var e *fqgw.Error
-			if errors.As(err, &e) {
-				e.Column = d.columns[i].name
+		if row[i] = v; err != nil {
+			row[i] = fqgw.Null
+			if first == nil {
+				first = inColumn(err, d.columns[i].name)
 			}
-			return err
 		}
-		row[i] = v
 	}
-	return nil
+	return first
+}
+
+func inColumn(err error, column string) error {
+	var e *fqgw.Error
+	if errors.As(err, &e) {
+		e.Column = column
+	}
+	return err
 }
 
 // share is the string of b, from memory when it was met lately.

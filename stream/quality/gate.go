@@ -44,18 +44,13 @@ func (g *Gate) Judge(ev *fqgw.Event, timestamp int64) error {
 	if ev.Time, err = instant(s, s.EventTime, ev.Row); err != nil {
 		return err
 	}
-	switch s.Known {
-	case fqgw.KnownByEventTime:
-		ev.Known = ev.Time
-	case fqgw.KnownByColumn:
-		if ev.Known, err = instant(s, s.KnownColumn, ev.Row); err != nil {
+	ev.Known = timestamp
+	if c, ok := g.knownColumn(); ok {
+		if ev.Known, err = instant(s, c, ev.Row); err != nil {
 			return err
 		}
-	default:
-		ev.Known = timestamp
 	}
-	// Compared by difference: times are far from the ends of their range.
-	if ev.Time-timestamp > s.MaxFuture {
+	if g.ahead(ev.Time, timestamp) {
 		return refuse(fqgw.CodeCheckViolation, s.Columns[s.EventTime].Name, "event time %s is more than %s past the record's timestamp %s",
 			show(ev.Time), time.Duration(s.MaxFuture)*time.Microsecond, show(timestamp))
 	}
@@ -68,11 +63,37 @@ func (g *Gate) Time(row []fqgw.Value) int64 {
 	return t
 }
 
-// Known is the known time in the column that the source names for it.
-func (g *Gate) Known(row []fqgw.Value) int64 {
-	t, _ := instant(g.source, g.source.KnownColumn, row)
-	return t
+// Known is the known time of a record that Judge has not accepted, whose row was
+// read as far as it can be (SEMANTICS §1): what the source's rule gives; ok is
+// false when it gives none, because the time is missing or is itself what the
+// gate refuses. timestamp is the record's own.
+func (g *Gate) Known(row []fqgw.Value, timestamp int64) (t int64, ok bool) {
+	c, ok := g.knownColumn()
+	if !ok {
+		return timestamp, true
+	}
+	if row[c].IsNull() {
+		return 0, false
+	}
+	t, err := instant(g.source, c, row)
+	return t, err == nil && !(c == g.source.EventTime && g.ahead(t, timestamp))
 }
+
+// knownColumn is the column that has the known time; ok is false when that is
+// the record's own timestamp.
+func (g *Gate) knownColumn() (column int, ok bool) {
+	switch g.source.Known {
+	case fqgw.KnownByEventTime:
+		return g.source.EventTime, true
+	case fqgw.KnownByColumn:
+		return g.source.KnownColumn, true
+	}
+	return 0, false
+}
+
+// ahead says whether an event time is too far past the record's timestamp.
+// Compared by difference: times are far from the ends of their range.
+func (g *Gate) ahead(t, timestamp int64) bool { return t-timestamp > g.source.MaxFuture }
 
 // instant is a time of the row; it must be finite.
 func instant(s *fqgw.Source, column int, row []fqgw.Value) (int64, error) {

@@ -67,3 +67,33 @@ func TestJudge(t *testing.T) {
 		}
 	}
 }
+
+// TestKnown: a refused record is known when the source's rule says so, as far as
+// its row could be read; a time that is missing, or refused itself, says nothing.
+func TestKnown(t *testing.T) {
+	const now = 1_000_000_000
+	at := fqgw.TimestampValue
+	s := fqgw.Source{Name: "clicks", EventTime: 0, KnownColumn: 1, MaxFuture: 300, Columns: []fqgw.Column{{Name: "ts", Type: fqgw.Timestamptz}, {Name: "seen", Type: fqgw.Timestamptz}}}
+	for _, c := range []struct {
+		name  string
+		row   []fqgw.Value
+		known fqgw.KnownBy
+		want  int64
+		ok    bool
+	}{
+		{"the record's timestamp needs no payload", []fqgw.Value{fqgw.Null, fqgw.Null}, fqgw.KnownByRecord, now, true},
+		{"event time", []fqgw.Value{at(5), fqgw.Null}, fqgw.KnownByEventTime, 5, true},
+		{"as far ahead as allowed", []fqgw.Value{at(now + 300), fqgw.Null}, fqgw.KnownByEventTime, now + 300, true},
+		{"too far ahead", []fqgw.Value{at(now + 301), fqgw.Null}, fqgw.KnownByEventTime, 0, false},
+		{"no event time", []fqgw.Value{fqgw.Null, at(7)}, fqgw.KnownByEventTime, 0, false},
+		{"for ever", []fqgw.Value{at(fqgw.InfinityTime), fqgw.Null}, fqgw.KnownByEventTime, 0, false},
+		{"column", []fqgw.Value{fqgw.Null, at(7)}, fqgw.KnownByColumn, 7, true},
+		{"no column", []fqgw.Value{at(5), fqgw.Null}, fqgw.KnownByColumn, 0, false},
+	} {
+		s := s
+		s.Known = c.known
+		if got, ok := New(&s).Known(c.row, now); ok != c.ok || ok && got != c.want {
+			t.Errorf("%s: %d, %t", c.name, got, ok)
+		}
+	}
+}
