@@ -35,7 +35,7 @@ func TestMemory(t *testing.T) {
 func TestBytes(t *testing.T) {
 	long := NumericValue(NewDecimal(new(big.Int).Lsh(big.NewInt(1), 80_000), 0))
 	text := TextValue(strings.Repeat("x", 10_000))
-	for name, v := range map[string]Value{"text": text, "numeric": long, "array": ArrayOf(Text, text), "record": RecordValue([]Value{Null, text})} {
+	for name, v := range map[string]Value{"text": text, "numeric": long, "array": ArrayOf(Text, text), "record": RecordValue(nil, []Value{Null, text})} {
 		if n := v.Bytes(); n < 10_000 || n > 11_000 {
 			t.Errorf("%s: %d bytes", name, n)
 		}

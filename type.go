@@ -14,40 +14,46 @@ type Type struct {
 
 // The types that fqgw knows, without a modifier.
 var (
-	Unknown     = Type{705, -1}
-	Bool        = Type{16, -1}
-	Bytea       = Type{17, -1}
-	CharType    = Type{18, -1} // "char", one byte
-	Name        = Type{19, -1}
-	Int8        = Type{20, -1}
-	Int2        = Type{21, -1}
-	Int2Vector  = Type{22, -1}
-	Int4        = Type{23, -1}
-	RegProc     = Type{24, -1}
-	Text        = Type{25, -1}
-	OID         = Type{26, -1}
-	OIDVector   = Type{30, -1}
-	JSON        = Type{114, -1}
-	PgNodeTree  = Type{194, -1}
-	Float4      = Type{700, -1}
-	Float8      = Type{701, -1}
-	ACLItem     = Type{1033, -1}
-	BPChar      = Type{1042, -1}
-	Varchar     = Type{1043, -1}
-	Date        = Type{1082, -1}
-	Time        = Type{1083, -1}
-	Timestamp   = Type{1114, -1}
-	Timestamptz = Type{1184, -1}
-	Interval    = Type{1186, -1}
-	Numeric     = Type{1700, -1}
-	RegClass    = Type{2205, -1}
-	RegType     = Type{2206, -1}
-	RegNS       = Type{4089, -1}
-	RegRole     = Type{4096, -1}
-	Record      = Type{2249, -1}
-	Void        = Type{2278, -1}
-	UUID        = Type{2950, -1}
-	JSONB       = Type{3802, -1}
+	Unknown       = Type{705, -1}
+	Bool          = Type{16, -1}
+	Bytea         = Type{17, -1}
+	CharType      = Type{18, -1} // "char", one byte
+	Name          = Type{19, -1}
+	Int8          = Type{20, -1}
+	Int2          = Type{21, -1}
+	Int2Vector    = Type{22, -1}
+	Int4          = Type{23, -1}
+	RegProc       = Type{24, -1}
+	Text          = Type{25, -1}
+	OID           = Type{26, -1}
+	OIDVector     = Type{30, -1}
+	JSON          = Type{114, -1}
+	PgNodeTree    = Type{194, -1}
+	Float4        = Type{700, -1}
+	Float8        = Type{701, -1}
+	ACLItem       = Type{1033, -1}
+	BPChar        = Type{1042, -1}
+	Varchar       = Type{1043, -1}
+	Date          = Type{1082, -1}
+	Time          = Type{1083, -1}
+	Timestamp     = Type{1114, -1}
+	Timestamptz   = Type{1184, -1}
+	Interval      = Type{1186, -1}
+	Numeric       = Type{1700, -1}
+	RegProcedure  = Type{2202, -1}
+	RegOper       = Type{2203, -1}
+	RegOperator   = Type{2204, -1}
+	RegClass      = Type{2205, -1}
+	RegType       = Type{2206, -1}
+	RegConfig     = Type{3734, -1}
+	RegDictionary = Type{3769, -1}
+	RegCollation  = Type{4191, -1}
+	RegNS         = Type{4089, -1}
+	RegRole       = Type{4096, -1}
+	Record        = Type{2249, -1}
+	Void          = Type{2278, -1}
+	UUID          = Type{2950, -1}
+	JSONB         = Type{3802, -1}
 )
 
 // typeFacts has what every room must know about a type: its names, its array
@@ -88,10 +94,16 @@ var facts = map[uint32]typeFacts{
 	1184: {"timestamp with time zone", "timestamptz", 1185, 0, KindTimestamp, 8},
 	1186: {"interval", "interval", 1187, 0, KindInterval, 16},
 	1700: {"numeric", "numeric", 1231, 0, KindNumeric, -1},
+	2202: {"regprocedure", "regprocedure", 2207, 0, KindInt, 4},
+	2203: {"regoper", "regoper", 2208, 0, KindInt, 4},
+	2204: {"regoperator", "regoperator", 2209, 0, KindInt, 4},
 	2205: {"regclass", "regclass", 2210, 0, KindInt, 4},
 	2206: {"regtype", "regtype", 2211, 0, KindInt, 4},
+	3734: {"regconfig", "regconfig", 3735, 0, KindInt, 4},
+	3769: {"regdictionary", "regdictionary", 3770, 0, KindInt, 4},
 	4089: {"regnamespace", "regnamespace", 4090, 0, KindInt, 4},
 	4096: {"regrole", "regrole", 4097, 0, KindInt, 4},
+	4191: {"regcollation", "regcollation", 4192, 0, KindInt, 4},
 	2249: {"record", "record", 2287, 0, KindRecord, -1},
 	2278: {"void", "void", 0, 0, KindText, 4},
 	2950: {"uuid", "uuid", 2951, 0, KindUUID, 16},
@@ -146,6 +158,16 @@ func (t Type) Size() int16 { return facts[t.OID].size }
 
 // Base is t without its modifier.
 func (t Type) Base() Type { return Type{t.OID, -1} }
+
+// IsReg says whether t is one of the types that show an OID by its object's name.
+func (t Type) IsReg() bool {
+	switch t.OID {
+	case RegProc.OID, RegProcedure.OID, RegOper.OID, RegOperator.OID, RegClass.OID, RegType.OID, RegConfig.OID, RegDictionary.OID,
+		RegNS.OID, RegRole.OID, RegCollation.OID:
+		return true
+	}
+	return false
+}
 
 // IsArray says whether t is an array (the vector types included).
 func (t Type) IsArray() bool { return facts[t.OID].elem != 0 }

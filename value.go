@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"math/big"
+	"strconv"
 	"strings"
 )
 
@@ -25,7 +26,7 @@ const (
 	KindInterval       // Interval
 	KindUUID           // Str: the 16 bytes
 	KindArray          // Array
-	KindRecord         // Array: the fields
+	KindRecord         // Fields, RowType
 )
 
 // The two infinities of date, timestamp and timestamptz.
@@ -56,6 +57,17 @@ type List struct {
 	Items []Value
 }
 
+// RowType says what the fields of a record are. Without Names they are f1, f2 …
+type RowType struct {
+	Names []string
+	Types []Type
+}
+
+type record struct {
+	of     *RowType
+	fields []Value
+}
+
 // The constructors.
 var Null = Value{}
 
@@ -75,7 +87,12 @@ func TimestampValue(t int64) Value { return Value{kind: KindTimestamp, num: uint
 func SpanValue(s Span) Value       { return Value{kind: KindInterval, ref: s} }
 func NumericValue(d Decimal) Value { return Value{kind: KindNumeric, ref: d} }
 func ListValue(l *List) Value      { return Value{kind: KindArray, ref: l} }
-func RecordValue(f []Value) Value  { return Value{kind: KindRecord, ref: f} }
+
+// RecordValue is a record of fields of those types; of is nil where nobody asks
+// for them, as in the state of an aggregate.
+func RecordValue(of *RowType, fields []Value) Value {
+	return Value{kind: KindRecord, ref: record{of, fields}}
+}
 
 // nanBits is the one NaN (SEMANTICS, head). Machines and libraries make others:
 // math.NaN has a low bit set, 0/0 of amd64 the sign.
@@ -111,7 +128,26 @@ func (v Value) Span() Span { s, _ := v.ref.(Span); return s }
 func (v Value) List() *List { l, _ := v.ref.(*List); return l }
 
 // Fields are the fields of KindRecord.
-func (v Value) Fields() []Value { f, _ := v.ref.([]Value); return f }
+func (v Value) Fields() []Value { r, _ := v.ref.(record); return r.fields }
+
+// RowType says what the fields of KindRecord are; it may be nil.
+func (v Value) RowType() *RowType { r, _ := v.ref.(record); return r.of }
+
+// Name is the name of field i.
+func (t *RowType) Name(i int) string {
+	if t == nil || t.Names == nil {
+		return "f" + strconv.Itoa(i+1)
+	}
+	return t.Names[i]
+}
+
+// Type is the type of field i, text where it is not known.
+func (t *RowType) Type(i int) Type {
+	if t == nil {
+		return Text
+	}
+	return t.Types[i]
+}
 
 // True says whether v is true: neither false nor NULL.
 func (v Value) True() bool { return v.kind == KindBool && v.num != 0 }

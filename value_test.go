@@ -20,7 +20,7 @@ func TestCompare(t *testing.T) {
 		"intervals": {SpanValue(Span{Months: -1}), SpanValue(Span{Micros: -1}), SpanValue(Span{}), SpanValue(Span{Days: 1}), SpanValue(Span{Days: 1, Micros: 1}),
 			SpanValue(Span{Days: 31}), SpanValue(Span{Months: 2}), SpanValue(Span{Months: math.MaxInt32, Days: math.MaxInt32, Micros: math.MaxInt64})},
 		"arrays":  {ArrayOf(Int4), ArrayOf(Int4, IntValue(1)), ArrayOf(Int4, IntValue(1), IntValue(0)), ArrayOf(Int4, IntValue(1), Null), ArrayOf(Int4, IntValue(2))},
-		"records": {RecordValue([]Value{IntValue(1), TextValue("a")}), RecordValue([]Value{IntValue(1), TextValue("b")}), RecordValue([]Value{IntValue(1), Null})},
+		"records": {RecordValue(nil, []Value{IntValue(1), TextValue("a")}), RecordValue(nil, []Value{IntValue(1), TextValue("b")}), RecordValue(nil, []Value{IntValue(1), Null})},
 	} {
 		for i, a := range ordered {
 			for j, b := range ordered {

@@ -265,7 +265,7 @@ func (c *conn) execute(msg *pgproto3.Execute) error {
 		c.out.Send(&pgproto3.CommandComplete{CommandTag: []byte(res.Tag(0))})
 		return nil
 	}
-	c.enc.Reset(types(res.Columns), p.formats, c.session.Location())
+	c.enc.Reset(types(res.Columns), p.formats, c.session.Env())
 	n, more, err := c.sendRows(res.Rows, int64(msg.MaxRows))
 	if err != nil {
 		return err

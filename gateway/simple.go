@@ -78,7 +78,7 @@ func (c *conn) answer(ctx context.Context, res *planner.Result) error {
 		n, err = c.copyIn(ctx, res.CopyIn)
 	case res.Rows != nil:
 		c.out.Send(rowDescription(res.Columns, nil))
-		c.enc.Reset(types(res.Columns), nil, c.session.Location())
+		c.enc.Reset(types(res.Columns), nil, c.session.Env())
 		n, _, err = c.sendRows(res.Rows, 0)
 		if closed := res.Rows.Close(); err == nil {
 			err = closed

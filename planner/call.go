@@ -10,7 +10,6 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/exec"
-	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/pgcatalog"
 )
 
@@ -75,11 +74,17 @@ func (s *Session) Call(ctx context.Context, name string, args []fqgw.Value) (fqg
 		return fqgw.TimestampValue(e.Now()), true, nil
 	case "pg_sleep":
 		return fqgw.TextValue(""), true, sleep(ctx, args[0].Float())
-	case "regclass_in":
-		oid, err := s.classOID(args[0].Str())
+	}
+	if typ, ok := strings.CutSuffix(name, "_in"); ok && strings.HasPrefix(name, "reg") {
+		oid, err := s.objectNames().In(typ, args[0].Str())
 		return fqgw.IntValue(int64(oid)), true, err
-	case "regclass_out":
-		return fqgw.TextValue(s.className(uint32(args[0].Int()))), true, nil
+	}
+	if typ, ok := strings.CutSuffix(name, "_out"); ok && strings.HasPrefix(name, "reg") {
+		out, ok := s.objectNames().Out(typ, uint32(args[0].Int()))
+		if !ok {
+			return fqgw.Null, true, nil
+		}
+		return fqgw.TextValue(out), true, nil
 	}
 	return s.describeObject(name, args)
 }
@@ -100,6 +105,11 @@ func sleep(ctx context.Context, seconds float64) error {
 	}
 }
 
+// objectNames are the names of the catalog's objects as this session sees them.
+func (s *Session) objectNames() pgcatalog.Names {
+	return pgcatalog.Names{Catalog: s.catalog(), Path: searchPath(s.settings.values["search_path"]), User: s.options.User}
+}
+
 // describeObject answers the catalog functions about one object.
 func (s *Session) describeObject(name string, args []fqgw.Value) (fqgw.Value, bool, error) {
 	text := func(v string, ok bool) (fqgw.Value, bool, error) {
@@ -115,9 +125,7 @@ func (s *Session) describeObject(name string, args []fqgw.Value) (fqgw.Value, bo
 	cat := s.catalog()
 	switch name {
 	case "pg_table_is_visible":
-		schema, _, ok := pgcatalog.ClassName(cat, oid)
-		visible := ok && (schema == "pg_catalog" || slices.Contains(searchPath(s.settings.values["search_path"]), schema))
-		return fqgw.BoolValue(visible), true, nil
+		return fqgw.BoolValue(s.objectNames().Visible(oid)), true, nil
 	case "pg_get_viewdef":
 		return text(pgcatalog.ViewDef(cat, oid))
 	case "pg_get_indexdef":
@@ -140,16 +148,6 @@ func (s *Session) describeObject(name string, args []fqgw.Value) (fqgw.Value, bo
 		return text(pgcatalog.ProcResult(oid))
 	case "pg_get_userbyid":
 		return fqgw.TextValue(s.options.User), true, nil
-	case "regproc_in":
-		schema, name := splitName(args[0].Str())
-		id, ok := pgcatalog.ProcOID(schema, name)
-		if !ok {
-			return fqgw.Null, true, fqgw.Errorf(fqgw.CodeUndefinedFunction, "function \"%s\" does not exist", args[0].Str())
-		}
-		return fqgw.IntValue(int64(id)), true, nil
-	case "regproc_out":
-		_, name, ok := pgcatalog.ProcName(oid)
-		return text(name, ok)
 	}
 	return fqgw.Null, false, nil
 }
@@ -163,75 +161,4 @@ func (p *Planner) cancel(pid int32, terminate bool) bool {
 	}
 	s.options.Cancel(terminate)
 	return true
-}
-
-// classOID resolves the text of a regclass; 42P01.
-func (s *Session) classOID(text string) (uint32, error) {
-	schema, name := splitName(text)
-	schemas := []string{schema}
-	if schema == "" {
-		schemas = append([]string{"pg_catalog"}, append(searchPath(s.settings.values["search_path"]), "public")...)
-	}
-	for _, sc := range schemas {
-		if oid, ok := pgcatalog.ClassOID(s.catalog(), sc, name); ok {
-			return oid, nil
-		}
-	}
-	return 0, fqgw.Errorf(fqgw.CodeUndefinedTable, "relation \"%s\" does not exist", text)
-}
-
-// className is the text of a regclass: qualified unless it is in the search path.
-func (s *Session) className(oid uint32) string {
-	schema, name, ok := pgcatalog.ClassName(s.catalog(), oid)
-	if !ok {
-		return expr.Text(fqgw.IntValue(int64(oid)), fqgw.OID, nil)
-	}
-	name = quoteIfNeeded(name)
-	if schema == "pg_catalog" {
-		return name
-	}
-	for _, p := range searchPath(s.settings.values["search_path"]) {
-		if p == schema {
-			return name
-		}
-	}
-	return quoteIfNeeded(schema) + "." + name
-}
-
-// splitName splits a possibly quoted and qualified name.
-func splitName(text string) (schema, name string) {
-	var parts []string
-	var b strings.Builder
-	quoted := false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '"' && quoted && i+1 < len(text) && text[i+1] == '"':
-			b.WriteByte('"')
-			i++
-		case c == '"':
-			quoted = !quoted
-		case c == '.' && !quoted:
-			parts = append(parts, b.String())
-			b.Reset()
-		case !quoted && c >= 'A' && c <= 'Z':
-			b.WriteByte(c + 'a' - 'A')
-		default:
-			b.WriteByte(c)
-		}
-	}
-	parts = append(parts, b.String())
-	if n := len(parts); n > 1 {
-		return parts[n-2], parts[n-1]
-	}
-	return "", parts[0]
-}
-
-func quoteIfNeeded(name string) string {
-	for i, r := range name {
-		if r == '_' || r >= 'a' && r <= 'z' || i > 0 && (r >= '0' && r <= '9' || r == '$') {
-			continue
-		}
-		return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
-	}
-	return name
 }

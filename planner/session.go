@@ -206,9 +206,6 @@ func Load(ctx context.Context, r fqgw.Registry) (*fqgw.Catalog, error) {
 	return define.Load(defs)
 }
 
-// Location is the session's time zone.
-func (s *Session) Location() *time.Location { return s.env(context.Background()).Location() }
-
 // Env is an environment for reading and printing values outside a statement.
 func (s *Session) Env() *fqgw.Env { return s.env(context.Background()) }
 

@@ -69,7 +69,7 @@ func appendBinary(dst []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) ([]byte,
 	case fqgw.KindArray:
 		return appendArray(dst, v.List(), t, env)
 	case fqgw.KindRecord:
-		return appendRecord(dst, v.Fields(), env)
+		return appendRecord(dst, v, env)
 	}
 	return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "no binary output function available for type %s", t)
 }
@@ -123,29 +123,18 @@ func appendSized(dst []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) ([]byte, 
 	return dst, nil
 }
 
-// appendRecord sends the fields of a row; a value does not know its type, so
-// they go as the kind's commonest type.
-func appendRecord(dst []byte, fields []fqgw.Value, env *fqgw.Env) ([]byte, error) {
-	dst = binary.BigEndian.AppendUint32(dst, uint32(len(fields)))
+// appendRecord sends the fields of a row, each behind its type.
+func appendRecord(dst []byte, v fqgw.Value, env *fqgw.Env) ([]byte, error) {
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(v.Fields())))
 	var err error
-	for _, f := range fields {
-		t := kindType(f.Kind())
+	for i, f := range v.Fields() {
+		t := v.RowType().Type(i)
 		dst = binary.BigEndian.AppendUint32(dst, t.OID)
 		if dst, err = appendSized(dst, f, t, env); err != nil {
 			return nil, err
 		}
 	}
 	return dst, nil
-}
-
-func kindType(k fqgw.Kind) fqgw.Type {
-	types := map[fqgw.Kind]fqgw.Type{fqgw.KindBool: fqgw.Bool, fqgw.KindInt: fqgw.Int8, fqgw.KindFloat: fqgw.Float8,
-		fqgw.KindNumeric: fqgw.Numeric, fqgw.KindText: fqgw.Text, fqgw.KindBytes: fqgw.Bytea, fqgw.KindDate: fqgw.Date,
-		fqgw.KindTime: fqgw.Time, fqgw.KindTimestamp: fqgw.Timestamptz, fqgw.KindInterval: fqgw.Interval, fqgw.KindUUID: fqgw.UUID}
-	if t, ok := types[k]; ok {
-		return t
-	}
-	return fqgw.Text
 }
 
 // Signs of numeric's binary form.

@@ -6,8 +6,6 @@
 package wire
 
 import (
-	"time"
-
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 )
@@ -45,15 +43,15 @@ func Decode(raw []byte, t fqgw.Type, format int16, env *fqgw.Env) (fqgw.Value, e
 type RowEncoder struct {
 	types   []fqgw.Type
 	formats []int16
-	env     fqgw.Env
+	env     *fqgw.Env
 	buf     []byte
 	ends    []int
 	values  [][]byte
 }
 
-// Reset sets the columns' types, their formats as in Bind, and the zone of timestamptz text.
-func (e *RowEncoder) Reset(types []fqgw.Type, formats []int16, zone *time.Location) {
-	e.types, e.formats, e.env.Zone = types, formats, zone
+// Reset sets the columns' types, their formats as in Bind, and the session in which text is printed.
+func (e *RowEncoder) Reset(types []fqgw.Type, formats []int16, env *fqgw.Env) {
+	e.types, e.formats, e.env = types, formats, env
 	if cap(e.values) < len(types) {
 		e.values, e.ends = make([][]byte, len(types)), make([]int, len(types))
 	}
@@ -66,7 +64,7 @@ func (e *RowEncoder) Encode(row []fqgw.Value) (values [][]byte, size int, err er
 	e.buf = e.buf[:0]
 	for i, t := range e.types {
 		if !row[i].IsNull() {
-			if e.buf, err = AppendValue(e.buf, row[i], t, Format(e.formats, i), &e.env); err != nil {
+			if e.buf, err = AppendValue(e.buf, row[i], t, Format(e.formats, i), e.env); err != nil {
 				return nil, 0, err
 			}
 		}

@@ -44,6 +44,26 @@ var binaryForms = []struct {
 	{fqgw.JSONB, `{"a": 1}`, "017b2261223a20317d"},
 }
 
+// TestRecord: the fields of a row go out behind their types, in rows and arrays in it too.
+func TestRecord(t *testing.T) {
+	row := func(types []fqgw.Type, fields ...fqgw.Value) fqgw.Value {
+		return fqgw.RecordValue(&fqgw.RowType{Types: types}, fields)
+	}
+	inner := fqgw.ArrayOf(fqgw.Record, row([]fqgw.Type{fqgw.Bool}, fqgw.BoolValue(true)))
+	v := row([]fqgw.Type{fqgw.Int2, fqgw.Int4, fqgw.Int4, fqgw.Int8, fqgw.Float4, fqgw.CharType, fqgw.RegProc, fqgw.Record.Array(), fqgw.Record},
+		fqgw.IntValue(1), fqgw.IntValue(2), fqgw.Null, fqgw.IntValue(3), fqgw.FloatValue(1.5), fqgw.TextValue("a"), fqgw.IntValue(1299), inner,
+		row([]fqgw.Type{fqgw.Text}, fqgw.TextValue("x")))
+	got, err := AppendValue(nil, v, fqgw.Record, 1, nil)
+	// PostgreSQL's record_send.
+	const want = "00000009" + "00000015000000020001" + "000000170000000400000002" + "00000017ffffffff" + "00000014000000080000000000000003" +
+		"000002bc000000043fc00000" + "000000120000000161" + "000000180000000400000513" +
+		"000008ef00000025" + "0000000100000000000008c90000000100000001" + "0000000d000000010000001000000001" + "01" +
+		"000008c90000000d" + "00000001000000190000000178"
+	if err != nil || hex.EncodeToString(got) != want {
+		t.Errorf("%x, %v; want %s", got, err, want)
+	}
+}
+
 func TestBinary(t *testing.T) {
 	for _, c := range binaryForms {
 		v, err := expr.Parse(c.text, c.typ, nil)

@@ -138,7 +138,6 @@ func (b *Binder) aggCall(x *pg.FuncCall, name string, kind kindOf, c *clause) (p
 			}
 		}
 	}
-	b.describeArg(&call)
 	return call, nil
 }
 

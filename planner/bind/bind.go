@@ -37,7 +37,6 @@ type Binder struct {
 	Stmt   *parse.Statement // for positions; nil gives errors without one
 
 	places   map[*expr.Column]int32    // where columns were named, for errors found later
-	wholes   map[fqgw.Expr][]string    // the column names of whole-row references
 	records  map[fqgw.Expr][]relColumn // the fields of references to columns that are records
 	ctes     []*cte                    // being bound, the innermost last
 	subplans int

@@ -81,8 +81,6 @@ func (b *Binder) funcCall(x *pg.FuncCall, c *clause) (fqgw.Expr, error) {
 	call := expr.Func
 	if x.FuncVariadic {
 		call = expr.FuncVariadic
-	} else if name, args, err = b.jsonArgs(name, args); err != nil {
-		return nil, b.at(err, x.Location, x.Args...)
 	}
 	e, err := call(name, args)
 	return e, b.at(err, x.Location, x.Args...)

@@ -9,7 +9,7 @@ import (
 
 // Type record does not say which fields a record has. Where it can be told from
 // the query, it travels with the columns of subqueries (relColumn.fields) and
-// with expressions (Binder.wholes, Binder.records).
+// with expressions (expr.RowExpr.Names, Binder.records).
 
 // record is a row whose fields have names.
 func (b *Binder) record(fields []fqgw.Expr, names []string) (fqgw.Expr, error) {
@@ -17,10 +17,7 @@ func (b *Binder) record(fields []fqgw.Expr, names []string) (fqgw.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.wholes == nil {
-		b.wholes = map[fqgw.Expr][]string{}
-	}
-	b.wholes[e] = names
+	e.(*expr.RowExpr).Names = names
 	return e, nil
 }
 
@@ -50,12 +47,11 @@ func (b *Binder) fieldsOf(e fqgw.Expr) []relColumn {
 	}
 	switch x := e.(type) {
 	case *expr.RowExpr:
-		names := b.wholes[e]
 		out := make([]relColumn, len(x.Args))
 		for i, a := range x.Args {
 			out[i] = relColumn{name: "f" + itoa(i+1), typ: a.Type(), fields: b.fieldsOf(a)}
-			if names != nil {
-				out[i].name = names[i]
+			if x.Names != nil {
+				out[i].name = x.Names[i]
 			}
 		}
 		return out
@@ -98,74 +94,6 @@ func known(f *from, err error, fields map[int][]relColumn) (*from, error) {
 		}
 	}
 	return f, err
-}
-
-// described is e with its fields, for what prints their names; nil when they are
-// not known.
-func (b *Binder) described(e fqgw.Expr) *expr.Described {
-	fields := b.fieldsOf(e)
-	if fields == nil {
-		return nil
-	}
-	return &expr.Described{Arg: e, Fields: described(fields)}
-}
-
-func described(fields []relColumn) *expr.Fields {
-	out := &expr.Fields{}
-	for _, f := range fields {
-		var of *expr.Fields
-		if f.fields != nil {
-			of = described(f.fields)
-		}
-		out.Names, out.Types, out.Of = append(out.Names, f.name), append(out.Types, f.typ), append(out.Of, of)
-	}
-	return out
-}
-
-// jsonArgs gives the JSON functions the names of the fields of their records.
-func (b *Binder) jsonArgs(name string, args []fqgw.Expr) (string, []fqgw.Expr, error) {
-	switch name {
-	case "json_build_object", "jsonb_build_object", "json_build_array", "jsonb_build_array":
-		for i, a := range args {
-			if d := b.described(a); d != nil {
-				args[i] = &expr.RecordJSON{Arg: d}
-			}
-		}
-		return name, args, nil
-	case "to_json", "to_jsonb", "row_to_json", "array_to_json":
-	default:
-		return name, args, nil
-	}
-	two := name == "row_to_json" || name == "array_to_json"
-	if len(args) == 0 || len(args) > 1 && !two || len(args) > 2 || two && args[0].Type().IsArray() != (name == "array_to_json") {
-		return name, args, nil
-	}
-	d := b.described(args[0])
-	if d == nil {
-		return name, args, nil
-	}
-	j := &expr.RecordJSON{Arg: d}
-	if two {
-		name = "to_json"
-	}
-	if len(args) == 2 {
-		var err error
-		if j.Pretty, err = expr.Cast(args[1], fqgw.Bool, expr.Implicit); err != nil {
-			return name, nil, err
-		}
-	}
-	return name, []fqgw.Expr{j}, nil
-}
-
-// describeArg gives the JSON aggregates the names of the fields of their records.
-func (b *Binder) describeArg(a *plan.AggCall) {
-	switch a.Func {
-	case "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg":
-		last := len(a.Args) - 1
-		if d := b.described(a.Args[last]); d != nil {
-			a.Args[last] = d
-		}
-	}
 }
 
 // fieldsOfCall are the fields of the result of an aggregate or window function.
@@ -216,7 +144,7 @@ func (b *Binder) field(e fqgw.Expr, name string, loc int32) (fqgw.Expr, error) {
 		}
 	}
 	switch {
-	case b.wholes[e] != nil:
+	case isRow && row.Names != nil:
 		return nil, b.fail(loc, fqgw.CodeUndefinedColumn, "column %q not found in data type record", name)
 	case e.Type() == fqgw.Record:
 		return nil, b.fail(loc, fqgw.CodeUndefinedColumn, "could not identify column %q in record data type", name)

@@ -85,7 +85,6 @@ func (b *Binder) windowCall(x *pg.FuncCall, name string, kind kindOf, c *clause)
 		return nil, err
 	}
 	blk := c.sc.block
-	b.describeArg(&w.AggCall)
 	blk.windows = append(blk.windows, w)
 	e := &expr.Column{Index: windowBase + len(blk.windows) - 1, Typ: w.Type, Name: name}
 	b.describe(e, b.fieldsOfCall(&w.AggCall))

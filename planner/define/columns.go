@@ -71,8 +71,10 @@ func (d *Definer) columnType(t fqgw.Type, name string, loc int32) (fqgw.Type, er
 	switch base {
 	case fqgw.Record, fqgw.Void, fqgw.Unknown:
 		return t, d.fail(loc, "42P16", "column \"%s\" has pseudo-type %s", name, t)
-	case fqgw.RegProc, fqgw.RegClass, fqgw.RegType, fqgw.RegNS, fqgw.RegRole, fqgw.ACLItem, fqgw.PgNodeTree,
-		fqgw.Int2Vector, fqgw.OIDVector:
+	case fqgw.ACLItem, fqgw.PgNodeTree, fqgw.Int2Vector, fqgw.OIDVector:
+		return t, d.unsupported(loc, "a column of type %s", t)
+	}
+	if base.IsReg() {
 		return t, d.unsupported(loc, "a column of type %s", t)
 	}
 	return t, nil

@@ -66,18 +66,17 @@ func appendItem(b []byte, v value, elem fqgw.Type, env *fqgw.Env) []byte {
 	return append(b, '"')
 }
 
-// appendRecord prints (a,b). A Value does not say its type, so fields print by
-// their kind: a KindTimestamp as timestamptz.
-func appendRecord(b []byte, fields []value, env *fqgw.Env) []byte {
+// appendRecord prints (a,b).
+func appendRecord(b []byte, v value, env *fqgw.Env) []byte {
 	b = append(b, '(')
-	for i, f := range fields {
+	for i, f := range v.Fields() {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		if f.IsNull() {
 			continue
 		}
-		s := Text(f, kindType(f), env)
+		s := Text(f, v.RowType().Type(i), env)
 		if s != "" && !strings.ContainsAny(s, "(),\"\\ \t\n\r\v\f") {
 			b = append(b, s...)
 			continue
@@ -92,37 +91,6 @@ func appendRecord(b []byte, fields []value, env *fqgw.Env) []byte {
 		b = append(b, '"')
 	}
 	return append(b, ')')
-}
-
-// kindType is the widest type that a value of the kind can be.
-func kindType(v value) fqgw.Type {
-	switch v.Kind() {
-	case fqgw.KindBool:
-		return fqgw.Bool
-	case fqgw.KindInt:
-		return fqgw.Int8
-	case fqgw.KindFloat:
-		return fqgw.Float8
-	case fqgw.KindNumeric:
-		return fqgw.Numeric
-	case fqgw.KindBytes:
-		return fqgw.Bytea
-	case fqgw.KindDate:
-		return fqgw.Date
-	case fqgw.KindTime:
-		return fqgw.Time
-	case fqgw.KindTimestamp:
-		return fqgw.Timestamptz
-	case fqgw.KindInterval:
-		return fqgw.Interval
-	case fqgw.KindUUID:
-		return fqgw.UUID
-	case fqgw.KindArray:
-		return v.List().Elem.Array()
-	case fqgw.KindRecord:
-		return fqgw.Record
-	}
-	return fqgw.Text
 }
 
 // arrayReader reads the text form of an array.

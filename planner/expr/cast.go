@@ -162,7 +162,7 @@ func sessionType(t fqgw.Type) bool {
 	case fqgw.Timestamptz.OID, fqgw.Timestamp.OID, fqgw.Date.OID, fqgw.Time.OID:
 		return true
 	}
-	return isReg(t)
+	return t.IsReg()
 }
 
 // Coerce casts a value at run time, as an explicit cast does.

@@ -13,10 +13,7 @@ func coerceValue(v value, from, to fqgw.Type, env *fqgw.Env) (value, error) {
 	if from == fqgw.JSONB {
 		return fromJSONB(v, to)
 	}
-	switch to.Base() {
-	case fqgw.Int2, fqgw.Int4, fqgw.Int8:
-		return toInt(v, from, to)
-	case fqgw.OID, fqgw.RegProc, fqgw.RegClass, fqgw.RegType, fqgw.RegNS, fqgw.RegRole:
+	if isOIDLike(to) {
 		if v.Kind() == fqgw.KindText {
 			in := input{env: env}
 			return in.parse(v.Str(), to.Base())
@@ -25,6 +22,10 @@ func coerceValue(v value, from, to fqgw.Type, env *fqgw.Env) (value, error) {
 			return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "OID out of range")
 		}
 		return fqgw.IntValue(int64(uint32(v.Int()))), nil
+	}
+	switch to.Base() {
+	case fqgw.Int2, fqgw.Int4, fqgw.Int8:
+		return toInt(v, from, to)
 	case fqgw.Float4, fqgw.Float8:
 		return toFloat(v, to)
 	case fqgw.Numeric:

@@ -276,7 +276,8 @@ func (s *SubscriptExpr) String() string {
 
 // RowExpr is ROW(…).
 type RowExpr struct {
-	Args []fqgw.Expr
+	Args  []fqgw.Expr
+	Names []string // of the fields of a relation's row; nil: f1, f2 …
 	// Missing: the row of the nullable side of an outer join, which is NULL where
 	// that has none. Such a row is told by having NULLs alone.
 	Missing bool
@@ -296,7 +297,7 @@ func (r *RowExpr) Eval(env *fqgw.Env, row []value) (value, error) {
 	if err != nil || r.Missing && !slices.ContainsFunc(f, func(v value) bool { return !v.IsNull() }) {
 		return fqgw.Null, err
 	}
-	return fqgw.RecordValue(f), nil
+	return fqgw.RecordValue(&fqgw.RowType{Names: r.Names, Types: typesOf(r.Args)}, f), nil
 }
 
 func evalAll(args []fqgw.Expr, env *fqgw.Env, row []value) ([]value, error) {
@@ -312,10 +313,14 @@ func evalAll(args []fqgw.Expr, env *fqgw.Env, row []value) ([]value, error) {
 }
 
 func (r *RowExpr) String() string {
-	if r.Missing {
-		return "NULLIF(ROW(" + join(r.Args, ", ") + "), NULL)"
+	s := "ROW(" + join(r.Args, ", ") + ")"
+	if r.Names != nil {
+		s += " AS (" + strings.Join(r.Names, ", ") + ")"
 	}
-	return "ROW(" + join(r.Args, ", ") + ")"
+	if r.Missing {
+		return "NULLIF(" + s + ", NULL)"
+	}
+	return s
 }
 
 // FieldExpr is one field of a record: (e).name.

@@ -105,7 +105,7 @@ func currentSchemas(env *fqgw.Env, args []value) (value, error) {
 }
 
 // formatType is format_type(oid, modifier).
-func formatType(args []value) (value, error) {
+func formatType(env *fqgw.Env, args []value) (value, error) {
 	if args[0].IsNull() {
 		return fqgw.Null, nil
 	}
@@ -118,15 +118,14 @@ func formatType(args []value) (value, error) {
 		if args[0].Int() == 0 {
 			return fqgw.TextValue("-"), nil
 		}
-		for n, p := range pseudoNames {
-			if int64(p.OID) == args[0].Int() {
-				return fqgw.TextValue(`"` + n + `"`), nil
-			}
+		name := regText(args[0].Int(), fqgw.RegType, env)
+		if isDigits(name) {
+			name = "???"
 		}
-		return fqgw.TextValue("???"), nil
+		return fqgw.TextValue(name), nil
 	}
 	t.Mod = mod
-	if t == fqgw.BPChar && args[1].IsNull() {
+	if args[1].IsNull() {
 		return fqgw.TextValue(t.String()), nil
 	}
 	return fqgw.TextValue(typeSQL(t)), nil
@@ -214,7 +213,9 @@ func systemFuncs() []def {
 		{"pg_typeof", "any regtype|ns", pgTypeof}, {"format_type", "oid int4 text|ns", formatType},
 		{"to_regclass", "text regclass|s", toReg(fqgw.RegClass)}, {"to_regtype", "text regtype|s", toReg(fqgw.RegType)},
 		{"to_regproc", "text regproc|s", toReg(fqgw.RegProc)}, {"to_regnamespace", "text regnamespace|s", toReg(fqgw.RegNS)},
-		{"to_regrole", "text regrole|s", toReg(fqgw.RegRole)},
+		{"to_regrole", "text regrole|s", toReg(fqgw.RegRole)}, {"to_regprocedure", "text regprocedure|s", toReg(fqgw.RegProcedure)},
+		{"to_regoper", "text regoper|s", toReg(fqgw.RegOper)}, {"to_regoperator", "text regoperator|s", toReg(fqgw.RegOperator)},
+		{"to_regcollation", "text regcollation|s", toReg(fqgw.RegCollation)},
 		{"pg_encoding_to_char", "int4 name|s", func(a value) value {
 			if a.Int() == 6 {
 				return fqgw.TextValue("UTF8")

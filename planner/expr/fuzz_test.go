@@ -81,3 +81,34 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+// kindType is the widest type that a value of the kind can be.
+func kindType(v value) fqgw.Type {
+	switch v.Kind() {
+	case fqgw.KindBool:
+		return fqgw.Bool
+	case fqgw.KindInt:
+		return fqgw.Int8
+	case fqgw.KindFloat:
+		return fqgw.Float8
+	case fqgw.KindNumeric:
+		return fqgw.Numeric
+	case fqgw.KindBytes:
+		return fqgw.Bytea
+	case fqgw.KindDate:
+		return fqgw.Date
+	case fqgw.KindTime:
+		return fqgw.Time
+	case fqgw.KindTimestamp:
+		return fqgw.Timestamptz
+	case fqgw.KindInterval:
+		return fqgw.Interval
+	case fqgw.KindUUID:
+		return fqgw.UUID
+	case fqgw.KindArray:
+		return v.List().Elem.Array()
+	case fqgw.KindRecord:
+		return fqgw.Record
+	}
+	return fqgw.Text
+}

@@ -68,16 +68,17 @@ func (in *input) parse(s string, t fqgw.Type) (value, error) {
 		return fqgw.TextValue(s), checkJSON(s)
 	case fqgw.JSONB:
 		return parseJSONB(s)
-	case fqgw.RegClass, fqgw.RegProc, fqgw.RegNS, fqgw.RegRole, fqgw.RegType:
-		in.usedEnv = true
-		return in.reg(s, t)
 	case fqgw.Record:
 		return fqgw.Null, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "input of anonymous composite types is not implemented")
 	case fqgw.Void:
 		return fqgw.TextValue(""), nil
 	}
-	if t.IsArray() {
+	switch {
+	case t.IsArray():
 		return in.array(s, t)
+	case t.IsReg():
+		in.usedEnv = true
+		return in.reg(s, t)
 	}
 	return fqgw.Null, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "cannot accept a value of type %s", typeName(t))
 }
@@ -292,89 +293,6 @@ func decodeEscape(s string, bad func() *fqgw.Error) (value, error) {
 }
 
 func isOctal(c byte) bool { return c >= '0' && c <= '7' }
-
-// reg reads the name of a relation, type, function, schema or role, or a number.
-func (in *input) reg(s string, t fqgw.Type) (value, error) {
-	if s == "-" {
-		return fqgw.IntValue(0), nil
-	}
-	if isDigits(s) {
-		return parseOID(s)
-	}
-	if t == fqgw.RegType {
-		typ, ok := typeBySQL(s)
-		if !ok {
-			return fqgw.Null, fqgw.Errorf(fqgw.CodeUndefinedObject, "type \"%s\" does not exist", s)
-		}
-		return fqgw.IntValue(int64(typ.OID)), nil
-	}
-	if in.env != nil && in.env.Session != nil {
-		v, ok, err := in.env.Session.Call(sessionContext(in.env), regNames[t.OID]+"_in", []value{fqgw.TextValue(s)})
-		if err != nil || ok && !v.IsNull() {
-			return v, err
-		}
-		if !ok && t == fqgw.RegClass {
-			if oid := relationOID(in.env.Session.Catalog(), s); oid != 0 {
-				return fqgw.IntValue(int64(oid)), nil
-			}
-		}
-	}
-	name := identName(s)
-	switch t {
-	case fqgw.RegClass:
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeUndefinedTable, "relation \"%s\" does not exist", name)
-	case fqgw.RegProc:
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeUndefinedFunction, "function \"%s\" does not exist", name)
-	case fqgw.RegNS:
-		switch name {
-		case "pg_catalog":
-			return fqgw.IntValue(11), nil
-		case "public":
-			return fqgw.IntValue(2200), nil
-		}
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidSchema, "schema \"%s\" does not exist", name)
-	}
-	return fqgw.Null, fqgw.Errorf(fqgw.CodeUndefinedObject, "role \"%s\" does not exist", name)
-}
-
-func relationOID(c *fqgw.Catalog, s string) uint32 {
-	name := strings.TrimPrefix(identName(s), "public.")
-	if c == nil {
-		return 0
-	}
-	switch c.Has(name) {
-	case "source":
-		return c.Sources[name].OID
-	case "feature view":
-		return c.Features[name].OID
-	case "table":
-		return c.Tables[name].OID
-	case "view":
-		return c.Views[name].OID
-	}
-	return 0
-}
-
-// identName is the name that an identifier, perhaps qualified and quoted, stands for.
-func identName(s string) string {
-	var b strings.Builder
-	quoted := false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"' && quoted && i+1 < len(s) && s[i+1] == '"':
-			b.WriteByte('"')
-			i++
-		case c == '"':
-			quoted = !quoted
-		case !quoted && c >= 'A' && c <= 'Z':
-			b.WriteByte(c + 'a' - 'A')
-		case !quoted && isSpace(c):
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
 
 var typesBySQL = func() map[string]fqgw.Type {
 	m := map[string]fqgw.Type{

@@ -141,14 +141,9 @@ func jsonHas(a, b value) (value, error) {
 	return fqgw.BoolValue(has), nil
 }
 
-// appendAsJSON prints a value as to_json does.
-func appendAsJSON(b []byte, v value, t fqgw.Type, env *fqgw.Env) []byte {
-	return appendFieldsJSON(b, v, t, nil, ",", env)
-}
-
-// appendFieldsJSON prints a value; of a record, or an array of records, f tells
-// the fields (nil: it is not known). sep is between the outermost members.
-func appendFieldsJSON(b []byte, v value, t fqgw.Type, f *Fields, sep string, env *fqgw.Env) []byte {
+// appendAsJSON prints a value as to_json does; sep is between the outermost
+// members of a record or an array.
+func appendAsJSON(b []byte, v value, t fqgw.Type, sep string, env *fqgw.Env) []byte {
 	switch v.Kind() {
 	case fqgw.KindNull:
 		return append(b, "null"...)
@@ -171,9 +166,9 @@ func appendFieldsJSON(b []byte, v value, t fqgw.Type, f *Fields, sep string, env
 		}
 		return appendJSONString(b, s)
 	case fqgw.KindArray:
-		return appendArrayJSON(b, v.List(), f, sep, env)
+		return appendArrayJSON(b, v.List(), sep, env)
 	case fqgw.KindRecord:
-		return appendRecordJSON(b, v.Fields(), f, sep, env)
+		return appendRecordJSON(b, v, sep, env)
 	case fqgw.KindText:
 		if t.OID == fqgw.JSON.OID || t.OID == fqgw.JSONB.OID {
 			return append(b, v.Str()...)
@@ -191,7 +186,7 @@ func isoTimestamp(s string) string {
 	return s
 }
 
-func appendArrayJSON(b []byte, l *fqgw.List, f *Fields, sep string, env *fqgw.Env) []byte {
+func appendArrayJSON(b []byte, l *fqgw.List, sep string, env *fqgw.Env) []byte {
 	d := dims(l)
 	if d == nil {
 		return append(b, "[]"...)
@@ -211,7 +206,7 @@ func appendArrayJSON(b []byte, l *fqgw.List, f *Fields, sep string, env *fqgw.En
 				level(dim + 1)
 				continue
 			}
-			b = appendFieldsJSON(b, l.Items[at], l.Elem, f, ",", env)
+			b = appendAsJSON(b, l.Items[at], l.Elem, ",", env)
 			at++
 		}
 		b = append(b, ']')
@@ -220,10 +215,22 @@ func appendArrayJSON(b []byte, l *fqgw.List, f *Fields, sep string, env *fqgw.En
 	return b
 }
 
-// ToJSON is to_json of a value, as the aggregates json_agg and its kin need it;
-// f tells the fields of a record, nil when they are not known.
-func ToJSON(v fqgw.Value, t fqgw.Type, f *Fields, env *fqgw.Env) string {
-	return string(appendFieldsJSON(nil, v, t, f, ",", env))
+// appendRecordJSON prints a record as an object.
+func appendRecordJSON(b []byte, v value, sep string, env *fqgw.Env) []byte {
+	b = append(b, '{')
+	for i, f := range v.Fields() {
+		if i > 0 {
+			b = append(b, sep...)
+		}
+		b = append(appendJSONString(b, v.RowType().Name(i)), ':')
+		b = appendAsJSON(b, f, v.RowType().Type(i), ",", env)
+	}
+	return append(b, '}')
+}
+
+// ToJSON is to_json of a value, as the aggregates json_agg and its kin need it.
+func ToJSON(v fqgw.Value, t fqgw.Type, env *fqgw.Env) string {
+	return string(appendAsJSON(nil, v, t, ",", env))
 }
 
 func toJSON(env *fqgw.Env, types []fqgw.Type, args []value) (value, error) {
@@ -231,11 +238,11 @@ func toJSON(env *fqgw.Env, types []fqgw.Type, args []value) (value, error) {
 	if len(args) > 1 && args[1].Bool() {
 		sep = ",\n "
 	}
-	return fqgw.TextValue(string(appendFieldsJSON(nil, args[0], types[0], nil, sep, env))), nil
+	return fqgw.TextValue(string(appendAsJSON(nil, args[0], types[0], sep, env))), nil
 }
 
 func toJSONB(env *fqgw.Env, types []fqgw.Type, args []value) (value, error) {
-	return parseJSONB(ToJSON(args[0], types[0], nil, env))
+	return parseJSONB(ToJSON(args[0], types[0], env))
 }
 
 // buildObject is json_build_object: names and values in turn.
@@ -254,7 +261,7 @@ func buildObject(env *fqgw.Env, types []fqgw.Type, args []value) (value, error) 
 			b = append(b, ", "...)
 		}
 		b = append(appendJSONString(b, castText(args[i], types[i], env)), " : "...)
-		b = appendAsJSON(b, args[i+1], types[i+1], env)
+		b = appendAsJSON(b, args[i+1], types[i+1], ",", env)
 	}
 	return fqgw.TextValue(string(append(b, '}'))), nil
 }
@@ -265,7 +272,7 @@ func buildArray(env *fqgw.Env, types []fqgw.Type, args []value) (value, error) {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
-		b = appendAsJSON(b, v, types[i], env)
+		b = appendAsJSON(b, v, types[i], ",", env)
 	}
 	return fqgw.TextValue(string(append(b, ']'))), nil
 }

@@ -280,7 +280,7 @@ func TestHashKey(t *testing.T) {
 		fqgw.BoolValue(true), fqgw.BoolValue(false), fqgw.DateValue(1), fqgw.TimestampValue(1),
 		fqgw.SpanValue(fqgw.Span{Months: 1}), fqgw.SpanValue(fqgw.Span{Days: 30}), fqgw.SpanValue(fqgw.Span{Days: 29, Micros: usDay}), fqgw.SpanValue(fqgw.Span{Days: -1}),
 		fqgw.SpanValue(fqgw.Span{Micros: -usDay}), fqgw.ArrayOf(fqgw.Int4, fqgw.IntValue(1)), fqgw.ArrayOf(fqgw.Int4), fqgw.ArrayOf(fqgw.Int4, fqgw.Null),
-		fqgw.RecordValue([]value{fqgw.IntValue(1)}))
+		fqgw.RecordValue(nil, []value{fqgw.IntValue(1)}))
 	for _, a := range vals {
 		for _, b := range vals {
 			inexact := a.Kind() != b.Kind() && (a.Kind() == fqgw.KindFloat || b.Kind() == fqgw.KindFloat)
@@ -305,8 +305,13 @@ func (s *session) Catalog() *fqgw.Catalog {
 
 func (s *session) Call(_ context.Context, name string, args []value) (value, bool, error) {
 	s.calls = append(s.calls, name)
-	if name == "fqgw.sync" {
+	switch {
+	case name == "fqgw.sync":
 		return fqgw.Null, true, io.ErrUnexpectedEOF
+	case name == "regclass_in":
+		return fqgw.IntValue(16400), true, nil
+	case name == "regclass_out" && args[0].Int() == 16400:
+		return fqgw.TextValue(`"My Table"`), true, nil
 	}
 	return fqgw.Null, false, nil
 }

@@ -2,7 +2,6 @@ package expr
 
 import (
 	"bytes"
-	"context"
 	"encoding/hex"
 	"math"
 	"math/big"
@@ -21,7 +20,7 @@ func Text(v fqgw.Value, t fqgw.Type, env *fqgw.Env) string {
 	case fqgw.KindNull:
 		return ""
 	case fqgw.KindInt:
-		if isReg(t) {
+		if t.IsReg() {
 			return regText(v.Int(), t, env)
 		}
 		return strconv.FormatInt(v.Int(), 10)
@@ -38,7 +37,7 @@ func AppendText(b []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) []byte {
 		}
 		return append(b, 'f')
 	case fqgw.KindInt:
-		if isReg(t) {
+		if t.IsReg() {
 			return append(b, regText(v.Int(), t, env)...)
 		}
 		return strconv.AppendInt(b, v.Int(), 10)
@@ -63,7 +62,7 @@ func AppendText(b []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) []byte {
 	case fqgw.KindArray:
 		return appendArray(b, v.List(), t, env)
 	case fqgw.KindRecord:
-		return appendRecord(b, v.Fields(), env)
+		return appendRecord(b, v, env)
 	}
 	return b
 }
@@ -263,89 +262,4 @@ func appendSpan(b []byte, s fqgw.Span) []byte {
 	b = append(two(b, rest/usMinute), ':')
 	b = two(b, rest/usSecond%60)
 	return appendMicros(b, rest%usSecond)
-}
-
-// regNames are the Session calls behind the output and input of the reg types.
-var regNames = map[uint32]string{
-	fqgw.RegClass.OID: "regclass", fqgw.RegProc.OID: "regproc", fqgw.RegNS.OID: "regnamespace", fqgw.RegRole.OID: "regrole",
-}
-
-// regText prints an OID by the name of its object, a number when it has none.
-// Names of relations, functions, schemas and roles come from Session.Call
-// ("regclass_out", oid), else from the catalog.
-func regText(oid int64, t fqgw.Type, env *fqgw.Env) string {
-	if oid == 0 {
-		return "-"
-	}
-	if t.OID == fqgw.RegType.OID {
-		if typ, ok := fqgw.TypeByOID(uint32(oid)); ok {
-			return typ.String()
-		}
-		for n, p := range pseudoNames {
-			if int64(p.OID) == oid {
-				return `"` + n + `"`
-			}
-		}
-		return strconv.FormatInt(oid, 10)
-	}
-	if env != nil && env.Session != nil {
-		if v, ok, err := env.Session.Call(sessionContext(env), regNames[t.OID]+"_out", []value{fqgw.IntValue(oid)}); ok && err == nil && !v.IsNull() {
-			return v.Str()
-		}
-		if t.OID == fqgw.RegClass.OID {
-			if name := relationName(env.Session.Catalog(), uint32(oid)); name != "" {
-				return QuoteIdent(name)
-			}
-		}
-	}
-	if name, ok := fixedReg(t, oid); ok {
-		return name
-	}
-	return strconv.FormatInt(oid, 10)
-}
-
-func sessionContext(env *fqgw.Env) context.Context {
-	if env.Ctx == nil {
-		return context.Background()
-	}
-	return env.Ctx
-}
-
-func fixedReg(t fqgw.Type, oid int64) (string, bool) {
-	switch {
-	case t.OID == fqgw.RegNS.OID && oid == 11:
-		return "pg_catalog", true
-	case t.OID == fqgw.RegNS.OID && oid == 2200:
-		return "public", true
-	case t.OID == fqgw.RegRole.OID && oid == 10:
-		return "postgres", true
-	}
-	return "", false
-}
-
-func relationName(c *fqgw.Catalog, oid uint32) string {
-	if c == nil {
-		return ""
-	}
-	for n, s := range c.Sources {
-		if s.OID == oid {
-			return n
-		}
-	}
-	for n, s := range c.Features {
-		if s.OID == oid {
-			return n
-		}
-	}
-	for n, s := range c.Tables {
-		if s.OID == oid {
-			return n
-		}
-	}
-	for n, s := range c.Views {
-		if s.OID == oid {
-			return n
-		}
-	}
-	return ""
 }

@@ -62,8 +62,7 @@ func category(t fqgw.Type) byte {
 		return 'S'
 	case fqgw.CharType, fqgw.PgNodeTree:
 		return 'Z'
-	case fqgw.Int2, fqgw.Int4, fqgw.Int8, fqgw.Float4, fqgw.Float8, fqgw.Numeric, fqgw.OID,
-		fqgw.RegProc, fqgw.RegClass, fqgw.RegType, fqgw.RegNS, fqgw.RegRole:
+	case fqgw.Int2, fqgw.Int4, fqgw.Int8, fqgw.Float4, fqgw.Float8, fqgw.Numeric, fqgw.OID:
 		return 'N'
 	case fqgw.Date, fqgw.Time, fqgw.Timestamp, fqgw.Timestamptz:
 		return 'D'
@@ -72,8 +71,11 @@ func category(t fqgw.Type) byte {
 	case fqgw.Record, fqgw.Void:
 		return 'P'
 	}
-	if t.IsArray() {
+	switch {
+	case t.IsArray():
 		return 'A'
+	case t.IsReg():
+		return 'N'
 	}
 	return 'U'
 }
@@ -87,16 +89,8 @@ func preferred(t fqgw.Type) bool {
 	return false
 }
 
-func isReg(t fqgw.Type) bool {
-	switch t.OID {
-	case fqgw.RegProc.OID, fqgw.RegClass.OID, fqgw.RegType.OID, fqgw.RegNS.OID, fqgw.RegRole.OID:
-		return true
-	}
-	return false
-}
-
 // isOIDLike: unsigned 32-bit numbers.
-func isOIDLike(t fqgw.Type) bool { return t.OID == fqgw.OID.OID || isReg(t) }
+func isOIDLike(t fqgw.Type) bool { return t.OID == fqgw.OID.OID || t.IsReg() }
 
 // typeSQL is the spelling of a type with its modifier, to be read back; as
 // format_type prints it, but for character without a length.

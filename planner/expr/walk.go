@@ -61,15 +61,6 @@ func children(e fqgw.Expr) (fqgw.Expr, []*fqgw.Expr) {
 	case *FieldExpr:
 		c := *x
 		return &c, []*fqgw.Expr{&c.Arg}
-	case *Described:
-		c := *x
-		return &c, []*fqgw.Expr{&c.Arg}
-	case *RecordJSON:
-		c, arg := *x, *x.Arg
-		if c.Arg = &arg; c.Pretty == nil {
-			return &c, []*fqgw.Expr{&arg.Arg}
-		}
-		return &c, []*fqgw.Expr{&arg.Arg, &c.Pretty}
 	case *RowTest:
 		c := *x
 		return &c, append(pointers(&c.Left), pointers(&c.Right)...)
@@ -197,7 +188,7 @@ func Immutable(e fqgw.Expr) bool {
 			return x.over.volatile || x.over.stable
 		case *Conversion:
 			return !immutableCast(x.Arg.Type(), x.To, x.path)
-		case *Param, *Subquery, *RecordJSON:
+		case *Param, *Subquery:
 			return true
 		}
 		return false

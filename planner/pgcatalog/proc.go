@@ -136,23 +136,8 @@ var typeFunctions = sync.OnceValue(func() map[uint32]bool {
 	return out
 })
 
-// ProcOID resolves the text of a regproc; false when there is no such function.
-// schema "" is any.
-func ProcOID(schema, name string) (uint32, bool) {
-	for _, f := range ownFunctions {
-		if f.name == name && schema == "fqgw" {
-			return f.oid, true
-		}
-	}
-	if schema != "" && schema != "pg_catalog" {
-		return 0, false
-	}
-	id, ok := procs()[name]
-	return id, ok
-}
-
-// ProcName is the schema and name of a function; false when there is none.
-func ProcName(oid uint32) (schema, name string, ok bool) {
+// procName is the schema and name of a function; false when there is none.
+func procName(oid uint32) (schema, name string, ok bool) {
 	if p := procRecords()[oid]; p != nil {
 		return p.schema, p.name, true
 	}
@@ -219,5 +204,18 @@ func typeText(oid uint32) string {
 	if t, ok := fqgw.TypeByOID(oid); ok {
 		return t.String()
 	}
-	return typeRecords()[oid].name
+	t := typeRecords()[oid]
+	switch {
+	case t.category == "A" && t.elem != 0:
+		return typeText(t.elem) + "[]"
+	case t.name == "timetz":
+		return "time with time zone"
+	case t.name == "varbit":
+		return "bit varying"
+	case t.name == "bit":
+		return "bit"
+	case t.namespace != nsCatalog && t.namespace != nsPublic:
+		return expr.QuoteIdent(schemaNames[t.namespace]) + "." + expr.QuoteIdent(t.name)
+	}
+	return expr.QuoteIdent(t.name)
 }

@@ -11,7 +11,8 @@ import (
 
 // typeRecord is what the catalog says of a type beside its names.
 type typeRecord struct {
-	oid, relation  uint32
+	oid, namespace uint32
+	relation, elem uint32
 	name, category string
 	length         int64
 	byValue        bool
@@ -31,7 +32,8 @@ var typeRecords = sync.OnceValue(func() map[uint32]typeRecord {
 	out := map[uint32]typeRecord{}
 	for _, r := range rows {
 		length, _ := strconv.ParseInt(r[at["typlen"]], 10, 16)
-		t := typeRecord{oid: parseOID(r[at["oid"]]), relation: parseOID(r[at["typrelid"]]), name: r[at["typname"]], category: r[at["typcategory"]],
+		t := typeRecord{oid: parseOID(r[at["oid"]]), namespace: parseOID(r[at["typnamespace"]]), elem: parseOID(r[at["typelem"]]),
+			relation: parseOID(r[at["typrelid"]]), name: r[at["typname"]], category: r[at["typcategory"]],
 			length: length, byValue: r[at["typbyval"]] == "t", align: r[at["typalign"]], storage: r[at["typstorage"]],
 			collation: parseOID(r[at["typcollation"]]), kind: r[at["typtype"]], base: parseOID(r[at["typbasetype"]])}
 		out[t.oid] = t

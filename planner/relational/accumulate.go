@@ -356,7 +356,6 @@ func (d *document) result(env *fqgw.Env, c *aggCall) (fqgw.Value, error) {
 		sep = ", \n "
 	}
 	b.WriteString(open)
-	fields := expr.FieldsOf(c.args[len(c.args)-1])
 	for i, row := range d.rows {
 		switch {
 		case i > 0 && row[len(row)-1].IsNull(): // no line of its own
@@ -365,9 +364,9 @@ func (d *document) result(env *fqgw.Env, c *aggCall) (fqgw.Value, error) {
 			b.WriteString(sep)
 		}
 		if len(row) == 2 {
-			b.WriteString(expr.ToJSON(fqgw.TextValue(expr.Text(row[0], c.types[0], env)), fqgw.Text, nil, env) + " : ")
+			b.WriteString(expr.ToJSON(fqgw.TextValue(expr.Text(row[0], c.types[0], env)), fqgw.Text, env) + " : ")
 		}
-		b.WriteString(expr.ToJSON(row[len(row)-1], c.types[len(row)-1], fields, env))
+		b.WriteString(expr.ToJSON(row[len(row)-1], c.types[len(row)-1], env))
 	}
 	b.WriteString(end)
 	if c.Type.OID == fqgw.JSONB.OID {

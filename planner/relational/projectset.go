@@ -13,18 +13,25 @@ import (
 type setProjection struct {
 	p     *program
 	exprs []fqgw.Expr
-	names []string      // of the functions, "" where there is none
-	args  [][]fqgw.Expr // over the input's row as the innermost outer row
-	types [][]fqgw.Type // of the arguments
+	names []string        // of the functions, "" where there is none
+	of    []*fqgw.RowType // of what they return, nil for single values
+	args  [][]fqgw.Expr   // over the input's row as the innermost outer row
+	types [][]fqgw.Type   // of the arguments
 }
 
 func (b *builder) setProjection(n *plan.ProjectSet) *setProjection {
-	s := &setProjection{p: b.p, exprs: b.finals(n.Exprs), names: make([]string, len(n.Sets)), args: make([][]fqgw.Expr, len(n.Sets)), types: make([][]fqgw.Type, len(n.Sets))}
+	s := &setProjection{p: b.p, exprs: b.finals(n.Exprs), names: make([]string, len(n.Sets)), of: make([]*fqgw.RowType, len(n.Sets)), args: make([][]fqgw.Expr, len(n.Sets)), types: make([][]fqgw.Type, len(n.Sets))}
 	for i, f := range n.Sets {
 		if f == nil {
 			continue
 		}
 		s.names[i], s.args[i] = f.Name, b.finals(f.Args)
+		if len(f.Cols) > 1 {
+			s.of[i] = &fqgw.RowType{}
+			for _, c := range f.Cols {
+				s.of[i].Names, s.of[i].Types = append(s.of[i].Names, c.Name), append(s.of[i].Types, c.Type)
+			}
+		}
 		for _, a := range f.Args {
 			s.types[i] = append(s.types[i], a.Type())
 		}
@@ -88,8 +95,8 @@ func (s *setProjection) step(row []fqgw.Value, sets []fqgw.Rows, out []fqgw.Valu
 			return false, err
 		}
 		any = true
-		if out[i] = v[0]; len(v) > 1 {
-			out[i] = fqgw.RecordValue(append([]fqgw.Value(nil), v...))
+		if out[i] = v[0]; s.of[i] != nil {
+			out[i] = fqgw.RecordValue(s.of[i], append([]fqgw.Value(nil), v...))
 		}
 	}
 	if !any {

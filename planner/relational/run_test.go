@@ -64,7 +64,7 @@ func all(t testing.TB, rows fqgw.Rows, err error) [][]fqgw.Value {
 }
 
 func compareRows(a, b []fqgw.Value) int {
-	return fqgw.Compare(fqgw.RecordValue(a), fqgw.RecordValue(b))
+	return fqgw.Compare(fqgw.RecordValue(nil, a), fqgw.RecordValue(nil, b))
 }
 
 // TestForeignExpression plants an expression of go-mysql-server's in a tree: the

@@ -312,7 +312,7 @@ func (r *reader) nested(depth int) fqgw.Value {
 	case tagArray:
 		return r.array(depth)
 	case tagRecord:
-		return fqgw.RecordValue(r.values(depth))
+		return fqgw.RecordValue(nil, r.values(depth))
 	}
 	r.fail()
 	return fqgw.Null
