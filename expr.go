@@ -20,11 +20,14 @@ type Expr interface {
 // Env is what an expression may see beside its row. The zero Env serves row
 // expressions of definitions: UTC, ISO dates, no clock, no parameters.
 type Env struct {
-	Ctx   context.Context
-	Now   int64          // T: the statement's time, microseconds UTC
-	Zone  *time.Location // the session's TimeZone; nil is UTC
-	Args  []Value        // the parameters $1, $2 …
-	Outer [][]Value      // the rows of the enclosing queries, the innermost last
+	Ctx  context.Context
+	Now  int64          // T: the statement's time, microseconds UTC
+	Zone *time.Location // the session's TimeZone; nil is UTC
+	// Literals is where the statement's literals are read, when that is not here:
+	// a prepared statement keeps what they meant when it was analysed.
+	Literals *Env
+	Args     []Value   // the parameters $1, $2 …
+	Outer    [][]Value // the rows of the enclosing queries, the innermost last
 	// Session answers what depends on the session and the catalog; nil in definitions.
 	Session Session
 	// Memory counts what the statement keeps; nil in definitions: no limit.

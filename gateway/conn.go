@@ -110,8 +110,8 @@ func (c *conn) serve(ctx context.Context) {
 		}
 		return
 	}
+	defer c.closePortals()
 	defer c.session.Close()
-	defer c.closePortals(true)
 	if c.ready() != nil {
 		return
 	}
@@ -197,14 +197,15 @@ func (c *conn) handle(msg pgproto3.FrontendMessage) (err error) {
 		if p := recover(); p != nil {
 			id := fmt.Sprintf("%d-%d", c.pid, time.Now().UnixMicro())
 			c.server.o.Logger.Error("a statement panicked", "query", id, "panic", p, "stack", string(debug.Stack()))
-			c.closePortals(true)
 			e := fqgw.Errorf(fqgw.CodeInternal, "internal error (query %s)", id)
-			if _, simple := msg.(*pgproto3.Query); simple {
+			switch msg.(type) {
+			case *pgproto3.Query, *pgproto3.Sync:
 				c.fail(e)
+				c.batch, c.skipping = false, false
 				err = c.ready()
-				return
+			default:
+				c.failExtended(e)
 			}
-			c.failExtended(e)
 		}
 	}()
 	switch msg := msg.(type) {
@@ -262,11 +263,19 @@ func (c *conn) sent(n int) error {
 // ready sends ReadyForQuery.
 func (c *conn) ready() error {
 	c.session.Rest()
+	c.parameters()
 	c.out.Send(&pgproto3.ReadyForQuery{TxStatus: c.session.TxStatus()})
 	return c.flush()
 }
 
-// fail reports an error of a statement.
+// parameters tells the client of reported settings that changed.
+func (c *conn) parameters() {
+	for _, p := range c.session.Changed() {
+		c.out.Send(&pgproto3.ParameterStatus{Name: p[0], Value: p[1]})
+	}
+}
+
+// fail reports an error of a statement, whose transaction fails.
 func (c *conn) fail(err error) {
 	e := fqgw.AsError(err)
 	if c.ending() && e.Code == fqgw.CodeQueryCanceled {
@@ -275,7 +284,8 @@ func (c *conn) fail(err error) {
 	if e.Code == fqgw.CodeInternal || e.Code == fqgw.CodeDataCorrupted {
 		c.server.o.Logger.Error("a statement failed", "error", err)
 	}
-	c.session.Failed(e)
+	c.session.Failed()
+	c.sweepPortals()
 	c.out.Send(errorResponse(e, "ERROR"))
 }
 

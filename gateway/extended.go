@@ -19,7 +19,9 @@ type portal struct {
 	formats  []int16
 	result   *planner.Result // nil until the first Execute
 	done     bool
+	failed   bool // while it ran: it cannot go on
 	release  context.CancelFunc
+	scope    *planner.Scope // it is closed with that part of its transaction
 }
 
 func (p *portal) close() {
@@ -31,15 +33,21 @@ func (p *portal) close() {
 	}
 }
 
-// closePortals closes all portals at the end of a transaction; inside a block
-// only when all is set.
-func (c *conn) closePortals(all bool) {
-	if c.session.InBlock() && !all {
-		return
-	}
+// closePortals closes all portals.
+func (c *conn) closePortals() {
 	for name, p := range c.portals {
 		p.close()
 		delete(c.portals, name)
+	}
+}
+
+// sweepPortals closes the portals whose part of a transaction is over.
+func (c *conn) sweepPortals() {
+	for name, p := range c.portals {
+		if p.scope.Over() {
+			p.close()
+			delete(c.portals, name)
+		}
 	}
 }
 
@@ -73,26 +81,21 @@ func (c *conn) failExtended(err error) {
 	c.skipping = true
 }
 
-// endImplicit ends the implicit transaction of a query string or of an extended
-// batch; what it carries out can be cancelled as a statement can.
-func (c *conn) endImplicit(ok bool) error {
-	if !c.session.HasPending() {
-		return c.session.EndImplicit(c.ctx, ok)
-	}
-	ctx, done := c.statement()
-	defer done()
-	return c.session.EndImplicit(ctx, ok)
-}
-
-// sync ends an extended batch and its implicit transaction.
+// sync ends an extended batch and its implicit transaction. What that carries
+// out can be cancelled as a statement can.
 func (c *conn) sync() error {
-	if c.batch {
-		if err := c.endImplicit(!c.skipping); err != nil && !c.skipping {
+	if c.batch && !c.skipping {
+		ctx, done := c.ctx, func() {}
+		if c.session.HasPending() {
+			ctx, done = c.statement()
+		}
+		if err := c.session.EndImplicit(ctx); err != nil {
 			c.fail(err)
 		}
+		done()
 	}
 	c.batch, c.skipping = false, false
-	c.closePortals(false)
+	c.sweepPortals()
 	return c.ready()
 }
 
@@ -129,19 +132,24 @@ func (c *conn) bind(msg *pgproto3.Bind) error {
 	if err != nil {
 		return err
 	}
-	if old := c.portals[msg.DestinationPortal]; old != nil {
-		if msg.DestinationPortal != "" {
-			return fqgw.Errorf(fqgw.CodeDuplicateCursor, "cursor \"%s\" already exists", msg.DestinationPortal)
-		}
-		old.close()
-		delete(c.portals, "")
-	}
 	if n := len(msg.ParameterFormatCodes); n > 1 && n != len(msg.Parameters) {
 		return fqgw.Errorf(fqgw.CodeProtocolViolation, "bind message has %d parameter formats but %d parameters", n, len(msg.Parameters))
 	}
 	if len(msg.Parameters) != len(p.Params) {
 		return fqgw.Errorf(fqgw.CodeProtocolViolation, "bind message supplies %d parameters, but prepared statement \"%s\" requires %d",
 			len(msg.Parameters), msg.PreparedStatement, len(p.Params))
+	}
+	ctx, done := c.statement()
+	defer done()
+	if err := c.session.Fresh(ctx, p); err != nil {
+		return err
+	}
+	if old := c.portals[msg.DestinationPortal]; old != nil {
+		if msg.DestinationPortal != "" {
+			return fqgw.Errorf(fqgw.CodeDuplicateCursor, "cursor \"%s\" already exists", msg.DestinationPortal)
+		}
+		old.close()
+		delete(c.portals, "")
 	}
 	if n := len(msg.ResultFormatCodes); n > 1 && n != len(p.Columns) {
 		return fqgw.Errorf(fqgw.CodeProtocolViolation, "bind message has %d result formats but query has %d columns", n, len(p.Columns))
@@ -162,7 +170,7 @@ func (c *conn) bind(msg *pgproto3.Bind) error {
 			return e
 		}
 	}
-	c.portals[msg.DestinationPortal] = &portal{prepared: p, args: args, formats: append([]int16(nil), msg.ResultFormatCodes...)}
+	c.portals[msg.DestinationPortal] = &portal{prepared: p, args: args, formats: append([]int16(nil), msg.ResultFormatCodes...), scope: c.session.Scope()}
 	c.out.Send(&pgproto3.BindComplete{})
 	return nil
 }
@@ -228,6 +236,10 @@ func (c *conn) execute(msg *pgproto3.Execute) error {
 	if p.result != nil && c.session.TxStatus() == 'E' { // a portal of before the error
 		return fqgw.Errorf(fqgw.CodeFailedTransaction, "current transaction is aborted, commands ignored until end of transaction block")
 	}
+	if p.failed {
+		return fqgw.Errorf(fqgw.CodeNotInState, "portal \"%s\" cannot be run", msg.Portal)
+	}
+	p.failed = true // unless it gets to the end of this
 	ctx, done := c.statement()
 	defer done()
 	if p.result == nil {
@@ -242,27 +254,41 @@ func (c *conn) execute(msg *pgproto3.Execute) error {
 		if p.result, err = c.session.Execute(life, p.prepared, p.args); err != nil {
 			return err
 		}
+		c.sweepPortals() // it may have ended the transaction, or part of it
 	} else if !p.done && p.release != nil {
 		stop := context.AfterFunc(ctx, p.release)
 		defer stop()
 	}
+	if err := c.continuePortal(ctx, msg, p); err != nil {
+		return err
+	}
+	p.failed = false
+	return nil
+}
+
+// continuePortal answers Execute for a portal that has begun.
+func (c *conn) continuePortal(ctx context.Context, msg *pgproto3.Execute, p *portal) error {
 	res := p.result
+	complete := func(n int64) { c.out.Send(&pgproto3.CommandComplete{CommandTag: []byte(res.Tag(n))}) }
 	switch {
+	case res.Rows == nil && res.Tag(0) == "":
+		c.out.Send(&pgproto3.EmptyQueryResponse{})
+		return nil
 	case p.done && res.Rows == nil:
 		return fqgw.Errorf(fqgw.CodeNotInState, "portal \"%s\" cannot be run", msg.Portal)
 	case res.CopyOut != nil || res.CopyIn != nil:
 		p.done = true
-		return c.answer(ctx, res)
+		n, err := c.answer(ctx, res)
+		if err == nil {
+			complete(n)
+		}
+		return err
 	case res.Rows == nil:
 		p.done = true
-		if res.Tag(0) == "" {
-			c.out.Send(&pgproto3.EmptyQueryResponse{})
-			return nil
-		}
-		c.out.Send(&pgproto3.CommandComplete{CommandTag: []byte(res.Tag(0))})
+		complete(0)
 		return nil
 	case p.done:
-		c.out.Send(&pgproto3.CommandComplete{CommandTag: []byte(res.Tag(0))})
+		complete(0)
 		return nil
 	}
 	c.enc.Reset(types(res.Columns), p.formats, c.session.Env())
@@ -278,6 +304,6 @@ func (c *conn) execute(msg *pgproto3.Execute) error {
 	if err := res.Rows.Close(); err != nil {
 		return err
 	}
-	c.out.Send(&pgproto3.CommandComplete{CommandTag: []byte(res.Tag(n))})
+	complete(n)
 	return nil
 }

@@ -14,42 +14,47 @@ import (
 )
 
 // simple answers a Query message: its statements in order, one implicit
-// transaction, the first error ends it, one ReadyForQuery.
+// transaction, the first error ends it, one ReadyForQuery. Messages of the
+// extended protocol before it, without Sync, are part of its transaction.
 func (c *conn) simple(sql string) error {
-	c.closePortals(false)
 	if p := c.portals[""]; p != nil {
 		p.close()
 		delete(c.portals, "")
 	}
 	c.session.Forget("")
-	texts, err := c.session.Split(sql)
-	if err != nil {
-		c.fail(err)
-		return c.ready()
-	}
-	if len(texts) == 0 {
-		c.out.Send(&pgproto3.EmptyQueryResponse{})
-		return c.ready()
-	}
-	c.session.BeginImplicit(len(texts) > 1)
-	for _, t := range texts {
-		if err = c.simpleStatement(t); err != nil {
-			break
-		}
-	}
+	c.batch = false
+	err := c.statements(sql)
 	if errors.Is(err, errBroken) {
 		return err
 	}
 	if err != nil {
 		c.fail(err)
 	}
-	if end := c.endImplicit(err == nil); end != nil && err == nil {
-		c.fail(end)
-	}
+	c.sweepPortals()
 	return c.ready()
 }
 
-func (c *conn) simpleStatement(t *planner.Text) error {
+func (c *conn) statements(sql string) error {
+	texts, err := c.session.Split(sql)
+	if err != nil {
+		return err
+	}
+	c.session.BeginImplicit(len(texts) > 1)
+	if len(texts) == 0 {
+		c.out.Send(&pgproto3.EmptyQueryResponse{})
+		return c.session.EndImplicit(c.ctx)
+	}
+	for i, t := range texts {
+		if err := c.simpleStatement(t, i == len(texts)-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// simpleStatement runs one statement of a string; with the last one its
+// transaction ends before it is said to be complete.
+func (c *conn) simpleStatement(t *planner.Text, last bool) error {
 	ctx, done := c.statement()
 	defer done()
 	p, err := c.session.PrepareQuery(ctx, t)
@@ -60,22 +65,28 @@ func (c *conn) simpleStatement(t *planner.Text) error {
 	if err != nil {
 		return err
 	}
-	if err := c.answer(ctx, res); err != nil {
+	c.sweepPortals() // it may have ended a block
+	n, err := c.answer(ctx, res)
+	if err != nil {
 		return err
 	}
-	c.closePortals(false) // it may have ended a block
+	if last {
+		if err := c.session.EndImplicit(ctx); err != nil {
+			return err
+		}
+	}
+	c.out.Send(&pgproto3.CommandComplete{CommandTag: []byte(res.Tag(n))})
 	return nil
 }
 
-// answer sends all of a result in text format.
-func (c *conn) answer(ctx context.Context, res *planner.Result) error {
-	var n int64
-	var err error
+// answer sends the rows of a result in text format, or does its COPY, and says
+// how many rows they were.
+func (c *conn) answer(ctx context.Context, res *planner.Result) (n int64, err error) {
 	switch {
 	case res.CopyOut != nil:
-		n, err = c.copyOut(res.CopyOut)
+		return c.copyOut(res.CopyOut)
 	case res.CopyIn != nil:
-		n, err = c.copyIn(ctx, res.CopyIn)
+		return c.copyIn(ctx, res.CopyIn)
 	case res.Rows != nil:
 		c.out.Send(rowDescription(res.Columns, nil))
 		c.enc.Reset(types(res.Columns), nil, c.session.Env())
@@ -84,11 +95,7 @@ func (c *conn) answer(ctx context.Context, res *planner.Result) error {
 			err = closed
 		}
 	}
-	if err != nil {
-		return err
-	}
-	c.out.Send(&pgproto3.CommandComplete{CommandTag: []byte(res.Tag(n))})
-	return nil
+	return n, err
 }
 
 // sendRows sends rows through c.enc: all of them, or at most max; more says

@@ -98,7 +98,7 @@ func (c *conn) open(minor uint32, body []byte) error {
 		return tooMany()
 	}
 	c.session, err = c.server.o.Planner.NewSession(planner.SessionOptions{User: user, Database: database, Params: params, PID: c.pid, Client: c.net.RemoteAddr().String(),
-		Notice: c.notice, Parameter: func(name, value string) { c.out.Send(&pgproto3.ParameterStatus{Name: name, Value: value}) },
+		Notice: c.notice,
 		Cancel: func(terminate bool) {
 			if terminate {
 				c.shutdown()
@@ -109,9 +109,7 @@ func (c *conn) open(minor uint32, body []byte) error {
 		return err
 	}
 	c.out.Send(&pgproto3.AuthenticationOk{})
-	for _, p := range c.session.Reported() {
-		c.out.Send(&pgproto3.ParameterStatus{Name: p[0], Value: p[1]})
-	}
+	c.parameters()
 	c.out.Send(&pgproto3.BackendKeyData{ProcessID: uint32(c.pid), SecretKey: c.secret[:]})
 	return nil
 }

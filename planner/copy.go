@@ -11,11 +11,24 @@ import (
 
 // runInsert runs INSERT; in a block the rows are checked and written at COMMIT.
 func (s *Session) runInsert(env *fqgw.Env, st *plan.Insert) (int64, error) {
+	t := exec.Target{Source: st.Source, Table: st.Table, Fields: st.Fields}
+	if err := s.mayWrite(t, "INSERT"); err != nil {
+		return 0, err
+	}
 	rows, err := s.planner.engine.Run(env, st.Query)
 	if err != nil {
 		return 0, err
 	}
-	return s.insert(env.Ctx, exec.Target{Source: st.Source, Table: st.Table, Fields: st.Fields}, rows, !s.tx.many)
+	return s.insert(env.Ctx, t, rows, !s.tx.many)
+}
+
+// mayWrite is nil unless the transaction is read-only and the target is no
+// temporary table.
+func (s *Session) mayWrite(t exec.Target, command string) error {
+	if t.Table != nil && s.TempTable(t.Table) != nil {
+		return nil
+	}
+	return s.writable(command)
 }
 
 // insert writes rows now, where alone says that the statement is its whole
@@ -24,10 +37,6 @@ func (s *Session) insert(ctx context.Context, t exec.Target, rows fqgw.Rows, alo
 	e := s.planner.engine
 	if t.Table != nil && s.TempTable(t.Table) != nil {
 		return e.Insert(ctx, s, t, rows)
-	}
-	if err := s.writable("INSERT"); err != nil {
-		rows.Close()
-		return 0, err
 	}
 	if !s.tx.block && alone {
 		return e.Insert(ctx, s, t, rows)
@@ -41,13 +50,16 @@ func (s *Session) insert(ctx context.Context, t exec.Target, rows fqgw.Rows, alo
 
 // copyIn is the part of COPY … FROM STDIN that the session does: the caller
 // decodes the client's data.
-func (s *Session) copyIn(st *plan.CopyFrom) *CopyIn {
+func (s *Session) copyIn(st *plan.CopyFrom) (*CopyIn, error) {
 	t := exec.Target{Source: st.Source, Table: st.Table, Fields: st.Fields}
+	if err := s.mayWrite(t, "COPY FROM"); err != nil {
+		return nil, err
+	}
 	return &CopyIn{Format: st.Format, Types: t.Types(), Run: func(ctx context.Context, rows fqgw.Rows) (int64, error) {
 		// The first write of a batch streams: nothing that has to be undone together
 		// can come before the client's Sync.
 		return s.insert(ctx, t, rows, !s.tx.many || s.tx.batch && !s.HasPending())
-	}}
+	}}, nil
 }
 
 // runCopyTo runs COPY … TO: to the client, or to a Parquet, CSV or text file.

@@ -24,20 +24,7 @@ func (s *Session) runDefinition(env *fqgw.Env, st plan.Statement) (*Result, erro
 	case *plan.CreateTable:
 		return s.createTable(env, st)
 	case *plan.Drop:
-		for _, n := range st.Names {
-			if st.Kind == "table" && s.temp[n] != nil {
-				delete(s.temp, n)
-				return &Result{Tag: fixedTag("DROP TABLE")}, nil
-			}
-			if st.IfExists && s.catalog().Has(n) == "" {
-				s.notify(fmt.Sprintf("%s \"%s\" does not exist, skipping", st.Kind, n), "")
-			}
-		}
-		c := e.Drop(st, func(cat *fqgw.Catalog, v *fqgw.View) []string { return s.reads(cat, v) })
-		if err := s.change(ctx, c); err != nil {
-			return nil, err
-		}
-		return &Result{Tag: fixedTag(c.Tag)}, nil
+		return s.drop(ctx, st)
 	case *plan.AlterFeature:
 		return s.altered(ctx, e.AlterDefault(st))
 	case *plan.Comment:
@@ -47,6 +34,43 @@ func (s *Session) runDefinition(env *fqgw.Env, st plan.Statement) (*Result, erro
 		return &Result{Tag: fixedTag("REFRESH MATERIALIZED VIEW")}, nil
 	}
 	return nil, fqgw.Errorf(fqgw.CodeInternal, "no way to run a %T", st)
+}
+
+// drop drops all of the relations or, after an error, none: temporary tables,
+// which hide others of their names, and those of the catalog.
+func (s *Session) drop(ctx context.Context, st *plan.Drop) (*Result, error) {
+	rest := *st
+	rest.Names = nil
+	var temp []string
+	cat := s.catalog()
+	for _, n := range st.Names {
+		mine := n.Schema != "public" && s.temp[n.Name] != nil
+		switch kind := cat.Has(n.Name); {
+		case mine && st.Kind != "table":
+			return nil, fqgw.Errorf(fqgw.CodeWrongObjectType, "\"%s\" is not a %s", n.Name, st.Kind).WithHint("Use DROP TABLE to remove a table.")
+		case mine:
+			temp = append(temp, n.Name)
+			continue
+		case n.Schema == "pg_temp" && !st.IfExists:
+			return nil, fqgw.Errorf(fqgw.CodeUndefinedTable, "table \"%s\" does not exist", n.Name)
+		case st.IfExists && (kind == "" || n.Schema == "pg_temp"):
+			s.notify(fmt.Sprintf("%s \"%s\" does not exist, skipping", st.Kind, n.Name), "")
+			continue
+		}
+		rest.Names = append(rest.Names, n)
+	}
+	c := s.planner.engine.Drop(&rest, func(cat *fqgw.Catalog, v *fqgw.View) []string { return s.reads(cat, v) })
+	if len(rest.Names) > 0 {
+		if err := s.change(ctx, c); err != nil {
+			return nil, err
+		}
+	} else if err := s.writable(c.Tag); err != nil {
+		return nil, err
+	}
+	for _, n := range temp {
+		delete(s.temp, n)
+	}
+	return &Result{Tag: fixedTag(c.Tag)}, nil
 }
 
 func (s *Session) altered(ctx context.Context, c exec.Change) (*Result, error) {
@@ -91,6 +115,9 @@ func (s *Session) createTable(env *fqgw.Env, st *plan.CreateTable) (*Result, err
 }
 
 func (s *Session) createTemp(env *fqgw.Env, st *plan.CreateTable, exists bool) (*Result, error) {
+	if err := s.writable("CREATE TABLE"); err != nil {
+		return nil, err
+	}
 	if exists {
 		return nil, fqgw.Errorf(fqgw.CodeDuplicateTable, "relation \"%s\" already exists", st.Table.Name)
 	}

@@ -17,19 +17,18 @@ func (s *Session) Execute(ctx context.Context, p *Prepared, args []fqgw.Value) (
 	if p.text == nil {
 		return &Result{Tag: fixedTag("")}, nil
 	}
-	if err := s.aborted(p.bound); err != nil {
+	if err := s.Fresh(ctx, p); err != nil {
 		return nil, err
 	}
-	if err := s.fresh(ctx, p); err != nil {
-		return nil, err
-	}
+	s.tx.queried = s.tx.queried || queries(p.bound.statement)
 	s.said = nil
 	s.activity.does(p.text.stmt.Text)
 	ctx, cancel := s.withTimeout(ctx)
 	env := s.env(ctx)
-	env.Args = args
+	env.Args, env.Literals = args, s.literals(p, env)
 	env.Run = func(env *fqgw.Env, n any) (fqgw.Rows, error) { return s.planner.engine.Run(env, n.(plan.Node)) }
-	res, err := s.run(env, p.bound)
+	res, err := s.run(env, p.bound.statement)
+	s.tx.ran = true
 	if err != nil {
 		err = timedOut(ctx, err)
 		cancel()
@@ -101,7 +100,7 @@ func (s *Session) run(env *fqgw.Env, st plan.Statement) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Result{Columns: st.Root.Columns(), Rows: rows, Tag: countTag("SELECT")}, nil
+		return &Result{Columns: columns(st), Rows: rows, Tag: countTag("SELECT")}, nil
 	case *plan.Explain:
 		lines, err := e.Explain(env, st)
 		if err != nil {
@@ -116,12 +115,18 @@ func (s *Session) run(env *fqgw.Env, st plan.Statement) (*Result, error) {
 		return s.runTransaction(ctx, st)
 	case *plan.Set:
 		return s.runSet(st)
+	case *plan.SetTransaction:
+		return s.runSetTransaction(st)
 	case *plan.Show:
 		return s.runShow(st)
 	case *plan.CopyTo:
 		return s.runCopyTo(env, st)
 	case *plan.CopyFrom:
-		return &Result{CopyIn: s.copyIn(st), Tag: countTag("COPY")}, nil
+		in, err := s.copyIn(st)
+		if err != nil {
+			return nil, err
+		}
+		return &Result{CopyIn: in, Tag: countTag("COPY")}, nil
 	case *plan.Insert:
 		n, err := s.runInsert(env, st)
 		if err != nil {
@@ -135,7 +140,7 @@ func (s *Session) run(env *fqgw.Env, st plan.Statement) (*Result, error) {
 	case *plan.Deallocate:
 		return s.runDeallocate(st)
 	case *plan.Discard:
-		return s.runDiscard(st)
+		return s.runDiscard(ctx, st)
 	case *plan.NoOp:
 		if st.Notice != "" {
 			s.notify(st.Notice, "")
@@ -147,20 +152,6 @@ func (s *Session) run(env *fqgw.Env, st plan.Statement) (*Result, error) {
 
 func countTag(verb string) func(int64) string {
 	return func(n int64) string { return fmt.Sprintf("%s %d", verb, n) }
-}
-
-func (s *Session) runSet(st *plan.Set) (*Result, error) {
-	tag := "SET"
-	var err error
-	if st.Reset {
-		tag, err = "RESET", s.resetSetting(st.Name, st.All)
-	} else {
-		err = s.set(st.Name, st.Value, st.Local)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &Result{Tag: fixedTag(tag)}, nil
 }
 
 func showColumns(name string) []plan.Column {
@@ -242,12 +233,12 @@ func (s *Session) runExecute(env *fqgw.Env, st *plan.Execute) (*Result, error) {
 			return nil, err
 		}
 	}
-	if err := s.fresh(env.Ctx, p); err != nil {
+	if err := s.Fresh(env.Ctx, p); err != nil {
 		return nil, err
 	}
 	inner := *env
-	inner.Args = args
-	return s.run(&inner, p.bound)
+	inner.Args, inner.Literals = args, s.literals(p, env)
+	return s.run(&inner, p.bound.statement)
 }
 
 func (s *Session) runDeallocate(st *plan.Deallocate) (*Result, error) {
@@ -262,19 +253,28 @@ func (s *Session) runDeallocate(st *plan.Deallocate) (*Result, error) {
 	return &Result{Tag: fixedTag("DEALLOCATE")}, nil
 }
 
-func (s *Session) runDiscard(st *plan.Discard) (*Result, error) {
+func (s *Session) runDiscard(ctx context.Context, st *plan.Discard) (*Result, error) {
 	what := strings.ToUpper(st.What)
 	if what == "ALL" {
-		if s.tx.block {
+		switch {
+		case s.blockLike():
 			return nil, fqgw.Errorf(fqgw.CodeActiveTransaction, "DISCARD ALL cannot run inside a transaction block")
+		case s.tx.batch && s.tx.ran:
+			return nil, fqgw.Errorf(fqgw.CodeActiveTransaction, "DISCARD ALL cannot be executed within a pipeline")
 		}
 		clear(s.prepared)
-		if err := s.resetSetting("", true); err != nil {
+		user := s.settings.defaults["session_authorization"]
+		s.settings.change(s, "session_authorization", user, false)
+		s.resetAll()
+	}
+	if what == "ALL" || what == "TEMP" {
+		clear(s.temp)
+	}
+	if what == "ALL" && s.tx.batch { // it is a transaction of its own
+		if err := s.commit(ctx); err != nil {
 			return nil, err
 		}
-	}
-	if what == "ALL" || what == "TEMP" || what == "TEMPORARY" {
-		clear(s.temp)
+		s.BeginBatch()
 	}
 	return &Result{Tag: fixedTag("DISCARD " + what)}, nil
 }

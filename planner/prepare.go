@@ -19,6 +19,7 @@ func (s *Session) Prepare(ctx context.Context, t *Text, paramOIDs []uint32) (*Pr
 	if t == nil {
 		return p, nil
 	}
+	s.analyse(ctx, p)
 	return p, s.bind(ctx, p)
 }
 
@@ -32,8 +33,29 @@ func (s *Session) PrepareQuery(ctx context.Context, t *Text) (*Prepared, error) 
 	return p, s.bind(ctx, p)
 }
 
+// analyse fixes how the literals of p are read, as PostgreSQL does: a later SET
+// TimeZone does not change them.
+func (s *Session) analyse(ctx context.Context, p *Prepared) {
+	p.read, p.number = s.env(context.WithoutCancel(ctx)), s.tx.number
+}
+
+// literals is the environment in which the literals of p are read, nil for that
+// of its execution. In the transaction that analysed it 'now' is now().
+func (s *Session) literals(p *Prepared, env *fqgw.Env) *fqgw.Env {
+	if p.read == nil || p.number != s.tx.number {
+		return p.read
+	}
+	read := *p.read
+	read.Now = env.Now
+	return &read
+}
+
 // bind binds p to the catalog that the session sees and to its settings.
 func (s *Session) bind(ctx context.Context, p *Prepared) error {
+	if s.tx.status == 'E' && !define.EndsBlock(p.text.stmt) {
+		return errAborted
+	}
+	s.tx.queried = s.tx.queried || define.Analysed(p.text.stmt)
 	cat := s.catalog()
 	var params *bind.Params
 	if !p.plain {
@@ -41,6 +63,8 @@ func (s *Session) bind(ctx context.Context, p *Prepared) error {
 	}
 	b := &bind.Binder{Catalog: cat, System: s.planner.engine.SystemRelation, Temp: s.tempTable,
 		SearchPath: searchPath(s.settings.values["search_path"]), Params: params, Stmt: p.text.stmt}
+	var used []any
+	b.Used = func(r any) { used = append(used, r) }
 	if at := s.settings.values["fqgw.as_of"]; at != "" {
 		v, err := expr.Parse(at, fqgw.Timestamptz, s.env(ctx))
 		if err != nil {
@@ -58,16 +82,16 @@ func (s *Session) bind(ctx context.Context, p *Prepared) error {
 	if err != nil {
 		return err
 	}
-	if _, isTx := st.(*plan.Transaction); !isTx {
-		if err := s.aborted(st); err != nil {
-			return err
-		}
+	p.Params = types
+	p.bound = binding{statement: st, catalog: cat, search: s.settings.values["search_path"], asOf: s.settings.values["fqgw.as_of"]}
+	switch st.(type) {
+	case *plan.Query, *plan.Insert, *plan.CopyTo:
+		p.bound.used, p.bound.lasting = used, true
 	}
-	p.bound, p.Params, p.catalog, p.search = st, types, cat, s.bindSettings()
 	p.CopyIn, p.CopyOut, p.Columns = false, false, nil
 	switch st := st.(type) {
 	case *plan.Query:
-		p.Columns = st.Root.Columns()
+		p.Columns = columns(st)
 	case *plan.Explain:
 		p.Columns = []plan.Column{{Name: "QUERY PLAN", Type: fqgw.Text}}
 	case *plan.Show:
@@ -86,10 +110,26 @@ func (s *Session) bind(ctx context.Context, p *Prepared) error {
 	return nil
 }
 
-// fresh binds p again when the catalog or a setting that it depends on changed
+// binding is a bound statement and what it was bound to.
+type binding struct {
+	statement    plan.Statement
+	catalog      *fqgw.Catalog
+	search, asOf string // the settings
+	lasting      bool   // it holds in another catalog that has the same relations
+	used         []any  // the relations: *fqgw.Table, *fqgw.Source, *fqgw.FeatureView, *fqgw.View
+}
+
+// Fresh binds p again when a relation or a setting that it depends on changed
 // since; a result of another shape is 0A000, as PostgreSQL says it.
-func (s *Session) fresh(ctx context.Context, p *Prepared) error {
-	if p.text == nil || p.catalog == s.catalog() && p.search == s.bindSettings() {
+func (s *Session) Fresh(ctx context.Context, p *Prepared) error {
+	if p.text == nil {
+		return nil
+	}
+	if s.tx.status == 'E' && !define.EndsBlock(p.text.stmt) {
+		return errAborted
+	}
+	same := s.there(&p.bound) && p.bound.search == s.settings.values["search_path"]
+	if same && p.bound.asOf == s.settings.values["fqgw.as_of"] {
 		return nil
 	}
 	q := &Prepared{text: p.text, types: p.types}
@@ -105,8 +145,57 @@ func (s *Session) fresh(ctx context.Context, p *Prepared) error {
 	if p.Columns != nil && !sameColumns(p.Columns, q.Columns) {
 		return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "cached plan must not change result type")
 	}
-	p.bound, p.catalog, p.search = q.bound, q.catalog, q.search
+	p.bound = q.bound
+	if !same && p.read != nil {
+		s.analyse(ctx, p)
+	}
 	return nil
+}
+
+// there says whether the relations of a statement are the ones that it was bound to.
+func (s *Session) there(b *binding) bool {
+	cat := s.catalog()
+	if !b.lasting {
+		return b.catalog == cat
+	}
+	for _, r := range b.used {
+		same := false
+		switch r := r.(type) {
+		case *fqgw.Table:
+			same = cat.Tables[r.Name] == r || s.TempTable(r) != nil
+		case *fqgw.Source:
+			same = cat.Sources[r.Name] == r
+		case *fqgw.FeatureView:
+			same = cat.Features[r.Name] == r
+		case *fqgw.View:
+			same = cat.Views[r.Name] == r
+		}
+		if !same {
+			return false
+		}
+	}
+	b.catalog = cat
+	return true
+}
+
+// columns are those of a query; not nil where there are none.
+func columns(q *plan.Query) []plan.Column {
+	if cols := q.Root.Columns(); cols != nil {
+		return cols
+	}
+	return []plan.Column{}
+}
+
+// queries says whether a statement, when it runs, is a query as the modes of a
+// transaction see it: they cannot be changed behind one.
+func queries(st plan.Statement) bool {
+	switch st := st.(type) {
+	case *plan.Transaction, *plan.Set, *plan.SetTransaction, *plan.Show:
+		return false
+	case *plan.NoOp:
+		return st.Tag != "LOCK TABLE" && st.Tag != "SET CONSTRAINTS" && st.Tag != "LISTEN" && st.Tag != "UNLISTEN" && st.Tag != "NOTIFY"
+	}
+	return true
 }
 
 func sameColumns(a, b []plan.Column) bool {
@@ -119,11 +208,6 @@ func sameColumns(a, b []plan.Column) bool {
 		}
 	}
 	return true
-}
-
-// bindSettings are the settings that a bound plan depends on.
-func (s *Session) bindSettings() string {
-	return s.settings.values["search_path"] + "\x00" + s.settings.values["fqgw.as_of"] + "\x00" + s.settings.values["timezone"]
 }
 
 func (s *Session) tempTable(name string) *fqgw.Table {

@@ -39,10 +39,9 @@ type SessionOptions struct {
 	Params         map[string]string // settings: application_name, TimeZone …
 	PID            int32
 	Client         string // the client's address, host:port
-	// Notice and Parameter receive notices and changes of reported settings
-	// while a statement runs; both are called from the goroutine that executes.
-	Notice    func(Notice)
-	Parameter func(name, value string)
+	// Notice receives notices while a statement runs; it is called from the
+	// goroutine that executes.
+	Notice func(Notice)
 	// Cancel ends the statement that runs, for pg_cancel_backend; terminate also
 	// the session.
 	Cancel func(terminate bool)
@@ -66,9 +65,6 @@ func (p *Planner) NewSession(o SessionOptions) (*Session, error) {
 	if o.Notice == nil {
 		o.Notice = func(Notice) {}
 	}
-	if o.Parameter == nil {
-		o.Parameter = func(string, string) {}
-	}
 	s := &Session{planner: p, options: o, temp: map[string]*exec.TempTable{}, prepared: map[string]*Prepared{}}
 	s.tx.status = 'I'
 	s.settings.init(o.User)
@@ -77,6 +73,7 @@ func (p *Planner) NewSession(o SessionOptions) (*Session, error) {
 			return nil, err
 		}
 	}
+	s.settings.freshModes()
 	now := time.Now().UnixMicro()
 	s.activity.a = fqgw.Activity{PID: o.PID, User: o.User, Database: o.Database, Client: o.Client, Application: s.settings.values["application_name"],
 		State: "idle", Started: now, Changed: now}
@@ -88,8 +85,7 @@ func (p *Planner) NewSession(o SessionOptions) (*Session, error) {
 
 // Close forgets the session and rolls back what it had open.
 func (s *Session) Close() {
-	s.tx.pending.Truncate(0)
-	s.tx.reset()
+	s.rollback()
 	s.planner.mu.Lock()
 	delete(s.planner.sessions, s.options.PID)
 	s.planner.mu.Unlock()
@@ -116,16 +112,16 @@ func (s *Session) Split(sql string) ([]*Text, error) {
 // Prepared is a statement with its parameters and result described.
 type Prepared struct {
 	Params  []fqgw.Type
-	Columns []plan.Column // nil: returns no rows
+	Columns []plan.Column // nil: returns no rows; a SELECT without columns has none but returns rows
 	CopyIn  bool          // COPY … FROM STDIN
 	CopyOut bool          // COPY … TO STDOUT
 
-	text    *Text // nil for the empty statement
-	types   []uint32
-	plain   bool // of a query string: without parameters
-	bound   plan.Statement
-	catalog *fqgw.Catalog // what it was bound to
-	search  string        // the settings it depends on
+	text   *Text // nil for the empty statement
+	types  []uint32
+	plain  bool // of a query string: without parameters
+	bound  binding
+	read   *fqgw.Env // in which its literals are read: that of when it was analysed
+	number int64     // the transaction of then
 }
 
 // Result is a statement's answer. When Rows is set the caller reads it to its
@@ -165,9 +161,6 @@ func (s *Session) Setting(name string) (string, bool) {
 	v, err := s.settings.show(name, s)
 	return v, err == nil
 }
-
-// Reported are the settings that a client is told at start, as name and value.
-func (s *Session) Reported() [][2]string { return s.settings.reported() }
 
 // Named gives the statement that PREPARE or Parse made under a name; 26000.
 func (s *Session) Named(name string) (*Prepared, error) {

@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -75,18 +74,16 @@ type settings struct {
 	table    map[string]setting
 	values   map[string]string
 	defaults map[string]string // what RESET gives: the startup packet's values
-	undo     []savedSetting    // inside a transaction block
-	local    []savedSetting    // SET LOCAL: put back at the end of the block either way
-}
-
-type savedSetting struct {
-	name, value string
-	set         bool
+	after    map[string]string // what COMMIT makes of those that SET LOCAL changed
+	undo     []savedSetting    // what the transaction changed, oldest first
+	told     map[string]string // the reported ones as the client knows them
+	untold   bool              // one may have changed since
 }
 
 func (g *settings) init(user string) {
 	g.table = known()
-	g.values, g.defaults = map[string]string{}, map[string]string{}
+	g.values, g.defaults, g.after, g.told = map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}
+	g.untold = true
 	for n, s := range g.table {
 		g.defaults[n] = s.value
 	}
@@ -129,105 +126,6 @@ func (g *settings) checked(name, value string) (string, error) {
 		return "", fqgw.Errorf(fqgw.CodeInvalidParameter, "invalid value for parameter \"%s\": \"%s\"", name, value).WithDetail("%s", err)
 	}
 	return v, nil
-}
-
-// set changes a setting; block says that a transaction block is open.
-func (s *Session) set(name, value string, local bool) error {
-	g := &s.settings
-	name = canonicalSetting(name)
-	v, err := g.checked(name, value)
-	if err != nil {
-		return err
-	}
-	if name == "fqgw.as_of" && v != "" {
-		t, err := expr.Parse(v, fqgw.Timestamptz, s.env(context.Background()))
-		if err != nil {
-			return err
-		}
-		v = expr.Text(t, fqgw.Timestamptz, &fqgw.Env{}) // it stays that time when the zone changes
-	}
-	if local && !s.tx.block {
-		s.options.Notice(Notice{Severity: "WARNING", Code: "25P01", Message: "SET LOCAL can only be used in transaction blocks"})
-		return nil
-	}
-	old, had := g.values[name]
-	if s.tx.block {
-		g.undo = append(g.undo, savedSetting{name, old, had})
-		if local {
-			g.local = append(g.local, savedSetting{name, old, had})
-		}
-	}
-	g.assign(s, name, v, true)
-	return nil
-}
-
-func (g *settings) assign(s *Session, name, value string, set bool) {
-	if !set {
-		delete(g.values, name)
-		return
-	}
-	changed := g.values[name] != value
-	g.values[name] = value
-	if name == "application_name" {
-		s.activity.mu.Lock()
-		s.activity.a.Application = value
-		s.activity.mu.Unlock()
-	}
-	if now := strings.TrimPrefix(name, "default_"); now != name && strings.HasPrefix(now, "transaction_") && !s.tx.block {
-		g.values[now] = value // outside a block every statement is a new transaction
-	}
-	if r := g.table[name].reported; r != "" && changed {
-		s.options.Parameter(r, value)
-	}
-}
-
-func (s *Session) resetSetting(name string, all bool) error {
-	if all {
-		for n := range maps.Clone(s.settings.values) {
-			d, ok := s.settings.defaults[n]
-			if n != "session_authorization" && n != "transaction_isolation" && n != "transaction_read_only" {
-				s.settings.assign(s, n, d, ok)
-			}
-		}
-		return nil
-	}
-	name = canonicalSetting(name)
-	d, ok := s.settings.defaults[name]
-	if !ok && !strings.Contains(name, ".") {
-		_, err := s.settings.checked(name, "")
-		return err
-	}
-	if !ok {
-		delete(s.settings.values, name)
-		return nil
-	}
-	if s.settings.table[name].readonly {
-		return fqgw.Errorf("55P02", "parameter \"%s\" cannot be changed", name)
-	}
-	return s.set(name, d, false)
-}
-
-// end restores what a finished transaction block must: everything when it was
-// rolled back, the SET LOCALs otherwise.
-func (g *settings) end(s *Session, committed bool) {
-	back := g.undo
-	if committed {
-		back = g.local
-	}
-	for _, u := range slices.Backward(back) {
-		g.assign(s, u.name, u.value, u.set)
-	}
-	g.undo, g.local = nil, nil
-	g.values["transaction_isolation"] = g.values["default_transaction_isolation"]
-	g.values["transaction_read_only"] = g.values["default_transaction_read_only"]
-}
-
-func canonicalSetting(name string) string {
-	name = strings.ToLower(name)
-	if name == "time zone" {
-		return "timezone"
-	}
-	return name
 }
 
 // show is the value as SHOW prints it; 42704.

@@ -10,23 +10,64 @@ import (
 
 // transaction is the session's transaction: reads inside see one catalog
 // version; definitions and writes are private until COMMIT (INTERFACE,
-// Transactions).
+// Transactions). It is a block that BEGIN opened, or the implicit one around a
+// query string, or around the messages up to Sync.
 type transaction struct {
-	status     byte          // 'I', 'T', 'E'
-	block      bool          // an explicit block, not just the implicit one of a batch
-	many       bool          // of a query string of several statements, or a batch: its changes wait for its end
-	batch      bool          // of the extended protocol
-	catalog    *fqgw.Catalog // what the transaction sees; nil outside
-	pending    *exec.Changes // definitions and writes that COMMIT carries out
-	savepoints []savepoint
-	temp       map[string]tempMark // the temporary tables when the block began
+	status  byte          // 'I', 'T', 'E'
+	block   bool          // an explicit block
+	many    bool          // of several statements: its changes wait for its end
+	batch   bool          // of the extended protocol
+	ran     bool          // a command of the batch has been carried out in it
+	queried bool          // a query has run: its modes cannot be changed any more
+	number  int64         // of the transaction in the session
+	catalog *fqgw.Catalog // what the transaction sees; nil outside
+	pending *exec.Changes // definitions and writes that COMMIT carries out
+	marks   []mark        // of its beginning and its savepoints; none outside
 }
 
-type savepoint struct {
-	name    string
-	pending int
-	catalog *fqgw.Catalog
-	temp    map[string]tempMark
+// mark is what a rollback goes back to.
+type mark struct {
+	name     string // of the savepoint
+	pending  int
+	settings int
+	readOnly string
+	catalog  *fqgw.Catalog
+	temp     map[string]tempMark // nil: no statement in between can leave a half
+	scope    *Scope              // of what was opened since; nil until it is asked for
+}
+
+// Scope is the part of a transaction that something was opened in: between
+// savepoints it goes with a ROLLBACK TO.
+type Scope struct {
+	over bool
+	into *Scope // the one that RELEASE made it part of
+}
+
+// Over says whether that part has ended, and what was opened in it with it.
+func (s *Scope) Over() bool {
+	for s.into != nil {
+		s = s.into
+	}
+	return s.over
+}
+
+// Scope is the part of the transaction that the session is in.
+func (s *Session) Scope() *Scope {
+	if len(s.tx.marks) == 0 {
+		return &Scope{over: true}
+	}
+	m := &s.tx.marks[len(s.tx.marks)-1]
+	if m.scope == nil {
+		m.scope = &Scope{}
+	}
+	return m.scope
+}
+
+// end is the end of the part of a transaction behind a mark.
+func (m *mark) end() {
+	if m.scope != nil {
+		m.scope.over = true
+	}
 }
 
 // tempMark is a temporary table as it was: rows are only ever added to one.
@@ -52,8 +93,6 @@ func (s *Session) restoreTemp(marks map[string]tempMark) {
 	}
 }
 
-func (t *transaction) reset() { *t = transaction{status: 'I'} }
-
 // catalog is what statements of the session see now.
 func (s *Session) catalog() *fqgw.Catalog {
 	if s.tx.catalog != nil {
@@ -62,124 +101,150 @@ func (s *Session) catalog() *fqgw.Catalog {
 	return s.planner.engine.Catalog()
 }
 
-// BeginImplicit opens the implicit transaction around a query string or an
-// extended batch; many says that it is a string of several statements, whose
-// definitions and writes are carried out together at its end. A block that is
-// open already stays.
-func (s *Session) BeginImplicit(many bool) {
-	if s.tx.many = many; many {
-		s.beginMany()
-	}
-}
+// BeginImplicit opens the implicit transaction around a query string; many says
+// that it is a string of several statements, whose definitions and writes are
+// carried out together at its end. A transaction that is open already stays.
+func (s *Session) BeginImplicit(many bool) { s.begin(many || s.HasPending(), false) }
 
 // BeginBatch opens the implicit transaction of messages up to Sync, as in
 // PostgreSQL: what they write is written together at Sync.
-func (s *Session) BeginBatch() {
-	s.tx.many, s.tx.batch = true, true
-	s.beginMany()
+func (s *Session) BeginBatch() { s.begin(true, true) }
+
+func (s *Session) begin(many, batch bool) {
+	s.tx.many, s.tx.batch = many, batch
+	if len(s.tx.marks) == 0 {
+		s.tx.number++
+		s.tx.marks = append(s.tx.marks, mark{readOnly: s.settings.values["transaction_read_only"]})
+	}
+	if many && s.tx.marks[0].temp == nil {
+		s.tx.marks[0].temp = s.markTemp()
+	}
 }
 
-// EndImplicit closes it: outside a block it commits, or with ok false discards,
-// what the batch had pending.
-func (s *Session) EndImplicit(ctx context.Context, ok bool) error {
-	many := s.tx.many
+// EndImplicit commits the implicit transaction; a block stays open.
+func (s *Session) EndImplicit(ctx context.Context) error {
 	s.tx.many, s.tx.batch = false, false
 	if s.tx.block {
 		return nil
 	}
-	pending, temp := s.tx.pending, s.tx.temp
-	s.tx.reset()
-	if !ok && many && (len(temp) > 0 || len(s.temp) > 0) {
-		s.restoreTemp(temp)
-	}
-	if pending == nil {
-		return nil
-	}
-	if !ok {
-		pending.Truncate(0)
-		return nil
+	if !s.HasPending() {
+		return s.commit(ctx)
 	}
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	if err := s.planner.engine.Commit(ctx, pending, s.notify); err != nil {
+	if err := s.commit(ctx); err != nil {
 		return timedOut(ctx, err)
 	}
 	return nil
 }
 
-// beginMany marks what a failure of several statements together undoes.
-func (s *Session) beginMany() {
-	if !s.tx.block {
-		s.tx.temp = nil
-		if len(s.temp) > 0 {
-			s.tx.temp = s.markTemp()
+// commit ends the transaction and keeps what it did. When that fails nothing of
+// it is kept, and it has ended all the same.
+func (s *Session) commit(ctx context.Context) error {
+	if pending := s.tx.pending; pending != nil {
+		s.tx.pending = nil // a failure takes back what it has done by itself
+		if err := s.planner.engine.Commit(ctx, pending, s.notify); err != nil {
+			s.rollback()
+			return err
 		}
+	}
+	s.settings.end(s)
+	s.over()
+	return nil
+}
+
+// rollback ends the transaction and undoes what it did.
+func (s *Session) rollback() {
+	if len(s.tx.marks) > 0 {
+		s.undo(0)
+	}
+	s.over()
+}
+
+// over leaves the session without a transaction.
+func (s *Session) over() {
+	for i := range s.tx.marks {
+		s.tx.marks[i].end()
+	}
+	clear(s.tx.marks)
+	s.tx = transaction{status: 'I', number: s.tx.number, marks: s.tx.marks[:0]}
+}
+
+// undo takes back what came after a mark, and the marks behind it.
+func (s *Session) undo(at int) {
+	for i := at; i < len(s.tx.marks); i++ {
+		s.tx.marks[i].end()
+		s.tx.marks[i].scope = nil
+	}
+	m := s.tx.marks[at]
+	clear(s.tx.marks[at+1:])
+	s.tx.marks = s.tx.marks[:at+1]
+	s.tx.pending.Truncate(m.pending)
+	s.tx.catalog = m.catalog
+	s.settings.back(s, m.settings)
+	if m.temp != nil {
+		s.restoreTemp(m.temp)
 	}
 }
 
-// Failed tells the session that a statement of it failed: a block is aborted.
-func (s *Session) Failed(error) {
-	if s.tx.block {
+// Failed tells the session that something of its transaction failed: a block is
+// aborted, an implicit transaction is rolled back and over. What was done since
+// the last savepoint is undone at once.
+func (s *Session) Failed() {
+	if !s.tx.block {
+		s.rollback()
+		return
+	}
+	if s.tx.status != 'E' {
 		s.tx.status = 'E'
+		last := &s.tx.marks[len(s.tx.marks)-1]
+		scope := last.scope
+		last.scope = nil
+		s.undo(len(s.tx.marks) - 1)
+		last.scope = scope // what was opened is there, though of no use, until the rollback
 	}
 }
 
 // InBlock says whether an explicit transaction block is open.
 func (s *Session) InBlock() bool { return s.tx.block }
 
-// pin makes the transaction's catalog the one that statements see from now on.
-func (s *Session) pin() {
-	if s.tx.catalog == nil {
-		s.tx.catalog = s.planner.engine.Catalog()
-	}
-}
+// blockLike says whether what is set for the transaction alone reaches further
+// statements: in a block, and in a query string of several.
+func (s *Session) blockLike() bool { return s.tx.block || s.tx.many && !s.tx.batch }
 
 func (s *Session) runTransaction(ctx context.Context, st *plan.Transaction) (*Result, error) {
 	tag := st.Tag
-	warn := func(code, msg string) {
-		s.options.Notice(Notice{Severity: "WARNING", Code: code, Message: msg})
+	warn := func(code fqgw.Code, msg string) {
+		s.options.Notice(Notice{Severity: "WARNING", Code: string(code), Message: msg})
 	}
 	switch st.Kind {
 	case plan.Begin:
 		if s.tx.block {
-			warn("25001", "there is already a transaction in progress")
-			break
-		}
-		s.tx.block, s.tx.status, s.tx.temp = true, 'T', s.markTemp()
-		s.pin()
-		if st.ReadOnly != nil {
-			v := "off"
-			if *st.ReadOnly {
-				v = "on"
-			}
-			if err := s.set("transaction_read_only", v, true); err != nil {
+			warn(fqgw.CodeActiveTransaction, "there is already a transaction in progress")
+			if err := s.setModes(st.Modes, false); err != nil {
 				return nil, err
 			}
+			break
+		}
+		s.beginBlock()
+		if err := s.setModes(st.Modes, false); err != nil {
+			s.tx.block = false // there never was one
+			return nil, err
 		}
 	case plan.Commit, plan.Rollback:
 		if !s.tx.block {
-			warn("25P01", "there is no transaction in progress")
-			break
+			warn(fqgw.CodeNoTransaction, "there is no transaction in progress")
 		}
-		failed, pending, temp := s.tx.status == 'E', s.tx.pending, s.tx.temp
 		many, batch := s.tx.many, s.tx.batch
-		s.tx.reset()
-		s.tx.many, s.tx.batch = many, batch
-		commit := st.Kind == plan.Commit && !failed
-		s.settings.end(s, commit)
-		if !commit {
-			s.restoreTemp(temp)
-		}
-		if failed && st.Kind == plan.Commit {
-			tag = "ROLLBACK"
-		}
-		if commit && pending != nil {
-			if err := s.planner.engine.Commit(ctx, pending, s.notify); err != nil {
+		if st.Kind == plan.Commit && s.tx.status != 'E' {
+			if err := s.commit(ctx); err != nil {
 				return nil, err
 			}
-		} else if pending != nil {
-			pending.Truncate(0)
+		} else {
+			tag = "ROLLBACK"
+			s.rollback()
 		}
+		s.begin(many, batch) // around what follows in the string or up to Sync
 	default:
 		if err := s.runSavepoint(st); err != nil {
 			return nil, err
@@ -188,43 +253,60 @@ func (s *Session) runTransaction(ctx context.Context, st *plan.Transaction) (*Re
 	return &Result{Tag: fixedTag(tag)}, nil
 }
 
+// beginBlock makes the implicit transaction, with what it has done, a block.
+func (s *Session) beginBlock() {
+	s.begin(s.tx.many, s.tx.batch)
+	s.tx.block, s.tx.status = true, 'T'
+	if s.tx.marks[0].temp == nil {
+		s.tx.marks[0].temp = s.markTemp()
+	}
+	if s.tx.catalog == nil { // statements see this one from now on
+		s.tx.catalog = s.planner.engine.Catalog()
+	}
+}
+
 func (s *Session) runSavepoint(st *plan.Transaction) error {
 	verb := map[plan.TransactionKind]string{plan.Savepoint: "SAVEPOINT", plan.Release: "RELEASE SAVEPOINT", plan.RollbackTo: "ROLLBACK TO SAVEPOINT"}[st.Kind]
 	if !s.tx.block {
 		return fqgw.Errorf(fqgw.CodeNoTransaction, "%s can only be used in transaction blocks", verb)
 	}
 	if st.Kind == plan.Savepoint {
-		s.tx.savepoints = append(s.tx.savepoints, savepoint{st.Name, s.tx.pending.Len(), s.tx.catalog, s.markTemp()})
+		s.tx.marks = append(s.tx.marks, mark{name: st.Name, pending: s.tx.pending.Len(), settings: len(s.settings.undo),
+			readOnly: s.settings.values["transaction_read_only"], catalog: s.tx.catalog, temp: s.markTemp()})
 		return nil
 	}
-	for i := len(s.tx.savepoints) - 1; i >= 0; i-- {
-		sp := s.tx.savepoints[i]
-		if sp.name != st.Name {
+	for i := len(s.tx.marks) - 1; i > 0; i-- {
+		if s.tx.marks[i].name != st.Name {
 			continue
 		}
 		if st.Kind == plan.Release {
-			s.tx.savepoints = s.tx.savepoints[:i]
+			s.release(i)
 			return nil
 		}
-		s.tx.savepoints = s.tx.savepoints[:i+1]
-		s.tx.status, s.tx.catalog = 'T', sp.catalog
-		s.tx.pending.Truncate(sp.pending)
-		s.restoreTemp(sp.temp)
+		s.undo(i)
+		s.tx.status = 'T'
 		return nil
 	}
 	return fqgw.Errorf("3B001", "savepoint \"%s\" does not exist", st.Name)
 }
 
-// aborted is the error for a statement in an aborted block, nil when it may run.
-func (s *Session) aborted(st plan.Statement) error {
-	if s.tx.status != 'E' {
-		return nil
+// release makes what came after a savepoint part of what was before it.
+func (s *Session) release(at int) {
+	into := &s.tx.marks[at-1]
+	for i := at; i < len(s.tx.marks); i++ {
+		if sc := s.tx.marks[i].scope; sc != nil {
+			if into.scope == nil {
+				into.scope = &Scope{}
+			}
+			sc.into = into.scope
+		}
 	}
-	if t, ok := st.(*plan.Transaction); ok && (t.Kind == plan.Commit || t.Kind == plan.Rollback || t.Kind == plan.RollbackTo) {
-		return nil
-	}
-	return fqgw.Errorf(fqgw.CodeFailedTransaction, "current transaction is aborted, commands ignored until end of transaction block")
+	s.settings.values["transaction_read_only"] = s.tx.marks[at].readOnly // its change ends with it
+	clear(s.tx.marks[at:])
+	s.tx.marks = s.tx.marks[:at]
 }
+
+var errAborted = fqgw.Errorf(fqgw.CodeFailedTransaction, "current transaction is aborted, commands ignored until end of transaction block")
 
 // change makes a definition or a write: at once, or pending inside a block or a
 // batch of several statements.

@@ -31,6 +31,9 @@ type Binder struct {
 	// what asks the session, parameters and subqueries are refused (SEMANTICS §2.4).
 	Definition bool
 	Expanded   func(view string) // told of every plain view that is read; may be nil
+	// Used is told of every relation of the catalog that is named, in the texts of
+	// plain views too, and of temporary tables; may be nil.
+	Used func(relation any)
 	// Routed is told how a view was bound: as a feature service, or as the plain
 	// SQL that it is; may be nil.
 	Routed func(view string, service bool)

@@ -23,6 +23,23 @@ type named struct {
 // resolve finds the relation of that name as PostgreSQL does: WITH queries,
 // temporary tables, pg_catalog, then the search path; 42P01 with the nearest name.
 func (b *Binder) resolve(rv *pg.RangeVar, sc *Scope) (named, error) {
+	n, err := b.find(rv, sc)
+	if err == nil && b.Used != nil {
+		switch {
+		case n.table != nil:
+			b.Used(n.table)
+		case n.source != nil:
+			b.Used(n.source)
+		case n.feature != nil:
+			b.Used(n.feature)
+		case n.view != nil:
+			b.Used(n.view)
+		}
+	}
+	return n, err
+}
+
+func (b *Binder) find(rv *pg.RangeVar, sc *Scope) (named, error) {
 	schema, name := rv.Schemaname, rv.Relname
 	if rv.Catalogname != "" && rv.Catalogname != "fqgw" {
 		return named{}, b.fail(rv.Location, fqgw.CodeFeatureNotSupported, "cross-database references are not implemented: \"%s.%s.%s\"",
@@ -269,7 +286,7 @@ func (b *Binder) viewText(v *fqgw.View, loc int32) (*Binder, *pg.SelectStmt, err
 	if b.Expanded != nil {
 		b.Expanded(v.Name)
 	}
-	in := &Binder{Catalog: b.Catalog, System: b.System, Expanded: b.Expanded, Routed: b.Routed, views: append(slices.Clone(b.views), v.Name), subplans: b.subplans + 100}
+	in := &Binder{Catalog: b.Catalog, System: b.System, Expanded: b.Expanded, Used: b.Used, Routed: b.Routed, views: append(slices.Clone(b.views), v.Name), subplans: b.subplans + 100}
 	return in, stmts[0].Node.GetSelectStmt(), nil
 }
 

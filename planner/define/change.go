@@ -28,14 +28,19 @@ func (d *Definer) drop(n *pg.DropStmt) (plan.Statement, error) {
 		return nil, d.unsupported(-1, "DROP %s", objectWord(n.RemoveType))
 	}
 	for _, o := range n.Objects {
-		name, err := d.listName(words(o.GetList().GetItems()))
+		parts := words(o.GetList().GetItems())
+		name, err := d.listName(parts)
 		if err != nil {
 			if st.IfExists && fqgw.AsError(err).Code == fqgw.CodeInvalidSchema {
 				continue
 			}
 			return nil, err
 		}
-		st.Names = append(st.Names, name)
+		n := plan.RelationName{Name: name}
+		if len(parts) > 1 {
+			n.Schema = parts[len(parts)-2]
+		}
+		st.Names = append(st.Names, n)
 	}
 	return st, nil
 }

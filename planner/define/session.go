@@ -175,47 +175,16 @@ func (d *Definer) explain(n *pg.ExplainStmt) (plan.Statement, error) {
 	return st, err
 }
 
-func (d *Definer) transaction(n *pg.TransactionStmt) (plan.Statement, error) {
-	if n.Chain {
-		return nil, d.unsupported(n.Location, "AND CHAIN")
-	}
-	st := &plan.Transaction{Name: n.SavepointName}
-	switch n.Kind {
-	case pg.TransactionStmtKind_TRANS_STMT_BEGIN:
-		st.Kind, st.Tag = plan.Begin, "BEGIN"
-	case pg.TransactionStmtKind_TRANS_STMT_START:
-		st.Kind, st.Tag = plan.Begin, "START TRANSACTION"
-	case pg.TransactionStmtKind_TRANS_STMT_COMMIT:
-		st.Kind, st.Tag = plan.Commit, "COMMIT"
-	case pg.TransactionStmtKind_TRANS_STMT_ROLLBACK:
-		st.Kind, st.Tag = plan.Rollback, "ROLLBACK"
-	case pg.TransactionStmtKind_TRANS_STMT_SAVEPOINT:
-		st.Kind, st.Tag = plan.Savepoint, "SAVEPOINT"
-	case pg.TransactionStmtKind_TRANS_STMT_RELEASE:
-		st.Kind, st.Tag = plan.Release, "RELEASE"
-	case pg.TransactionStmtKind_TRANS_STMT_ROLLBACK_TO:
-		st.Kind, st.Tag = plan.RollbackTo, "ROLLBACK"
-	default:
-		return nil, d.unsupported(n.Location, "a prepared transaction")
-	}
-	for _, o := range n.Options {
-		e := o.GetDefElem()
-		if e.Defname == "transaction_read_only" {
-			v := optionValue(e.Arg) != "0"
-			st.ReadOnly = &v
-		}
-	}
-	return st, nil
-}
-
 // set is SET and RESET in all forms. A value is rendered as SHOW prints it.
 func (d *Definer) set(n *pg.VariableSetStmt) (plan.Statement, error) {
 	st := &plan.Set{Name: strings.ToLower(n.Name), Local: n.IsLocal}
 	switch n.Kind {
 	case pg.VariableSetKind_VAR_RESET_ALL:
-		st.Reset, st.All = true, true
-	case pg.VariableSetKind_VAR_RESET, pg.VariableSetKind_VAR_SET_DEFAULT:
-		st.Reset = true
+		st.All, st.Reset = true, true
+	case pg.VariableSetKind_VAR_RESET:
+		st.Default, st.Reset = true, true
+	case pg.VariableSetKind_VAR_SET_DEFAULT:
+		st.Default = true
 	case pg.VariableSetKind_VAR_SET_MULTI:
 		return d.setTransaction(n)
 	case pg.VariableSetKind_VAR_SET_CURRENT:
@@ -268,26 +237,4 @@ func offsetZone(seconds int64) string {
 		offset += ":" + two(m)
 	}
 	return "<" + sign + offset + ">" + back + offset
-}
-
-// setTransaction is SET TRANSACTION and SET SESSION CHARACTERISTICS.
-func (d *Definer) setTransaction(n *pg.VariableSetStmt) (plan.Statement, error) {
-	st := &plan.Set{Local: true}
-	prefix := ""
-	switch n.Name {
-	case "SESSION CHARACTERISTICS":
-		st.Local, prefix = false, "default_"
-	case "TRANSACTION":
-	default:
-		return nil, d.unsupported(-1, "SET %s", n.Name)
-	}
-	if len(n.Args) != 1 {
-		return nil, d.unsupported(-1, "SET %s with several modes", n.Name).WithHint("Set one mode at a time.")
-	}
-	e := n.Args[0].GetDefElem()
-	st.Name, st.Value = prefix+e.Defname, optionValue(e.Arg)
-	if e.Defname != "transaction_isolation" {
-		st.Value = map[bool]string{true: "off", false: "on"}[st.Value == "0"]
-	}
-	return st, nil
 }

@@ -17,16 +17,15 @@ const viewsSQL = `CREATE FEATURE VIEW byuser AS SELECT user_id, count(*) OVER w 
 
 func TestStatements(t *testing.T) {
 	cat := catalog(t, viewsSQL)
-	no, yes := false, true
 	for _, c := range []struct {
 		sql  string
 		want plan.Statement
 	}{
-		{"DROP SOURCE IF EXISTS a, public.b CASCADE PURGE", &plan.Drop{Kind: "source", Names: []string{"a", "b"}, IfExists: true, Cascade: true, Purge: true}},
-		{"DROP FEATURE VIEW v", &plan.Drop{Kind: "feature view", Names: []string{"v"}}},
-		{"DROP MATERIALIZED VIEW v", &plan.Drop{Kind: "feature view", Names: []string{"v"}}},
-		{"DROP VIEW IF EXISTS v", &plan.Drop{Kind: "view", Names: []string{"v"}, IfExists: true}},
-		{"DROP TABLE t RESTRICT", &plan.Drop{Kind: "table", Names: []string{"t"}}},
+		{"DROP SOURCE IF EXISTS a, public.b CASCADE PURGE", &plan.Drop{Kind: "source", Names: []plan.RelationName{{Name: "a"}, {Schema: "public", Name: "b"}}, IfExists: true, Cascade: true, Purge: true}},
+		{"DROP FEATURE VIEW v", &plan.Drop{Kind: "feature view", Names: []plan.RelationName{{Name: "v"}}}},
+		{"DROP MATERIALIZED VIEW v", &plan.Drop{Kind: "feature view", Names: []plan.RelationName{{Name: "v"}}}},
+		{"DROP VIEW IF EXISTS v", &plan.Drop{Kind: "view", Names: []plan.RelationName{{Name: "v"}}, IfExists: true}},
+		{"DROP TABLE t RESTRICT", &plan.Drop{Kind: "table", Names: []plan.RelationName{{Name: "t"}}}},
 		{"DROP TABLE IF EXISTS other.t", &plan.Drop{Kind: "table", IfExists: true}},
 		{"ALTER FEATURE VIEW pair ALTER COLUMN m SET DEFAULT 7", &plan.AlterFeature{View: "pair", Feature: "m", Default: fqgw.IntValue(7), SQL: "'7'::bigint"}},
 		{"ALTER MATERIALIZED VIEW pair ALTER s SET DEFAULT -1", &plan.AlterFeature{View: "pair", Feature: "s", Default: fqgw.FloatValue(-1), SQL: "'-1'::double precision"}},
@@ -45,19 +44,19 @@ func TestStatements(t *testing.T) {
 		{"SET NAMES 'utf8'", &plan.Set{Name: "client_encoding", Value: "utf8"}},
 		{"SET TIME ZONE 'Europe/Vienna'", &plan.Set{Name: "timezone", Value: "Europe/Vienna"}},
 		{"SET TIME ZONE INTERVAL '-08:30' HOUR TO MINUTE", &plan.Set{Name: "timezone", Value: "<-08:30>+08:30"}},
-		{"SET TIME ZONE LOCAL", &plan.Set{Name: "timezone", Reset: true}},
-		{"SET work_mem TO DEFAULT", &plan.Set{Name: "work_mem", Reset: true}},
-		{"RESET work_mem", &plan.Set{Name: "work_mem", Reset: true}},
+		{"SET TIME ZONE LOCAL", &plan.Set{Name: "timezone", Default: true}},
+		{"SET work_mem TO DEFAULT", &plan.Set{Name: "work_mem", Default: true}},
+		{"RESET work_mem", &plan.Set{Name: "work_mem", Default: true, Reset: true}},
 		{"RESET ALL", &plan.Set{Reset: true, All: true}},
-		{"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", &plan.Set{Name: "default_transaction_read_only", Value: "on"}},
-		{"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE", &plan.Set{Name: "default_transaction_isolation", Value: "serializable"}},
-		{"SET TRANSACTION READ WRITE", &plan.Set{Name: "transaction_read_only", Value: "off", Local: true}},
+		{"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", &plan.SetTransaction{Session: true, Modes: []plan.Mode{{Name: "transaction_read_only", Value: "on"}}}},
+		{"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE", &plan.SetTransaction{Session: true, Modes: []plan.Mode{{Name: "transaction_isolation", Value: "serializable"}}}},
+		{"SET TRANSACTION READ WRITE", &plan.SetTransaction{Modes: []plan.Mode{{Name: "transaction_read_only", Value: "off"}}}},
 		{"SHOW TIME ZONE", &plan.Show{Name: "timezone"}},
 		{"SHOW TRANSACTION ISOLATION LEVEL", &plan.Show{Name: "transaction_isolation"}},
 		{"SHOW ALL", &plan.Show{Name: "all"}},
 		{"BEGIN", &plan.Transaction{Kind: plan.Begin, Tag: "BEGIN"}},
-		{"START TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", &plan.Transaction{Kind: plan.Begin, Tag: "START TRANSACTION", ReadOnly: &yes}},
-		{"BEGIN READ WRITE", &plan.Transaction{Kind: plan.Begin, Tag: "BEGIN", ReadOnly: &no}},
+		{"START TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", &plan.Transaction{Kind: plan.Begin, Tag: "START TRANSACTION", Modes: []plan.Mode{{Name: "transaction_isolation", Value: "repeatable read"}, {Name: "transaction_read_only", Value: "on"}}}},
+		{"BEGIN READ WRITE", &plan.Transaction{Kind: plan.Begin, Tag: "BEGIN", Modes: []plan.Mode{{Name: "transaction_read_only", Value: "off"}}}},
 		{"END", &plan.Transaction{Kind: plan.Commit, Tag: "COMMIT"}},
 		{"ABORT", &plan.Transaction{Kind: plan.Rollback, Tag: "ROLLBACK"}},
 		{"SAVEPOINT a", &plan.Transaction{Kind: plan.Savepoint, Name: "a", Tag: "SAVEPOINT"}},
@@ -291,6 +290,5 @@ func TestRefusals(t *testing.T) {
 		{"PREPARE p (nosuch) AS SELECT 1", "42704", "nosuch", "nosuch"},
 		{"SET a, b TO 1", "42601", ",", "syntax"},
 		{"SET work_mem TO a, b", "22023", "", "takes only one argument"},
-		{"SET TRANSACTION READ ONLY, ISOLATION LEVEL SERIALIZABLE", "0A000", "", "several modes"},
 	})
 }

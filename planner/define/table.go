@@ -208,21 +208,30 @@ func (d *Definer) target(r *pg.RangeVar, source **fqgw.Source, table **fqgw.Tabl
 	}
 	cat := d.Binder.Catalog
 	if d.Binder.Temp != nil && r.Schemaname != "public" {
-		if *table = d.Binder.Temp(name); *table != nil {
-			return (*table).Columns, nil
-		}
+		*table = d.Binder.Temp(name)
 	}
-	if *source = cat.Sources[name]; *source != nil {
-		return (*source).Columns, nil
+	if *table == nil {
+		*source, *table = cat.Sources[name], cat.Tables[name]
 	}
-	if *table = cat.Tables[name]; *table != nil {
+	switch {
+	case *table != nil:
+		d.used(*table)
 		return (*table).Columns, nil
+	case *source != nil:
+		d.used(*source)
+		return (*source).Columns, nil
 	}
 	if kind := cat.Has(name); kind != "" {
 		return nil, d.fail(r.Location, fqgw.CodeWrongObjectType, "cannot %s into %s \"%s\"", strings.ToLower(verb), kind, name).
 			WithHint("Write into the source that it reads.")
 	}
 	return nil, d.undefined(r.Location, "relation", name, append(names(cat.Sources), names(cat.Tables)...))
+}
+
+func (d *Definer) used(relation any) {
+	if d.Binder.Used != nil {
+		d.Binder.Used(relation)
+	}
 }
 
 // fields are the target's columns that a list names; the number of columns is

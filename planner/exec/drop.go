@@ -20,41 +20,47 @@ func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.V
 		Define: func(ctx context.Context, cat *fqgw.Catalog, _ *Numbers) ([]fqgw.Object, []uint32, error) {
 			after, cascaded = nil, nil
 			var gone []uint32
-			for _, name := range st.Names {
-				kind := cat.Has(name)
+			var victims []string
+			for _, n := range st.Names {
+				kind := cat.Has(n.Name)
 				switch {
 				case kind == "" && st.IfExists:
 					continue
 				case kind == "":
-					return nil, nil, missing(cat, st.Kind, name)
+					return nil, nil, missing(cat, st.Kind, n.Name)
 				case kind != st.Kind:
-					return nil, nil, fqgw.Errorf(fqgw.CodeWrongObjectType, "\"%s\" is not a %s", name, st.Kind).
+					return nil, nil, fqgw.Errorf(fqgw.CodeWrongObjectType, "\"%s\" is not a %s", n.Name, st.Kind).
 						WithHint("Use DROP %s to remove a %s.", strings.ToUpper(kind), kind)
 				}
-				victims := []string{name}
-				for i := 0; i < len(victims); i++ {
-					for _, d := range dependents(cat, victims[i], dependsOn) {
-						if !slices.Contains(victims, d) {
-							victims = append(victims, d)
-						}
+				if !slices.Contains(victims, n.Name) {
+					victims = append(victims, n.Name)
+				}
+			}
+			named := len(victims)
+			var detail []string
+			for i := 0; i < len(victims); i++ {
+				for _, d := range dependents(cat, victims[i], dependsOn) {
+					if !slices.Contains(victims, d) {
+						victims = append(victims, d)
+						detail = append(detail, fmt.Sprintf("%s %s depends on %s %s", cat.Has(d), d, cat.Has(victims[i]), victims[i]))
 					}
 				}
-				if len(victims) > 1 && !st.Cascade {
-					var detail []string
-					for _, v := range victims[1:] {
-						detail = append(detail, fmt.Sprintf("%s %s depends on %s %s", cat.Has(v), v, kind, name))
-					}
-					return nil, nil, fqgw.Errorf("2BP01", "cannot drop %s %s because other objects depend on it", kind, name).
-						WithDetail("%s", strings.Join(detail, "\n")).WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
+			}
+			if len(detail) > 0 && !st.Cascade {
+				what := st.Kind + " " + victims[0]
+				if named > 1 {
+					what = "the " + st.Kind + "s"
 				}
-				for _, v := range victims[1:] {
-					cascaded = append(cascaded, cat.Has(v)+" "+v)
-				}
-				for _, v := range slices.Backward(victims) {
-					oid, f := e.dropOne(cat, v, st.Purge)
-					gone = append(gone, oid)
-					after = append(after, f)
-				}
+				return nil, nil, fqgw.Errorf("2BP01", "cannot drop %s because other objects depend on it", what).
+					WithDetail("%s", strings.Join(detail, "\n")).WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
+			}
+			for _, v := range victims[named:] {
+				cascaded = append(cascaded, cat.Has(v)+" "+v)
+			}
+			for _, v := range slices.Backward(victims) {
+				oid, f := e.dropOne(cat, v, st.Purge)
+				gone = append(gone, oid)
+				after = append(after, f)
 			}
 			return nil, gone, nil
 		},

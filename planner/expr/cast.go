@@ -24,6 +24,9 @@ func (c *Conversion) Eval(env *fqgw.Env, row []value) (value, error) {
 	if c.direct != nil {
 		return c.direct(v)
 	}
+	if env != nil && env.Literals != nil && c.path == textPath && c.Arg.Type() == fqgw.Unknown && !c.To.IsReg() {
+		env = env.Literals
+	}
 	return convert(v, c.Arg.Type(), c.To, c.path, c.Assigned, env)
 }
 

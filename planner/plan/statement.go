@@ -65,11 +65,14 @@ type (
 	}
 	Drop struct {
 		Kind     string // "source", "feature view", "view", "table"
-		Names    []string
+		Names    []RelationName
 		IfExists bool
 		Cascade  bool
 		Purge    bool
 	}
+	// RelationName is a name as it was written; without a schema it may be that of
+	// a temporary table.
+	RelationName struct{ Schema, Name string }
 	// AlterFeature sets or drops a feature's default.
 	AlterFeature struct {
 		View    string
@@ -83,19 +86,28 @@ type (
 	}
 	// Refresh is REFRESH MATERIALIZED VIEW: accepted, does nothing.
 	Refresh struct{ Name string }
-	// Set is SET or RESET (Reset; All for RESET ALL); Value is as SHOW prints it.
+	// Set is SET or RESET: to Value, which is as SHOW prints it, or to the default;
+	// All is RESET ALL.
 	Set struct {
-		Name, Value string
-		Local       bool
-		Reset, All  bool
+		Name, Value  string
+		Local        bool
+		Default, All bool
+		Reset        bool // written RESET
 	}
+	// SetTransaction is SET TRANSACTION, with Session SET SESSION CHARACTERISTICS.
+	SetTransaction struct {
+		Modes   []Mode
+		Session bool
+	}
+	// Mode is a mode of transactions: the setting of this name and its value.
+	Mode struct{ Name, Value string }
 	Show struct{ Name string }
 	// Transaction is BEGIN, COMMIT, ROLLBACK, SAVEPOINT …
 	Transaction struct {
-		Kind     TransactionKind
-		Name     string // of the savepoint
-		ReadOnly *bool
-		Tag      string // "START TRANSACTION" and the like
+		Kind  TransactionKind
+		Name  string // of the savepoint
+		Modes []Mode // of BEGIN
+		Tag   string // "START TRANSACTION" and the like
 	}
 	// Prepare, Execute, Deallocate and Discard are the SQL forms.
 	Prepare struct {
@@ -150,6 +162,7 @@ func (*AlterFeature) statement()      {}
 func (*Comment) statement()           {}
 func (*Refresh) statement()           {}
 func (*Set) statement()               {}
+func (*SetTransaction) statement()    {}
 func (*Show) statement()              {}
 func (*Transaction) statement()       {}
 func (*Prepare) statement()           {}
