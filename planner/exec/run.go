@@ -2,8 +2,10 @@ package exec
 
 import (
 	"io"
+	"slices"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
 	"github.com/fqgw/fqgw/planner/relational"
 )
@@ -20,12 +22,13 @@ func (e *Engine) Run(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
 
 // native says whether the tree is one of features, filters and projections
 // only: the point and point-in-time routes, which need no relational engine.
+// Subqueries do: it knows how not to run them anew for each row.
 func native(n plan.Node) bool {
 	switch n := n.(type) {
 	case *plan.Filter:
-		return native(n.Input)
+		return native(n.Input) && !expr.HasSubquery(n.Cond)
 	case *plan.Project:
-		return native(n.Input)
+		return native(n.Input) && !slices.ContainsFunc(n.Exprs, expr.HasSubquery)
 	case *plan.Limit:
 		return n.Ties == nil && native(n.Input)
 	case *plan.FeatureJoin, *plan.FeatureScan, *plan.SourceScan, *plan.TableScan, *plan.SystemScan, *plan.Values, *plan.TableFunc:

@@ -195,6 +195,14 @@ func Immutable(e fqgw.Expr) bool {
 	})
 }
 
+// HasSubquery says whether e has a subquery.
+func HasSubquery(e fqgw.Expr) bool {
+	return has(e, func(e fqgw.Expr) bool {
+		_, ok := e.(*Subquery)
+		return ok
+	})
+}
+
 // Constant says whether e mentions no column, parameter or subquery.
 func Constant(e fqgw.Expr) bool {
 	return !has(e, func(e fqgw.Expr) bool {

@@ -143,7 +143,7 @@ func moved(x fqgw.Expr, to func(index int) int) fqgw.Expr {
 // rightJoin is the left join of the sides exchanged, its columns put back.
 func (b *builder) rightJoin(n *plan.Join) (sql.Node, layout, error) {
 	for _, c := range conjuncts(n.Cond) {
-		if hasSubquery(c) { // it sees the row as it was
+		if expr.HasSubquery(c) { // it sees the row as it was
 			return b.fullJoin(n)
 		}
 	}
@@ -188,17 +188,6 @@ func (b *builder) exchanged(n *plan.Join, kind plan.JoinKind) (sql.Node, layout,
 		xs[i] = &expr.Column{Index: at, Typ: c.Type, Name: c.Name}
 	}
 	return b.project(xs, tree, both)
-}
-
-func hasSubquery(x fqgw.Expr) bool {
-	found := false
-	expr.Walk(x, func(e fqgw.Expr) bool {
-		if _, ok := e.(*expr.Subquery); ok {
-			found = true
-		}
-		return !found
-	})
-	return found
 }
 
 // lateral runs the right side, a program of its own, for each row of the left,

@@ -110,7 +110,11 @@ type census struct {
 	volatile bool
 	working  bool // reads the working table of a recursive query around it
 	inside   []*plan.CTE
+	outer    map[outerColumn]struct{} // the columns of the rows around it, where they are asked for
 }
+
+// outerColumn is a column of a row around a plan; level 1 is the innermost.
+type outerColumn struct{ level, index int }
 
 // steady says whether a plan gives the same rows whenever it is run within a
 // statement.
@@ -136,6 +140,9 @@ func (c *census) expr(x fqgw.Expr, depth int) {
 		switch e := e.(type) {
 		case *expr.Column:
 			c.free = max(c.free, e.Level-depth)
+			if c.outer != nil && e.Level > depth {
+				c.outer[outerColumn{e.Level - depth, e.Index}] = struct{}{}
+			}
 		case *expr.Subquery:
 			c.node(e.Plan.(plan.Node), depth+1)
 		}

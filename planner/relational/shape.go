@@ -105,7 +105,7 @@ func shapeJoin(n *plan.Join, above []fqgw.Expr) plan.Node {
 			left = append(left, c)
 		case s == 'r' && !n.Lateral && (inner || n.Kind == plan.RightOuter):
 			right = append(right, shifted(c, -width))
-		case inner && s == 0 && !hasSubquery(c) && !expr.Volatile(c):
+		case inner && s == 0 && !expr.HasSubquery(c) && !expr.Volatile(c):
 			on = append(on, c)
 		default:
 			rest = append(rest, c)
@@ -150,7 +150,7 @@ func (c *chain) add(n plan.Node, at int) {
 	}
 }
 
-func hasSubqueryOrNil(x fqgw.Expr) bool { return x != nil && (hasSubquery(x) || expr.Volatile(x)) }
+func hasSubqueryOrNil(x fqgw.Expr) bool { return x != nil && (expr.HasSubquery(x) || expr.Volatile(x)) }
 
 // rel is the relation that has column i of the whole row.
 func (c *chain) rel(i int) int {
@@ -167,7 +167,7 @@ func (c *chain) rel(i int) int {
 // reads are the relations that a condition reads; ok is false when it must stay
 // above them all.
 func (c *chain) reads(x fqgw.Expr) (rels []int, ok bool) {
-	if hasSubquery(x) || expr.Volatile(x) {
+	if expr.HasSubquery(x) || expr.Volatile(x) {
 		return nil, false
 	}
 	expr.Walk(x, func(e fqgw.Expr) bool {

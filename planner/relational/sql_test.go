@@ -18,15 +18,15 @@ import (
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// testdata/queries.txt is what PostgreSQL 15 answers: a query on one line, then
+// The files of testdata are what PostgreSQL 15 answers: a query on one line, then
 // its rows (columns apart by |, \N is NULL) each after a tab, or "!" with
 // SQLSTATE and message. The rows of a query without ORDER BY at its end are
 // compared in any order. To ask a server again:
 //
 //	go test ./planner/relational -run TestSQL -ask 'host=127.0.0.1 port=15872 user=postgres'
-var ask15 = flag.String("ask", "", "conninfo of a PostgreSQL 15 that answers testdata/queries.txt anew")
+var ask15 = flag.String("ask", "", "conninfo of a PostgreSQL 15 that answers the queries of testdata anew")
 
-const answersFile = "testdata/queries.txt"
+var answersFiles = []string{"testdata/queries.txt", "testdata/correlated.txt"}
 
 // tables are the relations of the queries: columns, then rows in text form.
 var tables = map[string]struct{ columns, rows string }{
@@ -236,9 +236,13 @@ type question struct {
 }
 
 func questions(t testing.TB) []question {
-	text, err := os.ReadFile(answersFile)
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	for _, f := range answersFiles {
+		lines, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, lines...)
 	}
 	var out []question
 	for _, line := range strings.Split(string(text), "\n") {
@@ -257,7 +261,9 @@ func questions(t testing.TB) []question {
 
 func TestSQL(t *testing.T) {
 	if *ask15 != "" {
-		askPostgres(t)
+		for _, f := range answersFiles {
+			askPostgres(t, f)
+		}
 	}
 	leaf := newTestLeaf()
 	for _, q := range questions(t) {
@@ -290,8 +296,8 @@ func ordered(sql string) bool {
 	return i >= 0 && strings.Count(sql[i:], "(") >= strings.Count(sql[i:], ")")
 }
 
-// askPostgres rewrites the answers of the file.
-func askPostgres(t *testing.T) {
+// askPostgres rewrites the answers of a file.
+func askPostgres(t *testing.T, file string) {
 	var script strings.Builder
 	script.WriteString("SET client_min_messages=error; SET TimeZone='UTC';\n\\set VERBOSITY verbose\n")
 	for name, tab := range tables {
@@ -313,7 +319,7 @@ func askPostgres(t *testing.T) {
 			fmt.Fprintf(&script, "INSERT INTO %s VALUES (%s);\n", name, strings.Join(vals, ", "))
 		}
 	}
-	text, err := os.ReadFile(answersFile)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -346,7 +352,7 @@ func askPostgres(t *testing.T) {
 			}
 		}
 	}
-	if err := os.WriteFile(answersFile, []byte(out.String()), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

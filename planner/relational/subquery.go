@@ -1,31 +1,38 @@
 package relational
 
 import (
-	"io"
+	"maps"
+	"slices"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// final is an expression as it is run: x IN (SELECT …) and NOT IN over a query
-// that sees no outer row look it up in a hash of its rows.
+// final is an expression as it is run: a subquery is computed once for all rows
+// that are alike in the columns it reads, and x IN (SELECT …) and NOT IN look
+// their value up in a hash of the query's rows.
 func (b *builder) final(x fqgw.Expr) fqgw.Expr {
 	if x == nil {
 		return nil
 	}
 	return expr.Rewrite(x, func(e fqgw.Expr) fqgw.Expr {
 		s, ok := e.(*expr.Subquery)
-		if !ok || len(s.Left) != 1 || len(s.Columns) != 1 {
+		if !ok || slices.ContainsFunc(s.Left, expr.Volatile) {
 			return e
 		}
+		n := s.Plan.(plan.Node)
+		c := census{outer: map[outerColumn]struct{}{}}
+		if c.node(n, 0); c.volatile || c.working {
+			return e
+		}
+		seen := outerRow{run: b.run, columns: slices.SortedFunc(maps.Keys(c.outer), outerColumn.compare)}
 		in := s.Kind == expr.AnySubquery && s.Operator == "="
 		notIn := s.Kind == expr.AllSubquery && s.Operator == "<>"
-		n := s.Plan.(plan.Node)
-		if !in && !notIn || !sameKey(s.Left[0].Type(), s.Columns[0]) || !steady(n) {
-			return e
+		if (in || notIn) && len(s.Left) == 1 && len(s.Columns) == 1 && sameKey(s.Left[0].Type(), s.Columns[0]) {
+			return &member{Subquery: s, outerRow: seen, plan: n, not: notIn, sets: map[string]*valueSet{}}
 		}
-		return &member{Subquery: s, run: b.run, plan: n, not: notIn}
+		return &remembered{Subquery: s, outerRow: seen, results: map[string]fqgw.Value{}}
 	})
 }
 
@@ -49,73 +56,4 @@ func (b *builder) finalKeys(list []plan.SortKey) []plan.SortKey {
 		out[i].Expr = b.final(out[i].Expr)
 	}
 	return out
-}
-
-// member is left IN (a query run once), or NOT IN; three-valued as in SQL.
-type member struct {
-	*expr.Subquery
-	run    *run
-	plan   plan.Node
-	not    bool
-	values map[string]struct{}
-	null   bool // the query gave a NULL
-	buf    []byte
-}
-
-// Eval implements fqgw.Expr. It keeps state: a program is run by one goroutine.
-func (m *member) Eval(env *fqgw.Env, row []fqgw.Value) (fqgw.Value, error) {
-	left, err := m.Left[0].Eval(env, row)
-	if err != nil {
-		return fqgw.Null, err
-	}
-	if m.values == nil {
-		if err := m.load(env); err != nil {
-			return fqgw.Null, err
-		}
-	}
-	if len(m.values) == 0 && !m.null {
-		return fqgw.BoolValue(m.not), nil
-	}
-	if left.IsNull() {
-		return fqgw.Null, nil
-	}
-	m.buf = appendKey(m.buf[:0], left, m.Left[0].Type())
-	if _, found := m.values[string(m.buf)]; found {
-		return fqgw.BoolValue(!m.not), nil
-	}
-	if m.null {
-		return fqgw.Null, nil
-	}
-	return fqgw.BoolValue(m.not), nil
-}
-
-func (m *member) load(env *fqgw.Env) error {
-	rows, err := m.run.rows(env, m.plan)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	values := map[string]struct{}{}
-	for n := 0; ; n++ {
-		row, err := rows.Next()
-		if err == io.EOF {
-			m.values = values
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if row[0].IsNull() {
-			m.null = true
-			continue
-		}
-		m.buf = appendKey(m.buf[:0], row[0], m.Columns[0])
-		if _, found := values[string(m.buf)]; found {
-			continue
-		}
-		if err := m.run.takeBytes(&m.run.lasting, mapEntry+int64(len(m.buf))); err != nil {
-			return err
-		}
-		values[string(m.buf)] = struct{}{}
-	}
 }

@@ -7,6 +7,7 @@ import (
 	gms "github.com/dolthub/go-mysql-server/sql/plan"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
@@ -259,7 +260,7 @@ func probes(n *plan.Filter) (inner, outer []fqgw.Expr) {
 	}
 	for _, c := range conjuncts(n.Cond) {
 		l, r, ok := equality(c)
-		if !ok || hasSubquery(c) {
+		if !ok || expr.HasSubquery(c) {
 			continue
 		}
 		width := len(n.Input.Columns())
