@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -68,6 +69,9 @@ var pure = []string{"pit", "stream/window", "stream/decode", "stream/quality", "
 
 var impure = []string{"os", "net", "net/http", "os/exec", "syscall", "log", "log/slog", "database/sql"}
 
+// replaced has modules of their own (replaced/README.md).
+const replaced = "replaced"
+
 // violations reads the imports of every non-test file below root.
 func violations(t *testing.T, root string) []string {
 	t.Helper()
@@ -76,7 +80,7 @@ func violations(t *testing.T, root string) []string {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != root || d.Name() == "internal") {
+		if d.IsDir() && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != root || d.Name() == "internal" || path == replaced) {
 			return filepath.SkipDir
 		}
 		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
@@ -154,6 +158,56 @@ func TestImportsSeesABadOne(t *testing.T) {
 	} {
 		if check(bad[0], bad[1]) == "" {
 			t.Errorf("%s importing %s went unseen", bad[0], bad[1])
+		}
+	}
+}
+
+// unwanted are packages that cost every start, build or binary much and that
+// nothing here calls; each came with a library, and replaced/ keeps it out.
+var unwanted = map[string]string{
+	"html/template":                    "it calls methods by name, so that the linker keeps every method of every type",
+	"go/types":                         "Go's type checker",
+	"golang.org/x/net/trace":           "it links html/template",
+	"google.golang.org/grpc/internal/": "gRPC's transport",
+	"github.com/goccy/go-json/":        "20 s of CPU to compile; encoding/json has the same interface",
+	"github.com/tetratelabs/wazero":    "ICU's regular expressions in WebAssembly were compiled at every start",
+}
+
+// TestReplaced: what was replaced is replaced, and nothing brings the rest back
+// by another way.
+func TestReplaced(t *testing.T) {
+	list := func(args ...string) []string {
+		cmd := exec.Command("go", append([]string{"list"}, args...)...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=1") // without cgo the parser is WebAssembly
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("go list %v: %v", args, err)
+		}
+		return strings.Fields(string(out))
+	}
+	deps := list("-deps", "./cmd/fqgw")
+	if len(deps) < 100 {
+		t.Fatalf("only %d packages", len(deps))
+	}
+	for _, dep := range deps {
+		for path, why := range unwanted {
+			if dep == path || strings.HasPrefix(dep, path) && (strings.HasSuffix(path, "/") || strings.HasPrefix(dep, path+"/")) {
+				t.Errorf("fqgw is built with %s: %s", dep, why)
+			}
+		}
+	}
+	modules, err := filepath.Glob(replaced + "/*/go.mod")
+	if err != nil || len(modules) < 5 {
+		t.Fatalf("%v, %v", modules, err)
+	}
+	for _, file := range modules {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, _, _ := strings.Cut(strings.TrimPrefix(string(text), "module "), "\n")
+		if got := list("-m", "-f", "{{with .Replace}}{{.Path}}{{end}}", path); len(got) != 1 || got[0] != "./"+filepath.ToSlash(filepath.Dir(file)) {
+			t.Errorf("%s is replaced by %v, not by %s", path, got, filepath.Dir(file))
 		}
 	}
 }

@@ -64,10 +64,10 @@ func known() map[string]setting {
 
 // ServerVersion is what server_version says: clients choose their catalog
 // queries by its first number.
-const ServerVersion = "15.18 (fqgw " + Version + ")"
+var ServerVersion = "15.18 (fqgw " + Version + ")"
 
-// Version is fqgw's own.
-const Version = "0.1.0"
+// Version is fqgw's own; a release sets it from git when it links.
+var Version = "0.1.0"
 
 // settings holds a session's GUCs with what a transaction must restore.
 type settings struct {

@@ -1,0 +1,2 @@
+// Package backoff is empty: see the package tidy.
+package backoff

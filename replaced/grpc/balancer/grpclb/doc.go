@@ -1,0 +1,2 @@
+// Package grpclb is empty: see the package tidy.
+package grpclb

@@ -1,0 +1,2 @@
+// Package rls is empty: see the package tidy.
+package rls

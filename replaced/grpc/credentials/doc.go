@@ -1,0 +1,2 @@
+// Package credentials is empty: see the package tidy.
+package credentials

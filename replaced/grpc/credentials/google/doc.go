@@ -1,0 +1,2 @@
+// Package google is empty: see the package tidy.
+package google

@@ -1,0 +1,2 @@
+// Package insecure is empty: see the package tidy.
+package insecure

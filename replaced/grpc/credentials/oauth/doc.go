@@ -1,0 +1,2 @@
+// Package oauth is empty: see the package tidy.
+package oauth

@@ -1,0 +1,2 @@
+// Package encoding is empty: see the package tidy.
+package encoding

@@ -1,0 +1,2 @@
+// Package gzip is empty: see the package tidy.
+package gzip

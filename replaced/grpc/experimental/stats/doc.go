@@ -1,0 +1,2 @@
+// Package stats is empty: see the package tidy.
+package stats

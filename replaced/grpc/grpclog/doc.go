@@ -1,0 +1,2 @@
+// Package grpclog is empty: see the package tidy.
+package grpclog

@@ -1,0 +1,2 @@
+// Package health is empty: see the package tidy.
+package health

@@ -1,0 +1,2 @@
+// Package internal is empty: see the package tidy.
+package internal

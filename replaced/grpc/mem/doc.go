@@ -1,0 +1,2 @@
+// Package mem is empty: see the package tidy.
+package mem

@@ -1,0 +1,2 @@
+// Package peer is empty: see the package tidy.
+package peer

@@ -1,0 +1,2 @@
+// Package reflection is empty: see the package tidy.
+package reflection

@@ -1,0 +1,2 @@
+// Package opentelemetry is empty: see the package tidy.
+package opentelemetry

@@ -1,0 +1,2 @@
+// Package googledirectpath is empty: see the package tidy.
+package googledirectpath

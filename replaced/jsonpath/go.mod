@@ -1,0 +1,3 @@
+module github.com/dolthub/jsonpath
+
+go 1.26.0
