@@ -124,6 +124,9 @@ func (q *equating) node(spine *from, at, known fqgw.Expr, jn joining) (*from, er
 		return &from{node: n}, err
 	}
 	_, outs, cols := q.ft.relation(jn.blk.mention, spine.width())
+	if q.several() {
+		return &from{node: q.severalJoin(spine, at, known, left, on, outs, cols)}, nil
+	}
 	if left && len(outs) == 0 {
 		return &from{node: spine.node}, nil // exactly the spine's rows, and nothing is shown of the view
 	}
@@ -172,7 +175,7 @@ func (q *equating) conditions(jn joining, left, right []*relation) (names []stri
 			own, other = l, r
 		}
 		merged, values = append(merged, relColumn{name: name, typ: value.Type()}), append(values, value)
-		if !q.take(own, &expr.Column{Index: other.index, Typ: other.typ, Name: other.name}) {
+		if !q.take(own, &expr.Column{Index: other.index, Typ: other.typ, Name: other.name}, own.typ) {
 			q.rest = append(q.rest, cond)
 		}
 	}
@@ -191,11 +194,16 @@ func (q *equating) fromWhere(where []*pg.Node) {
 	}
 }
 
-// equalities splits a condition at AND, and (a, b) = (c, d) into a = c AND b = d.
+// equalities splits a condition at AND, and (a, b) = (c, d) into a = c AND b = d;
+// a IN (b) is a = b.
 func equalities(n *pg.Node) []*pg.Node {
 	var out []*pg.Node
 	for _, c := range conjuncts(n) {
 		x := c.GetAExpr()
+		if items := x.GetRexpr().GetList().GetItems(); x.GetKind() == pg.A_Expr_Kind_AEXPR_IN && lastName(x.Name) == "=" && len(items) == 1 {
+			x = &pg.A_Expr{Kind: pg.A_Expr_Kind_AEXPR_OP, Name: x.Name, Lexpr: x.Lexpr, Rexpr: items[0], Location: x.Location}
+			c = &pg.Node{Node: &pg.Node_AExpr{AExpr: x}}
+		}
 		l, r := x.GetLexpr().GetRowExpr(), x.GetRexpr().GetRowExpr()
 		if x == nil || x.Kind != pg.A_Expr_Kind_AEXPR_OP || lastName(x.Name) != "=" || l == nil || r == nil || len(l.Args) != len(r.Args) {
 			out = append(out, c)
@@ -208,118 +216,95 @@ func equalities(n *pg.Node) []*pg.Node {
 	return out
 }
 
+// equates says whether a condition is a = b.
+func equates(n *pg.Node) bool {
+	x := n.GetAExpr()
+	return x != nil && x.Kind == pg.A_Expr_Kind_AEXPR_OP && lastName(x.Name) == "=" && x.Lexpr != nil
+}
+
 // equate takes `key = expression over the spine`, either way round.
 func (q *equating) equate(n *pg.Node, on *Scope) bool {
-	x := n.GetAExpr()
-	if x == nil || x.Kind != pg.A_Expr_Kind_AEXPR_OP || lastName(x.Name) != "=" || x.Lexpr == nil {
+	if !equates(n) {
 		return false
 	}
+	x := n.GetAExpr()
 	for _, side := range [][2]*pg.Node{{x.Lexpr, x.Rexpr}, {x.Rexpr, x.Lexpr}} {
-		own := q.keyColumn(side[0], on)
+		own, seen := q.keyColumn(side[0], on)
 		if own == nil {
 			continue
 		}
 		sc := q.lat.inner(q.spine...)
 		sc.closed = true
 		e, err := q.b.bind(side[1], &clause{sc: sc, name: "JOIN conditions"})
-		if err == nil && q.take(own, e) {
+		if err == nil && q.take(own, e, seen) {
 			return true
 		}
 	}
 	return false
 }
 
-// take makes e the value of the key that column own shows, if it is one that has
-// no value yet and e's type agrees with its.
-func (q *equating) take(own *relColumn, e fqgw.Expr) bool {
+// take makes e the value of the key that column own shows, seen as a type, if =
+// tells the keys that equal it. The same value twice is one.
+func (q *equating) take(own *relColumn, e fqgw.Expr, seen fqgw.Type) bool {
 	for i := range q.rel.cols {
 		if &q.rel.cols[i] != own || i >= len(q.ft.cols) {
 			continue
 		}
 		k := q.ft.cols[i].key
-		if k < 0 || q.keys[k] != nil {
+		if k < 0 {
 			return false
 		}
-		e, ok := keyValue(e, q.ft.keys[k])
-		if ok {
+		e, ok := expr.KeyOperand(e, q.ft.keys[k], seen)
+		switch {
+		case !ok:
+			return false
+		case q.keys[k] == nil:
 			q.keys[k] = e
+			return true
 		}
-		return ok
+		return !expr.Volatile(e) && sameKeyValue(q.keys[k], e)
 	}
 	return false
 }
 
+// sameKeyValue says whether two expressions are the same value of a join key.
+func sameKeyValue(a, b fqgw.Expr) bool {
+	bare := func(e fqgw.Expr) fqgw.Expr {
+		for {
+			c, ok := e.(*expr.Conversion)
+			if !ok || c.To.Mod >= 0 || !expr.KeySeenAs(c.Arg.Type(), c.To) || !expr.SameKeys(c.Arg.Type(), c.To) {
+				return e
+			}
+			e = c.Arg
+		}
+	}
+	return keyOf(bare(a)) == keyOf(bare(b))
+}
+
 // keyColumn is the feature's column that an expression names, also under a cast
-// that changes nothing.
-func (q *equating) keyColumn(n *pg.Node, on *Scope) *relColumn {
+// that still tells the key, and the type as which it stands there.
+func (q *equating) keyColumn(n *pg.Node, on *Scope) (own *relColumn, seen fqgw.Type) {
 	if c := n.GetTypeCast(); c != nil {
-		own := q.keyColumn(c.Arg, on)
+		own, seen := q.keyColumn(c.Arg, on)
 		if own == nil {
-			return nil
+			return nil, seen
 		}
 		to, err := q.b.TypeName(c.TypeName)
-		if err != nil || to.Mod >= 0 || !sameKey(own.typ, to) {
-			return nil
+		if err != nil || to.Mod >= 0 || !expr.KeySeenAs(seen, to) {
+			return nil, seen
 		}
-		return own
+		return own, to
 	}
 	ref := n.GetColumnRef()
 	if ref == nil {
-		return nil
+		return nil, seen
 	}
 	if _, star := isStar(n); star {
-		return nil
+		return nil, seen
 	}
 	f, err := q.b.lookup(strs(ref.Fields), on)
 	if err != nil || f == nil || f.rel != q.rel {
-		return nil
+		return nil, seen
 	}
-	return f.col
-}
-
-// keyClass groups the types whose values are the same entity keys: integers of
-// every width, and the text types.
-func keyClass(t fqgw.Type) fqgw.Type {
-	switch t.Base() {
-	case fqgw.Int2, fqgw.Int4, fqgw.Int8, fqgw.OID:
-		return fqgw.Int8
-	case fqgw.Text, fqgw.Varchar, fqgw.Name:
-		return fqgw.Text
-	}
-	return t.Base()
-}
-
-// sameKey says whether a cast from one type to the other keeps every key apart
-// and equal to itself.
-func sameKey(from, to fqgw.Type) bool {
-	if from.Base() == fqgw.Int8 && to.Base() != fqgw.Int8 {
-		return false // it may not fit
-	}
-	return keyClass(from) == keyClass(to)
-}
-
-// keyValue is e as a value of a join key of type t; ok is false when `key = e`
-// is no equality of entity keys.
-func keyValue(e fqgw.Expr, t fqgw.Type) (fqgw.Expr, bool) {
-	from := e.Type()
-	if from != fqgw.Unknown && keyClass(from) == keyClass(t) {
-		return e, true
-	}
-	switch from.Base() {
-	case fqgw.Unknown, fqgw.BPChar:
-	case fqgw.Numeric:
-		return e, keyClass(t) == fqgw.Int8 // compared as it is: 2.5 is no integer, and no NULL
-	case fqgw.Date:
-		if t.Base() != fqgw.Timestamp && t.Base() != fqgw.Timestamptz {
-			return nil, false
-		}
-	case fqgw.Timestamp:
-		if t.Base() != fqgw.Timestamptz {
-			return nil, false
-		}
-	default:
-		return nil, false
-	}
-	c, err := expr.Cast(e, t.Base(), expr.Implicit)
-	return c, err == nil
+	return f.col, f.col.typ
 }

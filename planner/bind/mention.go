@@ -13,6 +13,9 @@ type mentions struct {
 	stars map[string]bool // t.*
 	names map[string]bool
 	alone map[string]bool // without a qualifier: a column or a whole row
+	// values are the columns, as rel.col or .col, that are named otherwise than to
+	// equate them in ON; merged are those that USING makes one of two.
+	values, merged map[string]bool
 	// probes are the calls of feature_status() and its kin.
 	probes []probe
 }
@@ -24,7 +27,7 @@ type probe struct {
 
 // mentioned walks the SELECT with its subqueries, whose unqualified * are their own.
 func mentioned(s *pg.SelectStmt) *mentions {
-	m := &mentions{stars: map[string]bool{}, names: map[string]bool{}, alone: map[string]bool{}}
+	m := &mentions{stars: map[string]bool{}, names: map[string]bool{}, alone: map[string]bool{}, values: map[string]bool{}, merged: map[string]bool{}}
 	selectChildren(s, func(n *pg.Node) {
 		if n != nil {
 			m.walk(n, 0)
@@ -37,14 +40,38 @@ func (m *mentions) walk(n *pg.Node, depth int) {
 	switch x := n.Node.(type) {
 	case *pg.Node_ColumnRef:
 		m.column(x.ColumnRef, depth)
+		if names := strs(x.ColumnRef.Fields); len(names) > 0 {
+			rel := ""
+			if len(names) > 1 {
+				rel = names[len(names)-2]
+			}
+			m.values[rel+"."+names[len(names)-1]] = true
+		}
 		return
 	case *pg.Node_SelectStmt:
 		depth++
 	case *pg.Node_JoinExpr:
 		m.all = m.all || x.JoinExpr.IsNatural && depth == 0
 		for _, name := range strs(x.JoinExpr.UsingClause) {
-			m.names[name] = true
+			m.names[name], m.merged[name] = true, true
 		}
+		for _, c := range equalities(x.JoinExpr.Quals) {
+			for _, side := range []*pg.Node{c.GetAExpr().GetLexpr(), c.GetAExpr().GetRexpr()} {
+				if _, star := isStar(side); !star && side.GetColumnRef() != nil && equates(c) {
+					m.column(side.GetColumnRef(), depth)
+					continue
+				}
+				if side != nil {
+					m.walk(side, depth)
+				}
+			}
+			if c.GetAExpr() == nil {
+				m.walk(c, depth)
+			}
+		}
+		m.walk(x.JoinExpr.Larg, depth)
+		m.walk(x.JoinExpr.Rarg, depth)
+		return
 	case *pg.Node_AIndirection:
 		for _, i := range x.AIndirection.Indirection {
 			if i.GetAStar() != nil {
@@ -107,4 +134,9 @@ func probeOf(f *pg.FuncCall) (probe, bool) {
 // name alone stands for the whole row.
 func (m *mentions) needs(rel, col string) bool {
 	return m == nil || m.all || m.stars[rel] || m.names[col] || m.alone[rel]
+}
+
+// reads says whether a column's value may be used, beyond being equated in a join.
+func (m *mentions) reads(rel, col string) bool {
+	return m == nil || m.all || m.stars[rel] || m.alone[rel] || m.values[rel+"."+col] || m.values["."+col] && !m.merged[col]
 }

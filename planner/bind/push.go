@@ -77,6 +77,14 @@ func offerTo(n plan.Node, offers []offer, taken map[int]bool) plan.Node {
 		c := *n
 		c.Input = offerTo(n.Input, within(offers, 0, len(n.Input.Columns())), taken)
 		return &c
+	case *plan.Entities:
+		c := *n
+		c.Input = offerTo(n.Input, within(offers, 0, len(n.Input.Columns())), taken)
+		return &c
+	case *plan.Settle:
+		c := *n
+		c.Input = offerTo(n.Input, within(offers, 0, n.Width), taken)
+		return &c
 	case *plan.Join:
 		c := *n
 		width := len(n.Left.Columns())
@@ -211,7 +219,10 @@ func keyTuples(n *plan.FeatureScan, cond fqgw.Expr) [][]fqgw.Expr {
 			if k < 0 || tuple[k] != nil {
 				return nil
 			}
-			v, ok := fixedKey(other, n.View.Keys[k].Type)
+			if other == x.Left[i] {
+				own = x.Right[i]
+			}
+			v, ok := fixedKey(n, k, own, other)
 			if !ok {
 				return nil
 			}
@@ -237,7 +248,7 @@ func keyCondition(n *plan.FeatureScan, cond fqgw.Expr) (key int, values []fqgw.E
 		}
 		for i := range x.Args {
 			if k := keyOutput(n, x.Args[i]); k >= 0 {
-				if v, ok := fixedKey(x.Args[1-i], n.View.Keys[k].Type); ok {
+				if v, ok := fixedKey(n, k, x.Args[i], x.Args[1-i]); ok {
 					return k, []fqgw.Expr{v}, nil
 				}
 			}
@@ -248,7 +259,7 @@ func keyCondition(n *plan.FeatureScan, cond fqgw.Expr) (key int, values []fqgw.E
 			return -1, nil, nil
 		}
 		for _, e := range x.Items {
-			v, ok := fixedKey(e, n.View.Keys[k].Type)
+			v, ok := fixedKey(n, k, x.Left, e)
 			if !ok {
 				return -1, nil, nil
 			}
@@ -260,7 +271,8 @@ func keyCondition(n *plan.FeatureScan, cond fqgw.Expr) (key int, values []fqgw.E
 		if k < 0 || x.All || x.Operator != "=" || ownColumns(x.Array, anyColumn) || expr.Volatile(x.Array) {
 			return -1, nil, nil
 		}
-		if keyClass(x.Array.Type().Elem()) == keyClass(n.View.Keys[k].Type) {
+		item := &expr.Const{Typ: x.Array.Type().Elem()}
+		if v, ok := fixedKey(n, k, x.Left, item); ok && v.Type() == item.Typ {
 			return k, nil, x.Array
 		}
 	case *expr.Column: // WHERE flag, over a boolean key
@@ -271,10 +283,10 @@ func keyCondition(n *plan.FeatureScan, cond fqgw.Expr) (key int, values []fqgw.E
 	return -1, nil, nil
 }
 
-// keyOutput is the join key that e is, also under a cast that keeps keys apart.
+// keyOutput is the join key that e is, also under a cast that still tells the key.
 func keyOutput(n *plan.FeatureScan, e fqgw.Expr) int {
 	if c, ok := e.(*expr.Conversion); ok {
-		if c.To.Mod >= 0 || !sameKey(c.Arg.Type(), c.To) {
+		if c.To.Mod >= 0 || !expr.KeySeenAs(c.Arg.Type(), c.To) {
 			return -1
 		}
 		return keyOutput(n, c.Arg)
@@ -286,17 +298,17 @@ func keyOutput(n *plan.FeatureScan, e fqgw.Expr) int {
 	return n.Outputs[c.Index].Index
 }
 
-// fixedKey is e as a key's value if it is the same for every row of the scan.
-func fixedKey(e fqgw.Expr, t fqgw.Type) (fqgw.Expr, bool) {
+// fixedKey is e, which key column own is compared with, as what tells its keys,
+// if it is the same for every row of the scan.
+func fixedKey(n *plan.FeatureScan, k int, own, e fqgw.Expr) (fqgw.Expr, bool) {
 	if ownColumns(e, anyColumn) || expr.Volatile(e) {
 		return nil, false
 	}
-	if c, ok := e.(*expr.Conversion); ok && sameKey(c.Arg.Type(), c.To) && c.To.Mod < 0 {
-		if v, ok := keyValue(c.Arg, t); ok { // the cast to the operator's type changes nothing
-			return v, true
-		}
+	key, seen := n.View.Keys[k].Type, own.Type()
+	if c, ok := e.(*expr.Conversion); ok && c.To.Mod < 0 && expr.SameKeys(c.Arg.Type(), c.To) && expr.KeySeenAs(c.Arg.Type(), c.To) && expr.SameKeys(seen, key) {
+		e = c.Arg // the cast to the operator's type changes nothing
 	}
-	return keyValue(e, t)
+	return expr.KeyOperand(e, key, seen)
 }
 
 // scanTimes gives a source's scan the bounds that conditions set to the event

@@ -22,8 +22,7 @@ type service struct {
 // member is one feature view of a service.
 type member struct {
 	ft    *feature
-	outer bool             // joined by LEFT JOIN; the first is not
-	fixed map[int]*pg.Node // keys equated with an expression over the members before
+	outer bool // joined by LEFT JOIN; the first is not
 }
 
 type memberKey struct{ member, key int }
@@ -85,12 +84,10 @@ func (b *Binder) serviceFeature(v *fqgw.View, sel *pg.SelectStmt) (*feature, err
 	for i, m := range s.members {
 		for k := range m.ft.keys {
 			n, ok := shown[find(memberKey{i, k})]
-			if _, fixed := m.fixed[k]; !ok && !fixed {
+			if !ok || expr.ManyKeys(m.ft.keys[k], ft.keys[n]) {
 				return nil, nil
 			}
-			if ok {
-				s.class[memberKey{i, k}] = n
-			}
+			s.class[memberKey{i, k}] = n
 		}
 	}
 	return ft, s.types(ft, sel)
@@ -129,7 +126,7 @@ func (s *service) flatten(n *pg.Node, equal *[][2]memberKey) (bool, error) {
 		if err != nil || ft == nil || ft.view == nil || ft.times != nil {
 			return false, err
 		}
-		s.members = append(s.members, &member{ft: ft, fixed: map[int]*pg.Node{}})
+		s.members = append(s.members, &member{ft: ft})
 		return true, nil
 	}
 	kind := joinKind(j)
@@ -160,11 +157,11 @@ func (s *service) flatten(n *pg.Node, equal *[][2]memberKey) (bool, error) {
 			return false, nil
 		}
 		done[k] = true
-		if oi, ok, found := s.key(other); found && oi != at {
-			*equal = append(*equal, [2]memberKey{{at, k}, {oi, ok}})
-		} else {
-			m.fixed[k] = other
+		oi, ko, found := s.key(other)
+		if !found || oi == at {
+			return false, nil
 		}
+		*equal = append(*equal, [2]memberKey{{at, k}, {oi, ko}})
 	}
 	for _, name := range strs(j.UsingClause) {
 		k := m.ft.column(name)
@@ -257,7 +254,7 @@ func (s *service) relation(ft *feature, m *mentions, width int) *relation {
 	}
 	for _, p := range m.probes {
 		if i := ft.column(p.col); i >= 0 && (p.rel == "" || p.rel == ft.name) && rel.extra(p) < 0 {
-			if t := s.targets[ft.cols[i].of]; t.member >= 0 && ft.cols[i].key < 0 {
+			if s.probed(p.kind, ft.cols[i]) != nil {
 				rel.extras = append(rel.extras, extra{kind: p.kind, column: p.col, index: n})
 				n++
 			}
@@ -268,53 +265,39 @@ func (s *service) relation(ft *feature, m *mentions, width int) *relation {
 
 // serviceJoin evaluates each feature view of a service by itself for the keys
 // of a spine's row (SEMANTICS §5), then the expressions. Joined by LEFT JOIN, no
-// missing row of one view makes another vanish.
+// missing row of one view makes another vanish, and the keys are shown where one
+// of the views has a row.
 func (b *Binder) serviceJoin(spine *from, q *equating, at, known fqgw.Expr, left bool, on fqgw.Expr, m *mentions) (plan.Node, error) {
-	s, lat := q.ft.service, q.lat
+	s, width := q.ft.service, spine.width()
 	b.routed(q.ft.viewName(), true)
-	node, keys, err := serviceKeys(spine.node, q.keys, at, known)
+	node, keys := spine.node, q.keys
+	several := q.several()
+	for i, k := range q.keys {
+		if several || !expr.SameKeys(k.Type(), q.ft.keys[i]) {
+			node, keys = entities(spine.node, q.keys, q.ft.keys)
+			break
+		}
+	}
+	node, keys, err := serviceKeys(node, keys, at, known)
 	if err != nil {
 		return nil, err
 	}
-	// What is mentioned of the members: by the outputs that are mentioned.
-	used := &pg.SelectStmt{}
-	for i, c := range q.rel.cols {
-		if c.index >= 0 {
-			used.TargetList = append(used.TargetList, s.targets[q.ft.cols[i].of].node)
-		}
-	}
-	for _, mem := range s.members {
-		for _, n := range mem.fixed {
-			used.TargetList = append(used.TargetList, n)
-		}
-	}
-	inner := mentioned(used)
-	for _, e := range q.rel.extras {
-		t := s.targets[q.ft.cols[q.ft.column(e.column)].of]
-		mem := s.members[t.member].ft
-		inner.probes = append(inner.probes, probe{kind: e.kind, rel: mem.name, col: mem.cols[t.from].name})
-	}
-	sc := &Scope{site: lat, depth: lat.depth + 1}
+	inner := mentioned(&pg.SelectStmt{TargetList: s.used(q)})
+	shown := left && s.readsKey(q, on, m)
+	sc := &Scope{site: q.lat, depth: q.lat.depth + 1}
+	var found []fqgw.Expr // of each view, a key that is NULL where it has no row
 	for i, mem := range s.members {
 		vals, places := make([]fqgw.Expr, len(mem.ft.keys)), make([]int, len(mem.ft.keys))
 		for k := range vals {
-			places[k] = -1
-			if n, ok := s.class[memberKey{i, k}]; ok {
-				vals[k] = keys[n]
-				places[k] = keys[n].(*expr.Column).Index
-				continue
-			}
-			e, err := s.text.bind(mem.fixed[k], &clause{sc: sc, name: "JOIN conditions"})
-			if err != nil {
-				return nil, b.inView(err, s.def, q.ft.loc)
-			}
-			ok := false
-			if vals[k], ok = keyValue(e, mem.ft.keys[k]); !ok {
-				return nil, b.fail(q.ft.loc, fqgw.CodeDatatypeMismatch, "join key %q of %q is of type %s, not %s", mem.ft.keyName[k], mem.ft.name, mem.ft.keys[k], e.Type())
-			}
+			vals[k] = keys[s.class[memberKey{i, k}]]
+			places[k] = vals[k].(*expr.Column).Index
 		}
 		rel, outs, cols := mem.ft.relationOver(inner, len(node.Columns()), places)
 		sc.rels = append(sc.rels, rel)
+		if len(vals) > 0 && (shown || left && several) {
+			found = append(found, &expr.Column{Index: len(node.Columns()) + len(outs), Typ: mem.ft.keys[0], Name: "found"})
+			outs, cols = append(outs, plan.Output{Kind: plan.OutKey}), append(cols, plan.Column{Name: "found", Type: mem.ft.keys[0]})
+		}
 		outer := left || mem.outer
 		if outer && len(outs) == 0 {
 			continue
@@ -322,39 +305,132 @@ func (b *Binder) serviceJoin(spine *from, q *equating, at, known fqgw.Expr, left
 		node = &plan.FeatureJoin{Input: node, View: mem.ft.view, Keys: vals, At: at, Known: known, Left: outer,
 			Outputs: outs, Cols: append(slices.Clone(node.Columns()), cols...)}
 	}
-	width := spine.width()
+	if shown && len(found) > 0 {
+		if node, err = s.showKeys(node, keys, sc.rels, anyNotNull(found)); err != nil {
+			return nil, err
+		}
+	}
+	p, rejected, err := b.serviceOutputs(spine, q, node, sc, left, keys)
+	if err != nil {
+		return nil, err
+	}
+	if left && several {
+		return settle(p, &expr.Column{Index: width, Typ: fqgw.Int8, Name: "row"}, found, width, on, rejected), nil
+	}
+	return serviceOn(p, width, left, on, rejected)
+}
+
+// used are the outputs of a service that a query names, as its text has them.
+func (s *service) used(q *equating) []*pg.Node {
+	var out []*pg.Node
+	for i, c := range q.rel.cols {
+		if c.index >= 0 {
+			out = append(out, s.targets[q.ft.cols[i].of].node)
+		}
+	}
+	for _, e := range q.rel.extras {
+		out = append(out, s.probed(e.kind, q.ft.cols[q.ft.column(e.column)]))
+	}
+	return out
+}
+
+// readsKey says whether a query reads one of the join keys, by itself or in an
+// on-demand feature.
+func (s *service) readsKey(q *equating, on fqgw.Expr, m *mentions) bool {
+	for i, c := range q.rel.cols {
+		switch fc := q.ft.cols[i]; {
+		case c.index < 0:
+		case fc.key >= 0:
+			if m.reads(q.ft.name, c.name) || ownColumns(on, func(col int) bool { return col == c.index }) {
+				return true
+			}
+		case s.ofKey(fc):
+			return true
+		}
+	}
+	return slices.ContainsFunc(q.rel.extras, func(e extra) bool { return s.ofKey(q.ft.cols[q.ft.column(e.column)]) })
+}
+
+// ofKey says whether a column is computed of a join key.
+func (s *service) ofKey(c featureColumn) bool {
+	t, hit := s.targets[c.of], false
+	var walk func(n *pg.Node)
+	walk = func(n *pg.Node) {
+		_, _, key := s.key(n)
+		hit = hit || key
+		children(n, walk)
+	}
+	walk(t.node)
+	return hit
+}
+
+// showKeys makes the join keys NULL where no view of the service has a row.
+func (s *service) showKeys(node plan.Node, keys []fqgw.Expr, rels []*relation, found fqgw.Expr) (plan.Node, error) {
+	p := &plan.Project{Input: node, Exprs: columnsOf(node), Cols: slices.Clone(node.Columns())}
+	first := len(p.Exprs)
+	for _, k := range keys {
+		e, err := expr.Case(nil, []expr.When{{Cond: found, Result: k}}, nil)
+		if err != nil {
+			return nil, err
+		}
+		p.Exprs, p.Cols = append(p.Exprs, e), append(p.Cols, plan.Column{Name: "key", Type: e.Type()})
+	}
+	for i, mem := range s.members {
+		for c, col := range mem.ft.cols {
+			if col.key >= 0 {
+				rels[i].cols[c].index = first + s.class[memberKey{i, col.key}]
+			}
+		}
+	}
+	return p, nil
+}
+
+// serviceOutputs computes what a query names of a service behind the spine's
+// columns, over the joined views, and what stands there in a row that a further
+// ON condition rejects.
+func (b *Binder) serviceOutputs(spine *from, q *equating, node plan.Node, sc *Scope, left bool, keys []fqgw.Expr) (*plan.Project, []fqgw.Value, error) {
+	s := q.ft.service
 	p := &plan.Project{Input: node, Exprs: columnsOf(spine.node), Cols: slices.Clone(spine.node.Columns())}
+	var rejected []fqgw.Value
+	add := func(n *pg.Node, c plan.Column, computed bool, none fqgw.Value) error {
+		e, err := s.text.bind(n, &clause{sc: sc, name: "SELECT"})
+		if err == nil {
+			e, err = expr.Cast(e, c.Type, expr.Assignment)
+		}
+		if err == nil && left && computed && len(keys) > 0 { // a NULL key gives NULL everywhere
+			e, err = whenNotNull(keys[:1], e, none)
+		}
+		if err != nil {
+			return b.inView(err, s.def, q.ft.loc)
+		}
+		p.Exprs, p.Cols, rejected = append(p.Exprs, e), append(p.Cols, c), append(rejected, none)
+		return nil
+	}
 	for i, c := range q.rel.cols {
 		if c.index < 0 {
 			continue
 		}
 		t := s.targets[q.ft.cols[i].of]
-		e, err := s.text.bind(t.node, &clause{sc: sc, name: "SELECT"})
-		if err == nil {
-			e, err = expr.Cast(e, c.typ, expr.Assignment)
+		col := plan.Column{Name: c.name, Type: c.typ, Rel: s.def.OID, Att: int16(q.ft.cols[i].of + 1)}
+		if err := add(t.node, col, t.member < 0, fqgw.Null); err != nil {
+			return nil, nil, err
 		}
-		if err == nil && left && t.member < 0 && len(keys) > 0 {
-			e, err = whenNotNull(keys[:1], e) // a NULL key gives NULL everywhere
-		}
-		if err != nil {
-			return nil, b.inView(err, s.def, q.ft.loc)
-		}
-		p.Exprs = append(p.Exprs, e)
-		p.Cols = append(p.Cols, plan.Column{Name: c.name, Type: e.Type(), Rel: s.def.OID, Att: int16(q.ft.cols[i].of + 1)})
 	}
 	for _, x := range q.rel.extras {
-		t := s.targets[q.ft.cols[q.ft.column(x.column)].of]
-		rel := sc.rels[t.member]
-		e := rel.extras[rel.extra(probe{kind: x.kind, col: s.members[t.member].ft.cols[t.from].name})]
-		c := node.Columns()[e.index]
-		p.Exprs, p.Cols = append(p.Exprs, &expr.Column{Index: e.index, Typ: c.Type, Name: c.Name}), append(p.Cols, c)
+		c, col, none := q.ft.cols[q.ft.column(x.column)], plan.Column{Name: x.kind, Type: fqgw.Text}, fqgw.TextValue(fqgw.StatusNotFound.String())
+		if x.kind == "feature_time" {
+			col.Type, none = fqgw.Timestamptz, fqgw.Null
+		}
+		if err := add(s.probed(x.kind, c), col, s.targets[c.of].member < 0, none); err != nil {
+			return nil, nil, err
+		}
 	}
-	return serviceOn(p, width, left, on)
+	return p, rejected, nil
 }
 
-// serviceOn applies the further ON conditions: an inner join drops the row, a
-// left join makes the service's columns NULL.
-func serviceOn(p *plan.Project, width int, left bool, on fqgw.Expr) (plan.Node, error) {
+// serviceOn applies the further ON conditions: an inner join drops the row, in a
+// left join the service's columns become rejected.
+func serviceOn(p *plan.Project, width int, left bool, on fqgw.Expr, rejected []fqgw.Value) (plan.Node, error) {
 	if on == nil {
 		return p, nil
 	}
@@ -363,7 +439,8 @@ func serviceOn(p *plan.Project, width int, left bool, on fqgw.Expr) (plan.Node, 
 	}
 	out := &plan.Project{Input: p, Exprs: columnsOf(p), Cols: p.Cols}
 	for i := width; i < len(out.Exprs); i++ {
-		e, err := expr.Case(nil, []expr.When{{Cond: on, Result: out.Exprs[i]}}, nil)
+		none := &expr.Const{Val: rejected[i-width], Typ: out.Exprs[i].Type()}
+		e, err := expr.Case(nil, []expr.When{{Cond: on, Result: out.Exprs[i]}}, none)
 		if err != nil {
 			return nil, err
 		}
@@ -396,7 +473,7 @@ func serviceKeys(spine plan.Node, keys []fqgw.Expr, times ...fqgw.Expr) (plan.No
 	out := make([]fqgw.Expr, len(keys))
 	for i, k := range keys {
 		others := slices.DeleteFunc(slices.Clone(guards), func(g fqgw.Expr) bool { return g == k })
-		e, err := whenNotNull(others, k)
+		e, err := whenNotNull(others, k, fqgw.Null)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -407,8 +484,8 @@ func serviceKeys(spine plan.Node, keys []fqgw.Expr, times ...fqgw.Expr) (plan.No
 	return p, out, nil
 }
 
-// whenNotNull is e where none of the others is NULL, else NULL.
-func whenNotNull(others []fqgw.Expr, e fqgw.Expr) (fqgw.Expr, error) {
+// whenNotNull is e where none of the others is NULL, else none.
+func whenNotNull(others []fqgw.Expr, e fqgw.Expr, none fqgw.Value) (fqgw.Expr, error) {
 	if len(others) == 0 {
 		return e, nil
 	}
@@ -424,5 +501,5 @@ func whenNotNull(others []fqgw.Expr, e fqgw.Expr) (fqgw.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return expr.Case(nil, []expr.When{{Cond: cond, Result: e}}, nil)
+	return expr.Case(nil, []expr.When{{Cond: cond, Result: e}}, &expr.Const{Val: none, Typ: e.Type()})
 }

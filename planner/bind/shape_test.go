@@ -95,6 +95,10 @@ func shape(n plan.Node) string {
 			return "Distinct([" + exprs(n.On) + "] " + shape(n.Input) + ")"
 		}
 		return "Distinct(" + shape(n.Input) + ")"
+	case *plan.Entities:
+		return "Entities([" + exprs(n.Keys) + "] " + shape(n.Input) + ")"
+	case *plan.Settle:
+		return fmt.Sprintf("Settle(row #%d found #%d%s ", n.Row, n.Found, opts("on", n.On)) + shape(n.Input) + ")"
 	case *plan.SetOp:
 		kind := [...]string{"Union", "Intersect", "Except"}[n.Kind]
 		if n.All {

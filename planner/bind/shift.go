@@ -72,6 +72,14 @@ func mapNode(n plan.Node, depth int, f columnFunc) plan.Node {
 		c.Input, c.Keys = mapNode(c.Input, depth, f), list(c.Keys)
 		c.At, c.Known, c.On = one(c.At), one(c.Known), one(c.On)
 		return &c
+	case *plan.Entities:
+		c := *n
+		c.Input, c.Keys = mapNode(c.Input, depth, f), list(c.Keys)
+		return &c
+	case *plan.Settle:
+		c := *n
+		c.Input, c.On = mapNode(c.Input, depth, f), one(c.On)
+		return &c
 	case *plan.Filter:
 		return &plan.Filter{Input: mapNode(n.Input, depth, f), Cond: one(n.Cond)}
 	case *plan.Project:

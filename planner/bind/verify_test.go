@@ -120,6 +120,18 @@ func (v *verifier) node(n plan.Node, outer [][]plan.Column) {
 		}
 		v.expr(n.On, n.Cols, outer)
 		v.outputs(n, n.View, n.Outputs, n.Cols[len(in):])
+	case *plan.Entities:
+		in := below(n.Input)
+		v.list(n.Keys, in, outer)
+		if len(n.Keys) != len(n.Types) || len(n.Cols) != len(in)+1+len(n.Keys) {
+			v.fail("entities: %d keys, %d types, %d columns", len(n.Keys), len(n.Types), len(n.Cols))
+		}
+	case *plan.Settle:
+		in := below(n.Input)
+		v.expr(n.On, in, outer)
+		if n.Row >= len(in) || n.Found >= len(in) || in[n.Row].Type != fqgw.Int8 || in[n.Found].Type != fqgw.Bool || len(n.Cols) != n.Width+len(n.Rejected) {
+			v.fail("settle: row %d, found %d of %d columns, %d outputs", n.Row, n.Found, len(in), len(n.Cols))
+		}
 	case *plan.Filter:
 		v.expr(n.Cond, below(n.Input), outer)
 	case *plan.Project:

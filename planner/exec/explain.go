@@ -118,6 +118,10 @@ func (e *Engine) describe(env *fqgw.Env, n plan.Node) (title string, notes []str
 			title = "Feature Left Join"
 		}
 		return e.describeView(env, title, n.View, n.At, n.Known, exprTexts(n.Keys))
+	case *plan.Entities:
+		return "Entities", []string{"Equal to: " + strings.Join(exprTexts(n.Keys), ", ")}
+	case *plan.Settle:
+		return "Found Entities", nil
 	case *plan.SourceScan:
 		title = fmt.Sprintf("History Scan on %s (%s)", n.Source.Name, n.Source.History)
 		if n.AsOf != nil {

@@ -26,7 +26,7 @@ type probe struct {
 	key   fqgw.EntityKey
 	t, k  int64
 	ok    bool
-	alien bool // the key is outside its type: no entity can have it
+	alien bool // a value that no key equals: no entity has it
 }
 
 // answer is what a view says to a probe; timeout: the online store did not
@@ -84,31 +84,28 @@ func (e *Engine) featureJoin(env *fqgw.Env, n *plan.FeatureJoin) (fqgw.Rows, err
 	}), nil
 }
 
-// newProbe evaluates the join keys and times over a row of the spine.
+// newProbe evaluates the join keys and times over a row of the spine. Of several
+// entities that equal one value it is the first: plan.Entities gives each its row.
 func newProbe(env *fqgw.Env, v *fqgw.FeatureView, keys []fqgw.Expr, at, known fqgw.Expr, row []fqgw.Value) (probe, error) {
-	p := probe{parts: make([]fqgw.Value, len(keys)), t: env.Now, k: env.Now}
+	parts := make([]fqgw.Value, len(keys))
 	for i, x := range keys {
-		val, err := x.Eval(env, row)
-		if err != nil {
-			return p, err
-		}
-		// Every integer width and every text type encodes alike, and a value is
-		// never cut or rounded to the key's modifier: what does not fit names an
-		// entity that is not there.
-		switch key := v.Keys[i].Type; {
-		case val.Kind() == fqgw.KindInt && key.Kind() == fqgw.KindInt, val.Kind() == fqgw.KindText && key.Kind() == fqgw.KindText:
-			p.parts[i] = val
-			p.alien = p.alien || !fits(val, key)
-		case val.Kind() == fqgw.KindNumeric && key.Kind() == fqgw.KindInt:
-			p.parts[i] = wholeKey(val)
-			p.alien = p.alien || !fits(p.parts[i], key)
-		default:
-			if p.parts[i], err = expr.Coerce(val, x.Type(), key.Base(), env); err != nil {
-				return p, err
-			}
+		var err error
+		if parts[i], _, err = keysOver(env, x, v.Keys[i].Type, row); err != nil {
+			return probe{}, err
 		}
 	}
-	p.key, p.ok = fqgw.EncodeKey(p.parts...)
+	return probeOf(env, v, parts, at, known, row)
+}
+
+// probeOf is the probe for an entity.
+func probeOf(env *fqgw.Env, v *fqgw.FeatureView, parts []fqgw.Value, at, known fqgw.Expr, row []fqgw.Value) (probe, error) {
+	p := probe{parts: parts, t: env.Now, k: env.Now}
+	p.key, p.ok = fqgw.EncodeKey(parts...)
+	for i := range parts {
+		if !parts[i].IsNull() && parts[i].Kind() != v.Keys[i].Type.Kind() {
+			p.alien, parts[i] = true, fqgw.Null
+		}
+	}
 	if at == nil {
 		return p, nil
 	}
@@ -124,24 +121,6 @@ func newProbe(env *fqgw.Env, v *fqgw.FeatureView, keys []fqgw.Expr, at, known fq
 		p.ok = p.ok && ok
 	}
 	return p, nil
-}
-
-// fits says whether a value of the kind of a key is one of the key's type.
-func fits(v fqgw.Value, key fqgw.Type) bool {
-	if key.Kind() != fqgw.KindInt {
-		return true
-	}
-	bits := 8*key.Size() - 1
-	return v.Kind() == fqgw.KindInt && (bits >= 63 || v.Int() >= -1<<bits && v.Int() < 1<<bits)
-}
-
-// wholeKey is a numeric as the value of an integer join key. One that is no
-// integer keeps its text, which no entity of such a view is named by.
-func wholeKey(v fqgw.Value) fqgw.Value {
-	if whole, err := expr.Coerce(v, fqgw.Numeric, fqgw.Int8, &definitionEnv); err == nil && fqgw.DecimalFromInt(whole.Int()).Cmp(v.Numeric()) == 0 {
-		return whole
-	}
-	return fqgw.TextValue(expr.Text(v, fqgw.Numeric, nil))
 }
 
 func timeOver(env *fqgw.Env, x fqgw.Expr, row []fqgw.Value) (int64, bool, error) {
@@ -268,14 +247,23 @@ func (e *Engine) featureScan(env *fqgw.Env, n *plan.FeatureScan) (fqgw.Rows, err
 // scanProbes are the entities that a scan's keys name, each once; NULLs name none.
 func scanProbes(env *fqgw.Env, n *plan.FeatureScan) ([]probe, error) {
 	seen := map[fqgw.EntityKey]bool{}
+	types := keyTypes(n.View)
 	var out []probe
 	add := func(keys []fqgw.Expr) error {
-		p, err := newProbe(env, n.View, keys, n.At, n.Known, nil)
-		if err != nil || !p.ok || seen[p.key] {
+		tuples, err := tuplesOver(env, keys, types, nil)
+		if err != nil {
 			return err
 		}
-		seen[p.key] = true
-		out = append(out, p)
+		for _, t := range tuples {
+			p, err := probeOf(env, n.View, t, n.At, n.Known, nil)
+			if err != nil {
+				return err
+			}
+			if p.ok && !p.alien && !seen[p.key] {
+				seen[p.key] = true
+				out = append(out, p)
+			}
+		}
 		return nil
 	}
 	for _, keys := range n.Keys {
@@ -297,6 +285,14 @@ func scanProbes(env *fqgw.Env, n *plan.FeatureScan) ([]probe, error) {
 		}
 	}
 	return out, nil
+}
+
+func keyTypes(v *fqgw.FeatureView) []fqgw.Type {
+	out := make([]fqgw.Type, len(v.Keys))
+	for i, k := range v.Keys {
+		out[i] = k.Type
+	}
+	return out
 }
 
 func scanRows(n *plan.FeatureScan, probes []probe, answers []answer) ([][]fqgw.Value, error) {

@@ -31,7 +31,7 @@ func native(n plan.Node) bool {
 		return native(n.Input) && !slices.ContainsFunc(n.Exprs, expr.HasSubquery)
 	case *plan.Limit:
 		return n.Ties == nil && native(n.Input)
-	case *plan.FeatureJoin, *plan.FeatureScan, *plan.SourceScan, *plan.TableScan, *plan.SystemScan, *plan.Values, *plan.TableFunc:
+	case *plan.FeatureJoin, *plan.Entities, *plan.Settle, *plan.FeatureScan, *plan.SourceScan, *plan.TableScan, *plan.SystemScan, *plan.Values, *plan.TableFunc:
 		return true
 	}
 	return false
@@ -143,6 +143,10 @@ func (e *Engine) leaf(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
 		return e.featureScan(env, n)
 	case *plan.FeatureJoin:
 		return e.featureJoin(env, n)
+	case *plan.Entities:
+		return e.entities(env, n)
+	case *plan.Settle:
+		return e.settle(env, n)
 	}
 	return nil, fqgw.Errorf(fqgw.CodeInternal, "no way to run a %T", n)
 }

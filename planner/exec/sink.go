@@ -60,6 +60,14 @@ func withInput(n plan.Node, change func(plan.Node) plan.Node) plan.Node {
 		c := *n
 		c.Input = change(n.Input)
 		return &c
+	case *plan.Entities:
+		c := *n
+		c.Input = change(n.Input)
+		return &c
+	case *plan.Settle:
+		c := *n
+		c.Input = change(n.Input)
+		return &c
 	}
 	return n
 }
@@ -96,6 +104,20 @@ func sunk(n plan.Node, cond fqgw.Expr) (plan.Node, bool) {
 	switch n := n.(type) {
 	case *plan.FeatureJoin:
 		if widest >= len(n.Input.Columns()) {
+			return nil, false
+		}
+		c := *n
+		c.Input = below(n.Input, cond)
+		return &c, true
+	case *plan.Entities:
+		if widest >= len(n.Input.Columns()) {
+			return nil, false
+		}
+		c := *n
+		c.Input = below(n.Input, cond)
+		return &c, true
+	case *plan.Settle:
+		if widest >= n.Width {
 			return nil, false
 		}
 		c := *n
@@ -141,7 +163,7 @@ func through(n *plan.Project, cond fqgw.Expr) (fqgw.Expr, bool) {
 
 func joinsFeatures(n plan.Node) bool {
 	switch n := n.(type) {
-	case *plan.FeatureJoin:
+	case *plan.FeatureJoin, *plan.Settle:
 		return true
 	case *plan.Project:
 		return joinsFeatures(n.Input)

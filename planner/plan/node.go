@@ -9,6 +9,8 @@ func (n *FeatureScan) Columns() []Column { return n.Cols }
 func (n *CTEScan) Columns() []Column     { return n.Cols }
 func (n *WorkTable) Columns() []Column   { return n.Cols }
 func (n *FeatureJoin) Columns() []Column { return n.Cols }
+func (n *Entities) Columns() []Column    { return n.Cols }
+func (n *Settle) Columns() []Column      { return n.Cols }
 func (n *Filter) Columns() []Column      { return n.Input.Columns() }
 func (n *Project) Columns() []Column     { return n.Cols }
 func (n *ProjectSet) Columns() []Column  { return n.Cols }
@@ -36,6 +38,8 @@ func (n *FeatureScan) Children() []Node { return nil }
 func (n *CTEScan) Children() []Node     { return nil }
 func (n *WorkTable) Children() []Node   { return nil }
 func (n *FeatureJoin) Children() []Node { return []Node{n.Input} }
+func (n *Entities) Children() []Node    { return []Node{n.Input} }
+func (n *Settle) Children() []Node      { return []Node{n.Input} }
 func (n *Filter) Children() []Node      { return []Node{n.Input} }
 func (n *Project) Children() []Node     { return []Node{n.Input} }
 func (n *ProjectSet) Children() []Node  { return []Node{n.Input} }
@@ -56,6 +60,8 @@ func (*FeatureScan) node() {}
 func (*CTEScan) node()     {}
 func (*WorkTable) node()   {}
 func (*FeatureJoin) node() {}
+func (*Entities) node()    {}
+func (*Settle) node()      {}
 func (*Filter) node()      {}
 func (*Project) node()     {}
 func (*ProjectSet) node()  {}

@@ -144,6 +144,31 @@ type (
 		Outputs   []Output
 		Cols      []Column
 	}
+	// Entities names the entities of a spine: those whose join keys, of Types,
+	// equal the values of Keys over the input's row. Mostly it is one, but several
+	// keys may equal one value (SEMANTICS §4.2): a row for each. A row that names
+	// none is there once, with keys that no entity has. Output columns: the
+	// input's, the number of the input's row, the keys.
+	Entities struct {
+		Input Node
+		Keys  []fqgw.Expr
+		Types []fqgw.Type
+		Cols  []Column
+	}
+	// Settle ends a left join onto what Entities named. Row and Found are columns
+	// of its input: the number that Entities gave, and whether the feature has a
+	// row. Of the rows of one number those stay that are Found, without any the
+	// first; of these, those for which On (nil: all) is true, without any the
+	// first with Rejected for its columns behind the first Width. Output columns:
+	// the first len(Cols) of the input's.
+	Settle struct {
+		Input      Node
+		Row, Found int
+		Width      int
+		On         fqgw.Expr
+		Rejected   []fqgw.Value
+		Cols       []Column
+	}
 	Filter struct {
 		Input Node
 		Cond  fqgw.Expr

@@ -14,6 +14,9 @@ func sameKey(l, r fqgw.Type) bool {
 	if l.Kind() != r.Kind() || (l.OID == fqgw.BPChar.OID) != (r.OID == fqgw.BPChar.OID) {
 		return false
 	}
+	if l.Kind() == fqgw.KindTimestamp && l.OID != r.OID {
+		return false // between them stands the session's zone
+	}
 	for _, t := range []fqgw.Type{l, r} {
 		switch t.OID {
 		case fqgw.JSON.OID, fqgw.JSONB.OID, fqgw.Record.OID, fqgw.BPChar.Array().OID:

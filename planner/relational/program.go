@@ -208,6 +208,10 @@ func (c *census) node(n plan.Node, depth int) {
 	case *plan.FeatureJoin:
 		c.exprs(n.Keys, depth)
 		c.exprs([]fqgw.Expr{n.At, n.Known, n.On}, depth)
+	case *plan.Entities:
+		c.exprs(n.Keys, depth)
+	case *plan.Settle:
+		c.expr(n.On, depth)
 	case *plan.Filter:
 		c.expr(n.Cond, depth)
 	case *plan.Project:
