@@ -23,6 +23,8 @@ type Env struct {
 	Ctx  context.Context
 	Now  int64          // T: the statement's time, microseconds UTC
 	Zone *time.Location // the session's TimeZone; nil is UTC
+	// Style is how the session writes and reads dates and the like.
+	Style Style
 	// Literals is where the statement's literals are read, when that is not here:
 	// a prepared statement keeps what they meant when it was analysed.
 	Literals *Env
@@ -35,6 +37,49 @@ type Env struct {
 	// Run runs a sub-plan (planner/plan.Node) for subquery expressions.
 	Run func(env *Env, plan any) (Rows, error)
 }
+
+// Style is how values are written as text, and dates read: DateStyle,
+// IntervalStyle, bytea_output and extra_float_digits. The zero Style is
+// PostgreSQL's default, and that of definitions whatever the session has.
+type Style struct {
+	Dates        DateStyle
+	Order        DateOrder // of day and month; of a date's numbers when read
+	Spans        SpanStyle
+	EscapedBytes bool
+	LessDigits   uint8 // 0: floats have the shortest form that reads back; 1: 15 digits (real: 6), 2: 14 …
+}
+
+// DateStyle is the first half of the setting DateStyle.
+type DateStyle uint8
+
+// The styles of dates.
+const (
+	DatesISO      DateStyle = iota // 1997-12-17 07:37:16-08
+	DatesSQL                       // 12/17/1997 07:37:16.00 PST
+	DatesPostgres                  // Wed Dec 17 07:37:16 1997 PST
+	DatesGerman                    // 17.12.1997 07:37:16.00 PST
+)
+
+// DateOrder is the second half of the setting DateStyle.
+type DateOrder uint8
+
+// The orders of a date's numbers.
+const (
+	MDY DateOrder = iota
+	DMY
+	YMD
+)
+
+// SpanStyle is the setting IntervalStyle.
+type SpanStyle uint8
+
+// The styles of intervals.
+const (
+	SpansPostgres SpanStyle = iota // 1 year 2 mons 3 days 04:05:06
+	SpansVerbose                   // @ 1 year 2 mons 3 days 4 hours 5 mins 6 secs
+	SpansSQL                       // +1-2 +3 +4:05:06
+	SpansISO                       // P1Y2M3DT4H5M6S
+)
 
 // Session is what functions such as current_setting() or pg_get_viewdef() ask for.
 type Session interface {

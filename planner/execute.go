@@ -8,6 +8,7 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/exec"
+	"github.com/fqgw/fqgw/planner/guc"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
@@ -163,27 +164,24 @@ func showColumns(name string) []plan.Column {
 
 // settingTitle is how SHOW heads its column.
 func settingTitle(name string) string {
-	switch n := canonicalSetting(name); n {
-	case "timezone":
-		return "TimeZone"
-	case "datestyle":
-		return "DateStyle"
-	case "intervalstyle":
-		return "IntervalStyle"
-	default:
-		return n
+	if known := guc.Lookup(canonicalSetting(name)); known != nil {
+		return known.Name
 	}
+	return name
 }
 
 func (s *Session) runShow(st *plan.Show) (*Result, error) {
 	var rows [][]fqgw.Value
 	if strings.EqualFold(st.Name, "all") {
-		for _, n := range s.settings.names() {
-			v, err := s.settings.show(n, s)
+		for _, known := range guc.All() {
+			if known.Hidden {
+				continue
+			}
+			v, err := s.settings.show(known.Name, s)
 			if err != nil {
 				return nil, err
 			}
-			rows = append(rows, []fqgw.Value{fqgw.TextValue(settingTitle(n)), fqgw.TextValue(v), fqgw.TextValue("")})
+			rows = append(rows, []fqgw.Value{fqgw.TextValue(known.Name), fqgw.TextValue(v), fqgw.TextValue(known.Short)})
 		}
 	} else {
 		v, err := s.settings.show(st.Name, s)

@@ -2,7 +2,6 @@ package planner
 
 import (
 	"context"
-	"time"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/bind"
@@ -219,11 +218,8 @@ func (s *Session) tempTable(name string) *fqgw.Table {
 
 // env is the environment of the statement that runs now.
 func (s *Session) env(ctx context.Context) *fqgw.Env {
-	zone, err := expr.Zone(s.settings.values["timezone"])
-	if err != nil {
-		zone = time.UTC
-	}
-	return &fqgw.Env{Ctx: ctx, Now: s.planner.engine.Now(), Zone: zone, Session: s}
+	zone, style := s.settings.reading()
+	return &fqgw.Env{Ctx: ctx, Now: s.planner.engine.Now(), Zone: zone, Style: style, Session: s}
 }
 
 var _ exec.Session = (*Session)(nil)

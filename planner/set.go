@@ -8,6 +8,7 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/guc"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
@@ -46,7 +47,9 @@ func (g *settings) assign(s *Session, name, value string) {
 		s.activity.a.Application = value
 		s.activity.mu.Unlock()
 	}
-	g.untold = g.untold || g.table[name].reported != ""
+	if known := guc.Lookup(name); known != nil && known.Reported {
+		g.untold = true
+	}
 }
 
 // back undoes the changes after the first n.
@@ -85,7 +88,7 @@ func (g *settings) freshModes() {
 func (s *Session) set(name, value string, local bool) error {
 	g := &s.settings
 	name = canonicalSetting(name)
-	v, err := g.checked(name, value)
+	v, err := g.checked(name, value, true)
 	if err != nil {
 		return err
 	}
@@ -132,12 +135,12 @@ func (s *Session) reset(name string, local bool) error {
 	name = canonicalSetting(name)
 	d, ok := g.defaults[name]
 	if !ok { // one of the client's own names, or an error
-		if _, err := g.checked(name, ""); err != nil {
+		if _, err := g.checked(name, "", true); err != nil {
 			return err
 		}
 	}
-	if g.table[name].readonly {
-		return fqgw.Errorf("55P02", "parameter \"%s\" cannot be changed", name)
+	if err := guc.Lookup(name).Settable(name, true); err != nil {
+		return err
 	}
 	g.change(s, name, d, local)
 	return nil
@@ -147,10 +150,16 @@ func (s *Session) reset(name string, local bool) error {
 func (s *Session) resetAll() {
 	g := &s.settings
 	for _, n := range slices.Sorted(maps.Keys(g.values)) {
-		if d := g.defaults[n]; n != "session_authorization" && !slices.Contains(modes, n) && g.values[n] != d {
+		if d := g.defaults[n]; !kept(n) && g.values[n] != d {
 			g.change(s, n, d, false)
 		}
 	}
+}
+
+// kept says that RESET ALL leaves a setting.
+func kept(name string) bool {
+	known := guc.Lookup(name)
+	return known != nil && known.Kept
 }
 
 func (s *Session) runSet(st *plan.Set) (*Result, error) {

@@ -1,66 +1,15 @@
 package planner
 
 import (
-	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/guc"
 )
-
-// setting is what is known of one GUC.
-type setting struct {
-	value    string
-	reported string // its name in ParameterStatus, "" when it is not reported
-	readonly bool
-	check    func(string) (string, error) // canonical form, or why not
-}
-
-// known are the settings and their defaults; names are lower case.
-func known() map[string]setting {
-	return map[string]setting{
-		"application_name":                    {reported: "application_name"},
-		"client_encoding":                     {value: "UTF8", reported: "client_encoding", check: checkEncoding},
-		"client_min_messages":                 {value: "notice", check: oneOf("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")},
-		"datestyle":                           {value: "ISO, MDY", reported: "DateStyle", check: checkDateStyle},
-		"default_transaction_deferrable":      {value: "off", check: checkBool},
-		"default_transaction_isolation":       {value: "read committed", check: checkIsolation},
-		"default_transaction_read_only":       {value: "off", reported: "default_transaction_read_only", check: checkBool},
-		"extra_float_digits":                  {value: "1", check: checkInt(-15, 3)},
-		"fqgw.as_of":                          {},
-		"fqgw.clock":                          {readonly: true},
-		"fqgw.deadline":                       {value: "0", check: checkDuration},
-		"fqgw.kafka":                          {readonly: true},
-		"fqgw.redis":                          {readonly: true},
-		"idle_in_transaction_session_timeout": {value: "0", check: checkDuration},
-		"idle_session_timeout":                {value: "0", check: checkDuration},
-		"in_hot_standby":                      {value: "off", reported: "in_hot_standby", readonly: true},
-		"integer_datetimes":                   {value: "on", reported: "integer_datetimes", readonly: true},
-		"intervalstyle":                       {value: "postgres", reported: "IntervalStyle", check: oneOf("postgres")},
-		"is_superuser":                        {value: "on", reported: "is_superuser", readonly: true},
-		"jit":                                 {value: "off", check: checkBool},
-		"lock_timeout":                        {value: "0", check: checkDuration},
-		"max_identifier_length":               {value: "63", readonly: true},
-		"row_security":                        {value: "on", check: checkBool},
-		"search_path":                         {value: "\"$user\", public"},
-		"server_encoding":                     {value: "UTF8", reported: "server_encoding", readonly: true},
-		"server_version":                      {value: ServerVersion, reported: "server_version", readonly: true},
-		"server_version_num":                  {value: "150018", readonly: true},
-		"session_authorization":               {reported: "session_authorization"},
-		"standard_conforming_strings":         {value: "on", reported: "standard_conforming_strings", check: oneOf("on")},
-		"statement_timeout":                   {value: "0", check: checkDuration},
-		"synchronize_seqscans":                {value: "on", check: checkBool},
-		"timezone":                            {value: "UTC", reported: "TimeZone", check: checkZone},
-		"transaction_deferrable":              {value: "off", check: checkBool},
-		"transaction_isolation":               {value: "read committed", check: checkIsolation},
-		"transaction_read_only":               {value: "off", check: checkBool},
-		"work_mem":                            {value: "4MB"},
-	}
-}
 
 // ServerVersion is what server_version says: clients choose their catalog
 // queries by its first number.
@@ -69,24 +18,28 @@ var ServerVersion = "15.18 (fqgw " + Version + ")"
 // Version is fqgw's own; a release sets it from git when it links.
 var Version = "0.1.0"
 
-// settings holds a session's GUCs with what a transaction must restore.
+// settings holds a session's GUCs with what a transaction must restore. Names
+// are lower case, values as package guc keeps them.
 type settings struct {
-	table    map[string]setting
 	values   map[string]string
 	defaults map[string]string // what RESET gives: the startup packet's values
 	after    map[string]string // what COMMIT makes of those that SET LOCAL changed
 	undo     []savedSetting    // what the transaction changed, oldest first
+	sent     map[string]bool   // what the startup packet said
 	told     map[string]string // the reported ones as the client knows them
 	untold   bool              // one may have changed since
+	styled   [5]string         // the settings that zone and style were made of
+	zone     *time.Location
+	style    fqgw.Style
 }
 
 func (g *settings) init(user string) {
-	g.table = known()
 	g.values, g.defaults, g.after, g.told = map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}
-	g.untold = true
-	for n, s := range g.table {
-		g.defaults[n] = s.value
+	g.sent, g.untold = map[string]bool{}, true
+	for _, s := range guc.All() {
+		g.defaults[strings.ToLower(s.Name)] = s.Default
 	}
+	g.defaults["server_version"] = ServerVersion
 	g.defaults["session_authorization"] = user
 	maps.Copy(g.values, g.defaults)
 }
@@ -97,161 +50,113 @@ func (g *settings) startup(name, value string) error {
 	if n == "client_encoding" {
 		value = strings.Trim(value, "'\"")
 	}
-	v, err := g.checked(n, value)
+	v, err := g.checked(n, value, false)
 	if err != nil {
 		return err
 	}
-	g.values[n], g.defaults[n] = v, v
+	g.values[n], g.defaults[n], g.sent[n] = v, v, true
 	return nil
 }
 
-func (g *settings) checked(name, value string) (string, error) {
-	s, ok := g.table[name]
-	switch {
-	case !ok && strings.Contains(name, ".") && !strings.HasPrefix(name, "fqgw."):
-		return value, nil
-	case !ok:
-		e := fqgw.Errorf(fqgw.CodeUndefinedObject, "unrecognized configuration parameter \"%s\"", name)
-		if near := fqgw.Nearest(name, slices.Sorted(maps.Keys(g.table))); near != "" {
-			e = e.WithHint("Perhaps you meant \"%s\".", near)
+// checked is a value as it is kept; begun says that the session has: 42704,
+// 22023, 55P02, 0A000.
+func (g *settings) checked(name, value string, begun bool) (string, error) {
+	s := guc.Lookup(name)
+	if s == nil {
+		custom, err := guc.Custom(name)
+		if err == nil && !custom {
+			err = guc.Unknown(name)
 		}
-		return "", e
-	case s.readonly:
-		return "", fqgw.Errorf("55P02", "parameter \"%s\" cannot be changed", name)
-	case s.check == nil:
-		return value, nil
+		return value, err
 	}
-	v, err := s.check(value)
-	if err != nil {
-		return "", fqgw.Errorf(fqgw.CodeInvalidParameter, "invalid value for parameter \"%s\": \"%s\"", name, value).WithDetail("%s", err)
+	if err := s.Settable(name, begun); err != nil {
+		return "", err
 	}
-	return v, nil
+	return s.Parse(name, value, g.values[name])
+}
+
+// reading is the zone and the style in which values are written and read.
+func (g *settings) reading() (*time.Location, fqgw.Style) {
+	v := g.values
+	now := [5]string{v["timezone"], v["datestyle"], v["intervalstyle"], v["bytea_output"], v["extra_float_digits"]}
+	if now != g.styled || g.zone == nil {
+		g.styled, g.style = now, guc.Style(now[1], now[2], now[3], now[4])
+		if g.zone, _ = expr.SessionZone(now[0]); g.zone == nil {
+			g.zone = time.UTC
+		}
+	}
+	return g.zone, g.style
+}
+
+// described are the settings whose values are the process's.
+var described = []string{"fqgw.clock", "fqgw.kafka", "fqgw.redis", "max_connections", "port", "listen_addresses", "data_directory"}
+
+// value is the value of a setting as it is kept; ok is false when it has none.
+func (g *settings) value(name string, s *Session) (v string, ok bool) {
+	if slices.Contains(described, name) {
+		if v := s.planner.engine.Describe(name); v != "" {
+			return v, true
+		}
+	}
+	v, ok = g.values[name]
+	return v, ok
 }
 
 // show is the value as SHOW prints it; 42704.
 func (g *settings) show(name string, s *Session) (string, error) {
 	name = canonicalSetting(name)
-	switch name {
-	case "fqgw.clock", "fqgw.kafka", "fqgw.redis":
-		return s.planner.engine.Describe(name), nil
-	}
-	v, ok := g.values[name]
+	v, ok := g.value(name, s)
 	if !ok {
-		_, err := g.checked(name, "")
-		if err == nil {
-			err = fqgw.Errorf(fqgw.CodeUndefinedObject, "unrecognized configuration parameter \"%s\"", name)
-		}
-		return "", err
+		return "", guc.Unknown(name)
+	}
+	if known := guc.Lookup(name); known != nil {
+		return known.Show(v), nil
 	}
 	return v, nil
 }
 
+// SettingState is what pg_settings shows of a setting: its value and that of
+// RESET, in the base unit, and where the value came from.
+func (s *Session) SettingState(name string) (value, reset, source string) {
+	g := &s.settings
+	name = canonicalSetting(name)
+	value, _ = g.value(name, s)
+	reset = g.defaults[name]
+	if slices.Contains(described, name) {
+		reset = value
+	}
+	known := guc.Lookup(name)
+	switch {
+	case value != reset:
+		source = "session"
+	case g.sent[name]:
+		source = "client"
+	case known != nil && value != known.Boot:
+		source = "override"
+	default:
+		source = "default"
+	}
+	return value, reset, source
+}
+
 func (g *settings) reported() [][2]string {
 	var out [][2]string
-	for _, n := range slices.Sorted(maps.Keys(g.table)) {
-		if r := g.table[n].reported; r != "" {
-			out = append(out, [2]string{r, g.values[n]})
+	for _, s := range guc.All() {
+		if s.Reported {
+			out = append(out, [2]string{s.Name, g.values[strings.ToLower(s.Name)]})
 		}
 	}
 	return out
 }
 
-// duration reads a setting in milliseconds.
+// duration is a setting that is a time.
 func (g *settings) duration(name string) time.Duration {
 	v := g.values[name]
 	if v == "0" { // asked before every message
 		return 0
 	}
-	d, _ := parseDuration(v)
-	return d
+	return guc.Lookup(name).Duration(v)
 }
-
-func oneOf(values ...string) func(string) (string, error) {
-	return func(v string) (string, error) {
-		v = strings.ToLower(v)
-		if !slices.Contains(values, v) {
-			return "", fmt.Errorf("available values: %s", strings.Join(values, ", "))
-		}
-		return v, nil
-	}
-}
-
-func checkBool(v string) (string, error) {
-	switch strings.ToLower(v) {
-	case "on", "true", "yes", "1", "t":
-		return "on", nil
-	case "off", "false", "no", "0", "f":
-		return "off", nil
-	}
-	return "", fmt.Errorf("it needs a Boolean value")
-}
-
-func checkEncoding(v string) (string, error) {
-	switch strings.ToLower(strings.Trim(v, "'\"")) {
-	case "utf8", "utf-8", "unicode", "sql_ascii":
-		return "UTF8", nil
-	}
-	return "", fmt.Errorf("fqgw speaks UTF8 only")
-}
-
-func checkDateStyle(v string) (string, error) {
-	for _, part := range strings.Split(strings.ToLower(v), ",") {
-		switch strings.TrimSpace(part) {
-		case "iso", "mdy", "us", "":
-		default:
-			return "", fmt.Errorf("fqgw prints dates as \"ISO, MDY\" only")
-		}
-	}
-	return "ISO, MDY", nil
-}
-
-func checkIsolation(v string) (string, error) {
-	return oneOf("read committed", "read uncommitted", "repeatable read", "serializable")(v)
-}
-
-func checkInt(lo, hi int) func(string) (string, error) {
-	return func(v string) (string, error) {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < lo || n > hi {
-			return "", fmt.Errorf("it must be an integer from %d to %d", lo, hi)
-		}
-		return strconv.Itoa(n), nil
-	}
-}
-
-func checkDuration(v string) (string, error) {
-	if _, err := parseDuration(v); err != nil {
-		return "", err
-	}
-	return v, nil
-}
-
-// parseDuration reads a GUC time: a number of milliseconds, or with a unit.
-func parseDuration(v string) (time.Duration, error) {
-	v = strings.TrimSpace(v)
-	i := strings.IndexFunc(v, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
-	num, unit := v, "ms"
-	if i >= 0 {
-		num, unit = v[:i], strings.TrimSpace(v[i:])
-	}
-	n, err := strconv.ParseFloat(num, 64)
-	scale, ok := map[string]time.Duration{"us": time.Microsecond, "ms": time.Millisecond, "s": time.Second,
-		"min": time.Minute, "h": time.Hour, "d": 24 * time.Hour}[unit]
-	if err != nil || !ok {
-		return 0, fmt.Errorf("valid units are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\"")
-	}
-	return time.Duration(n * float64(scale)), nil
-}
-
-func checkZone(v string) (string, error) {
-	if _, err := expr.Zone(v); err != nil {
-		return "", err
-	}
-	return v, nil
-}
-
-// names are the names of all settings, sorted.
-func (g *settings) names() []string { return slices.Sorted(maps.Keys(g.table)) }
 
 // searchPath splits a search_path into its schemas.
 func searchPath(v string) []string {

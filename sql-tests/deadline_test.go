@@ -204,7 +204,7 @@ func TestDeadline(t *testing.T) {
 		}
 		check("", "1 min")
 		check("stalled", "20ms")
-		check("stalled", "0.0005 min")
+		check("stalled", "0.03 s")
 		check("stalled", "20000 us")
 		check("stalled", "20")
 		check("", "0")

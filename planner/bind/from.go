@@ -175,6 +175,9 @@ func (b *Binder) rangeFunction(x *pg.RangeFunction, lat *Scope, blk *block) (*fr
 	if len(x.Coldeflist) > 0 {
 		return nil, b.fail(location(x.Functions[0]), fqgw.CodeFeatureNotSupported, "a column definition list is not supported")
 	}
+	if rv := viewOfFunction(x); rv != nil {
+		return b.table(rv, nil, lat, blk)
+	}
 	if ft, err := b.featureFunction(x, lat); err != nil || ft != nil {
 		if err != nil {
 			return nil, err
@@ -214,6 +217,36 @@ func (b *Binder) rangeFunction(x *pg.RangeFunction, lat *Scope, blk *block) (*fr
 		f.rels[0].scalar = len(nodes) == 1 && f.width() == 1
 	}
 	return f, err
+}
+
+// functionViews are the catalog's functions that return what a view of the
+// catalog shows, and the views.
+var functionViews = map[string]string{
+	"pg_show_all_settings": "pg_settings", "pg_timezone_names": "pg_timezone_names", "pg_timezone_abbrevs": "pg_timezone_abbrevs",
+	"pg_lock_status": "pg_locks", "pg_prepared_statement": "pg_prepared_statements", "pg_cursor": "pg_cursors", "pg_config": "pg_config",
+	"pg_show_all_file_settings": "pg_file_settings", "pg_hba_file_rules": "pg_hba_file_rules", "pg_ident_file_mappings": "pg_ident_file_mappings",
+	"pg_get_shmem_allocations": "pg_shmem_allocations", "pg_get_backend_memory_contexts": "pg_backend_memory_contexts",
+}
+
+// viewOfFunction is the view to read for a call of one of them, else nil.
+func viewOfFunction(x *pg.RangeFunction) *pg.RangeVar {
+	if len(x.Functions) != 1 || x.Ordinality {
+		return nil
+	}
+	f := x.Functions[0].GetList().GetItems()[0].GetFuncCall()
+	if f == nil || len(f.Args) > 0 {
+		return nil
+	}
+	name := f.Funcname[len(f.Funcname)-1].GetString_().GetSval()
+	view := functionViews[name]
+	if view == "" || len(f.Funcname) > 1 && f.Funcname[0].GetString_().GetSval() != "pg_catalog" {
+		return nil
+	}
+	alias := x.Alias
+	if alias == nil {
+		alias = &pg.Alias{Aliasname: name}
+	}
+	return &pg.RangeVar{Schemaname: "pg_catalog", Relname: view, Alias: alias, Inh: true, Relpersistence: "p", Location: f.Location}
 }
 
 // functionNode is one function in FROM; one that returns no set is a row.

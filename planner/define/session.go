@@ -198,7 +198,7 @@ func (d *Definer) set(n *pg.VariableSetStmt) (plan.Statement, error) {
 			}
 			values = append(values, v)
 		}
-		if len(values) > 1 && st.Name != "search_path" && st.Name != "datestyle" {
+		if len(values) > 1 && !slices.Contains(listSettings, st.Name) {
 			return nil, d.fail(-1, fqgw.CodeInvalidParameter, "SET %s takes only one argument", st.Name)
 		}
 		st.Value = strings.Join(values, ", ")
@@ -206,35 +206,24 @@ func (d *Definer) set(n *pg.VariableSetStmt) (plan.Statement, error) {
 	return st, nil
 }
 
+// listSettings are those that take a list, of identifiers but for datestyle.
+var listSettings = []string{"datestyle", "search_path", "temp_tablespaces", "local_preload_libraries"}
+
 func (d *Definer) setValue(n *pg.Node, name string) (string, error) {
 	if c := n.GetTypeCast(); c != nil { // SET TIME ZONE INTERVAL '+02:00' HOUR TO MINUTE
-		v, err := expr.Parse(optionValue(c.Arg), fqgw.Interval, nil)
+		t := fqgw.Interval
+		if mods := c.TypeName.GetTypmods(); len(mods) > 0 {
+			t.Mod = mods[0].GetAConst().GetIval().GetIval()<<16 | 0xffff
+		}
+		v, err := expr.Parse(optionValue(c.Arg), t, nil)
 		if err != nil {
 			return "", d.at(err, leftmost(n))
 		}
-		s := v.Span()
-		if s.Months != 0 || s.Days != 0 {
-			return "", d.fail(leftmost(n), fqgw.CodeInvalidParameter, "invalid interval value for time zone")
-		}
-		return offsetZone(s.Micros / second), nil
+		return "INTERVAL '" + expr.Text(v, t, nil) + "'", nil
 	}
 	v := optionValue(n)
-	if name == "search_path" && n.GetAConst().GetSval() != nil {
+	if slices.Contains(listSettings, name) && name != "datestyle" && n.GetAConst().GetSval() != nil {
 		v = expr.QuoteIdent(v)
 	}
 	return v, nil
-}
-
-// offsetZone is a fixed offset from UTC as PostgreSQL names the zone: <+02>-02.
-func offsetZone(seconds int64) string {
-	sign, back := "+", "-"
-	if seconds < 0 {
-		sign, back, seconds = "-", "+", -seconds
-	}
-	two := func(n int64) string { return string([]byte{byte('0' + n/10%10), byte('0' + n%10)}) }
-	offset := two(seconds / 3600)
-	if m := seconds / 60 % 60; m != 0 {
-		offset += ":" + two(m)
-	}
-	return "<" + sign + offset + ">" + back + offset
 }

@@ -43,7 +43,7 @@ func TestStatements(t *testing.T) {
 		{"SET x.y = -1.5", &plan.Set{Name: "x.y", Value: "-1.5"}},
 		{"SET NAMES 'utf8'", &plan.Set{Name: "client_encoding", Value: "utf8"}},
 		{"SET TIME ZONE 'Europe/Vienna'", &plan.Set{Name: "timezone", Value: "Europe/Vienna"}},
-		{"SET TIME ZONE INTERVAL '-08:30' HOUR TO MINUTE", &plan.Set{Name: "timezone", Value: "<-08:30>+08:30"}},
+		{"SET TIME ZONE INTERVAL '-08:30' HOUR TO MINUTE", &plan.Set{Name: "timezone", Value: "INTERVAL '-08:30:00'"}},
 		{"SET TIME ZONE LOCAL", &plan.Set{Name: "timezone", Default: true}},
 		{"SET work_mem TO DEFAULT", &plan.Set{Name: "work_mem", Default: true}},
 		{"RESET work_mem", &plan.Set{Name: "work_mem", Default: true, Reset: true}},

@@ -68,7 +68,7 @@ type Options struct {
 	Clock    *fqgw.Clock
 	Logger   *slog.Logger
 	Catalog  *fqgw.Catalog // as loaded from the registry
-	// Facts answers SHOW for the read-only settings fqgw.clock, fqgw.kafka, fqgw.redis.
+	// Facts are the settings that are the process's: fqgw.clock, max_connections …
 	Facts func(name string) string
 	// Files is the folder under which SQL may read and write files.
 	Files string

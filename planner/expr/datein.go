@@ -306,41 +306,13 @@ func (d *dateReader) offset(s string) error {
 	if !d.gotTime && !d.gotDay || d.zone != nil {
 		return d.bad()
 	}
-	body, sign := s[1:], int64(1)
-	if s[0] == '-' {
-		sign = -1
-	}
-	var h, m, sec int64
-	var err error
-	num := func(s string) (n int64) {
-		if !isDigits(s) || len(s) > 4 {
-			err = d.bad()
-			return 0
-		}
-		n, _ = strconv.ParseInt(s, 10, 64)
-		return n
-	}
-	switch parts := strings.Split(body, ":"); {
-	case len(parts) > 3:
+	z, ok, over := numericZone(s)
+	if !ok {
 		return d.bad()
-	case len(parts) > 1:
-		h, m = num(parts[0]), num(parts[1])
-		if len(parts) == 3 {
-			sec = num(parts[2])
-		}
-	case len(body) > 2:
-		n := num(body)
-		h, m = n/100, n%100
-	default:
-		h = num(body)
 	}
-	if err != nil {
-		return err
-	}
-	if h > 15 || m > 59 || sec > 59 {
+	if over {
 		return fqgw.Errorf("22009", "time zone displacement out of range: \"%s\"", d.text)
 	}
-	z := sign * (h*3600 + m*60 + sec)
 	d.zone = &z
 	if d.loc != nil { // UTC+3 after a time: an offset from a named zone; POSIX signs
 		d.loc = nil

@@ -125,7 +125,7 @@ func makeTimestamp(zoned bool) func(env *fqgw.Env, args []value) (value, error) 
 		if zoned {
 			loc := env.Location()
 			if len(args) == 7 {
-				if loc, err = Zone(args[6].Str()); err != nil {
+				if loc, err = argumentZone(args[6].Str()); err != nil {
 					return fqgw.Null, err
 				}
 			}

@@ -61,7 +61,13 @@ func example() *fqgw.Catalog {
 // session answers what the catalog's expressions ask.
 type session struct{ catalog *fqgw.Catalog }
 
-func (s session) Setting(name string) (string, bool)    { return "Europe/Paris", name == "TimeZone" }
+func (s session) Setting(name string) (string, bool) { return "Europe/Paris", name == "TimeZone" }
+func (s session) SettingState(name string) (value, reset, source string) {
+	if name == "TimeZone" {
+		return "Europe/Paris", "UTC", "session"
+	}
+	return "0", "0", "default"
+}
 func (s session) SetSetting(string, string, bool) error { return nil }
 func (s session) User() string                          { return "ann" }
 func (s session) Database() string                      { return "shop" }
@@ -167,7 +173,7 @@ func TestCatalog(t *testing.T) {
 		"SELECT datname, encoding FROM pg_database":     "shop|6",
 		"SELECT rolname, rolsuper FROM pg_roles":        "ann|t",
 		"SELECT usename, usesysid FROM pg_user":         "ann|10",
-		"SELECT name, setting FROM pg_settings WHERE name IN ('TimeZone', 'fqgw.deadline', 'max_connections') ORDER BY 1 DESC":                     "max_connections|100 fqgw.deadline| TimeZone|Europe/Paris",
+		"SELECT name, setting FROM pg_settings WHERE name IN ('TimeZone', 'fqgw.deadline', 'max_connections') ORDER BY 1 DESC":                     "max_connections|0 fqgw.deadline|0 TimeZone|Europe/Paris",
 		"SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1":                                                                   "clicks labels",
 		"SELECT viewname, definition FROM pg_views WHERE schemaname = 'public'":                                                                    "risk| SELECT 1 AS x;",
 		"SELECT matviewname, hasindexes, definition FROM pg_matviews":                                                                              "user_clicks|t| SELECT count(*) OVER m5 AS n, user_id, 1 AS spent FROM clicks;",

@@ -176,11 +176,3 @@ func (s *snapshot) database() string {
 	}
 	return "fqgw"
 }
-
-// setting is a session's setting, "" when it has none of that name.
-func (s *snapshot) setting(name string) (string, bool) {
-	if s.env != nil && s.env.Session != nil {
-		return s.env.Session.Setting(name)
-	}
-	return "", false
-}

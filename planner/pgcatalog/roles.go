@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/guc"
 )
 
 // databaseOID is the OID of the one database.
@@ -23,7 +24,7 @@ func fillNamespace(r *relation, s *snapshot) [][]fqgw.Value {
 func fillDatabase(r *relation, s *snapshot) [][]fqgw.Value {
 	return [][]fqgw.Value{row(&r.SystemRelation, fields{
 		"oid": number(databaseOID), "datname": text(s.database()), "datdba": number(owner), "encoding": number(6), "datlocprovider": text("c"),
-		"datallowconn": boolean(true), "datconnlimit": number(-1), "dattablespace": number(1663), "datcollate": text("C"), "datctype": text("C"),
+		"datallowconn": boolean(true), "datconnlimit": number(-1), "dattablespace": number(1663), "datcollate": text("C.UTF-8"), "datctype": text("C.UTF-8"),
 	})}
 }
 
@@ -43,44 +44,40 @@ func fillRoles(r *relation, s *snapshot) [][]fqgw.Value {
 	return [][]fqgw.Value{row(&r.SystemRelation, f)}
 }
 
-// fillSettings gives PostgreSQL's settings with the session's values where it
-// has them.
+// fillSettings is pg_settings: what PostgreSQL says of each setting, with the
+// session's values.
 func fillSettings(r *relation, s *snapshot) [][]fqgw.Value {
-	names, rows := facts("pg_settings")
-	at := map[string]int{}
-	for i, n := range names {
-		at[n] = i
+	state := func(known *guc.Setting) (value, reset, source string) { return known.Default, known.Default, "default" }
+	if s.env != nil {
+		if session, ok := s.env.Session.(interface {
+			SettingState(name string) (value, reset, source string)
+		}); ok {
+			state = func(known *guc.Setting) (string, string, string) { return session.SettingState(known.Name) }
+		}
 	}
 	var out [][]fqgw.Value
-	add := func(name, unit, context, vartype, boot string, enums fqgw.Value) {
-		v, ok := s.setting(name)
-		if !ok {
-			v = boot
+	for _, known := range guc.All() {
+		if known.Hidden {
+			continue
 		}
-		out = append(out, row(&r.SystemRelation, fields{
-			"name": text(name), "setting": text(v), "unit": textOrNull(unit), "context": text(context), "vartype": text(vartype), "source": text("default"),
-			"enumvals": enums, "boot_val": text(boot), "reset_val": text(v), "pending_restart": boolean(false), "category": text(""), "short_desc": text(""),
-		}))
-	}
-	orEmpty := func(s string) string {
-		if s == null {
-			return ""
+		value, reset, source := state(known)
+		f := fields{
+			"name": text(known.Name), "setting": text(known.Setting(value)), "unit": textOrNull(known.Unit), "category": text(known.Category),
+			"short_desc": text(known.Short), "extra_desc": textOrNull(known.Extra), "context": text(known.Context), "vartype": text(known.Type),
+			"source": text(source), "min_val": textOrNull(known.Min), "max_val": textOrNull(known.Max), "boot_val": text(known.Boot),
+			"reset_val": text(reset), "pending_restart": boolean(false),
 		}
-		return s
-	}
-	for _, rec := range rows {
-		var enums fqgw.Value
-		if e := rec[at["enumvals"]]; e != null {
-			enums = parse(e, fqgw.Text.Array())
+		if known.Enum != nil {
+			f["enumvals"] = texts(known.Enum)
 		}
-		add(rec[at["name"]], orEmpty(rec[at["unit"]]), rec[at["context"]], rec[at["vartype"]], orEmpty(rec[at["boot_val"]]), enums)
+		if known.Null {
+			f["boot_val"] = fqgw.Null
+			if reset == "" {
+				f["reset_val"] = fqgw.Null
+			}
+		}
+		out = append(out, row(&r.SystemRelation, f))
 	}
-	for _, name := range []string{"fqgw.as_of", "fqgw.clock", "fqgw.deadline", "fqgw.kafka", "fqgw.redis"} {
-		add(name, "", "user", "string", "", fqgw.Null)
-	}
-	slices.SortFunc(out, func(a, b []fqgw.Value) int {
-		return strings.Compare(strings.ToLower(a[0].Str()), strings.ToLower(b[0].Str()))
-	})
 	return out
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 )
 
 // fillTables is pg_tables.
@@ -83,16 +84,39 @@ func fillZones(r *relation, s *snapshot) [][]fqgw.Value {
 	if s.env != nil {
 		at = time.UnixMicro(s.env.Now)
 	}
-	_, names := facts(r.Name)
 	var out [][]fqgw.Value
-	for _, rec := range names {
-		loc, err := time.LoadLocation(rec[0])
+	for _, name := range expr.ZoneNames() {
+		loc, err := time.LoadLocation(name)
 		if err != nil { // a zone that this build does not know
 			continue
 		}
 		abbrev, offset := at.In(loc).Zone()
-		out = append(out, row(&r.SystemRelation, fields{"name": text(rec[0]), "abbrev": text(abbrev),
+		out = append(out, row(&r.SystemRelation, fields{"name": text(name), "abbrev": text(abbrev),
 			"utc_offset": fqgw.SpanValue(fqgw.Span{Micros: int64(offset) * 1_000_000}), "is_dst": boolean(at.In(loc).IsDST())}))
+	}
+	return out
+}
+
+// fillAbbrevs is pg_timezone_abbrevs, an abbreviation of a zone by its offset at
+// the statement's time.
+func fillAbbrevs(r *relation, s *snapshot) [][]fqgw.Value {
+	at := time.Now()
+	if s.env != nil {
+		at = time.UnixMicro(s.env.Now)
+	}
+	var out [][]fqgw.Value
+	for _, a := range expr.ZoneAbbrevs() {
+		offset, dst := a.Offset, a.DST
+		if a.Zone != "" {
+			loc, err := expr.Zone(a.Zone)
+			if err != nil {
+				continue
+			}
+			_, offset = at.In(loc).Zone()
+			dst = at.In(loc).IsDST()
+		}
+		out = append(out, row(&r.SystemRelation, fields{"abbrev": text(a.Name), "is_dst": boolean(dst),
+			"utc_offset": fqgw.SpanValue(fqgw.Span{Micros: int64(offset) * 1_000_000})}))
 	}
 	return out
 }
@@ -107,8 +131,8 @@ func init() {
 		"pg_catalog.pg_cast": fillKnownTypes, "pg_catalog.pg_opclass": fillKnownTypes,
 		"pg_catalog.pg_namespace": fillNamespace, "pg_catalog.pg_database": fillDatabase, "pg_catalog.pg_settings": fillSettings,
 		"pg_catalog.pg_authid": fillRoles, "pg_catalog.pg_roles": fillRoles, "pg_catalog.pg_user": fillRoles, "pg_catalog.pg_shadow": fillRoles,
-		"pg_catalog.pg_timezone_names": fillZones,
-		"pg_catalog.pg_stat_activity":  fillActivity, "pg_catalog.pg_stat_database": fillStatDatabase,
+		"pg_catalog.pg_timezone_names": fillZones, "pg_catalog.pg_timezone_abbrevs": fillAbbrevs,
+		"pg_catalog.pg_stat_activity": fillActivity, "pg_catalog.pg_stat_database": fillStatDatabase,
 		"pg_catalog.pg_tables": fillTables, "pg_catalog.pg_views": fillViews, "pg_catalog.pg_matviews": fillViews, "pg_catalog.pg_indexes": fillIndexes,
 		"pg_catalog.pg_stat_all_tables": fillStatTables, "pg_catalog.pg_stat_user_tables": fillStatTables,
 		"pg_catalog.pg_statio_all_tables": fillStatTables, "pg_catalog.pg_statio_user_tables": fillStatTables,

@@ -202,6 +202,16 @@ func (a *App) fact(name string) string {
 		return a.kafkaAddr
 	case "fqgw.redis":
 		return a.redisAddr
+	case "max_connections":
+		return strconv.Itoa(a.config.Connections)
+	case "data_directory":
+		return a.config.Data
+	case "listen_addresses", "port":
+		host, port, err := net.SplitHostPort(a.Addr())
+		if err != nil {
+			return ""
+		}
+		return map[string]string{"listen_addresses": host, "port": port}[name]
 	}
 	return ""
 }

@@ -19,21 +19,19 @@ import (
 
 // tables are the dumps to keep, with their columns.
 var tables = map[string]string{
-	"catalog-columns":   "nspname relname reloid relkind attnum attname atttypid attnotnull",
-	"pg_am":             "oid amname amhandler amtype",
-	"pg_cast":           "oid castsource casttarget castfunc castcontext castmethod",
-	"pg_collation":      "oid collname collnamespace collowner collprovider collisdeterministic collencoding collcollate collctype",
-	"pg_conversion":     "oid conname connamespace conowner conforencoding contoencoding conproc condefault",
-	"pg_language":       "oid lanname lanowner lanispl lanpltrusted lanplcallfoid laninline lanvalidator",
-	"pg_opclass":        "oid opcmethod opcname opcnamespace opcowner opcfamily opcintype opcdefault opckeytype",
-	"pg_operator":       "oid oprname oprnamespace oprowner oprkind oprcanmerge oprcanhash oprleft oprright oprresult oprcom oprnegate oprcode oprrest oprjoin",
-	"pg_opfamily":       "oid opfmethod opfname opfnamespace opfowner",
-	"pg_proc":           "oid proname pronamespace proowner prolang prokind provolatile proretset proisstrict pronargs pronargdefaults prorettype proargtypes proallargtypes proargmodes proargnames provariadic",
-	"pg_range":          "rngtypid rngsubtype rngmultitypid rngcollation rngsubopc rngcanonical rngsubdiff",
-	"pg_settings":       "name unit context vartype enumvals boot_val",
-	"pg_timezone_names": "name",
-	"pg_tablespace":     "oid spcname spcowner",
-	"pg_type":           "oid typname typnamespace typowner typlen typbyval typtype typcategory typispreferred typisdefined typdelim typrelid typsubscript typelem typarray typinput typoutput typreceive typsend typmodin typmodout typanalyze typalign typstorage typnotnull typbasetype typtypmod typndims typcollation",
+	"catalog-columns": "nspname relname reloid relkind attnum attname atttypid attnotnull",
+	"pg_am":           "oid amname amhandler amtype",
+	"pg_cast":         "oid castsource casttarget castfunc castcontext castmethod",
+	"pg_collation":    "oid collname collnamespace collowner collprovider collisdeterministic collencoding collcollate collctype",
+	"pg_conversion":   "oid conname connamespace conowner conforencoding contoencoding conproc condefault",
+	"pg_language":     "oid lanname lanowner lanispl lanpltrusted lanplcallfoid laninline lanvalidator",
+	"pg_opclass":      "oid opcmethod opcname opcnamespace opcowner opcfamily opcintype opcdefault opckeytype",
+	"pg_operator":     "oid oprname oprnamespace oprowner oprkind oprcanmerge oprcanhash oprleft oprright oprresult oprcom oprnegate oprcode oprrest oprjoin",
+	"pg_opfamily":     "oid opfmethod opfname opfnamespace opfowner",
+	"pg_proc":         "oid proname pronamespace proowner prolang prokind provolatile proretset proisstrict pronargs pronargdefaults prorettype proargtypes proallargtypes proargmodes proargnames provariadic",
+	"pg_range":        "rngtypid rngsubtype rngmultitypid rngcollation rngsubopc rngcanonical rngsubdiff",
+	"pg_tablespace":   "oid spcname spcowner",
+	"pg_type":         "oid typname typnamespace typowner typlen typbyval typtype typcategory typispreferred typisdefined typdelim typrelid typsubscript typelem typarray typinput typoutput typreceive typsend typmodin typmodout typanalyze typalign typstorage typnotnull typbasetype typtypmod typndims typcollation",
 }
 
 // keep says which rows of a dump are wanted.
@@ -43,10 +41,6 @@ func keep(table string, row map[string]string) bool {
 		return row["collprovider"] != "i" && row["collname"] != "" && len(row["oid"]) < 5
 	case "pg_language": // fqgw runs no procedures
 		return row["lanname"] != "plpgsql"
-	case "pg_settings": // pg_dump sets it where it is listed; nothing here restricts views
-		return row["name"] != "restrict_nonsystem_relation_kind"
-	case "pg_timezone_names": // the rest are files of the server's machine
-		return !strings.HasPrefix(row["name"], "posix") && row["name"] != "localtime" && row["name"] != "Factory"
 	}
 	return true
 }
