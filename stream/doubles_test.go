@@ -26,6 +26,7 @@ type plug struct {
 	dead    atomic.Bool // every call fails
 	zombie  atomic.Bool // it cannot learn anything new: claims and looks fail, writes go through
 	away    atomic.Bool // the online store does not answer
+	sick    atomic.Bool // the server of the odd shards does not
 	lakeOff atomic.Bool // the lake does not answer
 	flaky   atomic.Bool // now and then the connection to the online store is lost within a trip
 	fault   atomic.Pointer[fault]
@@ -119,7 +120,16 @@ func (o online) check(look bool) error {
 
 func (o online) Shards() uint32 { return o.shards }
 
-func (o online) Server(uint32) string { return "" }
+// Server: the even and the odd shards have a server each.
+func (o online) Server(shard uint32) string { return [2]string{"even", "odd"}[shard%2] }
+
+// reach is an error when the unit's server does not answer.
+func (o online) reach(u fqgw.Unit) error {
+	if o.plug.sick.Load() && o.Server(u.Shard) == "odd" {
+		return fqgw.Errorf(fqgw.CodeConnectionFailure, "the server of the odd shards is away")
+	}
+	return nil
+}
 
 func (o online) Read(_ context.Context, reads []fqgw.UnitRead) ([]fqgw.UnitState, error) {
 	if err := o.check(true); err != nil {
@@ -128,18 +138,24 @@ func (o online) Read(_ context.Context, reads []fqgw.UnitRead) ([]fqgw.UnitState
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var out []fqgw.UnitState
+	var first error
 	for _, r := range reads {
+		if err := o.reach(r.Unit); err != nil {
+			out = append(out, fqgw.UnitState{Err: err})
+			first = err
+			continue
+		}
 		st := fqgw.UnitState{Marks: slices.Clone(o.marks[r.Unit])}
 		for _, k := range r.Keys {
 			st.States = append(st.States, o.states[r.Unit][k])
 		}
 		out = append(out, st)
 	}
-	return out, nil
+	return out, first
 }
 
 func (o online) Claim(_ context.Context, u fqgw.Unit, partitions []int32) ([]fqgw.PartitionMark, error) {
-	if err := o.check(true); err != nil {
+	if err := errors.Join(o.check(true), o.reach(u)); err != nil {
 		return nil, err
 	}
 	o.mu.Lock()
@@ -171,6 +187,9 @@ func (o online) Flush(_ context.Context, flushes []fqgw.UnitFlush) ([]fqgw.Flush
 	for n, i := range rand.Perm(len(flushes)) {
 		if n == lost {
 			return nil, fqgw.Errorf(fqgw.CodeConnectionFailure, "the connection was lost")
+		}
+		if err := o.reach(flushes[i].Unit); err != nil {
+			return nil, err
 		}
 		out[i] = o.flush(&flushes[i])
 	}

@@ -15,53 +15,106 @@ const (
 	flushUnits = 64       // writes in one trip
 )
 
-// flight is a flush under way. The states are encoded when it starts: folding
-// goes on meanwhile.
+// flight is a flush under way, to one server: one that is away holds up no other.
+// The states are encoded when it starts: folding goes on meanwhile.
 type flight struct {
+	server   string
 	rounds   [][]fqgw.UnitFlush // the first part of every unit, then the second of those that have one, …
+	checks   []check            // what is looked at when all is written
 	units    []*unit
 	entries  []*entry
-	h        int64 // no state's horizon is ahead of it
-	progress []int64
+	h        int64   // no state's horizon is ahead of it
+	progress []int64 // by partition: all of the server's is readable below when it is over
+	before   []int64 // and below this it is already
 	stamps   stamps
 	bytes    int
+	began    time.Time
 	took     time.Duration
 	err      error
 }
 
-// flush starts writing every dirty state and, with idle, the positions of units
-// that have none. Nothing happens while another flush is under way.
-func (f *folder) flush(idle bool) {
-	if f.flight != nil {
-		return
-	}
+// check is a unit with the marks that it must have: a store that was lost or rolled
+// back while no events come would not be noticed by a flush.
+type check struct {
+	id    fqgw.Unit
+	marks fqgw.Marks
+}
+
+// flush starts writing every dirty state, with idle also the positions of units
+// that have none, with look it looks then whether the store has what was written.
+// What belongs to a server with a flush under way waits until that is over.
+func (f *folder) flush(idle, look bool) {
 	f.tick()
-	fl := &flight{}
-	for _, u := range f.dirty {
-		f.pack(fl, u)
+	fresh := map[string]*flight{}
+	to := func(u *unit) *flight { // nil: not now
+		server := f.server(u)
+		if u.flying != nil || f.flights[server] != nil || len(u.waits) > 0 {
+			return nil
+		}
+		if fresh[server] == nil {
+			fresh[server] = &flight{server: server, before: f.lags[server]}
+		}
+		return fresh[server]
 	}
+	later := f.dirty[:0]
+	for _, u := range f.dirty {
+		if fl := to(u); fl != nil {
+			f.pack(fl, u)
+		} else {
+			later = append(later, u)
+		}
+	}
+	clear(f.dirty[len(later):])
+	f.dirty, f.full = later, false
 	if idle {
 		for _, sh := range f.shares {
 			for _, u := range sh.units {
-				if u.flying == nil && !samePlace(u.marks, further(u.marks, sh.applied)) {
-					f.pack(fl, u)
+				if behind := !samePlace(u.marks, further(u.marks, sh.applied)); behind && u.flying == nil && len(u.dirty) == 0 {
+					if fl := to(u); fl != nil {
+						f.pack(fl, u)
+					}
 				}
 			}
 		}
 	}
-	f.dirty, f.waiting, f.full = f.dirty[:0], 0, false
-	if len(fl.units) == 0 {
+	if look {
+		f.look(fresh, to)
+	}
+	for server, fl := range fresh {
+		if fl.before == nil {
+			fl.before = f.flushed
+		}
+		fl.h, fl.progress, fl.stamps, fl.began = f.h, slices.Clone(f.progress), f.stamps, time.Now()
+		f.flights[server] = fl
+		go func() {
+			fl.err = f.c.write(fl)
+			fl.took = time.Since(fl.began)
+			f.landed <- fl
+		}()
+	}
+	if len(fresh) > 0 {
+		f.stamps = stamps{}
+	}
+	clear(f.lags) // of servers with more to flush, which they do now
+	f.flushed = slices.Clone(f.progress)
+}
+
+// look has the marks of every unit compared, of the servers that are not busy.
+func (f *folder) look(fresh map[string]*flight, to func(*unit) *flight) {
+	if !f.c.live || f.c.s.p.trust {
 		return
 	}
-	fl.h, fl.progress, fl.stamps = f.h, slices.Clone(f.progress), f.stamps
-	f.stamps = stamps{}
-	f.flight = fl
-	go func() {
-		began := time.Now()
-		fl.err = f.c.write(fl)
-		fl.took = time.Since(began)
-		f.landed <- fl
-	}()
+	for _, sh := range f.shares {
+		for _, u := range sh.units {
+			fl, marks := u.flight, u.flying
+			if marks == nil {
+				fl, marks = to(u), u.marks
+			}
+			if fl != nil && fl == fresh[fl.server] {
+				fl.checks = append(fl.checks, check{u.id, marks})
+			}
+		}
+	}
 }
 
 // pack adds a unit to the flush. Many states are written in parts; only the
@@ -72,7 +125,7 @@ func (f *folder) pack(fl *flight, u *unit) {
 	l := u.share.view.layout
 	partitions := f.c.at.owned
 	from := byPartition(u.marks, partitions)
-	u.flying = further(u.marks, u.share.applied)
+	u.flying, u.flight = further(u.marks, u.share.applied), fl
 	part := fqgw.UnitFlush{Unit: u.id, From: from, To: from}
 	var arena []byte
 	round := 0
@@ -92,6 +145,7 @@ func (f *folder) pack(fl *flight, u *unit) {
 	part.To = byPartition(u.flying, partitions)
 	fl.add(round, part, len(arena))
 	fl.units = append(fl.units, u)
+	f.waiting -= len(u.dirty)
 	fl.entries = append(fl.entries, u.dirty...)
 	u.dirty = u.dirty[:0]
 }
@@ -124,7 +178,7 @@ func (c *crew) write(fl *flight) error {
 	p.fault("before-flush")
 	for i, round := range fl.rounds {
 		for trip := range slices.Chunk(round, p.trip) {
-			if err := c.trip(trip); err != nil {
+			if err := c.trip(fl.server, trip); err != nil {
 				return err
 			}
 			p.fault("mid-flush")
@@ -132,12 +186,12 @@ func (c *crew) write(fl *flight) error {
 		fl.rounds[i] = nil
 	}
 	p.fault("after-flush")
-	return nil
+	return c.verify(fl.server, fl.checks)
 }
 
-func (c *crew) trip(flushes []fqgw.UnitFlush) error {
+func (c *crew) trip(server string, flushes []fqgw.UnitFlush) error {
 	var results []fqgw.FlushResult
-	err := retry(c.ctx, c.trouble, func() (err error) {
+	err := retry(c.ctx, func(err error) { c.trouble(server, err) }, func() (err error) {
 		results, err = c.s.p.o.Online.Flush(c.ctx, flushes)
 		return err
 	})
@@ -151,62 +205,100 @@ func (c *crew) trip(flushes []fqgw.UnitFlush) error {
 
 // finish takes note of a flush that is over.
 func (f *folder) finish(fl *flight) error {
-	f.flight = nil
+	delete(f.flights, fl.server)
 	if fl.err != nil {
 		return fl.err
 	}
+	if slices.ContainsFunc(f.dirty, func(u *unit) bool { return f.server(u) == fl.server }) {
+		f.lags[fl.server] = fl.progress
+	}
 	for _, u := range fl.units {
-		u.marks, u.flying = u.flying, nil
+		u.marks, u.flying, u.flight = u.flying, nil, nil
 	}
 	for _, e := range fl.entries {
 		e.flying = false
 	}
 	s := f.c.s
 	m := &s.p.metrics
-	m.flushes.Add(1)
+	if len(fl.units) > 0 {
+		m.flushes.Add(1)
+	}
 	m.flushKeys.Add(int64(len(fl.entries)))
 	m.flushBytes.Add(int64(fl.bytes))
 	m.flushMicros.Add(fl.took.Microseconds())
 	if f.c.live {
-		s.stats.readable(f.id, fl.progress)
+		s.stats.readable(f.id, f.reached())
 		s.stats.fresh(fl.stamps, s.p.o.Clock)
-		s.stats.trouble("online store", "")
+		s.stats.trouble(onlineTrouble(fl.server), "")
 	}
 	f.report()
 	return nil
 }
 
-// verify looks whether the store still has what was written: one that was lost
-// or rolled back while no events come would not be noticed by a flush.
-func (f *folder) verify() error {
-	if !f.c.live || f.c.s.p.trust {
+// drains says that no flush may begin, so that those under way come to an end for
+// who waits for that; unless one takes so long that its server must be away.
+func (f *folder) drains() bool {
+	if len(f.barriers)+len(f.soft)+len(f.launched)+len(f.quiet) == 0 {
+		return false
+	}
+	for _, fl := range f.flights {
+		if time.Since(fl.began) > time.Second {
+			return false
+		}
+	}
+	return len(f.flights) > 0
+}
+
+// reached is by partition how far the reads of every server are.
+func (f *folder) reached() []int64 {
+	out := slices.Clone(f.flushed)
+	least := func(other []int64) {
+		for p := range out {
+			out[p] = min(out[p], other[p])
+		}
+	}
+	for _, fl := range f.flights {
+		least(fl.before)
+	}
+	for _, lag := range f.lags {
+		least(lag)
+	}
+	if f.waits > 0 {
+		least(f.waitFrom)
+	}
+	return out
+}
+
+// verify fails when the store stands elsewhere than it was left.
+func (c *crew) verify(server string, checks []check) error {
+	if len(checks) == 0 {
 		return nil
 	}
-	var reads []fqgw.UnitRead
-	var units []*unit
-	for _, sh := range f.shares {
-		for _, u := range sh.units {
-			reads, units = append(reads, fqgw.UnitRead{Unit: u.id}), append(units, u)
-		}
+	reads := make([]fqgw.UnitRead, len(checks))
+	for i := range checks {
+		reads[i].Unit = checks[i].id
 	}
 	var found []fqgw.UnitState
-	err := retry(f.c.ctx, f.c.trouble, func() (err error) {
-		found, err = f.c.s.p.o.Online.Read(f.c.ctx, reads)
+	err := retry(c.ctx, func(err error) { c.trouble(server, err) }, func() (err error) {
+		found, err = c.s.p.o.Online.Read(c.ctx, reads)
 		return err
 	})
+	if err != nil {
+		return err
+	}
 	for i := range found {
-		if err == nil && !sameMarks(found[i].Marks, units[i].marks, f.c.at.owned) {
-			err = fence(units[i].id)
+		if !sameMarks(found[i].Marks, checks[i].marks, c.at.owned) {
+			return fence(checks[i].id)
 		}
 	}
-	return err
+	return nil
 }
 
 func fence(u fqgw.Unit) error { return &fenced{fmt.Sprintf("shard %d of view %s", u.Shard, u.View)} }
 
 // report says how far reads are when nothing waits for a flush.
 func (f *folder) report() {
-	if f.c.live && f.waiting == 0 && f.flight == nil {
+	if f.c.live && f.waiting+f.waits == 0 && len(f.flights) == 0 {
 		f.c.s.stats.readable(f.id, f.progress)
 	}
 }

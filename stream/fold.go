@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -120,6 +121,7 @@ type share struct {
 	view    *view
 	units   map[uint32]*unit
 	applied fqgw.Marks // every position below is folded, or covered by its unit's own marks
+	gone    bool       // its folder has given it back
 }
 
 // unit is the unit of writing online, with the states that are in memory.
@@ -128,9 +130,11 @@ type unit struct {
 	share    *share
 	marks    fqgw.Marks // what the store has
 	flying   fqgw.Marks // what the flush under way makes of it; nil when there is none
+	flight   *flight    // that flush
 	entries  map[fqgw.EntityKey]*entry
 	dirty    []*entry
-	complete bool // what is not in entries is not in the store either
+	complete bool   // what is not in entries is not in the store either
+	waits    []*job // events of entities that cannot be loaded yet; nothing of the unit is flushed meanwhile
 }
 
 // entry is one entity in the write-back cache.
@@ -159,6 +163,10 @@ type folder struct {
 	progress []int64 // by partition: every position below was taken
 	jobs     []*job
 	missing  []*entry
+	absent   map[string][]*entry // by server that is away: entities to load when it is back
+	fetched  chan *fetch
+	waits    int      // jobs that wait for that
+	waitFrom []int64  // progress when the first of them came
 	held     [][]*job // by partition: what waits for the clock
 	heldNext []int64  // by partition: progress once held is empty
 	cache    lru
@@ -166,7 +174,9 @@ type folder struct {
 	waiting  int // dirty entries
 	full     bool
 	stamps   stamps
-	flight   *flight
+	flights  map[string]*flight // by server: the flush under way
+	flushed  []int64            // progress when flush was last called
+	lags     map[string][]int64 // by server that has more to flush: below this all is
 	landed   chan *flight
 	due      *time.Timer
 	armed    bool
@@ -179,7 +189,7 @@ type folder struct {
 
 func newFolder(c *crew, id int) *folder {
 	f := &folder{c: c, id: id, in: make(chan msg[*folder], 16), sets: map[int32][]*share{}, progress: make([]int64, c.at.Partitions),
-		held: make([][]*job, c.at.Partitions), heldNext: make([]int64, c.at.Partitions), landed: make(chan *flight, 1), due: time.NewTimer(time.Hour),
+		held: make([][]*job, c.at.Partitions), heldNext: make([]int64, c.at.Partitions), flights: map[string]*flight{}, flushed: make([]int64, c.at.Partitions), lags: map[string][]int64{}, landed: make(chan *flight, 1), absent: map[string][]*entry{}, fetched: make(chan *fetch), due: time.NewTimer(time.Hour),
 		h: math.MinInt64} // clocks may stand before 1970
 	f.due.Stop()
 	return f
@@ -187,6 +197,7 @@ func newFolder(c *crew, id int) *folder {
 
 // attach takes up a view; detach gives back what this folder keeps of it.
 func (f *folder) attach(sh *share) {
+	sh.gone = false
 	f.shares = append(f.shares, sh)
 	f.sets[int32(sh.view.set)] = append(f.sets[int32(sh.view.set)], sh)
 	for _, u := range sh.units {
@@ -218,7 +229,9 @@ func (f *folder) detach(v *view) *share {
 			f.cache.remove(e)
 		}
 		f.waiting -= len(u.dirty)
+		f.waits -= len(u.waits)
 	}
+	f.forsake(sh)
 	dirty := f.dirty[:0]
 	for _, u := range f.dirty {
 		if u.share != sh {
@@ -240,12 +253,15 @@ func (f *folder) detach(v *view) *share {
 }
 
 // run folds and flushes until it is told to stop, or something fails.
-func (f *folder) run() error {
+func (f *folder) run() (err error) {
 	idle := time.NewTicker(idleAdvance)
 	defer idle.Stop()
 	defer f.due.Stop()
 	defer func() {
-		if f.flight != nil {
+		if err != nil {
+			f.c.fail(err) // ends the flights that go on trying
+		}
+		for range f.flights {
 			<-f.landed
 		}
 	}()
@@ -254,7 +270,7 @@ func (f *folder) run() error {
 			return err
 		}
 		in := f.in
-		if f.waiting >= f.c.s.p.o.DirtyKeys || f.stopping {
+		if f.waiting+f.waits >= f.c.s.p.o.DirtyKeys || f.stopping {
 			in = nil
 		}
 		select {
@@ -268,19 +284,23 @@ func (f *folder) run() error {
 			if err := f.finish(fl); err != nil {
 				return err
 			}
+		case got := <-f.fetched:
+			if err := f.arrive(got); err != nil {
+				return err
+			}
+			f.arm()
 		case <-f.due.C:
 			f.armed = false
 			if err := f.drain(); err != nil {
 				return err
 			}
-			f.flush(false)
+			if !f.drains() {
+				f.flush(false, false)
+			}
 			f.arm()
 		case <-idle.C:
-			if f.flight == nil {
-				if err := f.verify(); err != nil {
-					return err
-				}
-				f.flush(true)
+			if !f.drains() {
+				f.flush(true, true)
 			}
 		case <-f.c.ctx.Done():
 			return context.Cause(f.c.ctx)
@@ -291,29 +311,24 @@ func (f *folder) run() error {
 // settle does what waits for a moment without a flush under way; done says that
 // the folder has stopped.
 func (f *folder) settle() (done bool, err error) {
-	for f.flight == nil {
+	for len(f.flights) == 0 {
 		for _, do := range f.quiet {
 			do()
 		}
 		f.quiet = nil
-		if len(f.launched) > 0 {
-			if err := f.verify(); err != nil {
-				return false, err
-			}
-			for _, done := range f.launched {
-				done()
-			}
+		for _, done := range f.launched {
+			done()
 		}
 		f.launched = nil
-		if wait := len(f.barriers) == 0 || f.holding(); wait && !f.stopping {
-			if len(f.soft) == 0 {
+		if wait := len(f.barriers) == 0 || f.holding() || f.waits > 0; wait && !f.stopping {
+			if len(f.soft) == 0 || f.waits > 0 {
 				return false, nil
 			}
 			f.launched, f.soft = f.soft, nil
 		} else {
 			f.launched, f.barriers, f.soft = append(f.barriers, f.soft...), nil, nil
 		}
-		if f.flush(true); f.flight == nil && len(f.launched) == 0 {
+		if f.flush(true, len(f.launched) > 0); len(f.flights) == 0 && len(f.launched) == 0 {
 			return f.stopping, nil
 		}
 	}
@@ -361,6 +376,9 @@ func (f *folder) take(b *batch) error {
 	for i, j := range f.jobs[:n] {
 		if b.whole {
 			j.entry.unit.share.view.layout.Load(f.touch(j.entry), &j.in)
+		} else if j.entry.state == nil && len(f.held[j.in.Pos.Partition]) == 0 {
+			f.await(j)
+			f.jobs[i] = new(job)
 		} else if !f.apply(j) {
 			f.hold(j)
 			f.jobs[i] = new(job)
@@ -375,8 +393,8 @@ func (f *folder) take(b *batch) error {
 	f.stamps.note(b)
 	f.cache.shrink(f.c.s.p.o.CacheKeys)
 	f.report()
-	if f.full {
-		f.flush(false)
+	if f.full && !f.drains() {
+		f.flush(false, false)
 	}
 	f.arm()
 	return nil
@@ -415,46 +433,6 @@ func (f *folder) entry(u *unit, key fqgw.EntityKey) *entry {
 		}
 	}
 	return e
-}
-
-// load reads the states of entities that are not in memory, all in one trip.
-func (f *folder) load() error {
-	if len(f.missing) == 0 {
-		return nil
-	}
-	var reads []fqgw.UnitRead
-	var units []*unit
-	at := map[*unit]int{}
-	for _, e := range f.missing {
-		i, ok := at[e.unit]
-		if !ok {
-			i = len(reads)
-			at[e.unit] = i
-			reads, units = append(reads, fqgw.UnitRead{Unit: e.unit.id}), append(units, e.unit)
-		}
-		reads[i].Keys = append(reads[i].Keys, e.key)
-	}
-	f.missing = f.missing[:0]
-	var states []fqgw.UnitState
-	err := retry(f.c.ctx, f.c.trouble, func() (err error) {
-		states, err = f.c.s.p.o.Online.Read(f.c.ctx, reads)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for i, st := range states {
-		u := units[i]
-		if n := f.c.at.owned; !sameMarks(st.Marks, u.marks, n) && (u.flying == nil || !sameMarks(st.Marks, u.flying, n)) {
-			return fence(u.id)
-		}
-		for k, key := range reads[i].Keys {
-			if u.entries[key].state, err = u.share.view.layout.Decode(st.States[k]); err != nil {
-				return &damaged{u.share.view.v, fmt.Errorf("%s: %w", key, err)}
-			}
-		}
-	}
-	return nil
 }
 
 // touch readies the entity's state for a change.
@@ -516,6 +494,9 @@ func (f *folder) drain() error {
 					return err
 				}
 			}
+			if j.entry.state == nil {
+				break // its server is away
+			}
 			l := j.entry.unit.share.view.layout
 			st := f.touch(j.entry)
 			l.Advance(st, f.h)
@@ -572,8 +553,10 @@ func (f *folder) advance(p int32, next int64) {
 	}
 }
 
-func (c *crew) trouble(err error) {
+func (c *crew) trouble(server string, err error) {
 	if c.live {
-		c.s.stats.trouble("online store", err.Error())
+		c.s.stats.trouble(onlineTrouble(server), err.Error())
 	}
 }
+
+func onlineTrouble(server string) string { return strings.TrimSpace("online store " + server) }

@@ -40,12 +40,14 @@ func (l *lru) use(e *entry) {
 }
 
 // shrink forgets the entries that were used longest ago, beyond most. What is
-// not in the store yet stays.
+// not in the store yet stays, for as long as its server is away.
 func (l *lru) shrink(most int) {
-	for l.n > most {
+	for kept := 0; l.n > most && kept < 1024; {
 		e := l.oldest
-		if e.dirty || e.flying {
-			return
+		if e.dirty || e.flying || e.state == nil {
+			l.use(e)
+			kept++
+			continue
 		}
 		l.remove(e)
 		delete(e.unit.entries, e.key)

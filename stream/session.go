@@ -71,6 +71,7 @@ func (s *source) open(ctx context.Context, fail context.CancelCauseFunc) (*sessi
 	}
 	for _, f := range ses.crew.folders {
 		copy(f.progress, from)
+		copy(f.flushed, from)
 	}
 	ses.lander = newLander(ctx, s, at, pl.snap.Landed)
 	s.frontier.reset(pl.snap.Landed, at.Partitions, at.epoch)
