@@ -341,24 +341,7 @@ func (b *Binder) featureScan(ft *feature, lat *Scope, blk *block) (*from, error)
 	row := lat.inner()
 	row.joined = true
 	if ft.view == nil {
-		var t *times
-		if ft.times != nil {
-			var err error
-			if t, err = ft.times(row); err != nil {
-				return nil, err
-			}
-		}
-		node, fields, err := b.viewNode(ft.plain, lat, t, ft.loc)
-		if err != nil {
-			return nil, err
-		}
-		f, err := b.derived(node, nil, ft.name, ft.loc)
-		if err == nil {
-			for i, c := range ft.cols {
-				f.rels[0].cols[i].name = c.name
-			}
-		}
-		return known(f, err, fields)
+		return b.serviceScan(ft, row, lat, blk)
 	}
 	at, known, err := ft.timesAt(row)
 	if err != nil {
@@ -370,4 +353,47 @@ func (b *Binder) featureScan(ft *feature, lat *Scope, blk *block) (*from, error)
 		scan.Keys = [][]fqgw.Expr{{}} // a view of global windows has one row
 	}
 	return &from{node: scan, rels: []*relation{rel}}, nil
+}
+
+// serviceScan binds a service that stands alone: its text, as plain SQL, and what
+// is asked of its columns besides.
+func (b *Binder) serviceScan(ft *feature, row, lat *Scope, blk *block) (*from, error) {
+	var t *times
+	if ft.times != nil {
+		var err error
+		if t, err = ft.times(row); err != nil {
+			return nil, err
+		}
+	}
+	rel := &relation{name: ft.name, table: ft.name, schema: ft.schema, loc: ft.loc}
+	for _, c := range ft.cols {
+		rel.cols = append(rel.cols, relColumn{name: c.name, index: c.of, typ: c.typ})
+	}
+	var asked []*pg.Node
+	for _, p := range blk.mention.probes {
+		if i := ft.column(p.col); i >= 0 && (p.rel == "" || p.rel == ft.name) && rel.extra(p) < 0 {
+			if n := ft.service.probed(p.kind, ft.cols[i]); n != nil {
+				rel.extras = append(rel.extras, extra{kind: p.kind, column: p.col, index: len(ft.service.targets) + len(asked)})
+				asked = append(asked, n)
+			}
+		}
+	}
+	node, _, err := b.viewNode(ft.plain, lat, t, ft.loc, asked...)
+	if err != nil {
+		return nil, err
+	}
+	return &from{node: node, rels: []*relation{rel}}, nil
+}
+
+// probedFeature binds a FROM item of whose columns feature_status() or its kin is
+// asked, where a feature is behind it; nil: another item.
+func (b *Binder) probedFeature(n *pg.Node, lat *Scope, blk *block) (*from, error) {
+	if blk == nil || blk.mention == nil || len(blk.mention.probes) == 0 || n.GetJoinExpr() != nil {
+		return nil, nil
+	}
+	ft, err := b.feature(n, lat)
+	if err != nil || ft == nil {
+		return nil, err
+	}
+	return b.featureScan(ft, lat, blk)
 }

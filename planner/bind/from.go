@@ -89,6 +89,9 @@ func (b *Binder) distinctNames(left, right []*relation) error {
 // fromItem binds one FROM item; lat encloses it. strict: every row that WHERE
 // rejects may be left out of it (no outer join above makes it nullable).
 func (b *Binder) fromItem(n *pg.Node, lat *Scope, blk *block, strict bool) (*from, error) {
+	if f, err := b.probedFeature(n, lat, blk); err != nil || f != nil {
+		return f, err
+	}
 	switch x := n.Node.(type) {
 	case *pg.Node_RangeVar:
 		return b.table(x.RangeVar, nil, lat, blk)

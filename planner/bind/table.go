@@ -251,12 +251,15 @@ func (b *Binder) snapshot(t *times, what, name string, asOf []*pg.Node) (fqgw.Ex
 }
 
 // viewNode binds the text of a plain view to run at site; with t, at that time.
-func (b *Binder) viewNode(v *fqgw.View, site *Scope, t *times, loc int32) (plan.Node, map[int][]relColumn, error) {
+func (b *Binder) viewNode(v *fqgw.View, site *Scope, t *times, loc int32, more ...*pg.Node) (plan.Node, map[int][]relColumn, error) {
 	in, sel, err := b.viewText(v, loc)
 	if err != nil {
 		return nil, nil, err
 	}
 	b.routed(v.Name, false)
+	for _, n := range more {
+		sel.TargetList = append(sel.TargetList, &pg.Node{Node: &pg.Node_ResTarget{ResTarget: &pg.ResTarget{Val: n, Location: -1}}})
+	}
 	q, err := in.query(sel, &Scope{site: site, depth: site.depth, rowless: true, times: t}, nil, false)
 	if err != nil {
 		return nil, nil, b.inView(err, v, loc)
