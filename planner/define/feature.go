@@ -313,8 +313,9 @@ func slots(read fqgw.Expr, keys int) []int {
 	return out
 }
 
-// readFeature splits a bound feature into what is read and its default: a
-// top-level COALESCE whose last argument is a constant.
+// readFeature splits a bound feature into what is read and its default: of a
+// top-level COALESCE the constants at its end, of which the first that is not
+// NULL counts. The first argument is always read, be it a constant too.
 func (f *definition) readFeature(e fqgw.Expr, loc int32) (fqgw.Feature, error) {
 	if e.Type() == fqgw.Unknown {
 		var err error
@@ -324,23 +325,27 @@ func (f *definition) readFeature(e fqgw.Expr, loc int32) (fqgw.Feature, error) {
 	}
 	out := fqgw.Feature{Type: e.Type(), Read: e}
 	c, ok := e.(*expr.FirstOf)
-	if !ok || len(c.Args) < 2 || !expr.Constant(c.Args[len(c.Args)-1]) {
+	if !ok {
 		return out, nil
 	}
-	rest := c.Args[:len(c.Args)-1]
-	if !slices.ContainsFunc(rest, func(e fqgw.Expr) bool { return !expr.Constant(e) }) {
-		return out, nil
+	n := len(c.Args)
+	for n > 1 && expr.Constant(c.Args[n-1]) {
+		n--
 	}
-	v, err := c.Args[len(c.Args)-1].Eval(&fqgw.Env{}, nil)
-	if err != nil {
-		return out, f.at(err, loc)
+	for _, k := range c.Args[n:] {
+		v, err := k.Eval(&fqgw.Env{}, nil)
+		if err != nil {
+			return out, f.at(err, loc)
+		}
+		if !v.IsNull() {
+			out.Default = v
+			break
+		}
 	}
-	out.Default = v
-	if len(rest) == 1 {
-		out.Read = rest[0]
-		return out, nil
+	var err error
+	if out.Read = c.Args[0]; n > 1 {
+		out.Read, err = expr.Coalesce(c.Args[:n])
 	}
-	out.Read, err = expr.Coalesce(rest)
 	return out, f.at(err, loc)
 }
 

@@ -52,6 +52,17 @@ func TestFeatureViews(t *testing.T) {
 			smooth numeric = CASE WHEN (_fq_slot_3 >= 3) THEN _fq_slot_0 ELSE NULL::numeric END
 			many numeric = COALESCE(_fq_slot_4, _fq_slot_5::numeric) default
 			notconst bigint = COALESCE(NULL::bigint, _fq_slot_3)`},
+		{`CREATE FEATURE VIEW v AS SELECT user_id, COALESCE('seen', 'unseen') AS seen, COALESCE(sum(qty) OVER w, NULL, 5, 7) AS first, COALESCE(sum(qty) OVER w, NULL) AS none,
+			COALESCE(NULL, 3) AS three, COALESCE(1) AS one, COALESCE(1, sum(qty) OVER w) AS never
+			FROM clicks WINDOW w AS (PARTITION BY user_id ORDER BY ts RANGE '1 day' PRECEDING)`,
+			`v(user_id=0 bigint) w:86400/900 [sum(qty) w bigint]
+			user_id key 0
+			seen text = 'seen'::text default
+			first bigint = _fq_slot_0 default
+			none bigint = _fq_slot_0
+			three integer = NULL::integer default
+			one integer = 1
+			never bigint = COALESCE('1'::bigint, _fq_slot_0)`},
 		{`CREATE FEATURE VIEW v (u, n) AS SELECT user_id, first_value(kind) OVER (PARTITION BY user_id ORDER BY ts RANGE '1 day' PRECEDING) FROM clicks`,
 			`v(u=0 bigint) w1:86400/900 [first_value(kind) w1 text]
 			u key 0
