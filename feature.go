@@ -118,6 +118,7 @@ type FeatureView struct {
 	Name    string
 	Version int   // of the view: 1, 2 …
 	State   int64 // the state version's number; never used again for another state
+	Pending bool  // made by a transaction that has not committed, which alone sees it
 	Source  *Source
 	Keys    []KeyColumn
 	Where   Expr // over the source's columns; nil: all rows

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/fqgw/fqgw"
@@ -97,9 +98,11 @@ func (c *Changes) Add(ctx context.Context, base *fqgw.Catalog, ch Change) (*fqgw
 	p := pendingChange{Change: ch, numbers: &Numbers{e: c.engine}}
 	cat := base.Clone()
 	if ch.Define != nil {
+		before := maps.Clone(cat.Features)
 		if _, _, err := ch.Define(ctx, cat, p.numbers); err != nil {
 			return nil, err
 		}
+		pending(before, cat)
 	}
 	if ch.Early && ch.Write != nil {
 		if err := ch.Write(ctx, nil); err != nil {
@@ -108,6 +111,18 @@ func (c *Changes) Add(ctx context.Context, base *fqgw.Catalog, ch Change) (*fqgw
 	}
 	c.list = append(c.list, p)
 	return cat, nil
+}
+
+// pending marks the feature views of cat that were not there before. They are
+// copies: at COMMIT they are defined again.
+func pending(before map[string]*fqgw.FeatureView, cat *fqgw.Catalog) {
+	for name, v := range cat.Features {
+		if old := before[name]; old == nil || old.State != v.State {
+			c := *v
+			c.Pending = true
+			cat.Features[name] = &c
+		}
+	}
 }
 
 // Commit carries out the changes as one catalog version: the writes, the

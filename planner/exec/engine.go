@@ -290,6 +290,10 @@ func reading(v *fqgw.FeatureView, progress string) error {
 
 // readable is nil when the view can be read online.
 func (e *Engine) readable(v *fqgw.FeatureView) error {
+	if v.Pending {
+		return fqgw.Errorf(fqgw.CodeNotInState, "feature view \"%s\" was made in this transaction: it is filled at COMMIT", v.Name).
+			WithHint("Read it after COMMIT; AS OF reads history.")
+	}
 	e.mu.Lock()
 	b := e.building[v.State]
 	e.mu.Unlock()
