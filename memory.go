@@ -9,6 +9,7 @@ import "sync/atomic"
 type Memory struct {
 	who   string
 	limit int64 // 0: none
+	other int64 // of the limit, what is kept elsewhere
 	used  atomic.Int64
 }
 
@@ -22,7 +23,7 @@ func (m *Memory) Take(n int64) error {
 	if m == nil || n == 0 {
 		return nil
 	}
-	if used := m.used.Add(n); m.limit > 0 && used > m.limit {
+	if used := m.used.Add(n); m.limit > 0 && used > m.limit-m.other {
 		m.used.Add(-n)
 		return m.Exceeded()
 	}
@@ -36,9 +37,16 @@ func (m *Memory) Give(n int64) {
 	}
 }
 
+// Hold says how much of the limit is kept elsewhere. Not to be called once
+// others use m.
+func (m *Memory) Hold(n int64) { m.other = n }
+
+// Used is what was taken and not given back.
+func (m *Memory) Used() int64 { return m.used.Load() }
+
 // Fits is the error of Take, without counting.
 func (m *Memory) Fits(n int64) error {
-	if m != nil && m.limit > 0 && n > m.limit-m.used.Load() {
+	if m != nil && m.limit > 0 && n > m.limit-m.other-m.used.Load() {
 		return m.Exceeded()
 	}
 	return nil

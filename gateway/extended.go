@@ -22,9 +22,11 @@ type portal struct {
 	failed   bool // while it ran: it cannot go on
 	release  context.CancelFunc
 	scope    *planner.Scope // it is closed with that part of its transaction
+	let      func()         // lets go of the memory that args take
 }
 
 func (p *portal) close() {
+	p.let()
 	if p.result != nil && p.result.Rows != nil {
 		_ = p.result.Rows.Close()
 	}
@@ -170,7 +172,11 @@ func (c *conn) bind(msg *pgproto3.Bind) error {
 			return e
 		}
 	}
-	c.portals[msg.DestinationPortal] = &portal{prepared: p, args: args, formats: append([]int16(nil), msg.ResultFormatCodes...), scope: c.session.Scope()}
+	let, err := c.session.Hold(args)
+	if err != nil {
+		return err
+	}
+	c.portals[msg.DestinationPortal] = &portal{prepared: p, args: args, formats: append([]int16(nil), msg.ResultFormatCodes...), scope: c.session.Scope(), let: let}
 	c.out.Send(&pgproto3.BindComplete{})
 	return nil
 }

@@ -57,17 +57,17 @@ func (c *columns) bind(schema *arrow.Schema) error {
 	return nil
 }
 
-// collect reads the history once. find gives the entity of an encoded key, nil
-// when nobody asks for it: of such rows nothing but the key is decoded.
-func collect(l *window.Layout, history fqgw.Records, find func(fqgw.EntityKey) *entity) error {
-	c := columns{view: l.View()}
+// collect reads the history once. Of rows of entities that nobody asks for, or
+// that are of another part, nothing but the key is decoded.
+func (c *collector) collect(history fqgw.Records) error {
+	cols := columns{view: c.layout.View()}
 	for batch, err := range history {
 		if err != nil {
 			return err
 		}
-		err = c.bind(batch.Schema())
+		err = cols.bind(batch.Schema())
 		if err == nil {
-			c.rows(l, batch, find)
+			err = cols.rows(c, batch)
 		}
 		batch.Release()
 		if err != nil {
@@ -77,22 +77,27 @@ func collect(l *window.Layout, history fqgw.Records, find func(fqgw.EntityKey) *
 	return nil
 }
 
-func (c *columns) rows(l *window.Layout, batch arrow.RecordBatch, find func(fqgw.EntityKey) *entity) {
+func (c *columns) rows(to *collector, batch arrow.RecordBatch) error {
 	types := c.view.Source.Columns
 	keys := make([]fqgw.Value, len(c.view.Keys))
 	row := make([]fqgw.Value, len(types))
 	buf := make([]byte, 0, 128)
+	var in window.Input
 	for i := range int(batch.NumRows()) {
 		for k := range keys {
 			at := c.view.Keys[k].Column
 			keys[k] = fqgw.ArrowView(batch.Column(c.source[at]), i, types[at].Type)
 		}
 		key, ok := fqgw.AppendKey(buf, keys)
-		if !ok {
-			continue // belongs to no entity
+		if !ok || !to.part.has(key) {
+			continue // belongs to no entity, or to one of another part
 		}
-		e := find(key)
+		e := to.byKey[key]
+		ask := e
 		if e == nil {
+			ask = to.every
+		}
+		if ask == nil {
 			continue
 		}
 		for j, at := range c.source {
@@ -101,14 +106,20 @@ func (c *columns) rows(l *window.Layout, batch arrow.RecordBatch, find func(fqgw
 			}
 		}
 		ev, ok := c.event(batch, i, row)
-		if !ok {
+		if !ok || !ask.sees(ev.Time, ev.Known) {
 			continue
 		}
-		in, keep, _ := l.Input(&ev)
+		if e == nil {
+			e = to.add(key)
+		}
+		keep, _ := to.layout.Reduce(&in, &ev)
 		if in.Pos = ev.Pos; keep || ev.Pos.Offset != fqgw.NoOffset {
-			e.events = append(e.events, event{in, keep})
+			if err := to.push(e, &in, keep); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // event puts times and position to a row; ok is false without an event time.

@@ -5,7 +5,6 @@
 package pit
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -27,58 +26,68 @@ type Probe struct {
 // not OK, or whose entity has no events, gets an empty reading. A reading may
 // be kept but not written: equal probes share one.
 //
-// Memory is bounded by the probes and the events of their entities.
-func Join(l *window.Layout, probes []Probe, history fqgw.Records, emit func(i int, r *window.Reading) error) error {
-	var all entities
+// memory holds the events of the probes' entities, as far as a probe can see
+// them. Where all of them do not fit, history is read again for a part of the
+// entities at a time; 53200 when those of one do not.
+func Join(l *window.Layout, probes []Probe, history fqgw.Records, memory *fqgw.Memory, emit func(i int, r *window.Reading) error) error {
+	asked := false
 	for i := range probes {
 		p := &probes[i]
-		if !p.OK {
-			r := l.Empty(p.T)
-			r.Exists = false
-			if err := emit(i, &r); err != nil {
-				return err
-			}
+		if p.OK {
+			asked = true
 			continue
 		}
-		e := all.add(p.Key)
-		e.probes = append(e.probes, i)
-	}
-	if err := collect(l, history, all.find); err != nil {
-		return err
-	}
-	for _, e := range all.order {
-		if err := e.answer(l, probes, emit); err != nil {
+		r := l.Empty(p.T)
+		r.Exists = false
+		if err := emit(i, &r); err != nil {
 			return err
 		}
 	}
-	return nil
+	if !asked {
+		return nil
+	}
+	return inParts(func(c *collector) error {
+		for i := range probes {
+			if p := &probes[i]; p.OK && c.part.has(p.Key) {
+				c.add(p.Key).add(l.View(), i, p)
+			}
+		}
+		if err := c.collect(history); err != nil {
+			return err
+		}
+		return c.answer(probes, emit)
+	}, collector{layout: l, memory: memory})
 }
 
 // All answers for every entity that has a row at t, by what was known at k.
-// The readings come in no order.
-func All(l *window.Layout, t, k int64, history fqgw.Records, emit func(k fqgw.EntityKey, r *window.Reading) error) error {
-	var all entities
-	if len(l.View().Keys) == 0 { // its only row is there without events too
-		key, _ := fqgw.EncodeKey()
-		all.add(key)
-	}
-	if err := collect(l, history, all.add); err != nil {
-		return err
-	}
-	probe := []Probe{{OK: true, T: t, K: k}}
-	for _, e := range all.order {
-		e.probes = []int{0}
-		err := e.answer(l, probe, func(_ int, r *window.Reading) error {
-			if !r.Exists {
-				return nil
-			}
-			return emit(e.key, r)
-		})
-		if err != nil {
+// The readings come in no order; memory is as with Join.
+func All(l *window.Layout, t, k int64, history fqgw.Records, memory *fqgw.Memory, emit func(k fqgw.EntityKey, r *window.Reading) error) error {
+	probes := []Probe{{OK: true, T: t, K: k}}
+	every := &entity{asked: asked{from: math.MaxInt64, to: math.MinInt64, known: math.MinInt64}}
+	every.add(l.View(), 0, &probes[0])
+	return inParts(func(c *collector) error {
+		if key, _ := fqgw.EncodeKey(); len(l.View().Keys) == 0 && c.part.has(key) { // its only row is there without events too
+			c.add(key)
+		}
+		if err := c.collect(history); err != nil {
 			return err
 		}
-	}
-	return nil
+		for _, e := range c.order {
+			if !c.part.has(e.key) {
+				continue
+			}
+			err := c.answerOne(e, probes, func(_ int, r *window.Reading) error {
+				if !r.Exists {
+					return nil
+				}
+				return emit(e.key, r)
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}, collector{layout: l, memory: memory, every: every})
 }
 
 // Columns are the columns of the source's history that a view needs, the hidden
@@ -139,143 +148,4 @@ func Range(v *fqgw.FeatureView, minT, maxT int64) (from, to int64) {
 		from = math.MinInt64
 	}
 	return from, maxT
-}
-
-// entities are those that are asked for, in the order in which they came up.
-type entities struct {
-	byKey map[fqgw.EntityKey]*entity
-	order []*entity
-}
-
-func (a *entities) find(key fqgw.EntityKey) *entity { return a.byKey[key] }
-
-func (a *entities) add(key fqgw.EntityKey) *entity {
-	if e := a.byKey[key]; e != nil {
-		return e
-	}
-	if a.byKey == nil {
-		a.byKey = map[fqgw.EntityKey]*entity{}
-	}
-	e := &entity{key: key}
-	a.byKey[key] = e
-	a.order = append(a.order, e)
-	return e
-}
-
-// entity collects what is asked and known of one entity.
-type entity struct {
-	key    fqgw.EntityKey
-	probes []int // indexes into the probes
-	events []event
-}
-
-// event is a row of the entity; one that does not pass WHERE only takes its position.
-type event struct {
-	window.Input
-	keep bool
-}
-
-// answer emits the readings of the entity's probes.
-func (e *entity) answer(l *window.Layout, probes []Probe, emit func(i int, r *window.Reading) error) error {
-	e.dedupe()
-	at := func(i int) (t, k int64) {
-		t, k = probes[i].T, probes[i].K
-		if len(l.View().Keys) == 0 { // SEMANTICS §3.8
-			t, k = fqgw.Floor(t, 1_000_000), fqgw.Floor(k, 1_000_000)
-		}
-		return t, k
-	}
-	// Probes with K = T are one sweep over time, in which an event comes when it
-	// is visible. Others are a sweep for each K: an event known by K comes at
-	// its own time.
-	type asked struct {
-		i    int
-		t, k int64
-		own  bool // K is not T
-	}
-	order := make([]asked, len(e.probes))
-	for n, i := range e.probes {
-		t, k := at(i)
-		order[n] = asked{i, t, k, t != k}
-	}
-	slices.SortFunc(order, func(a, b asked) int {
-		if a.own != b.own {
-			if a.own {
-				return 1
-			}
-			return -1
-		}
-		if a.own {
-			return cmp.Or(cmp.Compare(a.k, b.k), cmp.Compare(a.t, b.t))
-		}
-		return cmp.Compare(a.t, b.t)
-	})
-	var s sweep
-	var r window.Reading
-	for n, p := range order {
-		fresh := n == 0 || p.own != order[n-1].own || p.own && p.k != order[n-1].k
-		if fresh {
-			s = newSweep(l, e.events, p.own, p.k)
-		}
-		if fresh || p.t != order[n-1].t {
-			r = s.read(p.t)
-		}
-		shared := r
-		if err := emit(p.i, &shared); err != nil {
-			return err
-		}
-	}
-	e.events = nil
-	return nil
-}
-
-// dedupe keeps the first of the events of each position, and of those the ones
-// that pass WHERE.
-func (e *entity) dedupe() {
-	slices.SortStableFunc(e.events, func(a, b event) int { return a.Pos.Compare(b.Pos) })
-	out := e.events[:0]
-	var last fqgw.Position
-	for i := range e.events {
-		ev := e.events[i]
-		repeated := i > 0 && ev.Pos.Offset != fqgw.NoOffset && ev.Pos == last
-		last = ev.Pos
-		if !repeated && ev.keep {
-			out = append(out, ev)
-		}
-	}
-	clear(e.events[len(out):])
-	e.events = out
-}
-
-// sweep folds an entity's events in the order in which they come into sight.
-type sweep struct {
-	l      *window.Layout
-	state  *window.State
-	events []*window.Input
-	seen   func(*window.Input) int64
-	next   int
-}
-
-func newSweep(l *window.Layout, events []event, own bool, k int64) sweep {
-	s := sweep{l: l, state: l.New(), seen: (*window.Input).VisibleAt}
-	if own {
-		s.seen = func(in *window.Input) int64 { return in.Time }
-	}
-	for i := range events {
-		if in := &events[i].Input; !own || in.Known <= k {
-			s.events = append(s.events, in)
-		}
-	}
-	slices.SortStableFunc(s.events, func(a, b *window.Input) int { return cmp.Compare(s.seen(a), s.seen(b)) })
-	return s
-}
-
-// read answers at t; the times of a sweep do not go back.
-func (s *sweep) read(t int64) window.Reading {
-	s.l.Advance(s.state, t)
-	for s.next < len(s.events) && s.seen(s.events[s.next]) <= t {
-		s.l.Fold(s.state, s.events[s.next])
-		s.next++
-	}
-	return s.l.Read(s.state, t)
 }

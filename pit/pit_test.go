@@ -225,7 +225,7 @@ func newLayout(t testing.TB, v *fqgw.FeatureView) *window.Layout {
 // probes with the reference, value by value.
 func TestJoinAgainstNaive(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(21, 22))
-	rounds, values, present := 1500, 0, 0
+	rounds, values, present, parted := 1500, 0, 0, 0
 	if testing.Short() {
 		rounds = 300
 	}
@@ -253,7 +253,8 @@ func TestJoinAgainstNaive(t *testing.T) {
 			probes, keys = append(probes, p), append(keys, key)
 		}
 		answered := make([]int, len(probes))
-		err := Join(l, probes, records(t, v.Source, Columns(v), history), func(i int, r *window.Reading) error {
+		passes, past := 0, records(t, v.Source, Columns(v), history)
+		answer := func(i int, r *window.Reading) error {
 			answered[i]++
 			p := probes[i]
 			slots, exists, tooOld, times := naive(v, history, keys[i], p.T, p.K)
@@ -276,15 +277,24 @@ func TestJoinAgainstNaive(t *testing.T) {
 				}
 			}
 			return nil
+		}
+		err := tight(round, func(m *fqgw.Memory) error {
+			clear(answered)
+			passes = 0
+			return Join(l, probes, again(past, &passes), m, answer)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
+		parted += passes - 1
 		for i, n := range answered {
 			if n != 1 {
 				t.Fatalf("round %d: probe %d was answered %d times", round, i, n)
 			}
 		}
+	}
+	if parted < rounds/50 {
+		t.Errorf("history was read again only %d times for want of memory", parted)
 	}
 	if present < values/4 {
 		t.Errorf("only %d of %d values say anything", present, values)
@@ -294,6 +304,7 @@ func TestJoinAgainstNaive(t *testing.T) {
 // TestAllAgainstNaive: the rows of a view AS OF t are exactly its entities.
 func TestAllAgainstNaive(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(23, 24))
+	parted := 0
 	for round := range 200 {
 		v := randomView(rnd)
 		l := newLayout(t, v)
@@ -313,7 +324,8 @@ func TestAllAgainstNaive(t *testing.T) {
 			}
 		}
 		got := map[string]bool{}
-		err := All(l, at, k, records(t, v.Source, Columns(v), history), func(key fqgw.EntityKey, r *window.Reading) error {
+		passes, past := 0, records(t, v.Source, Columns(v), history)
+		answer := func(key fqgw.EntityKey, r *window.Reading) error {
 			if got[string(key)] {
 				t.Fatalf("%s twice", key)
 			}
@@ -328,10 +340,16 @@ func TestAllAgainstNaive(t *testing.T) {
 				}
 			}
 			return nil
+		}
+		err := tight(round, func(m *fqgw.Memory) error {
+			clear(got)
+			passes = 0
+			return All(l, at, k, again(past, &passes), m, answer)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
+		parted += passes - 1
 		for key := range want {
 			if !got[key] {
 				t.Fatalf("round %d: %s is missing", round, fqgw.EntityKey(key))
@@ -340,6 +358,66 @@ func TestAllAgainstNaive(t *testing.T) {
 		if len(got) != len(want) {
 			t.Fatalf("round %d: %d rows, want %d", round, len(got), len(want))
 		}
+	}
+	if parted < 20 {
+		t.Errorf("history was read again only %d times for want of memory", parted)
+	}
+}
+
+// tight runs a join with as little memory as it goes on with, in every other
+// round; in the others without a limit.
+func tight(round int, join func(m *fqgw.Memory) error) error {
+	if round%2 == 0 {
+		return join(nil)
+	}
+	for limit := int64(1 << 10); ; limit += limit / 4 {
+		m := fqgw.NewMemory("the join", limit)
+		err := join(m)
+		if m.Fits(limit) != nil {
+			return fmt.Errorf("memory was not given back")
+		}
+		if err == nil || fqgw.AsError(err).Code != fqgw.CodeOutOfMemory {
+			return err
+		}
+	}
+}
+
+// again is records that may be read several times; it counts the times.
+func again(in fqgw.Records, passes *int) fqgw.Records {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		*passes++
+		for b, err := range in {
+			if err == nil {
+				b.Retain()
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestOneEntityTooLarge: what cannot be parted is 53200, and soon.
+func TestOneEntityTooLarge(t *testing.T) {
+	s := newSource()
+	v := &fqgw.FeatureView{Source: s, Keys: []fqgw.KeyColumn{{Name: "user_id", Column: colUser, Type: fqgw.Int8}}, Windows: []fqgw.Window{{Length: hour, Hop: minute}},
+		Aggregates: []fqgw.Aggregate{{Func: "count", Star: true, Type: fqgw.Int8}}}
+	var rows []raw
+	for i := range 2000 {
+		r := raw{time: hour, known: hour, pos: fqgw.Position{Offset: int64(i)}, row: make([]fqgw.Value, colUnused+1)}
+		r.row[colUser], r.row[colTime] = fqgw.IntValue(int64(max(i-1000, 0)/100)), fqgw.TimestampValue(hour)
+		rows = append(rows, r)
+	}
+	var probes []Probe
+	for i := range 10 {
+		key, _ := fqgw.EncodeKey(fqgw.IntValue(int64(i)))
+		probes = append(probes, Probe{OK: true, Key: key, T: hour, K: hour})
+	}
+	passes := 0
+	room := fqgw.NewMemory("the join", 12<<10)
+	err := Join(newLayout(t, v), probes, again(records(t, s, Columns(v), rows), &passes), room, func(int, *window.Reading) error { return nil })
+	if fqgw.AsError(err).Code != fqgw.CodeOutOfMemory || passes > 12 {
+		t.Errorf("%d passes, %v", passes, err)
 	}
 }
 
@@ -407,7 +485,7 @@ func TestWithoutOffsets(t *testing.T) {
 	own := Columns(v)[:len(s.Columns)]
 	for range 2 {
 		for _, names := range [][]string{own, Columns(v)} {
-			err := Join(newLayout(t, v), []Probe{{Key: key, OK: true, T: hour, K: hour}}, records(t, s, names, rows), func(_ int, r *window.Reading) error {
+			err := Join(newLayout(t, v), []Probe{{Key: key, OK: true, T: hour, K: hour}}, records(t, s, names, rows), nil, func(_ int, r *window.Reading) error {
 				if got := show(r.Slots[0]) + show(r.Slots[1]) + show(r.Slots[2]); got != "ac4" {
 					t.Errorf("got %s, want ac4", got)
 				}
@@ -421,7 +499,7 @@ func TestWithoutOffsets(t *testing.T) {
 	}
 	s.Known, s.KnownColumn = fqgw.KnownByColumn, colTime
 	rows[0].row[colTime] = fqgw.TimestampValue(hour)
-	if err := Join(newLayout(t, v), []Probe{{Key: key, OK: true, T: hour, K: hour - 1}}, records(t, s, own, rows), func(_ int, r *window.Reading) error {
+	if err := Join(newLayout(t, v), []Probe{{Key: key, OK: true, T: hour, K: hour - 1}}, records(t, s, own, rows), nil, func(_ int, r *window.Reading) error {
 		if r.Exists {
 			t.Error("seen before it was known")
 		}
@@ -437,7 +515,7 @@ func TestNullProbesAndBadHistories(t *testing.T) {
 		Aggregates: []fqgw.Aggregate{{Func: "count", Star: true, Type: fqgw.Int8}}}
 	l := newLayout(t, v)
 	n := 0
-	if err := Join(l, []Probe{{T: 5}, {OK: true, Key: "\x01i", T: 7, K: 7}}, records(t, s, nil, nil), func(i int, r *window.Reading) error {
+	if err := Join(l, []Probe{{T: 5}, {OK: true, Key: "\x01i", T: 7, K: 7}}, records(t, s, nil, nil), nil, func(i int, r *window.Reading) error {
 		if n++; r == nil || r.Exists {
 			t.Errorf("probe %d: %+v", i, r)
 		}
@@ -448,20 +526,20 @@ func TestNullProbesAndBadHistories(t *testing.T) {
 	probe := []Probe{{OK: true, Key: "x", T: 1, K: 1}}
 	emit := func(int, *window.Reading) error { return nil }
 	rows := []raw{{row: make([]fqgw.Value, colUnused+1)}}
-	if err := Join(l, probe, records(t, s, []string{"user_id"}, rows), emit); fqgw.AsError(err).Code != fqgw.CodeUndefinedColumn {
+	if err := Join(l, probe, records(t, s, []string{"user_id"}, rows), nil, emit); fqgw.AsError(err).Code != fqgw.CodeUndefinedColumn {
 		t.Errorf("without the event time: %v", err)
 	}
 	other := newSource()
 	other.Columns[colUser].Type = fqgw.Bool
-	if err := Join(l, probe, records(t, other, []string{"user_id", "ts"}, rows), emit); fqgw.AsError(err).Code != fqgw.CodeDatatypeMismatch {
+	if err := Join(l, probe, records(t, other, []string{"user_id", "ts"}, rows), nil, emit); fqgw.AsError(err).Code != fqgw.CodeDatatypeMismatch {
 		t.Errorf("a key of another type: %v", err)
 	}
 	broken := func(yield func(arrow.RecordBatch, error) bool) { yield(nil, fqgw.Errorf(fqgw.CodeIO, "disk")) }
-	if err := Join(l, probe, broken, emit); fqgw.AsError(err).Code != fqgw.CodeIO {
+	if err := Join(l, probe, broken, nil, emit); fqgw.AsError(err).Code != fqgw.CodeIO {
 		t.Errorf("a scan that fails: %v", err)
 	}
 	stop := fqgw.Errorf(fqgw.CodeQueryCanceled, "stop")
-	if err := Join(l, probe, records(t, s, nil, nil), func(int, *window.Reading) error { return stop }); err != stop {
+	if err := Join(l, probe, records(t, s, nil, nil), nil, func(int, *window.Reading) error { return stop }); err != stop {
 		t.Errorf("an emit that fails: %v", err)
 	}
 }

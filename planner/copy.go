@@ -41,7 +41,7 @@ func (s *Session) insert(ctx context.Context, t exec.Target, rows fqgw.Rows, alo
 	if !s.tx.block && alone {
 		return e.Insert(ctx, s, t, rows)
 	}
-	w, err := e.Place(ctx, t, rows)
+	w, err := e.Place(ctx, s, t, rows)
 	if err != nil {
 		return 0, err
 	}

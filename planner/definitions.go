@@ -128,7 +128,7 @@ func (s *Session) createTemp(env *fqgw.Env, st *plan.CreateTable, exists bool) (
 		if err != nil {
 			return nil, err
 		}
-		if t.Rows, err = exec.Collect(rows); err != nil {
+		if _, err := s.planner.engine.Fill(s, t, rows); err != nil {
 			return nil, err
 		}
 		tag = fmt.Sprintf("SELECT %d", len(t.Rows))

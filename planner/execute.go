@@ -241,7 +241,7 @@ func (s *Session) runExecute(env *fqgw.Env, st *plan.Execute) (*Result, error) {
 
 func (s *Session) runDeallocate(st *plan.Deallocate) (*Result, error) {
 	if st.Name == "" {
-		clear(s.prepared)
+		s.forgetAll()
 		return &Result{Tag: fixedTag("DEALLOCATE ALL")}, nil
 	}
 	if _, err := s.Named(st.Name); err != nil {
@@ -260,7 +260,7 @@ func (s *Session) runDiscard(ctx context.Context, st *plan.Discard) (*Result, er
 		case s.tx.batch && s.tx.ran:
 			return nil, fqgw.Errorf(fqgw.CodeActiveTransaction, "DISCARD ALL cannot be executed within a pipeline")
 		}
-		clear(s.prepared)
+		s.forgetAll()
 		user := s.settings.defaults["session_authorization"]
 		s.settings.change(s, "session_authorization", user, false)
 		s.resetAll()

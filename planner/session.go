@@ -56,6 +56,7 @@ type Session struct {
 	tx       transaction
 	temp     map[string]*exec.TempTable
 	prepared map[string]*Prepared // SQL PREPARE and protocol Parse share it
+	keeps    int64                // bytes of prepared, and of the parameters of open portals
 	activity activity
 	said     []string // notices of the statement under way
 }
@@ -176,12 +177,64 @@ func (s *Session) Keep(name string, p *Prepared) error {
 	if name != "" && s.prepared[name] != nil {
 		return fqgw.Errorf(fqgw.CodeDuplicatePrepared, "prepared statement \"%s\" already exists", name)
 	}
+	s.Forget(name)
+	if err := s.room(p.bytes()); err != nil {
+		return err
+	}
+	s.keeps += p.bytes()
 	s.prepared[name] = p
 	return nil
 }
 
+// bytes is about what a prepared statement takes: mostly its tree and its plan.
+func (p *Prepared) bytes() int64 {
+	if p.text == nil {
+		return 0
+	}
+	return 2048 + 32*int64(len(p.text.stmt.Text))
+}
+
+// Kept is about how many bytes the session keeps beside what its statement does.
+func (s *Session) Kept() int64 {
+	n := s.tx.pending.Bytes() + s.keeps
+	for _, t := range s.temp {
+		n += t.Bytes
+	}
+	return n
+}
+
+// room is nil when the session may keep so many bytes more; else 53200.
+func (s *Session) room(n int64) error {
+	if limit := s.planner.engine.MemoryLimit(); n > limit-s.Kept() {
+		return fqgw.OutOfMemory("the session", limit)
+	}
+	return nil
+}
+
+// Hold counts the parameters of a portal until let is called; 53200.
+func (s *Session) Hold(args []fqgw.Value) (let func(), err error) {
+	n := fqgw.RowBytes(args)
+	if err := s.room(n); err != nil {
+		return nil, err
+	}
+	s.keeps += n
+	return func() { s.keeps -= n; n = 0 }, nil
+}
+
 // Forget drops a prepared statement; a missing one is not an error.
-func (s *Session) Forget(name string) { delete(s.prepared, name) }
+func (s *Session) Forget(name string) {
+	if p := s.prepared[name]; p != nil {
+		s.keeps -= p.bytes()
+		delete(s.prepared, name)
+	}
+}
+
+// forgetAll is DEALLOCATE ALL.
+func (s *Session) forgetAll() {
+	for name := range s.prepared {
+		s.Forget(name)
+	}
+}
 
 // Sessions is the number of open sessions.
 func (p *Planner) Sessions() int {

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"slices"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/exec"
@@ -74,12 +75,13 @@ func (m *mark) end() {
 type tempMark struct {
 	table *exec.TempTable
 	rows  int
+	bytes int64
 }
 
 func (s *Session) markTemp() map[string]tempMark {
 	out := map[string]tempMark{}
 	for name, t := range s.temp {
-		out[name] = tempMark{t, len(t.Rows)}
+		out[name] = tempMark{t, len(t.Rows), t.Bytes}
 	}
 	return out
 }
@@ -88,7 +90,9 @@ func (s *Session) markTemp() map[string]tempMark {
 func (s *Session) restoreTemp(marks map[string]tempMark) {
 	clear(s.temp)
 	for name, m := range marks {
-		m.table.Rows = m.table.Rows[:m.rows]
+		if len(m.table.Rows) > m.rows { // a copy: the others are let go of, except by who reads them now
+			m.table.Rows, m.table.Bytes = slices.Clone(m.table.Rows[:m.rows]), m.bytes
+		}
 		s.temp[name] = m.table
 	}
 }

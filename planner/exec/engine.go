@@ -49,6 +49,9 @@ type Session interface {
 	TempTable(t *fqgw.Table) *TempTable
 	// Pending are rows of a table that the session's transaction will write.
 	Pending(t *fqgw.Table) [][]fqgw.Value
+	// Kept is about how many bytes the session keeps until a later statement: its
+	// temporary tables, the rows of its transaction, its prepared statements.
+	Kept() int64
 	// Notify sends a notice.
 	Notify(message, hint string)
 }
@@ -57,6 +60,7 @@ type Session interface {
 type TempTable struct {
 	Table *fqgw.Table
 	Rows  [][]fqgw.Value
+	Bytes int64 // about what the rows take
 }
 
 // Options are what an Engine works with.
@@ -174,6 +178,9 @@ func (e *Engine) Catalog() *fqgw.Catalog { return e.catalog.Load() }
 
 // Now is T.
 func (e *Engine) Now() int64 { return e.o.Clock.Now() }
+
+// MemoryLimit is how many bytes a statement, and a session beside it, may keep.
+func (e *Engine) MemoryLimit() int64 { return e.o.MemoryLimit }
 
 // Clock is the process clock.
 func (e *Engine) Clock() *fqgw.Clock { return e.o.Clock }

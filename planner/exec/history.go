@@ -1,6 +1,9 @@
 package exec
 
 import (
+	"errors"
+	"io"
+	"iter"
 	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -38,12 +41,8 @@ func (e *Engine) readHistory(env *fqgw.Env, l *window.Layout, probes []probe) ([
 	if err := e.waitKnown(env, v.Source.Name, maxK); err != nil {
 		return nil, err
 	}
-	records, err := e.historyOf(env, v, minT, maxT)
-	if err != nil {
-		return nil, err
-	}
 	late := unknown{by: maxK}
-	err = pit.Join(l, asked, late.watch(cancellable(env, records)), func(i int, r *window.Reading) error {
+	err := pit.Join(l, asked, late.watch(e.historyOf(env, v, minT, maxT)), eventMemory(env), func(i int, r *window.Reading) error {
 		answers[i].reading = *r // which may be kept
 		return nil
 	})
@@ -81,39 +80,63 @@ func (e *Engine) allThen(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (
 	if err := e.waitKnown(env, n.View.Source.Name, k); err != nil {
 		return nil, err
 	}
-	records, err := e.historyOf(env, n.View, t, t)
-	if err != nil {
-		return nil, err
-	}
-	var rows [][]fqgw.Value
 	late := unknown{by: k}
-	err = pit.All(l, t, k, late.watch(cancellable(env, records)), func(key fqgw.EntityKey, r *window.Reading) error {
-		parts, err := fqgw.DecodeKey(key)
-		if err != nil {
+	found := false
+	next, stop := iter.Pull2(func(yield func([]fqgw.Value, error) bool) {
+		err := pit.All(l, t, k, late.watch(e.historyOf(env, n.View, t, t)), eventMemory(env), func(key fqgw.EntityKey, r *window.Reading) error {
+			parts, err := fqgw.DecodeKey(key)
+			if err != nil {
+				return err
+			}
+			found = true
+			p := probe{parts: parts, key: key, t: t, k: k, ok: true}
+			row, err := appendOutputs(nil, n.View, n.Outputs, &p, &answer{reading: *r})
+			if err == nil && !yield(row, nil) {
+				err = errEnough
+			}
 			return err
+		})
+		if err != nil && err != errEnough {
+			yield(nil, err)
 		}
-		p := probe{parts: parts, key: key, t: t, k: k, ok: true}
-		row, err := appendOutputs(nil, n.View, n.Outputs, &p, &answer{reading: *r})
-		rows = append(rows, row)
-		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	if len(rows) == 0 {
-		late.notice(env, n.View)
-	}
-	return Slice(rows), nil
+	return &stream{fresh: true, close: func() error { stop(); return nil }, next: func() ([]fqgw.Value, error) {
+		row, err, ok := next()
+		if ok {
+			return row, err
+		}
+		if !found {
+			late.notice(env, n.View)
+			found = true
+		}
+		return nil, io.EOF
+	}}, nil
 }
 
-// historyOf scans what of a source's history can matter to a view at times
-// from minT to maxT.
-func (e *Engine) historyOf(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64) (fqgw.Records, error) {
+// errEnough ends a join whose reader wants no more.
+var errEnough = errors.New("no more rows are wanted")
+
+// eventMemory is for the events of a point-in-time join. It is no part of what
+// the statement keeps otherwise: the join takes as little of it as it goes on
+// with, and must not take what a sort above it needs.
+func eventMemory(env *fqgw.Env) *fqgw.Memory {
+	return fqgw.NewMemory("the history of one entity in a point-in-time join", env.Memory.Limit()/2)
+}
+
+// historyOf is what of a source's history can matter to a view at times from
+// minT to maxT: scanned anew whenever it is read.
+func (e *Engine) historyOf(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64) fqgw.Records {
 	s := v.Source
 	scan := fqgw.Scan{Table: s.History, Columns: pit.Columns(v), Time: s.Columns[s.EventTime].Name}
 	scan.From, scan.To = pit.Range(v, minT, maxT)
-	_, records, err := e.o.History.Scan(env.Ctx, scan)
-	return records, err
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		_, records, err := e.o.History.Scan(env.Ctx, scan)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		cancellable(env, records)(yield)
+	}
 }
 
 // cancellable ends the records with the statement's context.

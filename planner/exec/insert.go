@@ -14,7 +14,11 @@ import (
 )
 
 // insertRows is how many rows go to a topic or into a batch at once.
-const insertRows = 10_000
+// So many bytes of them, or one row more, make a smaller one.
+const (
+	insertRows  = 10_000
+	insertBytes = 8 << 20
+)
 
 // Target is where INSERT and COPY FROM put rows: a source or a table, and which
 // of its columns the rows have. Field len(columns) of a source is _fq_known_at.
@@ -53,24 +57,45 @@ func (e *Engine) Insert(ctx context.Context, s Session, t Target, rows fqgw.Rows
 	defer rows.Close()
 	if t.Table != nil {
 		if temp := s.TempTable(t.Table); temp != nil {
-			return insertTemp(temp, t, rows)
+			return e.Fill(s, temp, &placed{rows: rows, target: &t})
 		}
 		return e.o.History.Append(ctx, t.Table.History, records(&placed{rows: rows, target: &t}, t.Table.Columns))
 	}
-	w, err := e.collect(t, rows)
+	w, err := e.collect(s, t, rows)
 	if err != nil {
 		return 0, err
 	}
 	return int64(len(w.Rows)), e.o.Streams.Insert(ctx, w.Source, w.Rows, w.Known)
 }
 
-func insertTemp(temp *TempTable, t Target, rows fqgw.Rows) (int64, error) {
-	all, err := Collect(&placed{rows: rows, target: &t})
-	if err != nil {
-		return 0, err
+// Fill adds rows, whose values are the table's, to a temporary table: all or none.
+func (e *Engine) Fill(s Session, temp *TempTable, rows fqgw.Rows) (int64, error) {
+	defer rows.Close()
+	var all [][]fqgw.Value
+	room := e.room(s)
+	for {
+		row, err := rows.Next()
+		if err == io.EOF {
+			break
+		}
+		if err == nil {
+			err = room.Take(fqgw.RowBytes(row))
+		}
+		if err != nil {
+			return 0, err
+		}
+		all = append(all, append([]fqgw.Value(nil), row...))
 	}
 	temp.Rows = append(temp.Rows, all...)
+	temp.Bytes += room.Used()
 	return int64(len(all)), nil
+}
+
+// room is what the session may keep beside what it does.
+func (e *Engine) room(s Session) *fqgw.Memory {
+	m := fqgw.NewMemory("the session with its temporary tables, the rows of its transaction and its prepared statements", e.o.MemoryLimit)
+	m.Hold(s.Kept())
+	return m
 }
 
 // placed puts the fields of incoming rows at their columns and checks NOT NULL
@@ -118,7 +143,7 @@ func records(rows fqgw.Rows, cols []fqgw.Column) fqgw.Records {
 		defer rows.Close()
 		b := array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(cols))
 		defer b.Release()
-		n := 0
+		n, size := 0, int64(0)
 		for {
 			row, err := rows.Next()
 			if err == nil {
@@ -134,12 +159,13 @@ func records(rows fqgw.Rows, cols []fqgw.Column) fqgw.Records {
 			}
 			if err == nil {
 				n++
+				size += fqgw.RowBytes(row)
 			}
-			if n > 0 && (n == insertRows || err == io.EOF) {
+			if n > 0 && (n == insertRows || size > insertBytes || err == io.EOF) {
 				if !yield(b.NewRecordBatch(), nil) {
 					return
 				}
-				n = 0
+				n, size = 0, 0
 			}
 			if err == io.EOF {
 				return

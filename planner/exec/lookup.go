@@ -49,9 +49,9 @@ func (e *Engine) featureJoin(env *fqgw.Env, n *plan.FeatureJoin) (fqgw.Rows, err
 	if err != nil {
 		return nil, err
 	}
-	size, ask := batchRows, asker(e.readOnline)
+	c, ask := chunkOf(env, n.View, len(n.Input.Columns())+len(n.Outputs)), asker(e.readOnline)
 	if n.At != nil {
-		size, ask, l = spineRows, e.readHistory, shown(l, n.View, n.Outputs)
+		c.rows, ask, l = spineRows, e.readHistory, shown(l, n.View, n.Outputs)
 	} else if err := e.readable(n.View); err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (e *Engine) featureJoin(env *fqgw.Env, n *plan.FeatureJoin) (fqgw.Rows, err
 	if err != nil {
 		return nil, err
 	}
-	return batched(input, size, func(in [][]fqgw.Value) ([][]fqgw.Value, error) {
+	return batched(input, c, func(in [][]fqgw.Value) ([][]fqgw.Value, error) {
 		probes := make([]probe, len(in))
 		for i, row := range in {
 			if probes[i], err = newProbe(env, n.View, n.Keys, n.At, n.Known, row); err != nil {
@@ -82,6 +82,14 @@ func (e *Engine) featureJoin(env *fqgw.Env, n *plan.FeatureJoin) (fqgw.Rows, err
 		}
 		return out, nil
 	}), nil
+}
+
+// chunkOf is how many probes of a view are asked in one trip, when each row that
+// is made of an answer has so many columns.
+func chunkOf(env *fqgw.Env, v *fqgw.FeatureView, width int) chunk {
+	const probe, slot, value = 400, 64, 48
+	slots := max(len(v.Aggregates), len(v.Row))
+	return chunk{rows: batchRows, each: probe + int64(slot*slots+value*(len(v.Features)+width)), memory: env.Memory}
 }
 
 // newProbe evaluates the join keys and times over a row of the spine. Of several
@@ -234,7 +242,7 @@ func (e *Engine) featureScan(env *fqgw.Env, n *plan.FeatureScan) (fqgw.Rows, err
 	if err != nil {
 		return nil, err
 	}
-	return batched(indexes(len(probes)), batchRows, func(in [][]fqgw.Value) ([][]fqgw.Value, error) {
+	return batched(indexes(len(probes)), chunkOf(env, n.View, len(n.Outputs)), func(in [][]fqgw.Value) ([][]fqgw.Value, error) {
 		some := probes[in[0][0].Int() : in[0][0].Int()+int64(len(in))]
 		answers, err := ask(env, l, some)
 		if err != nil {
@@ -262,6 +270,9 @@ func scanProbes(env *fqgw.Env, n *plan.FeatureScan) ([]probe, error) {
 			if p.ok && !p.alien && !seen[p.key] {
 				seen[p.key] = true
 				out = append(out, p)
+				if err := env.Memory.Take(probeBytes(&p)); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -295,6 +306,9 @@ func keyTypes(v *fqgw.FeatureView) []fqgw.Type {
 	return out
 }
 
+// probeBytes is about what a probe takes with its place among those that were seen.
+func probeBytes(p *probe) int64 { return 256 + fqgw.RowBytes(p.parts) + int64(len(p.key)) }
+
 func scanRows(n *plan.FeatureScan, probes []probe, answers []answer) ([][]fqgw.Value, error) {
 	var out [][]fqgw.Value
 	for i := range probes {
@@ -321,12 +335,16 @@ func (e *Engine) allNow(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (f
 		if err != nil {
 			return nil, err
 		}
-		probes = append(probes, probe{parts: parts, key: key, t: env.Now, k: env.Now, ok: true})
+		p := probe{parts: parts, key: key, t: env.Now, k: env.Now, ok: true}
+		if err := env.Memory.Take(probeBytes(&p)); err != nil {
+			return nil, err
+		}
+		probes = append(probes, p)
 	}
 	if err := e.whole(env.Ctx, n.View); err != nil {
 		return nil, err
 	}
-	return batched(indexes(len(probes)), batchRows, func(in [][]fqgw.Value) ([][]fqgw.Value, error) {
+	return batched(indexes(len(probes)), chunkOf(env, n.View, len(n.Outputs)), func(in [][]fqgw.Value) ([][]fqgw.Value, error) {
 		some := probes[in[0][0].Int() : in[0][0].Int()+int64(len(in))]
 		answers, err := e.readOnline(env, l, some)
 		if err != nil {

@@ -56,8 +56,8 @@ type unknown struct {
 
 // watch counts in the records that pass.
 func (u *unknown) watch(in fqgw.Records) fqgw.Records {
-	u.first = math.MaxInt64
 	return func(yield func(arrow.RecordBatch, error) bool) {
+		u.events, u.first = 0, math.MaxInt64 // it may be read again
 		for b, err := range in {
 			if err == nil {
 				u.count(b)

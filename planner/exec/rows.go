@@ -43,60 +43,86 @@ func (s *stream) Close() error {
 	return c()
 }
 
-// Collect reads all rows, copied, and closes.
-func Collect(rows fqgw.Rows) ([][]fqgw.Value, error) {
-	defer rows.Close()
-	var out [][]fqgw.Value
-	for {
-		r, err := rows.Next()
-		if err == io.EOF {
-			return out, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, append([]fqgw.Value(nil), r...))
-	}
+// chunk bounds the rows that are looked up in one go.
+type chunk struct {
+	rows   int
+	each   int64 // what a row takes beside itself, in bytes
+	memory *fqgw.Memory
 }
 
-// take reads up to n rows that may be kept; more says whether there may be others.
-func take(rows fqgw.Rows, n int) (out [][]fqgw.Value, more bool, err error) {
+// chunkShare: a chunk takes 1/chunkShare of the statement's memory at most, but
+// for chunkLeast rows of any size.
+const (
+	chunkShare = 4
+	chunkLeast = 16
+)
+
+// take reads a chunk of rows that may be kept, and says how many bytes it takes;
+// more says whether there may be others.
+func (c *chunk) take(rows fqgw.Rows) (out [][]fqgw.Value, size int64, more bool, err error) {
 	s, ok := rows.(*stream)
 	fresh := ok && s.fresh
-	for len(out) < n {
+	room := c.memory.Limit() / chunkShare
+	for len(out) < c.rows && (room == 0 || size < room || len(out) < chunkLeast) {
 		r, err := rows.Next()
 		if err == io.EOF {
-			return out, false, nil
+			return out, size, false, nil
 		}
 		if err != nil {
-			return nil, false, err
+			return nil, 0, false, err
 		}
 		if !fresh {
 			r = append([]fqgw.Value(nil), r...)
 		}
 		out = append(out, r)
+		size += fqgw.RowBytes(r) + c.each
 	}
-	return out, true, nil
+	return out, size, true, nil
 }
 
-// batched streams what fill makes of batches of the input: rows of their own.
-func batched(input fqgw.Rows, size int, fill func(in [][]fqgw.Value) ([][]fqgw.Value, error)) fqgw.Rows {
+// batched streams what fill makes of chunks of the input: rows of their own.
+func batched(input fqgw.Rows, c chunk, fill func(in [][]fqgw.Value) ([][]fqgw.Value, error)) fqgw.Rows {
 	var ready [][]fqgw.Value
+	var held int64
 	more := true
-	return &stream{fresh: true, close: input.Close, next: func() ([]fqgw.Value, error) {
+	hold := func(n int64) error {
+		c.memory.Give(held)
+		held = 0
+		err := c.memory.Take(n)
+		if err == nil {
+			held = n
+		}
+		return err
+	}
+	closing := func() error {
+		_ = hold(0)
+		return input.Close()
+	}
+	return &stream{fresh: true, close: closing, next: func() ([]fqgw.Value, error) {
 		for len(ready) == 0 {
 			if !more {
 				return nil, io.EOF
 			}
 			var in [][]fqgw.Value
+			var size int64
 			var err error
-			if in, more, err = take(input, size); err != nil {
+			if in, size, more, err = c.take(input); err != nil {
 				return nil, err
 			}
 			if len(in) == 0 {
 				continue
 			}
+			if err = hold(size); err != nil {
+				return nil, err
+			}
 			if ready, err = fill(in); err != nil {
+				return nil, err
+			}
+			size = 0
+			for _, r := range ready {
+				size += fqgw.RowBytes(r)
+			}
+			if err = hold(size); err != nil {
 				return nil, err
 			}
 		}

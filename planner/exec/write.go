@@ -16,12 +16,13 @@ type Written struct {
 	Table  *fqgw.Table
 	Rows   [][]fqgw.Value // one value per column
 	Known  []int64        // of a source's rows: the known time, 0 for now
+	Bytes  int64          // about what they take in memory
 }
 
 // Place reads and checks rows for a target, as Insert does, and writes nothing.
-// More than the memory of a statement is 53200.
-func (e *Engine) Place(ctx context.Context, t Target, rows fqgw.Rows) (*Written, error) {
-	w, err := e.collect(t, rows)
+// More than the session may keep is 53200.
+func (e *Engine) Place(ctx context.Context, s Session, t Target, rows fqgw.Rows) (*Written, error) {
+	w, err := e.collect(s, t, rows)
 	if err == nil && w.Source != nil {
 		err = e.o.Streams.Check(ctx, w.Source, w.Rows, w.Known)
 	}
@@ -29,16 +30,20 @@ func (e *Engine) Place(ctx context.Context, t Target, rows fqgw.Rows) (*Written,
 }
 
 // collect reads rows into memory, each value at its column.
-func (e *Engine) collect(t Target, rows fqgw.Rows) (*Written, error) {
+func (e *Engine) collect(s Session, t Target, rows fqgw.Rows) (*Written, error) {
 	defer rows.Close()
 	w := &Written{Source: t.Source, Table: t.Table}
 	in := &placed{rows: rows, target: &t}
 	width := len(t.columns())
-	var size int64
+	room := e.room(s)
 	for {
 		row, err := in.Next()
 		if err == io.EOF {
+			w.Bytes = room.Used()
 			return w, nil
+		}
+		if err == nil {
+			err = room.Take(fqgw.RowBytes(row) + 8)
 		}
 		if err != nil {
 			return nil, err
@@ -51,20 +56,17 @@ func (e *Engine) collect(t Target, rows fqgw.Rows) (*Written, error) {
 			}
 			w.Known = append(w.Known, known)
 		}
-		if size += rowSize(row); size > e.o.MemoryLimit {
-			return nil, fqgw.Errorf(fqgw.CodeOutOfMemory, "the rows of one INSERT or COPY need more than %d MiB of memory", max(e.o.MemoryLimit>>20, 1)).
-				WithHint("Write them in several statements; COPY into a table outside a transaction block is not limited.")
-		}
 	}
 }
 
-// rowSize is about what a row takes in memory, in bytes.
-func rowSize(row []fqgw.Value) int64 {
-	n := int64(24)
-	for _, v := range row {
-		n += 48
-		if k := v.Kind(); k == fqgw.KindText || k == fqgw.KindBytes {
-			n += int64(len(v.Str()))
+// Bytes is about what the rows of the transaction take in memory; 0 for nil.
+func (c *Changes) Bytes() (n int64) {
+	if c == nil {
+		return 0
+	}
+	for _, p := range c.list {
+		if p.Rows != nil {
+			n += p.Rows.Bytes
 		}
 	}
 	return n

@@ -299,6 +299,14 @@ func (l *Layout) appendHeld(dst []byte, in *Input, h int64) []byte {
 }
 
 func (l *Layout) held(r *reader, h int64) Input {
+	in := l.input(r, h)
+	if in.VisibleAt() <= h || !l.reaches(in.Time, in.VisibleAt()) {
+		r.fail()
+	}
+	return in
+}
+
+func (l *Layout) input(r *reader, h int64) Input {
 	in := Input{pass: make([]bool, len(l.filters))}
 	r.moment(&in, h)
 	in.pass[0] = true
@@ -313,7 +321,7 @@ func (l *Layout) held(r *reader, h int64) Input {
 		}
 	}
 	in.args = r.values(0)
-	if len(in.args) != len(l.args) || in.VisibleAt() <= h || !l.reaches(in.Time, in.VisibleAt()) {
+	if len(in.args) != len(l.args) {
 		r.fail()
 	}
 	return in

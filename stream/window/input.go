@@ -18,6 +18,25 @@ type Input struct {
 	args  []fqgw.Value // by Layout.args; NULL where no filter needs it
 }
 
+// Pack appends an event's bytes, for keeping many of them in memory: they are
+// for Unpack and Place of the same layout, and do not outlive the process.
+func (l *Layout) Pack(dst []byte, in *Input) []byte { return l.appendHeld(dst, in, 0) }
+
+// Unpack is the event that was packed; it keeps nothing of b.
+func (l *Layout) Unpack(b []byte) Input { return l.input(&reader{b: b}, 0) }
+
+// PackPlace is Pack of an event of which its position alone matters.
+func PackPlace(dst []byte, pos fqgw.Position) []byte {
+	return appendMoment(dst, &Input{Pos: pos}, 0)
+}
+
+// Place is the times and the position of what Pack or PackPlace wrote.
+func Place(b []byte) (time, known int64, pos fqgw.Position) {
+	var in Input
+	(&reader{b: b}).moment(&in, 0)
+	return in.Time, in.Known, in.Pos
+}
+
 // VisibleAt is the least T at which a reader with K = T sees the event.
 func (in *Input) VisibleAt() int64 { return max(in.Time, in.Known) }
 
