@@ -294,7 +294,7 @@ func (ft *feature) relationOver(m *mentions, width int, keys []int) (*relation, 
 		rel.cols = append(rel.cols, rc)
 	}
 	for _, p := range m.probes {
-		if p.rel != "" && p.rel != ft.name || rel.extra(p) >= 0 {
+		if !m.asks(p, ft.name) || rel.extra(p) >= 0 {
 			continue
 		}
 		o, typ := plan.Output{Kind: plan.OutToken}, fqgw.Text
@@ -371,7 +371,7 @@ func (b *Binder) serviceScan(ft *feature, row, lat *Scope, blk *block) (*from, e
 	}
 	var asked []*pg.Node
 	for _, p := range blk.mention.probes {
-		if i := ft.column(p.col); i >= 0 && (p.rel == "" || p.rel == ft.name) && rel.extra(p) < 0 {
+		if i := ft.column(p.col); i >= 0 && blk.mention.asks(p, ft.name) && rel.extra(p) < 0 {
 			if n := ft.service.probed(p.kind, ft.cols[i]); n != nil {
 				rel.extras = append(rel.extras, extra{kind: p.kind, column: p.col, index: len(ft.service.targets) + len(asked)})
 				asked = append(asked, n)

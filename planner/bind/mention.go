@@ -16,6 +16,7 @@ type mentions struct {
 	// values are the columns, as rel.col or .col, that are named otherwise than to
 	// equate them in ON; merged are those that USING makes one of two.
 	values, merged map[string]bool
+	joins          map[string]bool // the aliases of joins
 	// probes are the calls of feature_status() and its kin.
 	probes []probe
 }
@@ -27,7 +28,7 @@ type probe struct {
 
 // mentioned walks the SELECT with its subqueries, whose unqualified * are their own.
 func mentioned(s *pg.SelectStmt) *mentions {
-	m := &mentions{stars: map[string]bool{}, names: map[string]bool{}, alone: map[string]bool{}, values: map[string]bool{}, merged: map[string]bool{}}
+	m := &mentions{stars: map[string]bool{}, names: map[string]bool{}, alone: map[string]bool{}, values: map[string]bool{}, merged: map[string]bool{}, joins: map[string]bool{}}
 	selectChildren(s, func(n *pg.Node) {
 		if n != nil {
 			m.walk(n, 0)
@@ -52,6 +53,7 @@ func (m *mentions) walk(n *pg.Node, depth int) {
 		depth++
 	case *pg.Node_JoinExpr:
 		m.all = m.all || x.JoinExpr.IsNatural && depth == 0
+		m.joins[x.JoinExpr.GetAlias().GetAliasname()] = true
 		for _, name := range strs(x.JoinExpr.UsingClause) {
 			m.names[name], m.merged[name] = true, true
 		}
@@ -139,4 +141,9 @@ func (m *mentions) needs(rel, col string) bool {
 // reads says whether a column's value may be used, beyond being equated in a join.
 func (m *mentions) reads(rel, col string) bool {
 	return m == nil || m.all || m.stars[rel] || m.alone[rel] || m.values[rel+"."+col] || m.values["."+col] && !m.merged[col]
+}
+
+// asks says whether p may be about a column of the relation named rel.
+func (m *mentions) asks(p probe, rel string) bool {
+	return p.rel == "" || p.rel == rel || m.joins[p.rel]
 }

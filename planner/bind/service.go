@@ -44,12 +44,11 @@ func (b *Binder) serviceFeature(v *fqgw.View, sel *pg.SelectStmt) (*feature, err
 	}
 	s := &service{text: b, def: v, class: map[memberKey]int{}}
 	equal := [][2]memberKey{}
-	if ok, err := s.flatten(sel.FromClause[0], &equal); err != nil || !ok {
+	all, ok, err := s.flatten(sel.FromClause[0], &equal)
+	if err != nil || !ok {
 		return nil, err
 	}
-	if !s.expand(sel.TargetList) {
-		return nil, nil
-	}
+	s.expand(sel.TargetList, all)
 	// Keys that are equated are one class; a class that an output shows is a join key.
 	root := map[memberKey]memberKey{}
 	var find func(memberKey) memberKey
@@ -118,65 +117,72 @@ func (s *service) types(ft *feature, sel *pg.SelectStmt) error {
 	return nil
 }
 
-// flatten collects the members of a join tree and the keys that it equates.
-func (s *service) flatten(n *pg.Node, equal *[][2]memberKey) (bool, error) {
+// flatten collects the members of a join tree and the keys that it equates; all
+// are the columns that * stands for, as member and column.
+func (s *service) flatten(n *pg.Node, equal *[][2]memberKey) (all [][2]int, ok bool, err error) {
 	j := n.GetJoinExpr()
 	if j == nil {
 		ft, err := s.text.feature(n, &Scope{})
 		if err != nil || ft == nil || ft.view == nil || ft.times != nil {
-			return false, err
+			return nil, false, err
+		}
+		for c := range ft.cols {
+			all = append(all, [2]int{len(s.members), c})
 		}
 		s.members = append(s.members, &member{ft: ft})
-		return true, nil
+		return all, true, nil
 	}
 	kind := joinKind(j)
 	if kind != plan.Inner && kind != plan.LeftOuter || j.IsNatural || j.Alias != nil || j.Rarg.GetJoinExpr() != nil {
-		return false, nil
+		return nil, false, nil
 	}
+	var merged [][2]int
 	for _, side := range []*pg.Node{j.Larg, j.Rarg} {
-		if ok, err := s.flatten(side, equal); err != nil || !ok {
-			return false, err
+		cols, ok, err := s.flatten(side, equal)
+		if err != nil || !ok {
+			return nil, false, err
 		}
+		all = append(all, cols...)
 	}
 	at := len(s.members) - 1
 	m := s.members[at]
 	m.outer = kind == plan.LeftOuter
-	done := map[int]bool{}
-	for _, c := range equalities(j.Quals) {
-		x := c.GetAExpr()
-		if x == nil || x.Kind != pg.A_Expr_Kind_AEXPR_OP || lastName(x.Name) != "=" {
-			return false, nil
+	done := map[int]memberKey{}
+	equate := func(own int, other memberKey) bool {
+		if was, twice := done[own]; twice {
+			return was == other // the same equality twice is one
 		}
+		done[own] = other
+		*equal = append(*equal, [2]memberKey{{at, own}, other})
+		return true
+	}
+	for _, c := range equalities(j.Quals) {
+		if !equates(c) {
+			return nil, false, nil
+		}
+		x := c.GetAExpr()
 		own, other := x.Lexpr, x.Rexpr
 		i, k, ok := s.key(own)
 		if !ok || i != at {
 			own, other = other, own
 			i, k, ok = s.key(own)
 		}
-		if !ok || i != at || done[k] {
-			return false, nil
-		}
-		done[k] = true
 		oi, ko, found := s.key(other)
-		if !found || oi == at {
-			return false, nil
+		if !ok || i != at || !found || oi == at || !equate(k, memberKey{oi, ko}) {
+			return nil, false, nil
 		}
-		*equal = append(*equal, [2]memberKey{{at, k}, {oi, ko}})
 	}
 	for _, name := range strs(j.UsingClause) {
 		k := m.ft.column(name)
-		if k < 0 || m.ft.cols[k].key < 0 || done[m.ft.cols[k].key] {
-			return false, nil
+		oi, ko, found := s.key(refNode("", name))
+		if k < 0 || m.ft.cols[k].key < 0 || !found || oi == at || !equate(m.ft.cols[k].key, memberKey{oi, ko}) {
+			return nil, false, nil
 		}
-		ref := &pg.Node{Node: &pg.Node_ColumnRef{ColumnRef: &pg.ColumnRef{Fields: []*pg.Node{pg.MakeStrNode(name)}}}}
-		oi, ok, found := s.key(ref)
-		if !found || oi == at {
-			return false, nil
-		}
-		done[m.ft.cols[k].key] = true
-		*equal = append(*equal, [2]memberKey{{at, m.ft.cols[k].key}, {oi, ok}})
+		named := func(c [2]int) bool { return s.members[c[0]].ft.cols[c[1]].name == name }
+		merged = append(merged, all[slices.IndexFunc(all, named)])
+		all = slices.DeleteFunc(all, named)
 	}
-	return len(done) == len(m.ft.keys), nil
+	return append(merged, all...), len(done) == len(m.ft.keys), nil
 }
 
 // key is the member's join key that an expression names.
@@ -210,8 +216,8 @@ func (s *service) column(n *pg.Node) (member, column int) {
 	return -1, -1
 }
 
-// expand lists the outputs; false where * cannot be told.
-func (s *service) expand(list []*pg.Node) bool {
+// expand lists the outputs; all are those of *.
+func (s *service) expand(list []*pg.Node, all [][2]int) {
 	for _, n := range list {
 		t := n.GetResTarget()
 		q, star := isStar(t.Val)
@@ -224,20 +230,22 @@ func (s *service) expand(list []*pg.Node) bool {
 			s.targets = append(s.targets, serviceTarget{name, t.Val, i, c})
 			continue
 		}
-		if len(q) == 0 {
-			return false
+		cols := all
+		if len(q) > 0 { // of one view, also what USING merged
+			cols = nil
+			for i, m := range s.members {
+				for c := range m.ft.cols {
+					if m.ft.name == lastName(q) {
+						cols = append(cols, [2]int{i, c})
+					}
+				}
+			}
 		}
-		for i, m := range s.members {
-			if m.ft.name != lastName(q) {
-				continue
-			}
-			for c, col := range m.ft.cols {
-				ref := &pg.ColumnRef{Fields: []*pg.Node{pg.MakeStrNode(m.ft.name), pg.MakeStrNode(col.name)}, Location: -1}
-				s.targets = append(s.targets, serviceTarget{col.name, &pg.Node{Node: &pg.Node_ColumnRef{ColumnRef: ref}}, i, c})
-			}
+		for _, c := range cols {
+			ft := s.members[c[0]].ft
+			s.targets = append(s.targets, serviceTarget{ft.cols[c[1]].name, refNode(ft.name, ft.cols[c[1]].name), c[0], c[1]})
 		}
 	}
-	return true
 }
 
 // relation is what names the service's columns behind a spine of that width.
@@ -253,7 +261,7 @@ func (s *service) relation(ft *feature, m *mentions, width int) *relation {
 		rel.cols = append(rel.cols, rc)
 	}
 	for _, p := range m.probes {
-		if i := ft.column(p.col); i >= 0 && (p.rel == "" || p.rel == ft.name) && rel.extra(p) < 0 {
+		if i := ft.column(p.col); i >= 0 && m.asks(p, ft.name) && rel.extra(p) < 0 {
 			if s.probed(p.kind, ft.cols[i]) != nil {
 				rel.extras = append(rel.extras, extra{kind: p.kind, column: p.col, index: n})
 				n++

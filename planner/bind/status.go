@@ -59,7 +59,10 @@ func callNode(name string, arg *pg.Node) *pg.Node {
 }
 
 func refNode(rel, col string) *pg.Node {
-	ref := &pg.ColumnRef{Fields: []*pg.Node{pg.MakeStrNode(rel), pg.MakeStrNode(col)}, Location: -1}
+	ref := &pg.ColumnRef{Fields: []*pg.Node{pg.MakeStrNode(col)}, Location: -1}
+	if rel != "" {
+		ref.Fields = append([]*pg.Node{pg.MakeStrNode(rel)}, ref.Fields...)
+	}
 	return &pg.Node{Node: &pg.Node_ColumnRef{ColumnRef: ref}}
 }
 
