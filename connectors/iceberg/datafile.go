@@ -26,6 +26,7 @@ var fileSize int64 = 256 << 20
 // in the caller's goroutine: iceberg-go's own writer reads the rows in one of
 // its own, where a panic of theirs would end the process.
 type dataFiles struct {
+	lake    *Lake
 	table   *table.Table
 	fs      iceio.WriteFileIO
 	schema  *arrow.Schema // with the field ids
@@ -33,12 +34,13 @@ type dataFiles struct {
 	path    string        // of the open file
 	out     *counted
 	writer  *pqarrow.FileWriter
-	written []string // every file that was begun
+	written []string // every file that was begun, and not removed again
+	began   []string // every file that was begun
 	done    []iceberg.DataFile
 	rows    int64
 }
 
-func newDataFiles(ctx context.Context, t *table.Table) (*dataFiles, error) {
+func (l *Lake) newDataFiles(ctx context.Context, t *table.Table) (*dataFiles, error) {
 	files, err := t.FS(ctx)
 	if err != nil {
 		return nil, fail(err)
@@ -51,7 +53,7 @@ func newDataFiles(ctx context.Context, t *table.Table) (*dataFiles, error) {
 	if err != nil {
 		return nil, fail(err)
 	}
-	return &dataFiles{table: t, fs: w, schema: schema, name: rand.Text()}, nil
+	return &dataFiles{lake: l, table: t, fs: w, schema: schema, name: rand.Text()}, nil
 }
 
 // write adds a batch; the caller keeps it.
@@ -88,11 +90,12 @@ func (d *dataFiles) begin() error {
 		return err
 	}
 	d.path = at.NewDataLocation(fmt.Sprintf("%s-%05d.parquet", d.name, len(d.written)))
+	d.lake.busy(d.path)
 	f, err := d.fs.Create(d.path)
 	if err != nil {
 		return err
 	}
-	d.written = append(d.written, d.path)
+	d.written, d.began = append(d.written, d.path), append(d.began, d.path)
 	d.out = &counted{w: f}
 	d.writer, err = pqarrow.NewFileWriter(d.schema, d.out, writerProperties(d.schema), pqarrow.NewArrowWriterProperties())
 	if err != nil {

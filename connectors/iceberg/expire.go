@@ -21,7 +21,7 @@ const (
 )
 
 // Maintain drops old snapshots of a table, except tagged ones, and the files
-// that only they needed. Land does it by itself from time to time; tables that
+// that only they needed, and files that a failed commit left. Land does it by itself from time to time; tables that
 // grow by Append or by other engines may be given to it.
 func (l *Lake) Maintain(ctx context.Context, name string) error {
 	unlock, err := l.lock(ctx)
@@ -33,7 +33,10 @@ func (l *Lake) Maintain(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return fail(l.expire(ctx, t, keepSnapshots))
+	if err := l.expire(ctx, t, keepSnapshots); err != nil {
+		return fail(err)
+	}
+	return fail(l.sweep(ctx, name))
 }
 
 func (l *Lake) expire(ctx context.Context, before *table.Table, keep int) error {
@@ -52,15 +55,23 @@ func (l *Lake) expire(ctx context.Context, before *table.Table, keep int) error 
 	return removeManifests(ctx, before, after)
 }
 
-// appendsOnly says whether no data file can have gone from the table. Then
-// expiry need not look at its files, which would take longer the more they are.
+// appendsOnly says whether no data file can have gone from the table: nothing was
+// deleted, and no snapshot was left by a rollback. Then expiry need not look at its
+// files, which would take longer the more they are.
 func appendsOnly(t *table.Table) bool {
-	for _, s := range t.Metadata().Snapshots() {
+	line := 0
+	for s := t.CurrentSnapshot(); s != nil; s = t.SnapshotByID(*s.ParentSnapshotID) {
+		if line++; s.ParentSnapshotID == nil {
+			break
+		}
+	}
+	all := t.Metadata().Snapshots()
+	for _, s := range all {
 		if s.Summary == nil || s.Summary.Operation != table.OpAppend {
 			return false
 		}
 	}
-	return true
+	return line == len(all)
 }
 
 // removeManifests removes the manifests and manifest lists that no snapshot of

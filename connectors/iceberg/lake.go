@@ -48,8 +48,13 @@ type Lake struct {
 	log       *slog.Logger
 	keepAge   time.Duration // of snapshots
 	turn      chan struct{} // holds one token while somebody commits
-	mu        sync.Mutex    // guards appends
+	orphanAge time.Duration // of files that no table mentions
+	mu        sync.Mutex    // guards what follows
 	appends   map[string][]*waiting
+	refound   map[string]refound   // by table: positions that were found in rows
+	writing   map[string]bool      // data files that are not committed yet
+	swept     map[string]time.Time // by table: when orphans were last looked for
+	sweeps    sync.WaitGroup
 }
 
 // columnsProperty is the table property that has the columns' PostgreSQL types,
@@ -97,7 +102,7 @@ func Open(ctx context.Context, o Options) (*Lake, error) {
 		db.Close()
 		return nil, fail(err)
 	}
-	l := &Lake{turn: make(chan struct{}, 1), db: db, catalog: cat, warehouse: warehouse, log: o.Log, keepAge: keepAge}
+	l := &Lake{turn: make(chan struct{}, 1), db: db, catalog: cat, warehouse: warehouse, log: o.Log, keepAge: keepAge, orphanAge: orphanAge, writing: map[string]bool{}, swept: map[string]time.Time{}}
 	if l.log == nil {
 		l.log = slog.Default()
 	}
@@ -107,7 +112,10 @@ func Open(ctx context.Context, o Options) (*Lake, error) {
 func fileURL(path string) string { return (&url.URL{Scheme: "file", Path: path}).String() }
 
 // Close implements fqgw.History.
-func (l *Lake) Close() error { return fail(l.db.Close()) }
+func (l *Lake) Close() error {
+	l.sweeps.Wait()
+	return fail(l.db.Close())
+}
 
 // ident takes "lake.t" or "t".
 func ident(name string) table.Identifier {
@@ -310,5 +318,5 @@ func (l *Lake) Current(ctx context.Context, name string) (fqgw.Snapshot, error) 
 	if err != nil {
 		return fqgw.Snapshot{}, err
 	}
-	return snapshot(t)
+	return l.snapshot(ctx, t)
 }

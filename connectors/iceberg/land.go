@@ -3,6 +3,7 @@ package iceberg
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -27,14 +28,15 @@ func (l *Lake) Land(ctx context.Context, name string, rows arrow.RecordBatch, fr
 	if err != nil {
 		return nil, false, err
 	}
-	found, err := marksOf(t)
+	found, err := l.marksOf(ctx, t)
 	if err != nil || !sameMarks(found, from) {
 		return found, false, err
 	}
-	w, err := newDataFiles(ctx, t)
+	w, err := l.newDataFiles(ctx, t)
 	if err != nil {
 		return nil, false, err
 	}
+	defer w.release()
 	if rows != nil {
 		err = w.write(rows)
 	}
@@ -54,9 +56,10 @@ func (l *Lake) Land(ctx context.Context, name string, rows arrow.RecordBatch, fr
 		if t, err = l.load(ctx, name); err != nil {
 			return nil, false, err
 		}
-		found, err = marksOf(t)
+		found, err = l.marksOf(ctx, t)
 		return found, false, err
 	}
+	l.sweepSoon(name)
 	if len(landed.Metadata().Snapshots()) >= 2*keepSnapshots {
 		if err := l.expire(ctx, landed, keepSnapshots); err != nil {
 			l.log.Warn("old snapshots of a lake table could not be expired", "table", name, "error", err)
@@ -114,10 +117,11 @@ func (l *Lake) Append(ctx context.Context, name string, rows fqgw.Records) (n in
 	if err != nil {
 		return 0, err
 	}
-	w, err := newDataFiles(ctx, t)
+	w, err := l.newDataFiles(ctx, t)
 	if err != nil {
 		return 0, err
 	}
+	defer w.release()
 	whole := false // the files are to be kept
 	defer func() {
 		if !whole {
@@ -245,6 +249,9 @@ func (l *Lake) commitAll(ctx context.Context, name string, all []*waiting) {
 	for _, w := range all {
 		w.over, w.whole, w.err = true, whole, fail(err)
 	}
+	if err == nil {
+		l.sweepSoon(name)
+	}
 	if err == nil && len(after.Metadata().Snapshots()) >= 2*keepTableSnapshots {
 		if err := l.expire(ctx, after, keepTableSnapshots); err != nil {
 			l.log.Warn("old snapshots of a lake table could not be expired", "table", name, "error", err)
@@ -252,8 +259,8 @@ func (l *Lake) commitAll(ctx context.Context, name string, all []*waiting) {
 	}
 }
 
-// Rollback implements fqgw.History. The data files that it leaves behind go when
-// their snapshots expire.
+// Rollback implements fqgw.History. What was appended since goes with its files;
+// the newer snapshots are nobody's any more.
 func (l *Lake) Rollback(ctx context.Context, name string, to int64) error {
 	unlock, err := l.lock(ctx)
 	if err != nil {
@@ -268,8 +275,19 @@ func (l *Lake) Rollback(ctx context.Context, name string, to int64) error {
 	if err := tx.RollbackToSnapshot(to); err != nil {
 		return fail(err)
 	}
-	_, err = tx.Commit(ctx)
-	return fail(err)
+	if t, err = tx.Commit(ctx); err != nil {
+		return fail(err)
+	}
+	// Undone it is; its files are only a matter of space.
+	tx = t.NewTransaction()
+	err = tx.ExpireSnapshots(table.WithRetainLast(math.MaxInt32), table.WithOlderThan(0), table.WithPostCommit(true))
+	if err == nil {
+		_, err = tx.Commit(ctx)
+	}
+	if err != nil {
+		l.log.Warn("the files of rows that were taken back could not be removed", "table", name, "error", err)
+	}
+	return nil
 }
 
 // wait makes writers that met go apart.

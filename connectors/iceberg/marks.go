@@ -1,7 +1,9 @@
 package iceberg
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,12 +62,96 @@ func marksText(t *table.Table) (text string, own bool) {
 	return "", false
 }
 
-func marksOf(t *table.Table) (fqgw.Marks, error) {
+// marksOf are the landed positions of a table. Where the snapshots that had them
+// were expired by another engine they are found in the rows: everything below the
+// last row of a partition was landed, and what was refused behind it is refused
+// again.
+func (l *Lake) marksOf(ctx context.Context, t *table.Table) (fqgw.Marks, error) {
 	text, _ := marksText(t)
-	if text == "" {
+	if text != "" {
+		return parseMarks(text)
+	}
+	if !severed(t) {
 		return nil, nil
 	}
-	return parseMarks(text)
+	id := t.CurrentSnapshot().SnapshotID
+	name := strings.Join(t.Identifier(), ".")
+	l.mu.Lock()
+	kept, ok := l.refound[name]
+	l.mu.Unlock()
+	if ok && kept.snapshot == id {
+		return kept.marks, nil
+	}
+	marks, err := l.marksOfRows(ctx, name, id)
+	if err != nil {
+		return nil, fqgw.Errorf(fqgw.CodeNotInState, "the landed positions of table \"%s\" were expired with old snapshots, and its rows do not tell them: %w", name, err)
+	}
+	if marks != nil {
+		l.log.Warn("the landed positions of a history were expired with old snapshots: they were found in its rows", "table", name)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refound == nil {
+		l.refound = map[string]refound{}
+	}
+	l.refound[name] = refound{id, marks}
+	return marks, nil
+}
+
+// refound are positions that were found in the rows of a snapshot.
+type refound struct {
+	snapshot int64
+	marks    fqgw.Marks
+}
+
+// severed says that an ancestor of the current snapshot is no longer known.
+func severed(t *table.Table) bool {
+	for s := t.CurrentSnapshot(); s != nil; s = t.SnapshotByID(*s.ParentSnapshotID) {
+		if s.ParentSnapshotID == nil {
+			return false
+		}
+	}
+	return t.CurrentSnapshot() != nil
+}
+
+// marksOfRows are behind the last row of each partition; nil for a table whose
+// rows have no positions.
+func (l *Lake) marksOfRows(ctx context.Context, name string, snapshot int64) (out fqgw.Marks, err error) {
+	have, err := l.Describe(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var columns []string
+	for _, h := range fqgw.HiddenColumns[:3] { // epoch, partition, offset
+		if !slices.ContainsFunc(have, func(c fqgw.Column) bool { return c.Name == h.Name && c.Type.OID == h.Type.OID }) {
+			return nil, nil
+		}
+		columns = append(columns, h.Name)
+	}
+	_, rows, err := l.Scan(ctx, fqgw.Scan{Table: name, Columns: columns, Snapshot: snapshot})
+	if err != nil {
+		return nil, err
+	}
+	for b, err := range rows {
+		if err != nil {
+			return nil, err
+		}
+		for i := range int(b.NumRows()) {
+			var at [3]fqgw.Value
+			for c := range at {
+				at[c] = fqgw.ArrowValue(b.Column(c), i, fqgw.HiddenColumns[c].Type)
+			}
+			if at[0].IsNull() || at[1].IsNull() || at[2].IsNull() || at[1].Int() < 0 {
+				continue // a row of another program
+			}
+			p, m := int32(at[1].Int()), fqgw.Mark{Epoch: int32(at[0].Int()), Next: at[2].Int() + 1}
+			if out.Of(p).Before(m) {
+				out = out.Set(p, m)
+			}
+		}
+		b.Release()
+	}
+	return out, nil
 }
 
 // sameMarks compares positions; the generation is not landed.
@@ -78,8 +164,8 @@ func sameMarks(a, b fqgw.Marks) bool {
 	return true
 }
 
-func snapshot(t *table.Table) (fqgw.Snapshot, error) {
-	landed, err := marksOf(t)
+func (l *Lake) snapshot(ctx context.Context, t *table.Table) (fqgw.Snapshot, error) {
+	landed, err := l.marksOf(ctx, t)
 	if err != nil {
 		return fqgw.Snapshot{}, err
 	}
