@@ -121,7 +121,6 @@ func (p *Pipeline) DropView(ctx context.Context, v *fqgw.FeatureView) error {
 	if s, err := p.source(v.Source.Name); err == nil {
 		s.mu.Lock()
 		b := s.building[v.State]
-		delete(s.horizons, v.State)
 		s.mu.Unlock()
 		if b != nil {
 			b.cancel()
@@ -133,7 +132,7 @@ func (p *Pipeline) DropView(ctx context.Context, v *fqgw.FeatureView) error {
 		}
 	}
 	p.unfit.Delete(v.State)
-	for _, fact := range []string{horizonFact(v), filledFact(v)} {
+	for _, fact := range []string{eraFact(v), filledFact(v)} {
 		if err := p.o.Registry.Put(ctx, fact, ""); err != nil {
 			return err
 		}

@@ -167,13 +167,8 @@ func (fl *flight) add(round int, part fqgw.UnitFlush, size int) {
 // a trip have no order: one that is tried again may come after the others.
 func (c *crew) write(fl *flight) error {
 	p := c.s.p
-	for i, u := range fl.units {
-		if i > 0 && u.share == fl.units[i-1].share {
-			continue
-		}
-		if err := c.s.foresee(c.ctx, u.share.view.v, fl.h); err != nil {
-			return err
-		}
+	if err := p.foresee(c.ctx, fl.h); err != nil {
+		return err
 	}
 	p.fault("before-flush")
 	for i, round := range fl.rounds {

@@ -414,7 +414,7 @@ func (f *folder) tick() {
 	if f.c.horizon != nil {
 		now = *f.c.horizon
 	} else if f.h > now+clockSlack {
-		f.c.fail(&fenced{"the clock"})
+		f.c.fail(errClock)
 	}
 	f.h = max(f.h, now)
 }

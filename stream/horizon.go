@@ -4,82 +4,150 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/fqgw/fqgw"
 )
 
 const (
-	// clockSlack is how far the clock may be behind a state's horizon; the state is
-	// then read at its horizon. Further back the view is rebuilt (SEMANTICS §6.1).
-	clockSlack = 60_000_000
-	// foresight is how far ahead the registry says that horizons may be, so that it
-	// need not be told of each. A clock further back than clockSlack less foresight
-	// may be taken for one that is further back than clockSlack.
-	foresight = 30_000_000
+	// clockSlack is how far the clock may be behind a state's horizon; it is held
+	// there then. Further back the states are made anew (SEMANTICS §6.1).
+	clockSlack = fqgw.ClockSlack
+	// foresight is how far ahead the registry says that horizons may be, in the
+	// clock's time for so much of the machine's (microseconds), so that it need not
+	// be told of each. A clock that stands needs none.
+	foresight = 1_000_000
 )
 
-// horizonFact names what no horizon of a view's states is ahead of.
-func horizonFact(v *fqgw.FeatureView) string {
-	return "horizon " + v.Name + "@" + strconv.FormatInt(v.State, 10)
+// horizon is what no state in the online store is ahead of, as the registry has it.
+// It must be known before such a state is written: a process that is killed does
+// not get to say it afterwards, and the next one would not notice that the clock
+// went back. An era is the time from one return of the clock by more than
+// clockSlack to the next; the registry has for each view the era of its states.
+type horizon struct {
+	mu    sync.Mutex
+	known bool // the registry was asked
+	era   int64
+	bound int64
+	any   bool // there is a bound
+}
+
+// factHorizon outlives the process, version 1: "1 <era> <bound in microseconds>".
+const factHorizon = "horizon"
+
+func horizonText(era, bound int64) string { return fmt.Sprintf("1 %d %d", era, bound) }
+
+func parseHorizon(text string) (era, bound int64, any bool, err error) {
+	if text == "" {
+		return 1, 0, false, nil
+	}
+	var version int
+	if _, err := fmt.Sscanf(text, "%d %d %d", &version, &era, &bound); err != nil || version != 1 {
+		return 0, 0, false, fqgw.Errorf(fqgw.CodeDataCorrupted, "the horizon %q of the registry cannot be read", text)
+	}
+	return era, bound, true, nil
+}
+
+// Horizon is what no state in the online store is ahead of (SEMANTICS §6.1);
+// MinInt64 is that nothing was ever written.
+func Horizon(ctx context.Context, r fqgw.Registry) (int64, error) {
+	text, err := r.Get(ctx, factHorizon)
+	if err != nil {
+		return 0, err
+	}
+	_, bound, any, err := parseHorizon(text)
+	if !any {
+		bound = -1 << 63
+	}
+	return bound, err
+}
+
+// eraFact has the era of a view's states.
+func eraFact(v *fqgw.FeatureView) string {
+	return "era " + v.Name + "@" + strconv.FormatInt(v.State, 10)
+}
+
+// load asks the registry. h.mu is held.
+func (p *Pipeline) loadHorizon(ctx context.Context) error {
+	h := &p.horizon
+	if h.known {
+		return nil
+	}
+	text, err := p.o.Registry.Get(ctx, factHorizon)
+	if err != nil {
+		return err
+	}
+	h.era, h.bound, h.any, err = parseHorizon(text)
+	h.known = err == nil
+	return err
 }
 
 // foresee sees to it that the registry knows of a horizon before states with it
-// are written: a process that is killed does not get to say it afterwards.
-func (s *source) foresee(ctx context.Context, v *fqgw.FeatureView, h int64) error {
-	s.mu.Lock()
-	known, ok := s.horizons[v.State]
-	s.mu.Unlock()
-	if ok && h <= known {
+// are written.
+func (p *Pipeline) foresee(ctx context.Context, t int64) error {
+	h := &p.horizon
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := p.loadHorizon(ctx); err != nil {
+		return err
+	}
+	if t > p.o.Clock.Now()+clockSlack {
+		return errClock // it would be of an era that is over
+	}
+	if h.any && t <= h.bound {
 		return nil
 	}
-	if !ok { // what a process before said
-		text, err := s.p.o.Registry.Get(ctx, horizonFact(v))
-		if err != nil {
-			return err
-		}
-		known, err = strconv.ParseInt(text, 10, 64)
-		ok = err == nil
+	rate, _ := p.o.Clock.IsSet()
+	bound := max(t, t+int64(foresight*rate))
+	if err := p.o.Registry.Put(ctx, factHorizon, horizonText(h.era, bound)); err != nil {
+		return err
 	}
-	if !ok || h > known {
-		known = h + foresight
-		if err := s.p.o.Registry.Put(ctx, horizonFact(v), strconv.FormatInt(known, 10)); err != nil {
-			return err
-		}
-	}
-	s.mu.Lock()
-	s.horizons[v.State] = known
-	s.mu.Unlock()
+	h.bound, h.any = bound, true
 	return nil
 }
 
-// forget is told that there are no states of a view any more.
-func (s *source) forget(ctx context.Context, v *fqgw.FeatureView) error {
-	s.mu.Lock()
-	delete(s.horizons, v.State)
-	s.mu.Unlock()
-	return s.p.o.Registry.Put(ctx, horizonFact(v), "")
+var errClock = &fenced{"the clock"}
+
+// currentEra looks at the clock: when it went back further than it is held, another
+// era has begun.
+func (p *Pipeline) currentEra(ctx context.Context) (int64, error) {
+	h := &p.horizon
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := p.loadHorizon(ctx); err != nil {
+		return 0, err
+	}
+	now := p.o.Clock.Now()
+	if !h.any || h.bound <= now+clockSlack {
+		return h.era, nil
+	}
+	if err := p.o.Registry.Put(ctx, factHorizon, horizonText(h.era+1, now)); err != nil {
+		return 0, err
+	}
+	p.o.Logger.Warn("the clock went back: what is online is rebuilt from history", "from", show(h.bound), "to", show(now))
+	h.era, h.bound = h.era+1, now
+	return h.era, nil
 }
 
-// checkClock drops the states of a view that were written when the clock was
-// much further.
+// checkClock drops the states of a view that were written in another era.
 func (s *source) checkClock(ctx context.Context, v *fqgw.FeatureView, notice func(string)) error {
-	text, err := s.p.o.Registry.Get(ctx, horizonFact(v))
-	if err != nil || text == "" {
+	era, err := s.p.currentEra(ctx)
+	if err != nil {
 		return err
 	}
-	h, err := strconv.ParseInt(text, 10, 64)
-	now := s.p.o.Clock.Now()
-	if err != nil || h <= now+clockSlack {
-		return nil
-	}
-	msg := fmt.Sprintf("the clock went back from about %s to %s: the online state of %s is rebuilt from history", show(h-foresight), show(now), v.Name)
-	s.p.o.Logger.Warn(msg)
-	if err := s.p.unfill(ctx, v); err != nil {
+	text, err := s.p.o.Registry.Get(ctx, eraFact(v))
+	now := strconv.FormatInt(era, 10)
+	if err != nil || text == now {
 		return err
 	}
-	notice(msg)
-	if err := s.p.o.Online.Drop(ctx, v.Name, v.State); err != nil {
-		return err
+	if text != "" {
+		if err := s.p.unfill(ctx, v); err != nil {
+			return err
+		}
+		notice(fmt.Sprintf("the clock went back: the online state of %s is rebuilt from history", v.Name))
+		if err := s.p.o.Online.Drop(ctx, v.Name, v.State); err != nil {
+			return err
+		}
 	}
-	return s.forget(ctx, v)
+	return s.p.o.Registry.Put(ctx, eraFact(v), now)
 }

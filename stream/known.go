@@ -119,13 +119,12 @@ func (p *Pipeline) Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error
 	if err != nil || filled == "" {
 		return false, err
 	}
-	text, err := p.o.Registry.Get(ctx, horizonFact(v))
+	era, err := p.currentEra(ctx)
 	if err != nil {
 		return false, err
 	}
-	h, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || h > p.o.Clock.Now()+clockSlack {
-		return false, nil // it was never filled, or the clock went back
+	if text, err := p.o.Registry.Get(ctx, eraFact(v)); err != nil || text != strconv.FormatInt(era, 10) {
+		return false, err // the clock went back
 	}
 	snap, err := p.o.History.Current(ctx, s.src.History)
 	if err != nil {

@@ -62,6 +62,7 @@ type Pipeline struct {
 	sources map[string]*source
 	stopped bool
 	unfit   sync.Map // by state version: why the view cannot be read (filling.go)
+	horizon horizon
 
 	metrics counters
 	rows    int           // of history in a batch

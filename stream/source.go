@@ -36,7 +36,6 @@ type source struct {
 	changed  chan struct{} // closed when session changes
 	views    []*view       // attached
 	building map[int64]*building
-	horizons map[int64]int64 // by state version: what the registry says (foresee)
 }
 
 // view is a feature view that the stream keeps up.
@@ -50,7 +49,7 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 	if src.Connector != "" && src.Connector != "kafka" {
 		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "connector %q is not supported", src.Connector).WithHint("Use connector = 'kafka'.")
 	}
-	s := &source{p: p, src: src, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}, horizons: map[int64]int64{}}
+	s := &source{p: p, src: src, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}}
 	if _, err := decode.New(src); err != nil {
 		return nil, err
 	}

@@ -110,59 +110,6 @@ func (a *App) openData(ctx context.Context, explicit map[string]bool) error {
 	return a.setClock(ctx, explicit)
 }
 
-// The registry's facts about the set clock: its time and rate when it was last
-// kept; a directory remembers its clock (SEMANTICS §6.1).
-const (
-	factClock = "clock"
-	factRate  = "clock_rate"
-)
-
-func (a *App) setClock(ctx context.Context, explicit map[string]bool) error {
-	if explicit["clock"] && a.config.Clock == clockReal {
-		a.clock = fqgw.RealClock()
-		return a.registry.Put(ctx, factClock, "")
-	}
-	if explicit["clock"] {
-		t, err := clockTime(a.config.Clock)
-		if err != nil {
-			return err
-		}
-		a.clock = fqgw.SetClock(t, a.config.ClockRate)
-		return a.keepClock(ctx)
-	}
-	kept, err := a.registry.Get(ctx, factClock)
-	if err != nil {
-		return err
-	}
-	if kept == "" {
-		a.clock = fqgw.RealClock()
-		return nil
-	}
-	t, err := strconv.ParseInt(kept, 10, 64)
-	if err != nil {
-		return fmt.Errorf("the clock that the directory remembers is damaged: %w", err)
-	}
-	rate := a.config.ClockRate
-	if text, err := a.registry.Get(ctx, factRate); err != nil {
-		return err
-	} else if r, perr := strconv.ParseFloat(text, 64); perr == nil && !explicit["clock_rate"] {
-		rate = r
-	}
-	a.clock = fqgw.SetClock(t, rate)
-	return nil
-}
-
-func (a *App) keepClock(ctx context.Context) error {
-	rate, set := a.clock.IsSet()
-	if !set {
-		return nil
-	}
-	if err := a.registry.Put(ctx, factRate, strconv.FormatFloat(rate, 'g', -1, 64)); err != nil {
-		return err
-	}
-	return a.registry.Put(ctx, factClock, strconv.FormatInt(a.clock.Now(), 10))
-}
-
 func (a *App) listen(name, addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -244,6 +191,12 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 			stopServing()
 		}
 	})
+	pipeline.Go(func() {
+		if err := a.rememberClock(pipeCtx); err != nil {
+			failed <- fmt.Errorf("clock: %w", err)
+			stopServing()
+		}
+	})
 	if err := a.engine.Start(serveCtx); err != nil {
 		stopPipeline()
 		pipeline.Wait()
@@ -252,7 +205,6 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	server := gateway.New(gateway.Options{Planner: a.planner, Logger: a.logger, Connections: a.config.Connections})
 	start("gateway", func() error { return server.Serve(serveCtx, a.listener) })
 	start("admin", func() error { return a.serveAdmin(serveCtx) })
-	start("clock", func() error { return a.rememberClock(serveCtx) })
 	if ready != nil {
 		ready()
 	}
@@ -269,27 +221,6 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
-}
-
-// rememberClock keeps a set clock once a second, so that a killed process goes
-// on at most that far behind.
-func (a *App) rememberClock(ctx context.Context) error {
-	if _, set := a.clock.IsSet(); !set {
-		<-ctx.Done()
-		return nil
-	}
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			if err := a.keepClock(ctx); err != nil && ctx.Err() == nil {
-				return err
-			}
-		case <-ctx.Done():
-			return a.keepClock(context.WithoutCancel(ctx))
-		}
-	}
 }
 
 // Close gives back what Open acquired, the last first.
