@@ -130,12 +130,11 @@ type FeatureView struct {
 	Windows    []Window    // windowed only
 	Aggregates []Aggregate // windowed only: the slots
 
-	Features     []Feature
-	Columns      []OutputColumn // the SELECT list in its order
-	HistorySince int64
-	Options      map[string]string
-	SQL          string // the statement, as written
-	Comment      string
+	Features []Feature
+	Columns  []OutputColumn // the SELECT list in its order
+	Options  map[string]string
+	SQL      string // the statement, as written
+	Comment  string
 }
 
 // OutputColumn is one column of a view as a relation: a join key or a feature.

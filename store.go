@@ -202,7 +202,7 @@ type Object struct {
 	Version int
 	State   int64             // feature views: the state version
 	SQL     string            // the statement, bound anew at each start
-	Props   map[string]string // defaults, comments, options that ALTER changed, history_since
+	Props   map[string]string // defaults, comments, options that ALTER changed
 }
 
 // Definitions is everything defined, at one version.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/fqgw/fqgw"
@@ -19,20 +20,75 @@ func (s *source) frontierFact(epoch int32) string {
 	return "frontier " + s.src.Name + " " + strconv.Itoa(int(epoch))
 }
 
-// sinceFact is the least known time of the records of the source's topic.
-func (s *source) sinceFact() string {
-	id := s.at.Load().ID
-	return "since " + s.src.Name + " " + hex.EncodeToString(id[:])
-}
+// sinceFact is the least known time of the records of a history, whatever source
+// and topic they came from.
+func sinceFact(history string) string { return "since " + history }
 
-// restoreSince takes up what noteSince kept.
+// restoreSince takes up what noteSince kept, or looks into the history that the
+// source finds.
 func (s *source) restoreSince(ctx context.Context) error {
 	s.since.Store(math.MaxInt64)
-	text, err := s.p.o.Registry.Get(ctx, s.sinceFact())
-	if t, perr := strconv.ParseInt(text, 10, 64); perr == nil {
-		s.since.Store(t)
+	text, err := s.p.o.Registry.Get(ctx, sinceFact(s.src.History))
+	if err != nil {
+		return err
 	}
-	return err
+	if t, err := strconv.ParseInt(text, 10, 64); err == nil {
+		s.since.Store(t)
+		return nil
+	}
+	least, err := s.leastKnown(ctx)
+	if err != nil || least == math.MaxInt64 {
+		return err
+	}
+	return s.sinceIs(ctx, least)
+}
+
+// leastKnown is the least known time in the history, MaxInt64 if it has no rows.
+func (s *source) leastKnown(ctx context.Context) (int64, error) {
+	least := int64(math.MaxInt64)
+	snap, err := s.p.o.History.Current(ctx, s.src.History)
+	if err != nil || snap.Rows == 0 {
+		return least, err
+	}
+	places := []int{s.src.EventTime, len(s.src.Columns) + 3} // and what landed needs besides
+	if s.src.Known == fqgw.KnownByColumn {
+		places = append(places, s.src.KnownColumn)
+	}
+	all := slices.Concat(s.src.Columns, fqgw.HiddenColumns)
+	scan := fqgw.Scan{Table: s.src.History, Snapshot: snap.ID}
+	var columns []fqgw.Column
+	for _, p := range places {
+		columns, scan.Columns = append(columns, all[p]), append(scan.Columns, all[p].Name)
+	}
+	_, batches, err := s.p.o.History.Scan(ctx, scan)
+	if err != nil {
+		return least, err
+	}
+	row := make([]fqgw.Value, len(all))
+	for rec, err := range batches {
+		if err != nil {
+			return least, err
+		}
+		err := emitRows(rec, columns, func(some []fqgw.Value) error {
+			for i, p := range places {
+				row[p] = some[i]
+			}
+			if ev, ok := s.landed(row); ok {
+				least = min(least, ev.Known)
+			}
+			return nil
+		})
+		rec.Release()
+		if err != nil {
+			return least, err
+		}
+	}
+	return least, nil
+}
+
+func (s *source) sinceIs(ctx context.Context, t int64) error {
+	s.since.Store(t)
+	return s.p.o.Registry.Put(ctx, sinceFact(s.src.History), strconv.FormatInt(t, 10))
 }
 
 // noteSince notes an earlier beginning of the history before it can be read.
@@ -46,8 +102,7 @@ func (s *source) noteSince(ctx context.Context, spans []span) error {
 	if least == s.since.Load() {
 		return nil
 	}
-	s.since.Store(least)
-	return s.p.o.Registry.Put(ctx, s.sinceFact(), strconv.FormatInt(least, 10))
+	return s.sinceIs(ctx, least)
 }
 
 // Since is the least known time of a source's records, ok false without any.

@@ -179,7 +179,8 @@ func (p *Pipeline) DropSource(ctx context.Context, name string, purge bool) erro
 	if !purge {
 		return nil
 	}
-	return errors.Join(unlessMissing(p.o.Log.DropTopic(ctx, s.src.Topic)), unlessMissing(p.o.History.Drop(ctx, s.src.History)))
+	return errors.Join(unlessMissing(p.o.Log.DropTopic(ctx, s.src.Topic)), unlessMissing(p.o.History.Drop(ctx, s.src.History)),
+		p.o.Registry.Put(ctx, sinceFact(s.src.History), ""))
 }
 
 func (p *Pipeline) source(name string) (*source, error) {

@@ -3,7 +3,6 @@ package define
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -90,12 +89,6 @@ func columnComments(cols []fqgw.Column, o *fqgw.Object) {
 // featureProps applies what ALTER and COMMENT changed, and the numbers.
 func featureProps(cat *fqgw.Catalog, v *fqgw.FeatureView, o *fqgw.Object) error {
 	v.OID, v.Name, v.Version, v.State, v.Comment = o.OID, o.Name, o.Version, o.State, o.Props["comment"]
-	if since := o.Props["history_since"]; since != "" {
-		var err error
-		if v.HistorySince, err = strconv.ParseInt(since, 10, 64); err != nil {
-			return fqgw.Errorf(fqgw.CodeDataCorrupted, "history_since is %q", since)
-		}
-	}
 	for i := range v.Features {
 		v.Features[i].Comment = o.Props["comment."+v.Features[i].Name]
 	}

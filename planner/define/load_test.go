@@ -12,7 +12,7 @@ func TestLoad(t *testing.T) {
 		{OID: 20009, Kind: "view", Name: "inner_view", Version: 1, SQL: "CREATE VIEW inner_view AS SELECT id AS x FROM labels", Props: map[string]string{"comment.x": "the id"}},
 		{OID: 20003, Kind: "feature view", Name: "v", Version: 3, State: 7, SQL: `CREATE OR REPLACE FEATURE VIEW v AS SELECT user_id, COALESCE(sum(qty) OVER w, 5) AS a,
 			COALESCE(avg(price) OVER w, 6) AS b, max(kind) OVER w AS c FROM clicks WINDOW w AS (PARTITION BY user_id ORDER BY ts RANGE '1 day' PRECEDING)`,
-			Props: map[string]string{"default.b": "NULL", "default.c": "'none'::text", "default.gone": "1", "comment": "about v", "comment.a": "about a", "history_since": "123456"}},
+			Props: map[string]string{"default.b": "NULL", "default.c": "'none'::text", "default.gone": "1", "comment": "about v", "comment.a": "about a"}},
 		{OID: 20001, Kind: "source", Name: "clicks", Version: 2, SQL: clicksSQL, Props: map[string]string{"history": "lake.clicks_1", "comment": "about clicks", "comment.qty": "how many"}},
 		{OID: 20002, Kind: "table", Name: "labels", Version: 1, SQL: `CREATE TABLE "labels" ("id" integer NOT NULL, "n" numeric(10,2))`, Props: map[string]string{"history": "lake.labels_20002"}},
 		{OID: 20011, Kind: "view", Name: "broken", Version: 1, SQL: "CREATE VIEW broken AS SELECT * FROM pg_class"},
@@ -22,7 +22,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := cat.Features["v"]
-	if cat.Version != 9 || v.OID != 20003 || v.Version != 3 || v.State != 7 || v.HistorySince != 123456 || v.Comment != "about v" || v.Features[0].Comment != "about a" {
+	if cat.Version != 9 || v.OID != 20003 || v.Version != 3 || v.State != 7 || v.Comment != "about v" || v.Features[0].Comment != "about a" {
 		t.Errorf("%+v", v)
 	}
 	if v.Features[0].Default.Int() != 5 || !v.Features[1].Default.IsNull() || v.Features[2].Default.Str() != "none" {

@@ -3,7 +3,6 @@ package exec
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -245,34 +244,6 @@ func (e *Engine) AlterDefault(st *plan.AlterFeature) Change {
 			return []fqgw.Object{obj}, nil, nil
 		},
 	}
-}
-
-// recordSince records with a filled view version where its history begins
-// (SEMANTICS §5): at the first record that was known of its source, or now.
-func (e *Engine) recordSince(ctx context.Context, v *fqgw.FeatureView) error {
-	e.define.Lock()
-	defer e.define.Unlock()
-	old := e.Catalog().Features[v.Name]
-	if old == nil || old.State != v.State || old.HistorySince != 0 {
-		return nil
-	}
-	now := *old
-	now.HistorySince = e.Now()
-	if first, ok := e.o.Streams.Since(v.Source.Name); ok {
-		now.HistorySince = min(now.HistorySince, first)
-	}
-	obj, err := e.object(ctx, old.OID)
-	if err != nil || obj.Kind == "" {
-		return err
-	}
-	setProp(&obj, "history_since", strconv.FormatInt(now.HistorySince, 10))
-	cat := e.Catalog().Clone()
-	if cat.Version, err = e.o.Registry.Commit(ctx, cat.Version, []fqgw.Object{obj}, nil); err != nil {
-		return err
-	}
-	cat.Features[v.Name] = &now
-	e.catalog.Store(cat)
-	return nil
 }
 
 // withDefault notes a default's SQL beside the view's options, so that several

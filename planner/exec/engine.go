@@ -254,9 +254,6 @@ func (e *Engine) fill(v *fqgw.FeatureView, stands bool, notice func(string)) *bu
 				notice(msg)
 			})
 			if b.err == nil {
-				if err := e.recordSince(ctx, v); err != nil && ctx.Err() == nil {
-					e.o.Logger.Warn("the beginning of a feature view's history cannot be recorded", "view", v.Name, "error", err)
-				}
 				e.mu.Lock()
 				delete(e.building, v.State)
 				e.mu.Unlock()

@@ -174,8 +174,8 @@ func (e *Engine) describeView(env *fqgw.Env, title string, v *fqgw.FeatureView, 
 	if v.MaxAge > 0 {
 		notes = append(notes, "Max age: "+micros(v.MaxAge))
 	}
-	if v.HistorySince != 0 {
-		notes = append(notes, "History since: "+microsText(v.HistorySince))
+	if since, ok := e.o.Streams.Since(v.Source.Name); ok {
+		notes = append(notes, "History since: "+microsText(since))
 	}
 	return fmt.Sprintf("%s on %s (version %d, %s)", title, v.Name, v.Version, store), notes
 }

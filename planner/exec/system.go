@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -28,14 +29,42 @@ func textOrNull(s string) fqgw.Value {
 // dynamic is a relation of schema fqgw whose rows change by themselves; nil
 // when the name is none. The catalog knows its columns.
 func (e *Engine) dynamic(name string) *plan.SystemRelation {
-	rows := map[string]func(*fqgw.Env) ([][]fqgw.Value, error){"stream_status": e.streamStatus, "dead_letters": e.deadLetters}[name]
 	known := pgcatalog.Lookup("fqgw", name)
-	if rows == nil || known == nil {
+	if known == nil {
 		return nil
 	}
 	r := *known
-	r.Rows = rows
+	switch name {
+	case "stream_status":
+		r.Rows = e.streamStatus
+	case "dead_letters":
+		r.Rows = e.deadLetters
+	case "feature_views", "versions":
+		r.Rows = func(env *fqgw.Env) ([][]fqgw.Value, error) { return e.withSince(env, known) }
+	default:
+		return nil
+	}
 	return &r
+}
+
+// withSince gives the rows of views their history_since: the least known time of
+// their source's records (SEMANTICS §5), NULL while there are none.
+func (e *Engine) withSince(env *fqgw.Env, r *plan.SystemRelation) ([][]fqgw.Value, error) {
+	rows, err := r.Rows(env)
+	place := func(column string) int {
+		return slices.IndexFunc(r.Columns, func(c fqgw.Column) bool { return c.Name == column })
+	}
+	state, since := place("state_version"), place("history_since")
+	sources := map[int64]string{}
+	for _, v := range env.Session.Catalog().Features {
+		sources[v.State] = v.Source.Name
+	}
+	for _, row := range rows {
+		if t, ok := e.o.Streams.Since(sources[row[state].Int()]); ok {
+			row[since] = fqgw.TimestampValue(t)
+		}
+	}
+	return rows, err
 }
 
 func (e *Engine) streamStatus(*fqgw.Env) ([][]fqgw.Value, error) {

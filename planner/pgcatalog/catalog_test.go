@@ -41,7 +41,7 @@ func example() *fqgw.Catalog {
 		Columns: []fqgw.Column{{Name: "user_id", Type: fqgw.Int8, NotNull: true}, {Name: "Kind", Type: fqgw.Type{OID: 1043, Mod: 24}},
 			{Name: "price", Type: fqgw.NumericOf(8, 2), Comment: "in euros"}, {Name: "ts", Type: fqgw.Timestamptz, NotNull: true}},
 		Checks: []fqgw.Check{{Name: "clicks_price_check", Expr: positive, SQL: positive.String()}}}
-	view := &fqgw.FeatureView{OID: 16390, Name: "user_clicks", Version: 2, State: 7, Source: clicks, HistorySince: 1_000_000,
+	view := &fqgw.FeatureView{OID: 16390, Name: "user_clicks", Version: 2, State: 7, Source: clicks,
 		Keys:       []fqgw.KeyColumn{{Name: "user_id", Column: 0, Type: fqgw.Int8}},
 		Windows:    []fqgw.Window{{Name: "m5", Length: 300_000_000, Hop: 5_000_000}, {Name: "ever"}},
 		Aggregates: []fqgw.Aggregate{{Func: "count", Star: true, Window: 0, Type: fqgw.Int8}, {Func: "sum", Args: []fqgw.Expr{column(2, fqgw.Numeric, "price")}, Filter: positive, Window: 1, Type: fqgw.Numeric}},

@@ -10,8 +10,9 @@ import (
 	"github.com/fqgw/fqgw/planner/expr"
 )
 
-// ownRelations are the relations of schema fqgw. Those that change by themselves
-// have only their columns here: planner/exec gives them their rows.
+// ownRelations are the relations of schema fqgw. Of what changes by itself only the
+// columns are here: planner/exec gives whole relations their rows, and views the
+// beginning of their history.
 func ownRelations() []*relation {
 	array := fqgw.Text.Array()
 	return []*relation{
@@ -103,7 +104,7 @@ func fillFeatureViews(r *relation, s *snapshot) [][]fqgw.Value {
 		}
 		out = append(out, row(&r.SystemRelation, fields{"name": text(name), "version": number(int64(v.Version)), "state_version": number(v.State), "source": text(v.Source.Name),
 			"keys": texts(keys), "kind": text(kind), "max_age": span(v.MaxAge), "windows": texts(windows), "features": texts(features),
-			"history_since": instant(v.HistorySince), "sql": text(v.SQL), "comment": textOrNull(v.Comment)}))
+			"history_since": fqgw.Null, "sql": text(v.SQL), "comment": textOrNull(v.Comment)}))
 	}
 	return out
 }
@@ -223,7 +224,7 @@ func fillVersions(r *relation, s *snapshot) [][]fqgw.Value {
 	var out [][]fqgw.Value
 	for _, v := range slices.Compact(views) {
 		out = append(out, row(&r.SystemRelation, fields{"feature_view": text(v.Name), "version": number(int64(v.Version)), "state_version": number(v.State),
-			"current": boolean(current[v]), "history_since": instant(v.HistorySince), "sql": text(v.SQL)}))
+			"current": boolean(current[v]), "history_since": fqgw.Null, "sql": text(v.SQL)}))
 	}
 	return out
 }
