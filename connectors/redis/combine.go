@@ -3,6 +3,8 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
@@ -194,10 +196,16 @@ func (c *combiner) read(ctx context.Context, reads []fqgw.UnitRead) ([]fqgw.Unit
 }
 
 // tripUntil is a trip that ends at a time, unless its caller's ends earlier.
-func (s *Store) tripUntil(ctx context.Context, until time.Time, reads []fqgw.UnitRead) ([]fqgw.UnitState, error) {
+// A panic in it is its error: several may share it, in nobody's goroutine.
+func (s *Store) tripUntil(ctx context.Context, until time.Time, reads []fqgw.UnitRead) (out []fqgw.UnitState, err error) {
+	defer func() {
+		if what := recover(); what != nil {
+			out, err = nil, &fqgw.Error{Code: fqgw.CodeInternal, Message: fmt.Sprintf("a read of the online store panicked: %v", what), Detail: string(debug.Stack())}
+		}
+	}()
 	bounded, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	out, err := s.trip(bounded, reads)
+	out, err = s.trip(bounded, reads)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fail(ctx, context.DeadlineExceeded) // the caller's end, or that of the store's patience
 	}
