@@ -2,8 +2,8 @@
 // into payloads. A JSON field is read as PostgreSQL reads
 // (payload ->> 'field')::type, with these exceptions: an integer may be written
 // 1.0 or 1e3; a timestamp may be a number of Source.TimeUnits since the epoch,
-// anything finer than a microsecond is floored, and one with an offset is that
-// instant also in a column without time zone; an array is a JSON array.
+// floored to the microsecond, and a text with an offset is that instant also in a
+// column without time zone; an array is a JSON array.
 package decode
 
 import (

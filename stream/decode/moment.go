@@ -3,6 +3,7 @@ package decode
 import (
 	"math"
 	"math/big"
+	"strconv"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -168,26 +169,37 @@ func (p *parser) clock() (us int64, ok bool) {
 			return 0, false
 		}
 		if p.take('.') {
-			n, digits := int64(0), 0
-			for ; p.s != "" && p.s[0]-'0' <= 9; digits++ {
-				if digits < 6 { // finer is floored: the rest of the time is whole
-					n = n*10 + int64(p.s[0]-'0')
-				}
-				p.s = p.s[1:]
-			}
-			for i := digits; i < 6; i++ {
-				n *= 10
-			}
-			us += n
-			if digits == 0 {
+			n, ok := p.fraction()
+			if !ok {
 				return 0, false
 			}
+			us += n
 		}
 	}
 	if us += s * second; h > 24 || m > 59 || s > 60 || us > day {
 		p.overflow = true
 	}
 	return us, true
+}
+
+// fraction reads what follows the point of the seconds, as microseconds; finer text
+// is rounded as PostgreSQL rounds it, by way of a double.
+func (p *parser) fraction() (us int64, ok bool) {
+	digits := 0
+	for ; digits < len(p.s) && p.s[digits]-'0' <= 9; digits++ {
+		if digits < 6 {
+			us = us*10 + int64(p.s[digits]-'0')
+		}
+	}
+	for i := digits; i < 6; i++ {
+		us *= 10
+	}
+	if digits > 6 {
+		f, _ := strconv.ParseFloat("0."+p.s[:digits], 64)
+		us = int64(math.RoundToEven(f * second))
+	}
+	p.s = p.s[digits:]
+	return us, digits > 0
 }
 
 // zone reads Z, ±hh, ±hhmm, ±hh:mm or nothing, which is UTC.
