@@ -5,9 +5,10 @@
 #   start_redis           sets REDIS_URL
 #   start_redis_cluster   sets REDIS_CLUSTER (three masters)
 #   start_kafka           sets KAFKA_BROKERS
+#   start_postgres        sets POSTGRES_URL (PostgreSQL 15)
 #   stop_servers
 #
-# What is missing is installed: redis-server from Debian, Kafka's jars by Maven.
+# What is missing is installed: redis-server and postgresql-15 from Debian, Kafka's jars by Maven.
 
 SERVER_DIR=${SERVER_DIR:-$(mktemp -d)}
 CACHE_DIR=${FQGW_TEST_CACHE:-$HOME/.cache/fqgw-servers}
@@ -155,6 +156,31 @@ P
   daemon kafka java -Xmx512m -Xms64m -XX:+UseSerialGC -Dlog4j2.configurationFile="$dir/log4j2.properties" -cp "$lib/*" kafka.Kafka "$dir/server.properties"
   ready kafka 240 grep -q 'Kafka Server started' "$SERVER_DIR/kafka.log"
   KAFKA_BROKERS="127.0.0.1:$port"
+}
+
+postgres_bin() { dpkg -L postgresql-15 2>/dev/null | sed -n 's,/initdb$,,p' | grep /bin | head -1; }
+
+# PostgreSQL refuses to run as root: then it runs as the user of its package.
+start_postgres() {
+  if [ -z "$(postgres_bin)" ]; then
+    echo "installing postgresql-15"
+    # Otherwise the package makes a cluster of its own.
+    apt_install postgresql-common && as_root sed -i 's/^#\? *create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf &&
+      apt_install postgresql-15 || return 1
+  fi
+  local bin port dir=$SERVER_DIR/postgres as=()
+  bin=$(postgres_bin)
+  port=$(free_ports 1)
+  mkdir -p "$dir"
+  if [ "$(id -u)" = 0 ]; then
+    chmod o+x "$SERVER_DIR" && chown postgres: "$dir"
+    as=(setpriv --reuid=postgres --regid=postgres --init-groups --)
+  fi
+  (cd / && "${as[@]}" "$bin/initdb" -D "$dir" -U postgres --auth=trust -E UTF8 --locale=C.UTF-8 --no-sync) >"$SERVER_DIR/initdb.log" 2>&1 ||
+    { tail -5 "$SERVER_DIR/initdb.log" >&2; return 1; }
+  daemon postgres "${as[@]}" "$bin/postgres" -D "$dir" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c timezone=UTC -c fsync=off
+  ready postgres 60 "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -d postgres -U postgres
+  POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres?sslmode=disable"
 }
 
 stop_servers() {

@@ -46,6 +46,7 @@ type conn struct {
 	portals  map[string]*portal
 	skipping bool // after an error of the extended protocol, until Sync
 	batch    bool // an extended batch is open
+	lost     bool // a message was taken that belongs to nothing: what follows cannot be understood
 	enc      wire.RowEncoder
 	shape    shape
 	pending  int  // bytes sent to out since the last flush
@@ -287,6 +288,10 @@ func (c *conn) fail(err error) {
 	c.session.Failed()
 	c.sweepPortals()
 	c.out.Send(errorResponse(e, "ERROR"))
+	if c.lost {
+		c.fatal(fqgw.Errorf(fqgw.CodeProtocolViolation, "terminating connection because protocol synchronization was lost"))
+		c.net.Close()
+	}
 }
 
 // ending says whether the server stops.

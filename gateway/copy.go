@@ -143,6 +143,7 @@ func (r *copyReader) next() {
 		r.err = fqgw.Errorf(fqgw.CodeQueryCanceled, "COPY from stdin failed: %s", msg.Message)
 	case *pgproto3.Flush, *pgproto3.Sync:
 	default:
+		r.c.lost = true
 		r.err = fqgw.Errorf(fqgw.CodeProtocolViolation, "unexpected message %T during COPY from stdin", msg)
 	}
 }

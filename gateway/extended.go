@@ -143,7 +143,7 @@ func (c *conn) bind(msg *pgproto3.Bind) error {
 	}
 	ctx, done := c.statement()
 	defer done()
-	if err := c.session.Fresh(ctx, p); err != nil {
+	if err := c.session.Revalidate(ctx, p); err != nil {
 		return err
 	}
 	if old := c.portals[msg.DestinationPortal]; old != nil {
@@ -184,6 +184,9 @@ func (c *conn) bind(msg *pgproto3.Bind) error {
 func (c *conn) describe(msg *pgproto3.Describe) error {
 	if msg.ObjectType == 'S' {
 		p, err := c.session.Named(msg.Name)
+		if err == nil {
+			err = c.describable(p)
+		}
 		if err != nil {
 			return err
 		}
@@ -196,10 +199,24 @@ func (c *conn) describe(msg *pgproto3.Describe) error {
 		return nil
 	}
 	p, err := c.portal(msg.Name)
+	if err == nil {
+		err = c.describable(p.prepared)
+	}
 	if err != nil {
 		return err
 	}
 	c.describeRows(p.prepared, p.formats)
+	return nil
+}
+
+var errAborted = fqgw.Errorf(fqgw.CodeFailedTransaction, "current transaction is aborted, commands ignored until end of transaction block")
+
+// describable is nil unless the block is aborted: then what returns rows is not
+// described, as in PostgreSQL.
+func (c *conn) describable(p *planner.Prepared) error {
+	if c.session.TxStatus() == 'E' && p.Columns != nil {
+		return errAborted
+	}
 	return nil
 }
 
@@ -240,7 +257,7 @@ func (c *conn) execute(msg *pgproto3.Execute) error {
 		return err
 	}
 	if p.result != nil && c.session.TxStatus() == 'E' { // a portal of before the error
-		return fqgw.Errorf(fqgw.CodeFailedTransaction, "current transaction is aborted, commands ignored until end of transaction block")
+		return errAborted
 	}
 	if p.failed {
 		return fqgw.Errorf(fqgw.CodeNotInState, "portal \"%s\" cannot be run", msg.Portal)

@@ -56,9 +56,7 @@ func (s *Session) copyIn(st *plan.CopyFrom) (*CopyIn, error) {
 		return nil, err
 	}
 	return &CopyIn{Format: st.Format, Types: t.Types(), Run: func(ctx context.Context, rows fqgw.Rows) (int64, error) {
-		// The first write of a batch streams: nothing that has to be undone together
-		// can come before the client's Sync.
-		return s.insert(ctx, t, rows, !s.tx.many || s.tx.batch && !s.HasPending())
+		return s.insert(ctx, t, rows, !s.tx.many)
 	}}, nil
 }
 

@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/bind"
@@ -14,6 +15,9 @@ import (
 // runDefinition carries out CREATE, ALTER, DROP and COMMENT.
 func (s *Session) runDefinition(env *fqgw.Env, st plan.Statement) (*Result, error) {
 	e, ctx := s.planner.engine, env.Ctx
+	if err := s.writable(command(st)); err != nil {
+		return nil, err
+	}
 	switch st := st.(type) {
 	case *plan.CreateSource:
 		return s.create(ctx, "SOURCE", st.Source.Name, st.IfNotExists, st.Notices, e.CreateSource(st))
@@ -64,13 +68,35 @@ func (s *Session) drop(ctx context.Context, st *plan.Drop) (*Result, error) {
 		if err := s.change(ctx, c); err != nil {
 			return nil, err
 		}
-	} else if err := s.writable(c.Tag); err != nil {
-		return nil, err
 	}
 	for _, n := range temp {
 		delete(s.temp, n)
 	}
 	return &Result{Tag: fixedTag(c.Tag)}, nil
+}
+
+// command is the name of a definition, as messages have it.
+func command(st plan.Statement) string {
+	switch st := st.(type) {
+	case *plan.CreateSource:
+		return "CREATE SOURCE"
+	case *plan.CreateFeatureView:
+		return "CREATE FEATURE VIEW"
+	case *plan.CreateView:
+		return "CREATE VIEW"
+	case *plan.CreateTable:
+		if st.Query != nil {
+			return "CREATE TABLE AS"
+		}
+		return "CREATE TABLE"
+	case *plan.Drop:
+		return "DROP " + strings.ToUpper(st.Kind)
+	case *plan.AlterFeature:
+		return "ALTER FEATURE VIEW"
+	case *plan.Refresh:
+		return "REFRESH MATERIALIZED VIEW"
+	}
+	return "COMMENT"
 }
 
 func (s *Session) altered(ctx context.Context, c exec.Change) (*Result, error) {
@@ -96,7 +122,10 @@ func (s *Session) create(ctx context.Context, kind, name string, ifNotExists boo
 
 func (s *Session) createTable(env *fqgw.Env, st *plan.CreateTable) (*Result, error) {
 	e := s.planner.engine
-	exists := s.catalog().Has(st.Table.Name) != "" && !st.Temp || s.temp[st.Table.Name] != nil
+	exists := s.catalog().Has(st.Table.Name) != ""
+	if st.Temp {
+		exists = s.temp[st.Table.Name] != nil
+	}
 	if exists && st.IfNotExists {
 		s.options.Notice(Notice{Severity: "NOTICE", Code: "42P07", Message: fmt.Sprintf("relation \"%s\" already exists, skipping", st.Table.Name)})
 		return &Result{Tag: fixedTag("CREATE TABLE")}, nil
@@ -115,9 +144,6 @@ func (s *Session) createTable(env *fqgw.Env, st *plan.CreateTable) (*Result, err
 }
 
 func (s *Session) createTemp(env *fqgw.Env, st *plan.CreateTable, exists bool) (*Result, error) {
-	if err := s.writable("CREATE TABLE"); err != nil {
-		return nil, err
-	}
 	if exists {
 		return nil, fqgw.Errorf(fqgw.CodeDuplicateTable, "relation \"%s\" already exists", st.Table.Name)
 	}

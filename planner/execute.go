@@ -18,7 +18,7 @@ func (s *Session) Execute(ctx context.Context, p *Prepared, args []fqgw.Value) (
 	if p.text == nil {
 		return &Result{Tag: fixedTag("")}, nil
 	}
-	if err := s.Fresh(ctx, p); err != nil {
+	if err := s.fresh(ctx, p); err != nil {
 		return nil, err
 	}
 	s.tx.queried = s.tx.queried || queries(p.bound.statement)
@@ -28,8 +28,9 @@ func (s *Session) Execute(ctx context.Context, p *Prepared, args []fqgw.Value) (
 	env := s.env(ctx)
 	env.Args, env.Literals = args, s.literals(p, env)
 	env.Run = func(env *fqgw.Env, n any) (fqgw.Rows, error) { return s.planner.engine.Run(env, n.(plan.Node)) }
+	number := s.tx.number
 	res, err := s.run(env, p.bound.statement)
-	s.tx.ran = true
+	s.tx.ran = s.tx.ran || s.tx.number == number
 	if err != nil {
 		err = timedOut(ctx, err)
 		cancel()
@@ -212,10 +213,16 @@ func (s *Session) runPrepare(ctx context.Context, st *plan.Prepare) (*Result, er
 	return &Result{Tag: fixedTag("PREPARE")}, nil
 }
 
+// maxNested is how deep an EXECUTE may execute another one.
+const maxNested = 100
+
 func (s *Session) runExecute(env *fqgw.Env, st *plan.Execute) (*Result, error) {
 	p, err := s.Named(st.Name)
 	if err != nil {
 		return nil, err
+	}
+	if len(p.Params) == 0 {
+		st = &plan.Execute{Name: st.Name} // PostgreSQL does not look at them then
 	}
 	if len(st.Args) != len(p.Params) {
 		return nil, fqgw.Errorf(fqgw.CodeSyntax, "wrong number of parameters for prepared statement \"%s\"", st.Name).
@@ -231,17 +238,23 @@ func (s *Session) runExecute(env *fqgw.Env, st *plan.Execute) (*Result, error) {
 			return nil, err
 		}
 	}
-	if err := s.Fresh(env.Ctx, p); err != nil {
+	if err := s.fresh(env.Ctx, p); err != nil {
 		return nil, err
 	}
 	inner := *env
 	inner.Args, inner.Literals = args, s.literals(p, env)
+	if s.nested == maxNested { // a statement that executes itself: a stack that overflows ends the process
+		return nil, fqgw.Errorf(fqgw.CodeTooComplex, "stack depth limit exceeded").
+			WithDetail("EXECUTE of a prepared EXECUTE, %d deep.", maxNested)
+	}
+	s.nested++
+	defer func() { s.nested-- }()
 	return s.run(&inner, p.bound.statement)
 }
 
 func (s *Session) runDeallocate(st *plan.Deallocate) (*Result, error) {
 	if st.Name == "" {
-		s.forgetAll()
+		s.forgetNamed()
 		return &Result{Tag: fixedTag("DEALLOCATE ALL")}, nil
 	}
 	if _, err := s.Named(st.Name); err != nil {
@@ -255,18 +268,25 @@ func (s *Session) runDiscard(ctx context.Context, st *plan.Discard) (*Result, er
 	what := strings.ToUpper(st.What)
 	if what == "ALL" {
 		switch {
+		case s.nested > 0:
+			return nil, fqgw.Errorf(fqgw.CodeActiveTransaction, "DISCARD ALL cannot be executed from EXECUTE")
 		case s.blockLike():
 			return nil, fqgw.Errorf(fqgw.CodeActiveTransaction, "DISCARD ALL cannot run inside a transaction block")
 		case s.tx.batch && s.tx.ran:
 			return nil, fqgw.Errorf(fqgw.CodeActiveTransaction, "DISCARD ALL cannot be executed within a pipeline")
 		}
-		s.forgetAll()
+		s.forgetNamed()
 		user := s.settings.defaults["session_authorization"]
 		s.settings.change(s, "session_authorization", user, false)
 		s.resetAll()
 	}
 	if what == "ALL" || what == "TEMP" {
 		clear(s.temp)
+	}
+	if what == "ALL" || what == "PLANS" { // all are analysed again
+		for _, p := range s.prepared {
+			p.bound = binding{}
+		}
 	}
 	if what == "ALL" && s.tx.batch { // it is a transaction of its own
 		if err := s.commit(ctx); err != nil {

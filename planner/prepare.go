@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"strings"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/bind"
@@ -19,7 +20,11 @@ func (s *Session) Prepare(ctx context.Context, t *Text, paramOIDs []uint32) (*Pr
 		return p, nil
 	}
 	s.analyse(ctx, p)
-	return p, s.bind(ctx, p)
+	err := s.bind(ctx, p)
+	if err != nil && err != errAborted && define.Deferred(t.stmt) {
+		err = nil // as in PostgreSQL, it is looked into when it is carried out
+	}
+	return p, err
 }
 
 // PrepareQuery is Prepare for a statement of a query string, which has no
@@ -94,6 +99,9 @@ func (s *Session) bind(ctx context.Context, p *Prepared) error {
 	case *plan.Explain:
 		p.Columns = []plan.Column{{Name: "QUERY PLAN", Type: fqgw.Text}}
 	case *plan.Show:
+		if _, err := s.settings.show(st.Name, s); err != nil && !strings.EqualFold(st.Name, "all") {
+			return err
+		}
 		p.Columns = showColumns(st.Name)
 	case *plan.CopyFrom:
 		p.CopyIn = true
@@ -118,9 +126,21 @@ type binding struct {
 	used         []any  // the relations: *fqgw.Table, *fqgw.Source, *fqgw.FeatureView, *fqgw.View
 }
 
-// Fresh binds p again when a relation or a setting that it depends on changed
+// Revalidate is done when a portal is made: a query is bound again if it must be.
+func (s *Session) Revalidate(ctx context.Context, p *Prepared) error {
+	switch {
+	case s.tx.status == 'E' && (p.text == nil || !define.EndsBlock(p.text.stmt)):
+		return errAborted
+	case p.text == nil || define.Deferred(p.text.stmt):
+		return nil
+	}
+	s.tx.queried = s.tx.queried || define.Analysed(p.text.stmt)
+	return s.fresh(ctx, p)
+}
+
+// fresh binds p again when a relation or a setting that it depends on changed
 // since; a result of another shape is 0A000, as PostgreSQL says it.
-func (s *Session) Fresh(ctx context.Context, p *Prepared) error {
+func (s *Session) fresh(ctx context.Context, p *Prepared) error {
 	if p.text == nil {
 		return nil
 	}

@@ -58,6 +58,7 @@ type Session struct {
 	prepared map[string]*Prepared // SQL PREPARE and protocol Parse share it
 	keeps    int64                // bytes of prepared, and of the parameters of open portals
 	activity activity
+	nested   int      // EXECUTEs under way
 	said     []string // notices of the statement under way
 }
 
@@ -229,10 +230,12 @@ func (s *Session) Forget(name string) {
 	}
 }
 
-// forgetAll is DEALLOCATE ALL.
-func (s *Session) forgetAll() {
+// forgetNamed is DEALLOCATE ALL: the unnamed statement of the protocol stays.
+func (s *Session) forgetNamed() {
 	for name := range s.prepared {
-		s.Forget(name)
+		if name != "" {
+			s.Forget(name)
+		}
 	}
 }
 

@@ -212,7 +212,7 @@ func (s *Session) setModes(list []plan.Mode, session bool) error {
 // warnOutside warns of a command that has no effect beyond its transaction where
 // that is no block.
 func (s *Session) warnOutside(command string) {
-	if !s.blockLike() {
+	if !s.blockLike() && s.nested == 0 {
 		s.options.Notice(Notice{Severity: "WARNING", Code: string(fqgw.CodeNoTransaction), Message: command + " can only be used in transaction blocks"})
 	}
 }

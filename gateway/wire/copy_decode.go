@@ -90,10 +90,7 @@ func (d *copyDecoder) nextLine() error {
 		}
 		break
 	}
-	switch n := len(d.cells); {
-	case n < len(d.types):
-		return d.bad("missing data for column %d", n+1)
-	case n > len(d.types):
+	if len(d.cells) > len(d.types) {
 		return d.bad("extra data after last expected column")
 	}
 	for i, c := range d.cells {
@@ -109,6 +106,9 @@ func (d *copyDecoder) nextLine() error {
 			e := *fqgw.AsError(err)
 			return (&e).WithDetail("COPY, line %d, column %d.", d.line, i+1)
 		}
+	}
+	if n := len(d.cells); n < len(d.types) {
+		return d.bad("missing data for column %d", n+1)
 	}
 	return nil
 }

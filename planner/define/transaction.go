@@ -81,3 +81,10 @@ func Analysed(st *parse.Statement) bool {
 	}
 	return false
 }
+
+// Deferred says whether PostgreSQL looks into a statement only when it is carried
+// out, so that Parse takes one over things that are not there.
+func Deferred(st *parse.Statement) bool {
+	_, show := st.Node.Node.(*pg.Node_VariableShowStmt)
+	return !show && !Analysed(st)
+}
