@@ -3,8 +3,10 @@ package planner
 import (
 	"context"
 	"fmt"
+	"net"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -66,6 +68,14 @@ func (s *Session) Call(ctx context.Context, name string, args []fqgw.Value) (fqg
 		return fqgw.TimestampValue(t), true, err
 	case "pg_cancel_backend", "pg_terminate_backend":
 		return fqgw.BoolValue(s.planner.cancel(int32(args[0].Int()), name == "pg_terminate_backend")), true, nil
+	case "current_query":
+		s.activity.mu.Lock()
+		defer s.activity.mu.Unlock()
+		return fqgw.TextValue(s.activity.a.Query), true, nil
+	case "inet_client_addr", "inet_client_port":
+		return s.address(s.options.Client, name)
+	case "inet_server_addr", "inet_server_port":
+		return s.address(net.JoinHostPort(e.Describe("listen_addresses"), e.Describe("port")), name)
 	case "version":
 		return fqgw.TextValue(versionText), true, nil
 	case "pg_backend_start", "pg_postmaster_start_time", "pg_conf_load_time":
@@ -87,6 +97,22 @@ func (s *Session) Call(ctx context.Context, name string, args []fqgw.Value) (fqg
 		return fqgw.TextValue(out), true, nil
 	}
 	return s.describeObject(name, args)
+}
+
+// address is the half of host:port that a function asks for, NULL when there is none.
+func (s *Session) address(of, function string) (fqgw.Value, bool, error) {
+	host, port, err := net.SplitHostPort(of)
+	if err != nil || host == "" {
+		return fqgw.Null, true, nil
+	}
+	if strings.HasSuffix(function, "addr") {
+		return fqgw.TextValue(host), true, nil
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return fqgw.Null, true, nil
+	}
+	return fqgw.IntValue(int64(n)), true, nil
 }
 
 var started = time.Now()

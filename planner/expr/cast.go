@@ -153,7 +153,23 @@ func immutableCast(from, to fqgw.Type, path castPath) bool {
 		p := findPath(from.Elem().Base(), to.Elem().Base(), Explicit)
 		return immutableCast(from.Elem(), to.Elem(), p)
 	}
+	if path == textPath && (styledType(from) || to.OID == fqgw.Interval.OID) {
+		return false
+	}
 	return !sessionType(from) && !sessionType(to)
+}
+
+// styledType: types whose text alone depends on the session (IntervalStyle,
+// bytea_output, extra_float_digits).
+func styledType(t fqgw.Type) bool {
+	if t.IsArray() {
+		t = t.Elem()
+	}
+	switch t.OID {
+	case fqgw.Interval.OID, fqgw.Bytea.OID, fqgw.Float8.OID, fqgw.Float4.OID:
+		return true
+	}
+	return false
 }
 
 // sessionType: types whose text or whose conversion depends on the session (zone, search path, now).

@@ -134,7 +134,8 @@ type SubscriptExpr struct {
 // Subscript is e[…]; 42804 when e is not an array or an index not an integer.
 func Subscript(e fqgw.Expr, indexes ...Bounds) (fqgw.Expr, error) {
 	t := e.Type()
-	if !t.IsArray() {
+	letters := t == fqgw.Name && len(indexes) == 1 // a name is an array of 64 bytes
+	if !t.IsArray() && !letters {
 		return nil, fqgw.Errorf(fqgw.CodeDatatypeMismatch, "cannot subscript type %s because it does not support subscripting", typeName(t))
 	}
 	s := &SubscriptExpr{Arg: e, typ: t.Elem()}
@@ -155,10 +156,27 @@ func Subscript(e fqgw.Expr, indexes ...Bounds) (fqgw.Expr, error) {
 		s.slice = s.slice || b.Slice
 		s.Indexes = append(s.Indexes, b)
 	}
-	if s.slice {
+	switch {
+	case s.slice && letters:
+		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "slices of fixed-length arrays not implemented")
+	case s.slice:
 		s.typ = t
+	case letters:
+		s.typ = fqgw.CharType
 	}
 	return s, nil
+}
+
+// letter is the byte of a name at an index from 0 on.
+func (s *SubscriptExpr) letter(name string, env *fqgw.Env, row []value) (value, error) {
+	x, err := s.Indexes[0].Lo.Eval(env, row)
+	switch {
+	case err != nil || x.IsNull() || x.Int() < 0 || x.Int() >= 64:
+		return fqgw.Null, err
+	case x.Int() >= int64(len(name)):
+		return fqgw.TextValue(""), nil
+	}
+	return fqgw.TextValue(name[x.Int() : x.Int()+1]), nil
 }
 
 func (s *SubscriptExpr) Type() fqgw.Type { return s.typ }
@@ -167,6 +185,9 @@ func (s *SubscriptExpr) Eval(env *fqgw.Env, row []value) (value, error) {
 	v, err := s.Arg.Eval(env, row)
 	if err != nil || v.IsNull() {
 		return fqgw.Null, err
+	}
+	if s.Arg.Type() == fqgw.Name {
+		return s.letter(v.Str(), env, row)
 	}
 	l := v.List()
 	d := dims(l)

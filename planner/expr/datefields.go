@@ -52,15 +52,20 @@ func (d *dateReader) part(s string) error {
 	day := func() { d.day, d.gotDay = n, true }
 	switch {
 	case !d.gotYear && !d.gotMon && !d.gotDay:
-		if long {
+		d.ordered = d.ordered || !long
+		switch {
+		case long || d.order == fqgw.YMD:
 			year()
-		} else {
+		case d.order == fqgw.DMY:
+			day()
+		default:
 			month()
 		}
 	case d.gotYear && !d.gotMon && !d.gotDay:
 		month()
 	case d.gotMon && !d.gotYear && !d.gotDay:
-		if d.textMonth && long {
+		d.ordered = d.ordered || d.textMonth && !long
+		if d.textMonth && (long || d.order == fqgw.YMD) {
 			year()
 		} else {
 			day()

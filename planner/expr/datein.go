@@ -9,9 +9,24 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
-// moment reads a date, time, timestamp or timestamptz (DateStyle ISO, MDY).
+// moment reads a date, time, timestamp or timestamptz; DateStyle has the order
+// of a date's numbers.
 func (in *input) moment(s string, t fqgw.Type) (value, error) {
-	d := &dateReader{in: in, typ: t, text: s}
+	d := &dateReader{in: in, typ: t, text: s, order: styleOf(in.env).Order}
+	v, err := d.all()
+	if in.env == nil && d.ordered { // a literal: does it mean the same in every order?
+		for _, o := range []fqgw.DateOrder{fqgw.DMY, fqgw.YMD} {
+			other := &dateReader{in: in, typ: t, text: s, order: o}
+			w, werr := other.all()
+			in.usedEnv = in.usedEnv || (err == nil) != (werr == nil) || err == nil && v.Int() != w.Int() ||
+				err != nil && fqgw.AsError(err).Hint != fqgw.AsError(werr).Hint
+		}
+	}
+	return v, err
+}
+
+// all reads the text and makes the value.
+func (d *dateReader) all() (value, error) {
 	if err := d.read(); err != nil {
 		return fqgw.Null, err
 	}
@@ -24,6 +39,8 @@ type dateReader struct {
 	typ  fqgw.Type
 	text string
 
+	order            fqgw.DateOrder
+	ordered          bool   // it was asked
 	special          string // now, today, epoch, infinity …
 	year, month, day int
 	gotYear, gotMon  bool

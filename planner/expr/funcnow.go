@@ -57,7 +57,7 @@ func atOffset(sign int64) func(zone, t value) (value, error) {
 	return func(zone, t value) (value, error) {
 		s := zone.Span()
 		if s.Months != 0 || s.Days != 0 {
-			return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidParameter, "interval time zone \"%s\" must not include months or days", appendSpan(nil, s))
+			return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidParameter, "interval time zone \"%s\" must not include months or days", appendSpan(nil, s, fqgw.SpansPostgres))
 		}
 		if isInfinite(t.Int()) {
 			return t, nil

@@ -281,7 +281,7 @@ func systemFuncs() []def {
 		{"pg_advisory_lock pg_advisory_xact_lock", "int8 void", fqgw.TextValue("")}, {"pg_advisory_unlock pg_try_advisory_lock pg_try_advisory_xact_lock", "int8 bool", yes},
 		{"pg_advisory_unlock_all", "void", fqgw.TextValue("")},
 		{"pg_notify", "text text void", fqgw.TextValue("")}, {"pg_current_xact_id", "int8", fqgw.IntValue(1)}, {"pg_export_snapshot", "text", null},
-		{"row_security_active", "oid bool", no}, {"pg_index_column_has_property", "regclass int4 text bool", no},
+		{"row_security_active", "oid bool", no}, {"row_security_active", "text bool", no}, {"pg_index_column_has_property", "regclass int4 text bool", no},
 		{"acldefault", "char oid _aclitem", null}, {"pg_get_statisticsobjdef_columns", "oid text", null},
 		{"pg_get_function_arg_default", "oid int4 text", null}, {"pg_column_is_updatable", "regclass int2 bool bool", no},
 		{"pg_trigger_depth", "int4", fqgw.IntValue(0)}, {"pg_jit_available", "bool", no}, {"current_query", "text", null},

@@ -63,7 +63,7 @@ func (in *input) parse(s string, t fqgw.Type) (value, error) {
 	case fqgw.Date, fqgw.Time, fqgw.Timestamp, fqgw.Timestamptz:
 		return in.moment(s, t.Base())
 	case fqgw.Interval:
-		return parseInterval(s, t)
+		return in.interval(s, t)
 	case fqgw.JSON:
 		return fqgw.TextValue(s), checkJSON(s)
 	case fqgw.JSONB:

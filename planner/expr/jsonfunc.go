@@ -159,8 +159,10 @@ func appendAsJSON(b []byte, v value, t fqgw.Type, sep string, env *fqgw.Env) []b
 			return appendJSONString(b, s)
 		}
 		return append(b, s...)
+	case fqgw.KindDate: // ISO 8601 whatever the session's DateStyle
+		return appendJSONString(b, string(appendDay(nil, v.Int(), fqgw.Style{})))
 	case fqgw.KindTimestamp:
-		s := Text(v, t, env)
+		s := Text(v, t, &fqgw.Env{Zone: env.Location()})
 		if !isInfinite(v.Int()) {
 			s = isoTimestamp(s)
 		}

@@ -103,10 +103,31 @@ func (s *spanSum) span() (fqgw.Span, bool) {
 	return fqgw.Span{Months: int32(s.months), Days: int32(s.days), Micros: s.micros}, true
 }
 
-// parseInterval reads PostgreSQL's, ISO 8601's and SQL's forms of an interval.
-func parseInterval(s string, t fqgw.Type) (value, error) {
-	sum, ok := spanSum{}, false
+// interval reads PostgreSQL's, ISO 8601's and SQL's forms of an interval. Under
+// IntervalStyle sql_standard a sign at its front is that of all of it, where no
+// other is given.
+func (in *input) interval(s string, t fqgw.Type) (value, error) {
 	low := strings.ToLower(strings.TrimSpace(s))
+	plain, err := parseInterval(s, low, t)
+	body, negative := strings.CutPrefix(low, "-")
+	if !negative || strings.Contains(body, "+") || strings.Contains(body, " -") {
+		return plain, err
+	}
+	whole, werr := parseInterval(s, strings.TrimSpace(body), t)
+	if werr == nil {
+		span := whole.Span()
+		whole = fqgw.SpanValue(fqgw.Span{Months: -span.Months, Days: -span.Days, Micros: -span.Micros})
+	}
+	in.usedEnv = in.usedEnv || err == nil && werr == nil && plain.Span() != whole.Span()
+	if styleOf(in.env).Spans == fqgw.SpansSQL {
+		return whole, werr
+	}
+	return plain, err
+}
+
+// parseInterval reads low, which is s in lower case or what is to be read of it.
+func parseInterval(s, low string, t fqgw.Type) (value, error) {
+	sum, ok := spanSum{}, false
 	if len(low) <= 200 {
 		if strings.HasPrefix(low, "p") {
 			ok = sum.iso(low)

@@ -11,8 +11,7 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
-// Text is the output function of type t: DateStyle ISO, the session's zone,
-// floats in the shortest form that reads back. NULL is "".
+// Text is the output function of type t, in the session's zone and style. NULL is "".
 func Text(v fqgw.Value, t fqgw.Type, env *fqgw.Env) string {
 	switch v.Kind() {
 	case fqgw.KindText:
@@ -42,23 +41,26 @@ func AppendText(b []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) []byte {
 		}
 		return strconv.AppendInt(b, v.Int(), 10)
 	case fqgw.KindFloat:
-		return appendFloat(b, v.Float(), t.OID == fqgw.Float4.OID)
+		return appendFloat(b, v.Float(), t.OID == fqgw.Float4.OID, styleOf(env).LessDigits)
 	case fqgw.KindNumeric:
 		return append(b, v.Numeric().String()...)
 	case fqgw.KindText:
 		return append(b, v.Str()...)
 	case fqgw.KindBytes:
+		if styleOf(env).EscapedBytes {
+			return appendEscaped(b, v.Str())
+		}
 		return hex.AppendEncode(append(b, '\\', 'x'), []byte(v.Str()))
 	case fqgw.KindUUID:
 		return appendUUID(b, v.Str())
 	case fqgw.KindDate:
-		return appendDay(b, v.Int())
+		return appendDay(b, v.Int(), styleOf(env))
 	case fqgw.KindTime:
 		return appendClock(b, v.Int())
 	case fqgw.KindTimestamp:
 		return appendTimestamp(b, v.Int(), t, env)
 	case fqgw.KindInterval:
-		return appendSpan(b, v.Span())
+		return appendSpan(b, v.Span(), styleOf(env).Spans)
 	case fqgw.KindArray:
 		return appendArray(b, v.List(), t, env)
 	case fqgw.KindRecord:
@@ -67,9 +69,17 @@ func AppendText(b []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) []byte {
 	return b
 }
 
+// styleOf is the session's style, PostgreSQL's default without a session.
+func styleOf(env *fqgw.Env) fqgw.Style {
+	if env == nil {
+		return fqgw.Style{}
+	}
+	return env.Style
+}
+
 // appendFloat prints the shortest form that reads back, as PostgreSQL lays it
-// out: plain between 1e-4 and 1e15 (1e6 for real).
-func appendFloat(b []byte, f float64, single bool) []byte {
+// out: plain between 1e-4 and 1e15 (1e6 for real). less is Style.LessDigits.
+func appendFloat(b []byte, f float64, single bool, less uint8) []byte {
 	switch {
 	case math.IsNaN(f):
 		return append(b, "NaN"...)
@@ -81,6 +91,9 @@ func appendFloat(b []byte, f float64, single bool) []byte {
 	bits, limit := 64, 15
 	if single {
 		bits, limit = 32, 6
+	}
+	if less > 0 {
+		return strconv.AppendFloat(b, f, 'g', max(limit+1-int(less), 1), 64)
 	}
 	var buf [40]byte
 	e := strconv.AppendFloat(buf[:0], f, 'e', -1, bits)
@@ -155,7 +168,7 @@ func appendUUID(b []byte, s string) []byte {
 }
 
 // appendDay prints a date, or an infinity.
-func appendDay(b []byte, days int64) []byte {
+func appendDay(b []byte, days int64, style fqgw.Style) []byte {
 	switch days {
 	case fqgw.InfinityTime:
 		return append(b, "infinity"...)
@@ -163,24 +176,11 @@ func appendDay(b []byte, days int64) []byte {
 		return append(b, "-infinity"...)
 	}
 	y, m, d := civil(days)
-	b = appendYMD(b, y, m, d)
+	b = appendYMD(b, y, m, d, style)
 	if y <= 0 {
 		b = append(b, " BC"...)
 	}
 	return b
-}
-
-func appendYMD(b []byte, y, m, d int) []byte {
-	if y <= 0 {
-		y = 1 - y
-	}
-	s := strconv.Itoa(y)
-	for range 4 - len(s) {
-		b = append(b, '0')
-	}
-	b = append(append(b, s...), '-')
-	b = append(two(b, int64(m)), '-')
-	return two(b, int64(d))
 }
 
 // appendClock prints a time of day, fractional zeros trimmed.
@@ -210,56 +210,22 @@ func appendTimestamp(b []byte, t int64, typ fqgw.Type, env *fqgw.Env) []byte {
 	if zoned {
 		off = offsetAt(t, env.Location())
 	}
-	c := split(t + off*usSecond)
-	b = append(appendYMD(b, c.year, c.month, c.day), ' ')
-	b = appendClock(b, c.micros)
-	if zoned {
+	c, style := split(t+off*usSecond), styleOf(env)
+	if style.Dates == fqgw.DatesPostgres {
+		b = appendWordy(b, c, style.Order)
+	} else {
+		b = append(appendYMD(b, c.year, c.month, c.day, style), ' ')
+		b = appendClock(b, c.micros)
+	}
+	switch {
+	case zoned && style.Dates == fqgw.DatesISO:
 		b = formatOffset(b, off)
+	case zoned:
+		name := zoneName(t, env.Location())
+		b = append(append(b, ' '), name[:min(len(name), 10)]...)
 	}
 	if c.year <= 0 {
 		b = append(b, " BC"...)
 	}
 	return b
-}
-
-// appendSpan prints an interval in PostgreSQL's own style: "1 mon -1 days +02:03:04".
-func appendSpan(b []byte, s fqgw.Span) []byte {
-	start, negative := len(b), false
-	unit := func(n int64, name string) {
-		if n == 0 {
-			return
-		}
-		if len(b) > start {
-			b = append(b, ' ')
-		}
-		if negative && n > 0 {
-			b = append(b, '+')
-		}
-		b = append(append(strconv.AppendInt(b, n, 10), ' '), name...)
-		if n != 1 {
-			b = append(b, 's')
-		}
-		negative = n < 0
-	}
-	unit(int64(s.Months/12), "year")
-	unit(int64(s.Months%12), "mon")
-	unit(int64(s.Days), "day")
-	if s.Micros == 0 && len(b) > start {
-		return b
-	}
-	if len(b) > start {
-		b = append(b, ' ')
-	}
-	us := uint64(s.Micros)
-	if s.Micros < 0 {
-		b, us = append(b, '-'), -us
-	} else if negative {
-		b = append(b, '+')
-	}
-	h := us / uint64(usHour)
-	b = append(two(b, int64(h)), ':')
-	rest := int64(us % uint64(usHour))
-	b = append(two(b, rest/usMinute), ':')
-	b = two(b, rest/usSecond%60)
-	return appendMicros(b, rest%usSecond)
 }
