@@ -19,25 +19,31 @@ func (q *equating) several() bool {
 	return false
 }
 
+// isKey says whether every value of type t is one of a key's type.
+func isKey(t, key fqgw.Type) bool {
+	return expr.SameKeys(t, key) && (key.Kind() != fqgw.KindInt || t.Size() <= key.Size())
+}
+
 // entities names the entities of a spine, and gives their keys as columns behind
-// it, of the keys' own types. In front of them stands the number of the row.
-func entities(spine plan.Node, keys []fqgw.Expr, types []fqgw.Type) (*plan.Entities, []fqgw.Expr) {
-	n := &plan.Entities{Input: spine, Keys: keys, Types: types, Cols: slices.Clone(spine.Columns())}
+// it, of the keys' own types: those to look up, and those to show.
+func entities(spine plan.Node, keys []fqgw.Expr, types []fqgw.Type) (n *plan.Entities, lookup, shown []fqgw.Expr) {
+	n = &plan.Entities{Input: spine, Keys: keys, Types: types, Cols: slices.Clone(spine.Columns())}
 	n.Cols = append(n.Cols, plan.Column{Name: "row", Type: fqgw.Int8})
-	var out []fqgw.Expr
-	for i, t := range types {
-		c := plan.Column{Name: "key" + itoa(i+1), Type: t}
-		out = append(out, &expr.Column{Index: len(n.Cols), Typ: t, Name: c.Name})
-		n.Cols = append(n.Cols, c)
+	for _, list := range []*[]fqgw.Expr{&lookup, &shown} {
+		for i, t := range types {
+			c := plan.Column{Name: "key" + itoa(i+1), Type: t}
+			*list = append(*list, &expr.Column{Index: len(n.Cols), Typ: t, Name: c.Name})
+			n.Cols = append(n.Cols, c)
+		}
 	}
-	return n, out
+	return n, lookup, shown
 }
 
 // severalJoin is the join of a feature view whose entities a spine's row may name
 // several of; outs are what it shows behind the spine's row.
 func (q *equating) severalJoin(spine *from, at, known fqgw.Expr, left bool, on fqgw.Expr, outs []plan.Output, cols []plan.Column) plan.Node {
 	width := spine.width()
-	names, keys := entities(spine.node, q.keys, q.ft.keys)
+	names, keys, _ := entities(spine.node, q.keys, q.ft.keys)
 	join := &plan.FeatureJoin{Input: names, View: q.ft.view, Keys: keys, At: at, Known: known, Left: left,
 		Outputs: append(slices.Clone(outs), plan.Output{Kind: plan.OutKey}), Cols: slices.Clone(names.Cols)}
 	join.Cols = append(append(join.Cols, cols...), plan.Column{Name: "found", Type: q.ft.keys[0]})

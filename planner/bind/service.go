@@ -278,17 +278,20 @@ func (s *service) relation(ft *feature, m *mentions, width int) *relation {
 func (b *Binder) serviceJoin(spine *from, q *equating, at, known fqgw.Expr, left bool, on fqgw.Expr, m *mentions) (plan.Node, error) {
 	s, width := q.ft.service, spine.width()
 	b.routed(q.ft.viewName(), true)
-	node, keys := spine.node, q.keys
+	node, keys, own := spine.node, q.keys, []fqgw.Expr(nil)
 	several := q.several()
 	for i, k := range q.keys {
-		if several || !expr.SameKeys(k.Type(), q.ft.keys[i]) {
-			node, keys = entities(spine.node, q.keys, q.ft.keys)
+		if several || !isKey(k.Type(), q.ft.keys[i]) {
+			node, keys, own = entities(spine.node, q.keys, q.ft.keys)
 			break
 		}
 	}
 	node, keys, err := serviceKeys(node, keys, at, known)
 	if err != nil {
 		return nil, err
+	}
+	if own == nil {
+		own = keys
 	}
 	inner := mentioned(&pg.SelectStmt{TargetList: s.used(q)})
 	shown := left && s.readsKey(q, on, m)
@@ -314,7 +317,7 @@ func (b *Binder) serviceJoin(spine *from, q *equating, at, known fqgw.Expr, left
 			Outputs: outs, Cols: append(slices.Clone(node.Columns()), cols...)}
 	}
 	if shown && len(found) > 0 {
-		if node, err = s.showKeys(node, keys, sc.rels, anyNotNull(found)); err != nil {
+		if node, err = s.showKeys(node, own, sc.rels, anyNotNull(found)); err != nil {
 			return nil, err
 		}
 	}

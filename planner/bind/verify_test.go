@@ -123,7 +123,7 @@ func (v *verifier) node(n plan.Node, outer [][]plan.Column) {
 	case *plan.Entities:
 		in := below(n.Input)
 		v.list(n.Keys, in, outer)
-		if len(n.Keys) != len(n.Types) || len(n.Cols) != len(in)+1+len(n.Keys) {
+		if len(n.Keys) != len(n.Types) || len(n.Cols) != len(in)+1+2*len(n.Keys) {
 			v.fail("entities: %d keys, %d types, %d columns", len(n.Keys), len(n.Types), len(n.Cols))
 		}
 	case *plan.Settle:

@@ -25,7 +25,7 @@ func keysOver(env *fqgw.Env, x fqgw.Expr, key fqgw.Type, row []fqgw.Value) (firs
 		return fqgw.Null, nil, err
 	}
 	// Every text type encodes alike, and a value is never cut to the key's modifier.
-	if v.Kind() == fqgw.KindText && key.Kind() == fqgw.KindText {
+	if v.Kind() == key.Kind() && (v.Kind() == fqgw.KindText || x.Type().OID == key.OID) {
 		return v, nil, nil
 	}
 	equal := expr.EqualKeys(v, x.Type(), key, env)
@@ -81,8 +81,15 @@ func (e *Engine) entities(env *fqgw.Env, n *plan.Entities) (fqgw.Rows, error) {
 			}
 			number++
 			for _, t := range tuples {
-				out := append(make([]fqgw.Value, 0, len(row)+1+len(t)), row...)
-				ready = append(ready, append(append(out, fqgw.IntValue(number)), t...))
+				out := append(make([]fqgw.Value, 0, len(row)+1+2*len(t)), row...)
+				out = append(append(out, fqgw.IntValue(number)), t...)
+				for i, v := range t {
+					if v.Kind() != n.Types[i].Kind() {
+						v = fqgw.Null
+					}
+					out = append(out, v)
+				}
+				ready = append(ready, out)
 			}
 		}
 		out := ready[0]

@@ -148,7 +148,8 @@ type (
 	// equal the values of Keys over the input's row. Mostly it is one, but several
 	// keys may equal one value (SEMANTICS §4.2): a row for each. A row that names
 	// none is there once, with keys that no entity has. Output columns: the
-	// input's, the number of the input's row, the keys.
+	// input's, the number of the input's row, the keys, and the keys once more, to
+	// be shown: NULL where none equals the value.
 	Entities struct {
 		Input Node
 		Keys  []fqgw.Expr
