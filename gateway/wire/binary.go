@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/big"
+	"strings"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
@@ -40,8 +41,11 @@ func appendBinary(dst []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) ([]byte,
 	case fqgw.KindNumeric:
 		return appendNumeric(dst, v.Numeric()), nil
 	case fqgw.KindText:
-		if t.Base() == fqgw.JSONB {
+		switch {
+		case t.Base() == fqgw.JSONB:
 			dst = append(dst, 1)
+		case t.Base() == fqgw.CharType && v.Str() == "":
+			dst = append(dst, 0)
 		}
 		return append(dst, v.Str()...), nil
 	case fqgw.KindBytes, fqgw.KindUUID:
@@ -231,6 +235,12 @@ func decodeBinary(b []byte, t fqgw.Type) (fqgw.Value, error) {
 		}
 		return expr.Coerce(fqgw.NumericValue(d), fqgw.Numeric, t, nil)
 	case fqgw.KindText:
+		if t.Base() == fqgw.CharType {
+			if len(b) != 1 {
+				return fqgw.Null, badBinary(t)
+			}
+			return fqgw.TextValue(strings.TrimPrefix(string(b), "\x00")), nil
+		}
 		if t.Base() == fqgw.JSONB {
 			if len(b) == 0 || b[0] != 1 {
 				return fqgw.Null, badBinary(t)

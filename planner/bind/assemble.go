@@ -15,6 +15,10 @@ func (st *assembly) assemble() (plan.Node, error) {
 		return nil, err
 	}
 	st.window()
+	sorted := st.choosesFirst()
+	if sorted {
+		st.chooseFirst()
+	}
 	if err := st.projectSets(); err != nil {
 		return nil, err
 	}
@@ -22,10 +26,10 @@ func (st *assembly) assemble() (plan.Node, error) {
 	if st.distinct && st.on == nil {
 		st.node = &plan.Distinct{Input: st.node}
 	}
-	if len(st.sort) > 0 {
+	if len(st.sort) > 0 && !sorted {
 		st.node = &plan.Sort{Input: st.node, Keys: st.sortKeys()}
 	}
-	if st.on != nil {
+	if st.on != nil && !sorted {
 		d := &plan.Distinct{Input: st.node}
 		for _, i := range st.on {
 			d.On = append(d.On, st.output(i))
@@ -48,6 +52,46 @@ func (st *assembly) assemble() (plan.Node, error) {
 		st.node = p
 	}
 	return st.node, nil
+}
+
+// choosesFirst says whether DISTINCT ON chooses before the functions that return
+// sets are run, as PostgreSQL does when there is an ORDER BY and neither names one of them.
+func (st *assembly) choosesFirst() bool {
+	if st.on == nil || len(st.stmt.SortClause) == 0 || len(st.blk.sets) == 0 {
+		return false
+	}
+	hasSet := func(i int) bool {
+		return ownColumns(st.targets[i].expr, func(i int) bool { return i >= setBase && i < groupBase })
+	}
+	return !slices.ContainsFunc(st.on, hasSet) && !slices.ContainsFunc(st.sort, func(s sortItem) bool { return hasSet(s.target) })
+}
+
+// chooseFirst puts the sort and the choice of DISTINCT ON below the projection:
+// what they need is computed behind the columns that are there.
+func (st *assembly) chooseFirst() {
+	in := st.node.Columns()
+	p := &plan.Project{Input: st.node, Cols: slices.Clone(in)}
+	for i, c := range in {
+		p.Exprs = append(p.Exprs, &expr.Column{Index: i, Typ: c.Type, Name: c.Name})
+	}
+	at := map[int]*expr.Column{}
+	key := func(target int) fqgw.Expr {
+		if at[target] == nil {
+			e := st.targets[target].expr
+			at[target] = &expr.Column{Index: len(p.Exprs), Typ: e.Type(), Name: st.targets[target].name}
+			p.Exprs, p.Cols = append(p.Exprs, e), append(p.Cols, originOf(e, in))
+		}
+		return at[target]
+	}
+	s, d := &plan.Sort{Input: p}, &plan.Distinct{}
+	for _, k := range st.sort {
+		s.Keys = append(s.Keys, plan.SortKey{Expr: key(k.target), Desc: k.desc, NullsFirst: k.nullsFirst})
+	}
+	for _, i := range st.on {
+		d.On = append(d.On, key(i))
+	}
+	d.Input = s
+	st.node = d
 }
 
 // output is target i as a column of the projection.
@@ -137,6 +181,11 @@ func (st *assembly) aggregate() error {
 	f := st.newFolder()
 	if err := st.each(f.fold); err != nil {
 		return err
+	}
+	for i, g := range st.groups { // each target its own, where one expression is grouped by twice
+		if t := st.groupTargets[i]; t >= 0 {
+			st.targets[t].expr = &expr.Column{Index: i, Typ: g.Type(), Name: st.targets[t].name}
+		}
 	}
 	in := st.node.Columns()
 	agg := &plan.Aggregate{Input: st.node, Groups: st.groups, Aggs: st.blk.aggs, Sets: st.sets}

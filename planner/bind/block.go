@@ -135,20 +135,21 @@ func (b *Binder) selectBlock(s *pg.SelectStmt, parent *Scope, open bool) (*query
 
 // assembly is a SELECT between its bound clauses and its plan.
 type assembly struct {
-	b        *Binder
-	blk      *block
-	sc       *Scope
-	stmt     *pg.SelectStmt
-	node     plan.Node
-	targets  []target
-	having   fqgw.Expr
-	sort     []sortItem
-	groups   []fqgw.Expr
-	sets     [][]int
-	grouped  bool // GROUP BY was written
-	distinct bool
-	on       []int // DISTINCT ON: targets
-	limit    *plan.Limit
+	b            *Binder
+	blk          *block
+	sc           *Scope
+	stmt         *pg.SelectStmt
+	node         plan.Node
+	targets      []target
+	having       fqgw.Expr
+	sort         []sortItem
+	groups       []fqgw.Expr
+	groupTargets []int // the target that a group is, -1 for none
+	sets         [][]int
+	grouped      bool // GROUP BY was written
+	distinct     bool
+	on           []int // DISTINCT ON: targets
+	limit        *plan.Limit
 }
 
 // clause is a place where aggregates and window functions may stand, as HAVING

@@ -21,6 +21,7 @@ type feature struct {
 	cols    []featureColumn
 	keys    []fqgw.Type
 	keyName []string
+	row     []string // as in relation
 	// times binds its AS OF as seen from the row that it is joined to; nil: it has none.
 	times func(row *Scope) (*times, error)
 }
@@ -106,6 +107,11 @@ func (b *Binder) featureNamed(rv *pg.RangeVar, asOf []*pg.Node, lat *Scope) (*fe
 	}
 	if len(asOf) > 0 && ft.times == nil {
 		ft.times = func(row *Scope) (*times, error) { return b.timesOf(asOf, row) }
+	}
+	if n.cte == nil && len(rv.Alias.GetColnames()) > 0 {
+		for _, c := range ft.cols {
+			ft.row = append(ft.row, c.name)
+		}
 	}
 	return ft, b.aliasFeature(ft, rv.Alias)
 }
@@ -209,7 +215,7 @@ func (b *Binder) bare(s *pg.SelectStmt, lat *Scope) (*feature, error) {
 			return nil, nil
 		}
 	}
-	ft.cols = cols
+	ft.cols, ft.row = cols, nil
 	return ft, nil
 }
 
@@ -275,7 +281,7 @@ func (ft *feature) relation(m *mentions, width int) (*relation, []plan.Output, [
 // these places (-1: not).
 func (ft *feature) relationOver(m *mentions, width int, keys []int) (*relation, []plan.Output, []plan.Column) {
 	v := ft.view
-	rel := &relation{name: ft.name, table: ft.name, schema: ft.schema, loc: ft.loc, view: v}
+	rel := &relation{name: ft.name, table: ft.name, schema: ft.schema, loc: ft.loc, view: v, row: ft.row}
 	var outs []plan.Output
 	var cols []plan.Column
 	for _, c := range ft.cols {
@@ -365,7 +371,7 @@ func (b *Binder) serviceScan(ft *feature, row, lat *Scope, blk *block) (*from, e
 			return nil, err
 		}
 	}
-	rel := &relation{name: ft.name, table: ft.name, schema: ft.schema, loc: ft.loc}
+	rel := &relation{name: ft.name, table: ft.name, schema: ft.schema, loc: ft.loc, row: ft.row}
 	for _, c := range ft.cols {
 		rel.cols = append(rel.cols, relColumn{name: c.name, index: c.of, typ: c.typ})
 	}

@@ -150,6 +150,18 @@ func nameColumns(cols []plan.Column, names []relColumn) {
 	}
 }
 
+// storedAlias is alias for what has a row type of its own.
+func (b *Binder) storedAlias(rel *relation, a *pg.Alias) error {
+	if len(a.GetColnames()) > 0 {
+		for _, c := range rel.cols {
+			if !c.hidden {
+				rel.row = append(rel.row, c.name)
+			}
+		}
+	}
+	return b.alias(rel, a)
+}
+
 // alias applies AS name (columns…).
 func (b *Binder) alias(rel *relation, a *pg.Alias) error {
 	if a == nil {

@@ -139,26 +139,26 @@ func (st *assembly) group(n *pg.Node) ([]int, error) {
 		}
 		return out, nil
 	}
-	e, err := st.groupExpr(n)
+	e, target, err := st.groupExpr(n)
 	if err != nil {
 		return nil, err
 	}
 	k := keyOf(e)
 	for i, g := range st.groups {
-		if keyOf(g) == k {
+		if st.groupTargets[i] == target && keyOf(g) == k {
 			return []int{i}, nil
 		}
 	}
-	st.groups = append(st.groups, e)
+	st.groups, st.groupTargets = append(st.groups, e), append(st.groupTargets, target)
 	return []int{len(st.groups) - 1}, nil
 }
 
-// groupExpr is a grouping expression. A name is first a column of FROM, then an
-// output column.
-func (st *assembly) groupExpr(n *pg.Node) (fqgw.Expr, error) {
+// groupExpr is a grouping expression and the target that it is, -1 for none. A
+// name is first a column of FROM, then an output column.
+func (st *assembly) groupExpr(n *pg.Node) (fqgw.Expr, int, error) {
 	target := -1
 	if i, ok, err := st.ordinal(n, "GROUP BY"); err != nil {
-		return nil, err
+		return nil, 0, err
 	} else if ok {
 		target = i
 	} else if ref := n.GetColumnRef(); ref != nil && len(ref.Fields) == 1 && ref.Fields[0].GetString_() != nil {
@@ -166,7 +166,7 @@ func (st *assembly) groupExpr(n *pg.Node) (fqgw.Expr, error) {
 		if err != nil || f == nil || f.scope != st.sc {
 			i, err := st.named(ref, "GROUP BY")
 			if err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 			target = i
 		}
@@ -174,27 +174,27 @@ func (st *assembly) groupExpr(n *pg.Node) (fqgw.Expr, error) {
 	if target >= 0 {
 		t := st.targets[target]
 		if what := st.placeholder(t.expr); what != "" {
-			return nil, st.b.fail(location(t.node), fqgw.CodeGrouping, "%s are not allowed in GROUP BY", what)
+			return nil, 0, st.b.fail(location(t.node), fqgw.CodeGrouping, "%s are not allowed in GROUP BY", what)
 		}
 		if err := st.sortable(target, n); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		return st.targets[target].expr, nil
+		return st.targets[target].expr, target, nil
 	}
 	e, err := st.b.bind(n, &clause{sc: st.sc, name: "GROUP BY"})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if i := st.same(e); i >= 0 {
 		if err := st.sortable(i, n); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		return st.targets[i].expr, nil
+		return st.targets[i].expr, i, nil
 	}
 	if e, err = b2text(e); err != nil {
-		return nil, st.b.at(err, location(n))
+		return nil, 0, st.b.at(err, location(n))
 	}
-	return e, st.b.orderable(e, location(n))
+	return e, -1, st.b.orderable(e, location(n))
 }
 
 func b2text(e fqgw.Expr) (fqgw.Expr, error) {

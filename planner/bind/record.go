@@ -122,6 +122,9 @@ func (b *Binder) wholeRow(at *Scope, rel *relation, sc *Scope) (fqgw.Expr, error
 		}
 		fields, names = append(fields, e), append(names, rel.cols[i].name)
 	}
+	if rel.row != nil {
+		names = rel.row
+	}
 	e, err := b.record(fields, names)
 	if err == nil {
 		e.(*expr.RowExpr).Missing = rel.nullable

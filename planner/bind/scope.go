@@ -47,6 +47,7 @@ type relation struct {
 	oid    uint32 // of a stored relation
 	loc    int32  // where it was written
 	cols   []relColumn
+	row    []string // the columns' names in its row, where an alias gives them others: a row has its table's type
 	// A join hides its parts' columns from unqualified names, and with an alias
 	// the parts altogether.
 	noColumns, noName bool

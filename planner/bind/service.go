@@ -250,7 +250,7 @@ func (s *service) expand(list []*pg.Node, all [][2]int) {
 
 // relation is what names the service's columns behind a spine of that width.
 func (s *service) relation(ft *feature, m *mentions, width int) *relation {
-	rel := &relation{name: ft.name, table: ft.name, schema: ft.schema, loc: ft.loc}
+	rel := &relation{name: ft.name, table: ft.name, schema: ft.schema, loc: ft.loc, row: ft.row}
 	n := width
 	for _, c := range ft.cols {
 		rc := relColumn{name: c.name, index: -1, typ: c.typ}

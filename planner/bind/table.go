@@ -157,7 +157,10 @@ func (b *Binder) table(rv *pg.RangeVar, asOf []*pg.Node, lat *Scope, blk *block)
 		if err != nil {
 			return nil, err
 		}
-		f, err := b.derived(node, rv.Alias, rv.Relname, rv.Location)
+		f, err := b.derived(node, nil, rv.Relname, rv.Location)
+		if err == nil {
+			err = b.storedAlias(f.rels[0], rv.Alias)
+		}
 		return known(f, err, fields)
 	case n.source != nil:
 		return b.sourceScan(n.source, rv, t, blk, asOf)
@@ -177,7 +180,7 @@ func (b *Binder) scanned(rv *pg.RangeVar, schema string, oid uint32, cols []fqgw
 	for i, c := range cols {
 		rel.cols = append(rel.cols, relColumn{name: c.Name, index: -1, typ: c.Type, hidden: i >= hidden})
 	}
-	if err := b.alias(rel, rv.Alias); err != nil {
+	if err := b.storedAlias(rel, rv.Alias); err != nil {
 		return nil, nil, nil, err
 	}
 	var out []plan.Column

@@ -67,10 +67,13 @@ func (o *overload) call(env *fqgw.Env, types []fqgw.Type, args []value, spread b
 	}
 	if spread {
 		last := len(args) - 1
-		if args[last].IsNull() {
+		if args[last].IsNull() && o.name != "format" { // to which it is an empty array
 			return fqgw.Null, nil
 		}
-		l := args[last].List()
+		l := &fqgw.List{}
+		if !args[last].IsNull() {
+			l = args[last].List()
+		}
 		args = append(args[:last:last], l.Items...)
 		if types != nil {
 			types = types[:last:last]

@@ -45,6 +45,8 @@ func coerceValue(v value, from, to fqgw.Type, env *fqgw.Env) (value, error) {
 				return fqgw.TextValue("true"), nil
 			}
 			return fqgw.TextValue("false"), nil
+		case from == fqgw.CharType:
+			return fqgw.TextValue(charText(v.Str())), nil
 		case from == fqgw.BPChar:
 			return fqgw.TextValue(strings.TrimRight(v.Str(), " ")), nil
 		}
@@ -65,7 +67,7 @@ func coerceValue(v value, from, to fqgw.Type, env *fqgw.Env) (value, error) {
 			}
 			return fqgw.TextValue(string([]byte{byte(v.Int())})), nil
 		}
-		return fqgw.TextValue(v.Str()[:min(1, len(v.Str()))]), nil
+		return fqgw.TextValue(readChar(v.Str())), nil
 	case fqgw.Date, fqgw.Time, fqgw.Timestamp, fqgw.Timestamptz, fqgw.Interval:
 		return toMoment(v, from, to.Base(), env)
 	}

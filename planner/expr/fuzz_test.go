@@ -75,9 +75,8 @@ func FuzzText(f *testing.F) {
 				_, _ = e.Eval(env, nil)
 			}
 		}
-		f := parseNumFormat(c)
-		if f.error == nil {
-			_ = f.format(number.Numeric())
+		if f, err := parseNumFormat(c); err == nil {
+			_, _ = f.print(number, fqgw.Numeric)
 		}
 	})
 }

@@ -55,7 +55,7 @@ func (in *input) parse(s string, t fqgw.Type) (value, error) {
 	case fqgw.Name:
 		return fqgw.TextValue(cutName(s)), nil
 	case fqgw.CharType:
-		return fqgw.TextValue(s[:min(len(s), 1)]), nil
+		return fqgw.TextValue(readChar(s)), nil
 	case fqgw.UUID:
 		return parseUUID(s)
 	case fqgw.Bytea:
@@ -81,6 +81,25 @@ func (in *input) parse(s string, t fqgw.Type) (value, error) {
 		return in.reg(s, t)
 	}
 	return fqgw.Null, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "cannot accept a value of type %s", typeName(t))
+}
+
+// readChar reads a "char": its first byte, or \ooo. The byte 0 is "".
+func readChar(s string) string {
+	if len(s) == 4 && s[0] == '\\' && isOctal(s[1]) && isOctal(s[2]) && isOctal(s[3]) {
+		s = string([]byte{(s[1]-'0')<<6 | (s[2]-'0')<<3 | (s[3] - '0')})
+	}
+	if s == "" || s[0] == 0 {
+		return ""
+	}
+	return s[:1]
+}
+
+// charText prints a "char": what is no character by itself as \ooo.
+func charText(s string) string {
+	if s == "" || s[0] < 0x80 {
+		return s
+	}
+	return `\` + string([]byte{'0' + s[0]>>6, '0' + s[0]>>3&7, '0' + s[0]&7})
 }
 
 func parseInt(s string, t fqgw.Type, bits int) (value, error) {

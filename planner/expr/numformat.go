@@ -1,289 +1,353 @@
 package expr
 
 import (
-	"math"
-	"math/big"
-	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/fqgw/fqgw"
 )
 
-// numFormat is a to_char template for numbers.
+// numFormat is a to_char or to_number template for numbers.
 type numFormat struct {
-	nodes []string // 9 0 . , D G S MI PL SG PR L TH th V EEEE, text with a leading quote
-	pre   int      // digits before the point
-	post  int      // digits behind it
-	multi int      // digits behind V
-	fm    bool
-	exp   bool
-	roman string // "RN" or "rn"
-	pr    bool
-	sign  int // of S: -1 before the number, 1 behind it, 0 none
-	other bool
-	point bool
-	error error
+	nodes []numNode
+	pre   int // digits before the point
+	post  int // digits behind it
+	multi int // digits behind V
+	// zeroStart is one more than the place of the first 0 before the point, 0 when
+	// there is none; zeroEnd is behind the last 0.
+	zeroStart, zeroEnd int
+
+	point, fm, bracket, minus, plus, sign, v, exp, roman, blank bool
+
+	signBehind bool // the sign of S stands behind the digits
+	signAt     int  // the digits before an S
 }
 
-var numKeys = []string{"EEEE", "FM", "MI", "PL", "SG", "PR", "RN", "TH", "9", "0", ".", ",", "D", "G", "S", "L", "V", "B", "C"}
-
-func parseNumFormat(f string) numFormat {
-	var n numFormat
-	for i := 0; i < len(f); {
-		if f[i] == '"' {
-			end := strings.IndexByte(f[i+1:], '"')
-			if end < 0 {
-				end = len(f) - i - 1
-			}
-			n.nodes = append(n.nodes, "'"+f[i+1:i+1+end])
-			i += end + 2
-			continue
-		}
-		key, up := "", strings.ToUpper(f[i:])
-		for _, k := range numKeys {
-			if strings.HasPrefix(up, k) {
-				key = k
-				break
-			}
-		}
-		if key == "" {
-			n.nodes = append(n.nodes, "'"+f[i:i+1])
-			i++
-			continue
-		}
-		word := f[i : i+len(key)]
-		i += len(key)
-		switch key {
-		case "9", "0":
-			switch {
-			case n.multi >= 0 && n.has("V"):
-				n.multi++
-				n.pre++
-			case n.point:
-				n.post++
-			default:
-				n.pre++
-			}
-		case ".", "D":
-			if n.point {
-				n.error = fqgw.Errorf(fqgw.CodeSyntax, "multiple decimal points")
-			}
-			n.point, key = true, "."
-		case "G":
-			key = ","
-		case "FM":
-			n.fm = true
-			continue
-		case "EEEE":
-			n.exp = true
-		case "RN":
-			n.roman = word
-		case "TH":
-			key = word
-		case "S":
-			if n.sign != 0 {
-				n.error = fqgw.Errorf(fqgw.CodeSyntax, "cannot use \"S\" twice")
-			}
-			if n.sign = 1; n.pre+n.post == 0 {
-				n.sign = -1
-			}
-		case "PR":
-			n.pr = true
-		case "MI", "SG":
-			n.other = true
-		case "B":
-			continue
-		}
-		n.nodes = append(n.nodes, key)
-	}
-	return n
+// numNode is a keyword in upper case, or a character of text.
+type numNode struct {
+	key  string
+	text string // the keyword as written
 }
 
-func (n *numFormat) has(key string) bool {
-	for _, k := range n.nodes {
-		if k == key {
-			return true
+// numKeys are the keywords, in PostgreSQL's order: the first that fits is it.
+var numKeys = []string{",", ".", "0", "9", "B", "C", "D", "EEEE", "FM", "G", "L", "MI", "PL", "PR", "RN", "SG", "SP", "S", "TH", "V"}
+
+func numKey(f string) string {
+	for _, k := range numKeys {
+		if strings.HasPrefix(f, k) || strings.HasPrefix(f, strings.ToLower(k)) {
+			return k
 		}
 	}
-	return false
+	return ""
 }
 
-// charNumber is to_char of a number of type t.
-func charNumber(t fqgw.Type) func(a, b value) (value, error) {
-	return func(a, b value) (value, error) {
-		f := parseNumFormat(b.Str())
-		if f.error != nil {
-			return fqgw.Null, f.error
-		}
-		var d fqgw.Decimal
-		switch a.Kind() {
-		case fqgw.KindInt:
-			d = fqgw.DecimalFromInt(a.Int())
-		case fqgw.KindFloat:
-			digits := 15
-			if t == fqgw.Float4 {
-				digits = 6
+// parseNumFormat reads a template; 42601 for keywords that do not go together.
+func parseNumFormat(f string) (*numFormat, error) {
+	n := &numFormat{}
+	quoted := false
+	for f != "" {
+		if k := numKey(f); k != "" && !quoted {
+			n.nodes = append(n.nodes, numNode{k, f[:len(k)]})
+			if err := n.add(k); err != nil {
+				return nil, err
 			}
-			d = fqgw.DecimalFromFloat(a.Float())
-			if whole := len(strconv.FormatFloat(math.Trunc(math.Abs(a.Float())), 'f', 0, 64)); d.Finite() && !f.exp && f.multi == 0 {
-				f.post = max(min(f.post, digits-whole), 0)
-				d, _ = fqgw.ParseDecimal(strconv.FormatFloat(a.Float(), 'f', f.post, 64))
+			f = f[len(k):]
+			continue
+		}
+		switch {
+		case f[0] == '"':
+			quoted, f = !quoted, f[1:]
+			continue
+		case f[0] == '\\' && len(f) > 1 && (quoted || f[1] == '"'):
+			f = f[1:]
+		}
+		_, size := utf8.DecodeRuneInString(f)
+		n.nodes = append(n.nodes, numNode{text: f[:size]})
+		f = f[size:]
+	}
+	return n, nil
+}
+
+// add notes what a keyword means for the whole.
+func (n *numFormat) add(key string) error {
+	bad := func(message string) error { return fqgw.Errorf(fqgw.CodeSyntax, "%s", message) }
+	if n.exp && key != "EEEE" {
+		return bad(`"EEEE" must be the last pattern used`)
+	}
+	switch key {
+	case "9", "0":
+		if n.bracket {
+			return bad(`"` + key + `" must be ahead of "PR"`)
+		}
+		if key == "9" && n.v {
+			n.multi++
+			break
+		}
+		if key == "0" && n.zeroStart == 0 && !n.point {
+			n.zeroStart = n.pre + 1
+		}
+		if n.point {
+			n.post++
+		} else {
+			n.pre++
+		}
+		if key == "0" {
+			n.zeroEnd = n.pre + n.post
+		}
+	case "B":
+		n.blank = n.blank || n.pre == 0 && n.post == 0
+	case ".", "D":
+		if n.point {
+			return bad("multiple decimal points")
+		}
+		if n.v {
+			return bad(`cannot use "V" and decimal point together`)
+		}
+		n.point = true
+	case "FM":
+		n.fm = true
+	case "S":
+		switch {
+		case n.sign:
+			return bad(`cannot use "S" twice`)
+		case n.plus || n.minus || n.bracket:
+			return bad(`cannot use "S" and "PL"/"MI"/"SG"/"PR" together`)
+		}
+		n.sign, n.signBehind, n.signAt = true, n.point, n.pre
+	case "MI", "PL", "SG":
+		if n.sign {
+			return bad(`cannot use "S" and "` + key + `" together`)
+		}
+		n.minus, n.plus = n.minus || key != "PL", n.plus || key != "MI"
+	case "PR":
+		if n.sign || n.plus || n.minus {
+			return bad(`cannot use "PR" and "S"/"PL"/"MI"/"SG" together`)
+		}
+		n.bracket = true
+	case "RN":
+		n.roman = true
+	case "V":
+		if n.point {
+			return bad(`cannot use "V" and decimal point together`)
+		}
+		n.v = true
+	case "EEEE":
+		switch {
+		case n.exp:
+			return bad(`cannot use "EEEE" twice`)
+		case n.blank || n.fm || n.sign || n.bracket || n.minus || n.plus || n.roman || n.v:
+			return fqgw.Errorf(fqgw.CodeSyntax, `"EEEE" is incompatible with other formats`).
+				WithDetail(`"EEEE" may only be used together with digit and decimal point patterns.`)
+		}
+		n.exp = true
+	}
+	return nil
+}
+
+// numWriter lays the digits of a number into a template, slot by slot.
+type numWriter struct {
+	*numFormat
+	number   string // its digits, with the point, without a sign
+	negative bool
+	spaces   int // the slots before the first digit
+	last     int // with FM: the last character of number that shows; -1 when all do
+
+	out      strings.Builder
+	at       int  // in number
+	slot     int  // slots that were passed
+	inNumber bool // the last slot showed a digit
+	signed   bool // the sign was written, or is none
+	slots    int
+}
+
+// lay is the number in the template; 22P02 when TH stands behind what is none.
+func (n *numFormat) lay(number string, negative bool) (string, error) {
+	w := &numWriter{numFormat: n, number: number, negative: negative, last: -1, slots: n.post + n.pre - 1}
+	whole := strings.IndexByte(number, '.')
+	if whole < 0 {
+		whole = len(number)
+	}
+	if !n.roman {
+		w.spaces = max(n.pre-whole, 0)
+		if whole > n.pre {
+			w.number = strings.Repeat("#", n.pre) + "." + strings.Repeat("#", n.post)
+		}
+	}
+	bracket, behind := n.bracket, n.signBehind
+	switch {
+	case n.plus || n.minus:
+		w.signed = n.minus
+	default:
+		bracket = bracket && (negative || !n.fm)
+		w.signed = !negative && n.fm && !n.sign
+		behind = behind || n.pre == n.signAt
+	}
+	if n.fm && n.point {
+		w.last = w.lastShown()
+	}
+	if !w.signed && w.spaces == 0 {
+		w.slots++
+	}
+	for _, node := range n.nodes {
+		if node.key == "TH" && w.ordinal() && !isDigit(w.number[len(w.number)-1]) {
+			return "", fqgw.Errorf(fqgw.CodeInvalidText, "\"%s\" is not a number", w.number)
+		}
+		w.node(node, bracket, behind)
+	}
+	// Behind the digits PostgreSQL writes the end of its string, and what comes then is not seen.
+	out, _, _ := strings.Cut(w.out.String(), "\x00")
+	return out, nil
+}
+
+// ordinal says whether TH shows.
+func (w *numWriter) ordinal() bool {
+	return !w.roman && !strings.HasPrefix(w.number, "#") && !w.negative && !w.point
+}
+
+// lastShown is the last character that FM leaves: no zeros at the end, but those
+// for which the template has a 0.
+func (w *numWriter) lastShown() int {
+	last := strings.IndexByte(w.number, '.')
+	if last < 0 {
+		return -1
+	}
+	for i := last + 1; i < len(w.number); i++ {
+		if w.number[i] != '0' {
+			last = i
+		}
+	}
+	if w.zeroEnd > w.spaces {
+		last = max(last, min(len(w.number)-1, w.zeroEnd-w.spaces))
+	}
+	return last
+}
+
+// pointLast: FM leaves nothing behind the point.
+func (w *numWriter) pointLast() bool { return w.last >= 0 && w.number[w.last] == '.' }
+
+// current is the next character of the number, 0 at its end.
+func (w *numWriter) current() byte {
+	if w.at < len(w.number) {
+		return w.number[w.at]
+	}
+	return 0
+}
+
+// hiddenZero: the 0 before a point is not shown where the template has no 0.
+func (w *numWriter) hiddenZero() bool {
+	return w.zeroStart == 0 && w.at == 0 && w.current() == '0' && w.post != 0
+}
+
+func (w *numWriter) node(n numNode, bracket, behind bool) {
+	pad := func(c byte, shown bool) {
+		if shown {
+			w.out.WriteByte(c)
+		} else if !w.fm {
+			w.out.WriteByte(' ')
+		}
+	}
+	switch n.key {
+	case "":
+		w.out.WriteString(n.text)
+	case "9", "0", ".", "D":
+		if !w.roman {
+			w.digit(n.key, bracket, behind)
+		}
+	case ",", "G":
+		pad(',', w.inNumber)
+	case "L":
+		w.out.WriteByte(' ')
+	case "RN":
+		s := w.number
+		if n.text == "rn" {
+			s = strings.ToLower(s)
+		}
+		if !w.fm {
+			s = strings.Repeat(" ", max(15-len(s), 0)) + s
+		}
+		w.out.WriteString(s)
+	case "TH":
+		if w.ordinal() {
+			w.out.WriteString(ordinal(w.number, n.text[0]))
+		}
+	case "MI":
+		pad('-', w.negative && !w.roman)
+	case "PL":
+		pad('+', !w.negative && !w.roman)
+	case "SG":
+		if w.roman {
+			w.out.WriteByte(0)
+		} else {
+			w.out.WriteByte("+-"[boolInt(w.negative)])
+		}
+	}
+}
+
+// digit fills one slot: a 9, a 0 or the point.
+func (w *numWriter) digit(key string, bracket, behind bool) {
+	w.inNumber = false
+	zero := w.zeroStart > 0 && w.zeroStart-1 <= w.slot
+	if !w.signed && (w.slot >= w.spaces || w.zeroStart > 0 && w.zeroStart-1 == w.slot) && (!w.hiddenZero() || w.pointLast()) {
+		w.writeSign(bracket, behind)
+	}
+	switch {
+	case w.slot < w.spaces && !zero:
+		if !w.fm {
+			w.out.WriteByte(' ')
+		}
+	case w.slot < w.spaces:
+		w.out.WriteByte('0')
+		w.inNumber = true
+	default:
+		c := w.current()
+		switch {
+		case c == '.':
+			w.out.WriteByte('.')
+		case w.last >= 0 && w.at > w.last && key != "0": // FM leaves it out
+		case w.hiddenZero():
+			if !w.fm {
+				w.out.WriteByte(' ')
+			} else if w.pointLast() {
+				w.out.WriteByte('0')
 			}
 		default:
-			d = a.Numeric()
+			w.out.WriteByte(c)
+			w.inNumber = true
 		}
-		return fqgw.TextValue(f.format(d)), nil
+		if c != 0 {
+			w.at++
+		}
 	}
+	end := w.slots + boolInt(w.spaces > 0) + boolInt(w.point)
+	if w.last >= 0 && w.last == w.at {
+		end = w.slot
+	}
+	if w.slot+1 == end {
+		switch {
+		case w.signed && bracket:
+			w.out.WriteByte(" >"[boolInt(w.negative)])
+		case w.sign && behind:
+			w.out.WriteByte("+-"[boolInt(w.negative)])
+		}
+	}
+	w.slot++
 }
 
-func (n *numFormat) format(d fqgw.Decimal) string {
-	if n.roman != "" {
-		return n.romanNumeral(d)
-	}
-	if n.exp {
-		return n.scientific(d)
-	}
-	if n.multi > 0 && d.Finite() {
-		d = fqgw.NewDecimal(new(big.Int).Mul(d.Coef(), new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n.multi)), nil)), d.Scale())
-	}
-	whole, frac := "", ""
-	overflow := !d.Finite()
-	if !overflow {
-		r := d.Round(int32(n.post))
-		neg := r.Sign() < 0
-		whole, frac, _ = strings.Cut(r.Abs().String(), ".")
-		whole = strings.TrimLeft(whole, "0")
-		if len(whole) > n.pre {
-			overflow = true
-		}
-		if !neg && r.IsZero() && d.Sign() < 0 {
-			d = d.Abs()
-		}
-	}
-	if overflow {
-		whole, frac = strings.Repeat("#", n.pre), strings.Repeat("#", n.post)
-	}
-	return n.lay(whole, frac, d.Sign() < 0, overflow)
-}
-
-// lay puts digits into the template.
-func (n *numFormat) lay(whole, frac string, negative, overflow bool) string {
-	start := n.pre - len(whole) // the first slot that prints
-	slot := 0
-	for _, k := range n.nodes {
-		if k == "0" && slot < n.pre {
-			start = min(start, slot)
-			break
-		}
-		if k == "9" || k == "0" {
-			slot++
-		}
-		if k == "." {
-			break
-		}
-	}
-	if start == n.pre && n.pre > 0 && (n.post == 0 || n.fm && strings.Trim(frac, "0") == "" && n.lastZeroSlot() == 0) {
-		start = n.pre - 1
-	}
-	keep := len(frac)
-	if n.fm && !overflow { // trailing zeros of 9s go
-		keep = n.lastZeroSlot()
-		for i := keep; i < len(frac); i++ {
-			if frac[i] != '0' {
-				keep = i + 1
-			}
-		}
-	}
-	var b strings.Builder
-	slot, post := 0, 0
-	signed, point := false, false
-	sign := func() {
-		if signed {
+func (w *numWriter) writeSign(bracket, behind bool) {
+	switch {
+	case w.sign:
+		if behind {
 			return
 		}
-		signed = true
-		switch {
-		case n.pr && negative:
-			b.WriteByte('<')
-		case n.sign < 0 && negative, n.sign == 0 && !n.other && !n.pr && negative:
-			b.WriteByte('-')
-		case n.sign < 0:
-			b.WriteByte('+')
-		case (n.pr || n.sign == 0 && !n.other) && !n.fm:
-			b.WriteByte(' ')
-		}
+		w.out.WriteByte("+-"[boolInt(w.negative)])
+	case bracket:
+		w.out.WriteByte(" <"[boolInt(w.negative)])
+	case w.negative:
+		w.out.WriteByte('-')
+	case !w.fm:
+		w.out.WriteByte(' ')
 	}
-	for _, k := range n.nodes {
-		switch k {
-		case "9", "0":
-			if point {
-				sign()
-				if post < len(frac) && post < keep {
-					b.WriteByte(frac[post])
-				}
-				post++
-				continue
-			}
-			if slot < start {
-				if !n.fm {
-					b.WriteByte(' ')
-				}
-			} else {
-				sign()
-				if i := slot - (n.pre - len(whole)); i >= 0 {
-					b.WriteByte(whole[i])
-				} else {
-					b.WriteByte('0')
-				}
-			}
-			slot++
-		case ".":
-			sign()
-			point = true
-			b.WriteByte('.')
-		case ",":
-			switch {
-			case slot > start || slot == start && signed:
-				b.WriteByte(',')
-			case !n.fm:
-				b.WriteByte(' ')
-			}
-		case "S":
-			if n.sign > 0 {
-				b.WriteByte("+-"[boolInt(negative)])
-			}
-		case "MI":
-			if negative {
-				b.WriteByte('-')
-			} else if !n.fm {
-				b.WriteByte(' ')
-			}
-		case "PL":
-			if !negative {
-				b.WriteByte('+')
-			} else if !n.fm {
-				b.WriteByte(' ')
-			}
-		case "SG":
-			b.WriteByte("+-"[boolInt(negative)])
-		case "PR":
-			if negative {
-				b.WriteByte('>')
-			} else if !n.fm {
-				b.WriteByte(' ')
-			}
-		case "L", "C":
-			b.WriteByte(' ')
-		case "TH", "th":
-			if !negative && n.post == 0 && !overflow {
-				b.WriteString(ordinal(whole, k[0]))
-			}
-		case "V":
-		default:
-			b.WriteString(k[1:])
-		}
-	}
-	return b.String()
+	w.signed = true
 }
 
 func boolInt(b bool) int {
@@ -291,113 +355,4 @@ func boolInt(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// lastZeroSlot is how many digits behind the point a 0 in the template keeps.
-func (n *numFormat) lastZeroSlot() int {
-	keep, post, point := 0, 0, false
-	for _, k := range n.nodes {
-		switch {
-		case k == ".":
-			point = true
-		case point && (k == "9" || k == "0"):
-			if post++; k == "0" {
-				keep = post
-			}
-		}
-	}
-	return keep
-}
-
-func (n *numFormat) scientific(d fqgw.Decimal) string {
-	if !d.Finite() {
-		return strings.Repeat("#", n.pre+n.post+6)
-	}
-	exp := 0
-	if !d.IsZero() {
-		exp = decWeight(d)
-	}
-	// Digits d.ddd, rounded; 9.99 may round up to 10.0.
-	m := scaleTen(d.Abs(), -exp).Round(int32(n.post))
-	if intDigits(m) > 1 {
-		exp++
-		m = scaleTen(d.Abs(), -exp).Round(int32(n.post))
-	}
-	s := m.String()
-	sign := " "
-	if d.Sign() < 0 {
-		sign = "-"
-	} else if n.fm {
-		sign = ""
-	}
-	e := "+"
-	if exp < 0 {
-		e, exp = "-", -exp
-	}
-	return sign + s + "e" + e + string(two(nil, int64(exp)))
-}
-
-// scaleTen is d * 10^n, exactly.
-func scaleTen(d fqgw.Decimal, n int) fqgw.Decimal {
-	if n >= 0 {
-		return fqgw.NewDecimal(new(big.Int).Mul(d.Coef(), new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)), d.Scale())
-	}
-	return fqgw.NewDecimal(new(big.Int).Set(d.Coef()), d.Scale()+int32(-n))
-}
-
-func (n *numFormat) romanNumeral(d fqgw.Decimal) string {
-	v, ok := d.Int64()
-	s := strings.Repeat("#", 15)
-	if ok && v >= 1 && v <= 3999 {
-		var b strings.Builder
-		for _, r := range []struct {
-			n int64
-			s string
-		}{{1000, "M"}, {900, "CM"}, {500, "D"}, {400, "CD"}, {100, "C"}, {90, "XC"}, {50, "L"}, {40, "XL"}, {10, "X"}, {9, "IX"}, {5, "V"}, {4, "IV"}, {1, "I"}} {
-			for v >= r.n {
-				b.WriteString(r.s)
-				v -= r.n
-			}
-		}
-		s = b.String()
-	}
-	if n.roman == "rn" {
-		s = strings.ToLower(s)
-	}
-	if n.fm {
-		return s
-	}
-	return strings.Repeat(" ", max(15-len(s), 0)) + s
-}
-
-// toNumber reads a number written by a template; what is no part of one is passed over.
-func toNumber(a, b value) (value, error) {
-	f := parseNumFormat(b.Str())
-	if f.error != nil {
-		return fqgw.Null, f.error
-	}
-	var digits strings.Builder
-	neg, point := false, false
-	for _, c := range a.Str() {
-		switch {
-		case c == '-' || c == '<':
-			neg = true
-		case c >= '0' && c <= '9':
-			digits.WriteRune(c)
-		case c == '.' && !point && f.point:
-			point = true
-			digits.WriteRune(c)
-		}
-	}
-	d, ok := fqgw.ParseDecimal(digits.String())
-	if !ok {
-		return fqgw.Null, badText(fqgw.Numeric, a.Str())
-	}
-	if d = d.Round(int32(f.post)); neg {
-		d = d.Neg()
-	}
-	if f.multi > 0 {
-		d = scaleTen(d, -f.multi)
-	}
-	return fqgw.NumericValue(d), nil
 }

@@ -335,6 +335,9 @@ func (c candidate) apply(args []fqgw.Expr, op, spread bool) (*Call, error) {
 			if p, ok := a.(*Param); ok && p.Typ == fqgw.Unknown {
 				p.Typ = fqgw.Text
 			}
+			if spread && i == len(args)-1 && !a.Type().IsArray() {
+				return nil, fqgw.Errorf(fqgw.CodeDatatypeMismatch, "VARIADIC argument must be an array")
+			}
 			out[i] = a
 			continue
 		}

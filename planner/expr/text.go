@@ -15,6 +15,9 @@ import (
 func Text(v fqgw.Value, t fqgw.Type, env *fqgw.Env) string {
 	switch v.Kind() {
 	case fqgw.KindText:
+		if t.OID == fqgw.CharType.OID {
+			return charText(v.Str())
+		}
 		return v.Str()
 	case fqgw.KindNull:
 		return ""
@@ -45,7 +48,7 @@ func AppendText(b []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) []byte {
 	case fqgw.KindNumeric:
 		return append(b, v.Numeric().String()...)
 	case fqgw.KindText:
-		return append(b, v.Str()...)
+		return append(b, Text(v, t, env)...)
 	case fqgw.KindBytes:
 		if styleOf(env).EscapedBytes {
 			return appendEscaped(b, v.Str())

@@ -13,6 +13,7 @@ type formatNode struct {
 	key  string // as in formatKeys, upper case; "" for text
 	word string // as written; the text
 	fm   bool   // no padding
+	tm   bool   // names of the locale, which are not padded either
 	th   byte   // 'T' or 't' for an ordinal suffix
 }
 
@@ -20,7 +21,7 @@ type formatNode struct {
 var formatKeys = []string{
 	"Y,YYY", "YYYY", "YYY", "YY", "Y", "IYYY", "IYY", "IY", "MONTH", "MON", "MM", "MI", "MS", "IDDD", "ID", "IW", "I",
 	"DDD", "DD", "DAY", "DY", "D", "HH24", "HH12", "HH", "SSSSS", "SSSS", "SS", "US", "FF1", "FF2", "FF3", "FF4", "FF5", "FF6",
-	"A.M.", "P.M.", "AM", "PM", "A.D.", "B.C.", "AD", "BC", "TZH", "TZM", "TZ", "OF", "WW", "W", "CC", "J", "Q", "RM",
+	"A.M.", "P.M.", "AM", "PM", "A.D.", "B.C.", "AD", "BC", "TZH", "TZM", "TZ", "OF", "WW", "W", "CC", "J", "Q", "RM", "FX",
 }
 
 func parseFormat(f string) []formatNode {
@@ -52,42 +53,52 @@ func parseFormat(f string) []formatNode {
 			i += 2
 			continue
 		}
-		fm := false
-		j := i
-		for {
-			up := strings.ToUpper(f[j:min(j+2, len(f))])
-			if up == "FM" {
-				fm = true
-			} else if up != "TM" && up != "FX" {
-				break
-			}
-			j += 2
+		n := formatNode{}
+		switch f[i:min(i+2, len(f))] {
+		case "FM", "fm":
+			n.fm = true
+			i += 2
+		case "TM", "tm":
+			n.tm = true
+			i += 2
 		}
-		rest := strings.ToUpper(f[j:])
-		key := ""
-		for _, k := range formatKeys {
-			if strings.HasPrefix(rest, k) {
-				key = k
-				break
-			}
-		}
-		if key == "" {
-			if j == i {
+		if n.key = formatKey(f[i:]); n.key == "" {
+			if i < len(f) {
 				text(f[i : i+1])
 				i++
-			} else {
-				i = j
 			}
 			continue
 		}
-		n := formatNode{key: key, word: f[j : j+len(key)], fm: fm}
-		i = j + len(key)
-		if s := f[i:min(i+2, len(f))]; s == "TH" || s == "th" {
+		n.word = f[i : i+len(n.key)]
+		i += len(n.key)
+		switch s := f[i:min(i+2, len(f))]; s {
+		case "TH", "th":
 			n.th, i = s[0], i+2
+		case "SP", "sp":
+			i += 2
 		}
-		out = append(out, n)
+		if n.key != "FX" {
+			out = append(out, n)
+		}
 	}
 	return out
+}
+
+// formatKey is the keyword that f begins with, "" for none. Keywords are in one
+// case, the names of days and months in three.
+func formatKey(f string) string {
+	for _, k := range formatKeys {
+		if len(f) < len(k) {
+			continue
+		}
+		switch w := f[:len(k)]; {
+		case w == k, w == strings.ToLower(k):
+			return k
+		case (k == "MONTH" || k == "MON" || k == "DAY" || k == "DY") && w == k[:1]+strings.ToLower(k[1:]):
+			return k
+		}
+	}
+	return ""
 }
 
 // charFields is what a template prints from.
@@ -118,15 +129,22 @@ func charTimestamp(typ fqgw.Type) func(env *fqgw.Env, a, b value) (value, error)
 	}
 }
 
-func charInterval(a, b value) value {
+func charInterval(a, b value) (value, error) {
 	s := a.Span()
 	if b.Str() == "" {
-		return fqgw.Null
+		return fqgw.Null, nil
+	}
+	for _, n := range parseFormat(b.Str()) {
+		switch n.key {
+		case "MONTH", "MON", "DAY", "DY", "D", "ID", "AD", "BC", "A.D.", "B.C.", "TZ", "TZH", "TZM", "OF":
+			return fqgw.Null, fqgw.Errorf(fqgw.CodeDatetimeFormat, "invalid format specification for an interval value").
+				WithHint("Intervals are not tied to specific calendar dates.")
+		}
 	}
 	f := charFields{interval: true}
 	f.year, f.month, f.day = int(s.Months/12), int(s.Months%12), int(s.Days)
 	f.hours, f.micros = s.Micros/usHour, s.Micros%usHour
-	return fqgw.TextValue(f.format(b.Str()))
+	return fqgw.TextValue(f.format(b.Str())), nil
 }
 
 func (f *charFields) format(template string) string {
@@ -138,11 +156,20 @@ func (f *charFields) format(template string) string {
 		}
 		s := f.field(n)
 		b.WriteString(s)
-		if n.th != 0 {
+		if n.th != 0 && s != "" && n.counts() {
 			b.WriteString(ordinal(s, n.th))
 		}
 	}
 	return b.String()
+}
+
+// counts says whether the keyword prints a number, which alone takes TH.
+func (n formatNode) counts() bool {
+	switch n.key {
+	case "MONTH", "MON", "RM", "DAY", "DY", "AM", "PM", "A.M.", "P.M.", "AD", "BC", "A.D.", "B.C.", "TZ", "TZH", "TZM", "OF":
+		return false
+	}
+	return true
 }
 
 // number pads with zeros to a width, unless FM.
@@ -158,6 +185,14 @@ func (n formatNode) number(v int64, width int) string {
 	return neg + strings.Repeat("0", max(width-len(s), 0)) + s
 }
 
+// padded is number where a sign takes the place of a zero.
+func (n formatNode) padded(v int64, width int) string {
+	if v < 0 {
+		width--
+	}
+	return n.number(v, width)
+}
+
 // letters prints a name in the case of the keyword, padded to 9 unless FM.
 func (n formatNode) letters(name string, pad bool) string {
 	switch {
@@ -166,7 +201,7 @@ func (n formatNode) letters(name string, pad bool) string {
 	case n.word[0] >= 'A' && n.word[0] <= 'Z':
 		name = strings.ToUpper(name[:1]) + name[1:]
 	}
-	if pad && !n.fm {
+	if pad && !n.fm && !n.tm {
 		name += strings.Repeat(" ", max(9-len(name), 0))
 	}
 	return name
@@ -179,13 +214,14 @@ func (f *charFields) field(n formatNode) string {
 	if !f.interval && year <= 0 {
 		year = 1 - year
 	}
-	isoYear, isoWk := 0, 0
-	if !f.interval {
-		isoYear, isoWk = isoWeek(f.days)
+	isoYear, isoWk, isoDay := f.iso()
+	wide := boolInt(year < 0)
+	if !f.interval && isoYear <= 0 {
+		isoYear = 1 - isoYear
 	}
 	switch n.key {
 	case "Y,YYY":
-		return n.number(year/1000, 1) + "," + formatNode{}.number(year%1000, 3)
+		return n.number(year/1000, 1) + "," + formatNode{}.padded(year%1000, 3)
 	case "YYYY":
 		return n.number(year, 4)
 	case "YYY":
@@ -195,13 +231,13 @@ func (f *charFields) field(n formatNode) string {
 	case "Y":
 		return n.number(year%10, 1)
 	case "IYYY":
-		return n.number(int64(isoYear), 4)
+		return n.padded(int64(isoYear), 4+wide)
 	case "IYY":
-		return n.number(int64(isoYear%1000), 3)
+		return n.padded(int64(isoYear%1000), 3+wide)
 	case "IY":
-		return n.number(int64(isoYear%100), 2)
+		return n.padded(int64(isoYear%100), 2+wide)
 	case "I":
-		return n.number(int64(isoYear%10), 1)
+		return n.padded(int64(isoYear%10), 1+wide)
 	case "MM":
 		return n.number(int64(f.month), 2)
 	case "MONTH", "MON", "RM":
@@ -213,14 +249,11 @@ func (f *charFields) field(n formatNode) string {
 		}
 		return n.letters(name, true)
 	case "DDD":
-		if f.interval {
-			return n.number(int64(f.year*360+f.month*30+f.day), 3)
-		}
-		return n.number(f.days-daysFromCivil(f.year, 1, 1)+1, 3)
+		return n.padded(f.yearDay(), 3)
 	case "IDDD":
-		return n.number(int64((isoWk-1)*7+isoWeekday(f.days)), 3)
+		return n.padded(int64(isoDay), 3)
 	case "DD":
-		return n.number(int64(f.day), 2)
+		return n.padded(int64(f.day), 2)
 	case "D":
 		return n.number(int64(isoWeekday(f.days)%7+1), 1)
 	case "ID":
@@ -232,19 +265,19 @@ func (f *charFields) field(n formatNode) string {
 		if h == 0 {
 			h = 12
 		}
-		return n.number(h, 2)
+		return n.padded(h, 2+boolInt(f.hours < 0))
 	case "MI":
 		return n.number(min, 2)
 	case "SS":
 		return n.number(sec, 2)
 	case "SSSS", "SSSSS":
 		return strconv.FormatInt(f.hours*3600+min*60+sec, 10)
-	case "MS", "FF3":
-		return formatNode{}.number(us/1000, 3)
-	case "US", "FF6":
-		return formatNode{}.number(us, 6)
-	case "FF1", "FF2", "FF4", "FF5":
-		return formatNode{}.number(us, 6)[:n.key[2]-'0']
+	case "MS":
+		return firstDigits(us, 3)
+	case "US":
+		return firstDigits(us, 6)
+	case "FF1", "FF2", "FF3", "FF4", "FF5", "FF6":
+		return firstDigits(us, int(n.key[2]-'0'))
 	case "AM", "PM", "A.M.", "P.M.", "AD", "BC", "A.D.", "B.C.":
 		return f.half(n)
 	case "TZ":
@@ -257,27 +290,80 @@ func (f *charFields) field(n formatNode) string {
 	case "TZM":
 		return formatNode{}.number(max(f.offset, -f.offset)/60%60, 2)
 	case "OF":
-		return string(formatOffset(nil, f.offset/60*60))
+		s := string(formatOffset(nil, f.offset/60*60))
+		if n.fm && s[1] == '0' {
+			s = s[:1] + s[2:]
+		}
+		return s
 	case "WW":
-		return n.number((f.days-daysFromCivil(f.year, 1, 1))/7+1, 2)
+		return n.padded((f.yearDay()-1)/7+1, 2)
 	case "IW":
-		return n.number(int64(isoWk), 2)
+		return n.padded(int64(isoWk), 2)
 	case "W":
 		return n.number(int64((f.day-1)/7+1), 1)
 	case "CC":
+		if f.interval {
+			return n.number(int64(f.year/100), 2)
+		}
 		return n.number(int64(centuryOf(f.year, 100)), 2)
 	case "J":
-		return strconv.FormatInt(f.days+2440588, 10)
+		return strconv.Itoa(julianDay(f.year, f.month, f.day))
 	case "Q":
+		if f.month == 0 {
+			return ""
+		}
 		return n.number(int64((f.month-1)/3+1), 1)
 	}
 	return n.word
 }
 
+// yearDay is the day of the year; of an interval, all its days.
+func (f *charFields) yearDay() int64 {
+	if f.interval {
+		return int64(f.year*360 + f.month*30 + f.day)
+	}
+	return f.days - daysFromCivil(f.year, 1, 1) + 1
+}
+
+// iso gives the ISO 8601 year, its week and its day. PostgreSQL reckons them of
+// intervals too, as if their fields were a date's.
+func (f *charFields) iso() (year, week, day int) {
+	monday := func(year int) int { // of the first week
+		fourth := julianDay(year, 1, 4)
+		return fourth - (fourth%7+7)%7
+	}
+	d, year := julianDay(f.year, f.month, f.day), f.year
+	if d < monday(year) {
+		year--
+	}
+	if (d-monday(year))/7+1 >= 52 && d >= monday(year+1) {
+		year++
+	}
+	return year, (d-monday(year))/7 + 1, d - monday(year) + 1
+}
+
+// julianDay is PostgreSQL's reckoning, for fields of any value.
+func julianDay(y, m, d int) int {
+	if m > 2 {
+		m, y = m+1, y+4800
+	} else {
+		m, y = m+13, y+4799
+	}
+	return y*365 - 32167 + y/4 - y/100 + y/400 + 7834*m/256 + d
+}
+
+// firstDigits is the first digits of microseconds; a sign takes the place of a zero.
+func firstDigits(us int64, digits int) string {
+	for range 6 - digits {
+		us /= 10
+	}
+	return formatNode{}.padded(us, digits)
+}
+
 var romanMonths = []string{"i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"}
 
 func (f *charFields) monthName(n formatNode) string {
-	if f.month < 1 || f.month > 12 {
+	if f.month == 0 && f.year == 0 {
 		return ""
 	}
 	switch n.key {
@@ -286,7 +372,16 @@ func (f *charFields) monthName(n formatNode) string {
 	case "MON":
 		return n.letters(monthNames[f.month-1][:3], false)
 	}
-	r := romanMonths[f.month-1]
+	month := f.month
+	switch { // of an interval
+	case month < 0:
+		month += 13
+	case month == 0 && f.year < 0:
+		month = 1
+	case month == 0:
+		month = 12
+	}
+	r := romanMonths[month-1]
 	if n.word[0] == 'R' {
 		r = strings.ToUpper(r)
 	}

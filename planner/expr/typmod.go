@@ -36,7 +36,7 @@ func applyMod(v value, t fqgw.Type, assigned bool) (value, error) {
 		if isInfinite(v.Int()) {
 			return v, nil
 		}
-		return fqgw.TimestampValue(roundMicros(v.Int(), int(t.Mod))), nil
+		return fqgw.TimestampValue(roundMicros(v.Int()-year2000, int(t.Mod)) + year2000), nil
 	case fqgw.Time:
 		return fqgw.TimeValue(roundMicros(v.Int(), int(t.Mod))), nil
 	case fqgw.Interval:
@@ -98,6 +98,9 @@ func fitNumeric(d fqgw.Decimal, precision, scale int) (fqgw.Decimal, error) {
 	}
 	return r, nil
 }
+
+// PostgreSQL counts time from 2000-01-01, which ties are rounded away from.
+const year2000 = 10957 * usDay
 
 // roundMicros rounds to a number of fractional digits, half away from zero.
 func roundMicros(us int64, digits int) int64 {
