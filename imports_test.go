@@ -20,7 +20,7 @@ const module = "github.com/fqgw/fqgw"
 var rooms = map[string][]string{
 	".":                    {},
 	"stream/window":        {"."},
-	"stream/decode":        {"."},
+	"stream/decode":        {".", "planner/expr"},
 	"stream/quality":       {"."},
 	"stream":               {".", "stream/*"},
 	"pit":                  {".", "stream/window"},

@@ -317,7 +317,7 @@ func decodeArray(b []byte, t fqgw.Type) (fqgw.Value, error) {
 		count = 0
 	}
 	l := &fqgw.List{Elem: elem, Items: make([]fqgw.Value, 0, count)}
-	if ndim > 1 {
+	if ndim > 1 && count > 0 {
 		l.Dims = dims
 	}
 	for range count {

@@ -1,9 +1,14 @@
 // Package decode turns the payloads of a source's records into rows and rows
 // into payloads. A JSON field is read as PostgreSQL reads
-// (payload ->> 'field')::type, with these exceptions: an integer may be written
-// 1.0 or 1e3; a timestamp may be a number of Source.TimeUnits since the epoch,
-// floored to the microsecond, and a text with an offset is that instant also in a
-// column without time zone; an array is a JSON array.
+// (payload ->> 'field')::type and then assigns it to the column: what the cast
+// takes is taken with the same value, what it refuses is refused. The exceptions:
+//   - an integer may be the JSON number 1.0 or 1e3;
+//   - a timestamp may be a JSON number of Source.TimeUnits since the epoch, floored
+//     to a microsecond; as text, one with a zone is that instant also in a column
+//     without time zone; now, today and their like, which are another time at each
+//     reading, are refused;
+//   - an array is a JSON array of fields of its element type, or the text of an array;
+//   - a column of type json or jsonb is the field itself (payload -> 'field').
 package decode
 
 import (
@@ -12,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 )
 
 // Decoder reads the records of one source. It keeps scratch space: one
@@ -21,7 +27,8 @@ type Decoder struct {
 	want    []field
 	places  []span
 	scratch []byte
-	known   [256]string // texts seen lately, so that categories are allocated once
+	one     [1]fqgw.Value // a row for column.fit
+	known   [256]string   // texts seen lately, so that categories are allocated once
 }
 
 // column is how one column is read and written.
@@ -30,6 +37,9 @@ type column struct {
 	typ  fqgw.Type
 	unit int64 // microseconds per unit of numeric timestamps
 	elem *column
+	// fit assigns a value of the type without its modifier; nil: it has none.
+	fit     fqgw.Expr
+	decimal bool // the lake stores it as a decimal, which has no NaN
 }
 
 // field is a node of the tree of wanted fields.
@@ -70,6 +80,19 @@ func compile(s *fqgw.Source) ([]column, []field, error) {
 		}
 		if !readable(base) {
 			return nil, nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "column %q: a record cannot carry type %s", c.Name, c.Type)
+		}
+		if c.Type.Mod >= 0 {
+			var err error
+			if col.fit, err = expr.Cast(&expr.Column{Typ: c.Type.Base(), Name: c.Name}, c.Type, expr.Assignment); err != nil {
+				return nil, nil, err
+			}
+			if base.OID == fqgw.Numeric.OID {
+				p, s := base.NumericMod()
+				col.decimal = 0 <= s && s <= p && p <= 38
+			}
+			if col.elem != nil { // the array is assigned as a whole
+				col.elem.typ = base.Base()
+			}
 		}
 		columns = append(columns, col)
 		path := []string{c.Name}
@@ -112,6 +135,9 @@ func (d *Decoder) Decode(payload []byte, row []fqgw.Value) error {
 	clear(d.places)
 	s := scanner{b: payload}
 	ok := s.fields(d.want, d.places, 0)
+	if s.deep {
+		return fqgw.Errorf(fqgw.CodeTooComplex, "record is nested more than %d levels deep", maxDepth)
+	}
 	if s.space(); !ok || s.i != len(payload) {
 		return fqgw.Errorf(fqgw.CodeInvalidText, "record is not a JSON object").WithDetail("Unexpected byte at offset %d.", s.i)
 	}

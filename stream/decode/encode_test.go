@@ -75,7 +75,7 @@ func anyValue(r *rand.Rand, t fqgw.Type) fqgw.Value {
 		return fqgw.UUIDValue(id)
 	case fqgw.Date.OID:
 		if r.IntN(6) == 0 {
-			return fqgw.DateValue([]int64{fqgw.InfinityTime, fqgw.NegInfinityTime, leastDate, mostDate}[r.IntN(4)])
+			return fqgw.DateValue([]int64{fqgw.InfinityTime, fqgw.NegInfinityTime, leastTime / day, civilDays(5874897, 12, 31)}[r.IntN(4)])
 		}
 		return fqgw.DateValue(r.Int64N(4_000_000) - 2_000_000)
 	case fqgw.Time.OID:

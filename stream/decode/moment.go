@@ -3,8 +3,6 @@ package decode
 import (
 	"math"
 	"math/big"
-	"strconv"
-	"strings"
 
 	"github.com/fqgw/fqgw"
 )
@@ -12,67 +10,62 @@ import (
 const (
 	second = 1_000_000
 	day    = 86400 * second
-	// PostgreSQL's least timestamp and date (4714-11-24 BC); the greatest
-	// timestamp is what microseconds hold.
+	// PostgreSQL's least timestamp (4714-11-24 BC); the greatest is what
+	// microseconds hold.
 	leastTime = -210866803200000000
-	leastDate = leastTime / day
-	mostDate  = 2147483493 - 10957 + 1 // 5874897-12-31
 )
 
-// moment reads a date, a time or a timestamp: infinity, or
-// YYYY-MM-DD[(T| )HH:MM[:SS[.fraction]][zone]][ BC].
-func moment(c *column, s string) (fqgw.Value, error) {
-	o := c.typ.OID
-	if o != fqgw.Time.OID {
-		switch strings.ToLower(s) {
-		case "infinity":
-			return infinite(o, fqgw.InfinityTime), nil
-		case "-infinity":
-			return infinite(o, fqgw.NegInfinityTime), nil
+// instant reads the commonest form of a timestamp,
+// YYYY-MM-DD(T| )HH:MM:SS[.ffffff][Z|±HH[:MM]], as microseconds since the epoch;
+// false for every other, which planner/expr reads.
+func instant(s string) (us int64, ok bool) {
+	if len(s) < len("YYYY-MM-DDTHH:MM:SS") || s[4] != '-' || s[7] != '-' || s[10] != 'T' && s[10] != ' ' || s[13] != ':' || s[16] != ':' {
+		return 0, false
+	}
+	y1, y2, m, d, h, min, sec := pair(s), pair(s[2:]), pair(s[5:]), pair(s[8:]), pair(s[11:]), pair(s[14:]), pair(s[17:])
+	y := y1*100 + y2
+	if y1 < 0 || y2 < 0 || y < 1 || m < 1 || m > 12 || d < 1 || d > monthDays(y, m) || h < 0 || h > 23 || min < 0 || min > 59 || sec < 0 || sec > 59 {
+		return 0, false
+	}
+	us = civilDays(y, m, d)*day + (h*3600+min*60+sec)*second
+	if s = s[19:]; s != "" && s[0] == '.' {
+		scale := int64(second)
+		for s = s[1:]; s != "" && s[0]-'0' <= 9; s = s[1:] {
+			if scale /= 10; scale == 0 {
+				return 0, false // it must be rounded
+			}
+			us += int64(s[0]-'0') * scale
+		}
+		if scale == second {
+			return 0, false
 		}
 	}
-	p := parser{s: s}
-	if o != fqgw.Time.OID {
-		p.s, p.bc = strings.CutSuffix(s, " BC")
+	if s == "" || s == "Z" {
+		return us, true
 	}
-	var us, days int64
-	ok := true
-	if o != fqgw.Time.OID {
-		days, ok = p.date()
+	if len(s) != 3 && (len(s) != 6 || s[3] != ':') || s[0] != '+' && s[0] != '-' {
+		return 0, false
 	}
-	if ok && o != fqgw.Date.OID {
-		if o == fqgw.Time.OID || p.take('T') || p.take('t') || p.take(' ') {
-			us, ok = p.clock()
-		}
-		if ok && o != fqgw.Time.OID {
-			var zone int64
-			zone, ok = p.zone()
-			us -= zone
-		}
+	zone, past := pair(s[1:]), int64(0)
+	if len(s) == 6 {
+		past = pair(s[4:])
 	}
-	if !ok || p.s != "" {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeDatetimeFormat, "invalid input syntax for type %s: %s", c.typ, quote([]byte(s)))
+	if zone < 0 || zone > 14 || past < 0 || past > 59 {
+		return 0, false
 	}
-	switch {
-	case p.overflow:
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeDatetimeOverflow, "date/time field value out of range: %s", quote([]byte(s)))
-	case o == fqgw.Time.OID:
-		return fqgw.TimeValue(us), nil
-	case o == fqgw.Date.OID && days >= leastDate && days <= mostDate:
-		return fqgw.DateValue(days), nil
-	case o != fqgw.Date.OID && days >= leastDate-1 && days <= math.MaxInt64/day-1:
-		if t := days*day + us; t >= leastTime {
-			return fqgw.TimestampValue(t), nil
-		}
+	zone = (zone*60 + past) * 60 * second
+	if s[0] == '-' {
+		zone = -zone
 	}
-	return fqgw.Null, fqgw.Errorf(fqgw.CodeDatetimeOverflow, "%s out of range: %s", c.typ, quote([]byte(s)))
+	return us - zone, true
 }
 
-func infinite(oid uint32, t int64) fqgw.Value {
-	if oid == fqgw.Date.OID {
-		return fqgw.DateValue(t)
+// pair is the number of two digits, -1 when they are none.
+func pair(s string) int64 {
+	if s[0]-'0' > 9 || s[1]-'0' > 9 {
+		return -1
 	}
-	return fqgw.TimestampValue(t)
+	return int64(s[0]-'0')*10 + int64(s[1]-'0')
 }
 
 // epoch reads a number of time units since the epoch, floored to a microsecond.
@@ -99,135 +92,11 @@ func epoch(c *column, raw []byte) (fqgw.Value, error) {
 			return fqgw.TimestampValue(n.Int64()), nil
 		}
 	}
-	return fqgw.Null, fqgw.Errorf(fqgw.CodeDatetimeOverflow, "timestamp out of range: %s", quote(raw)).
+	return fqgw.Null, fqgw.Errorf(fqgw.CodeDatetimeOverflow, "timestamp out of range: %s", quote(string(raw))).
 		WithHint("Check the source's time_unit: one unit is %d microseconds.", c.unit)
 }
 
 func power(n int64) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(n), nil) }
-
-// parser reads digits and marks from the front of s.
-type parser struct {
-	s        string
-	bc       bool // the year counts before Christ: 0001 BC is the calendar's year 0
-	overflow bool // a field is well written and out of its range
-}
-
-func (p *parser) take(c byte) bool {
-	if p.s != "" && p.s[0] == c {
-		p.s = p.s[1:]
-		return true
-	}
-	return false
-}
-
-// number reads from least to most digits.
-func (p *parser) number(least, most int) (n int64, ok bool) {
-	i := 0
-	for i < len(p.s) && i < most && p.s[i]-'0' <= 9 {
-		n = n*10 + int64(p.s[i]-'0')
-		i++
-	}
-	p.s = p.s[i:]
-	return n, i >= least
-}
-
-func (p *parser) date() (days int64, ok bool) {
-	y, ok := p.number(4, 7)
-	if !ok || !p.take('-') {
-		return 0, false
-	}
-	m, ok := p.number(2, 2)
-	if !ok || !p.take('-') {
-		return 0, false
-	}
-	d, ok := p.number(2, 2)
-	if y < 1 {
-		p.overflow = true
-	}
-	if p.bc {
-		y = 1 - y
-	}
-	if m < 1 || m > 12 || d < 1 || d > monthDays(y, m) {
-		p.overflow = true
-	}
-	return civilDays(y, m, d), ok
-}
-
-func (p *parser) clock() (us int64, ok bool) {
-	h, ok := p.number(2, 2)
-	if !ok || !p.take(':') {
-		return 0, false
-	}
-	m, ok := p.number(2, 2)
-	if !ok {
-		return 0, false
-	}
-	us = (h*60 + m) * 60 * second
-	s := int64(0)
-	if p.take(':') {
-		if s, ok = p.number(2, 2); !ok {
-			return 0, false
-		}
-		if p.take('.') {
-			n, ok := p.fraction()
-			if !ok {
-				return 0, false
-			}
-			us += n
-		}
-	}
-	if us += s * second; h > 24 || m > 59 || s > 60 || us > day {
-		p.overflow = true
-	}
-	return us, true
-}
-
-// fraction reads what follows the point of the seconds, as microseconds; finer text
-// is rounded as PostgreSQL rounds it, by way of a double.
-func (p *parser) fraction() (us int64, ok bool) {
-	digits := 0
-	for ; digits < len(p.s) && p.s[digits]-'0' <= 9; digits++ {
-		if digits < 6 {
-			us = us*10 + int64(p.s[digits]-'0')
-		}
-	}
-	for i := digits; i < 6; i++ {
-		us *= 10
-	}
-	if digits > 6 {
-		f, _ := strconv.ParseFloat("0."+p.s[:digits], 64)
-		us = int64(math.RoundToEven(f * second))
-	}
-	p.s = p.s[digits:]
-	return us, digits > 0
-}
-
-// zone reads Z, ±hh, ±hhmm, ±hh:mm or nothing, which is UTC.
-func (p *parser) zone() (us int64, ok bool) {
-	if p.take('Z') || p.take('z') || p.s == "" {
-		return 0, true
-	}
-	sign := int64(1)
-	if p.take('-') {
-		sign = -1
-	} else if !p.take('+') {
-		return 0, false
-	}
-	h, ok := p.number(2, 2)
-	if !ok {
-		return 0, false
-	}
-	m := int64(0)
-	if p.take(':') || p.s != "" && p.s[0]-'0' <= 9 {
-		if m, ok = p.number(2, 2); !ok {
-			return 0, false
-		}
-	}
-	if h > 15 || m > 59 {
-		p.overflow = true
-	}
-	return sign * (h*60 + m) * 60 * second, true
-}
 
 // civilDays is the day number since 1970-01-01 of a date of the Gregorian calendar.
 func civilDays(y, m, d int64) int64 {

@@ -4,8 +4,9 @@ package decode
 // values lie. It checks everything that it passes over: a text that it accepts
 // is valid JSON. It neither allocates nor converts.
 type scanner struct {
-	b []byte
-	i int
+	b    []byte
+	i    int
+	deep bool // it was nested deeper than maxDepth
 }
 
 // Kinds of a span, by what the value is.
@@ -26,8 +27,12 @@ type span struct {
 	kind     byte
 }
 
-// maxDepth bounds nesting, as encoding/json does.
-const maxDepth = 10000
+// maxDepth bounds nesting, as encoding/json does; maxDocument that of a value of
+// type json or jsonb, as planner/expr does.
+const (
+	maxDepth    = 10000
+	maxDocument = 1000
+)
 
 func (s *scanner) space() {
 	for s.i < len(s.b) {
@@ -185,6 +190,7 @@ func (s *scanner) value(depth int) (span, bool) {
 
 func (s *scanner) container(open byte, depth int) bool {
 	if depth >= maxDepth {
+		s.deep = true
 		return false
 	}
 	s.i++
@@ -214,7 +220,7 @@ func (s *scanner) container(open byte, depth int) bool {
 // fields consumes an object and puts the places of the wanted values into
 // places, by column. Of a repeated field the last one wins, as a whole.
 func (s *scanner) fields(want []field, places []span, depth int) bool {
-	if depth >= maxDepth || !s.take('{') {
+	if s.deep = depth >= maxDepth; s.deep || !s.take('{') {
 		return false
 	}
 	if s.take('}') {

@@ -1,9 +1,10 @@
 package decode
 
 import (
-	"encoding/hex"
+	"bytes"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -11,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 )
 
 // readable says whether records can carry values of the type.
@@ -29,22 +31,39 @@ func (d *Decoder) read(c *column, b []byte, p span) (fqgw.Value, error) {
 	if p.kind == absent || p.kind == null {
 		return fqgw.Null, nil
 	}
-	raw := b[p.from:p.to]
-	if c.elem != nil {
-		return d.array(c, raw, p.kind)
+	v, err := d.unfitted(c, b, p)
+	if err != nil || c.fit == nil {
+		return v, err
 	}
+	if c.decimal && hasNaN(v) { // PostgreSQL takes it
+		return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "NaN cannot be stored as %s: the decimals of the lake have none", c.typ).
+			WithHint("Declare the column as numeric, which is stored as text, or as double precision.")
+	}
+	d.one[0] = v
+	return c.fit.Eval(nil, d.one[:])
+}
+
+func hasNaN(v fqgw.Value) bool {
+	if l := v.List(); l != nil {
+		return slices.ContainsFunc(l.Items, hasNaN)
+	}
+	return v.Kind() == fqgw.KindNumeric && v.Numeric().IsNaN()
+}
+
+// unfitted is the value before it is assigned to a type with a modifier.
+func (d *Decoder) unfitted(c *column, b []byte, p span) (fqgw.Value, error) {
+	raw := b[p.from:p.to]
 	if c.typ.OID == fqgw.JSONB.OID || c.typ.OID == fqgw.JSON.OID {
 		if p.kind == plain || p.kind == escaped {
 			raw = b[p.from-1 : p.to+1] // with its quotes
 		}
-		if c.typ.OID == fqgw.JSONB.OID {
-			var err error
-			if d.scratch, err = appendJSONB(d.scratch[:0], raw); err != nil {
-				return fqgw.Null, err
-			}
-			raw = d.scratch
-		}
-		return fqgw.TextValue(d.share(raw)), nil
+		return d.document(c, raw)
+	}
+	switch {
+	case c.elem != nil && p.kind == sequence:
+		return d.array(c, raw)
+	case c.elem != nil && p.kind != plain && p.kind != escaped:
+		return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidText, "malformed array: %s is not a JSON array", quote(string(raw)))
 	}
 	if p.kind == escaped {
 		var err error
@@ -54,77 +73,113 @@ func (d *Decoder) read(c *column, b []byte, p span) (fqgw.Value, error) {
 		raw = d.scratch
 	}
 	switch c.typ.OID {
-	case fqgw.Text.OID:
+	case fqgw.Text.OID, fqgw.Varchar.OID, fqgw.BPChar.OID:
 		return fqgw.TextValue(d.share(raw)), nil
-	case fqgw.Varchar.OID, fqgw.BPChar.OID, fqgw.Name.OID:
-		return bounded(c.typ, d.share(raw))
-	}
-	if p.kind == object || p.kind == sequence {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidText, "invalid input syntax for type %s: %s", c.typ, quote(raw))
-	}
-	if p.kind == number && (c.typ.OID == fqgw.Timestamp.OID || c.typ.OID == fqgw.Timestamptz.OID) {
-		return epoch(c, raw)
-	}
-	return scalar(c, raw)
-}
-
-// scalar reads PostgreSQL's text form of a type.
-func scalar(c *column, raw []byte) (fqgw.Value, error) {
-	switch c.typ.OID {
-	case fqgw.Bool.OID:
-		switch text(trim(raw)) {
-		case "true", "t", "1", "yes", "y", "on", "TRUE", "True":
-			return fqgw.BoolValue(true), nil
-		case "false", "f", "0", "no", "n", "off", "FALSE", "False":
-			return fqgw.BoolValue(false), nil
+	case fqgw.Timestamp.OID, fqgw.Timestamptz.OID:
+		if p.kind == number {
+			return epoch(c, raw)
+		}
+		if t, ok := instant(text(raw)); ok {
+			return fqgw.TimestampValue(t), nil
 		}
 	case fqgw.Int8.OID:
-		return integer(c, raw, math.MinInt64, math.MaxInt64)
+		return integer(c, raw, p.kind, math.MinInt64, math.MaxInt64)
 	case fqgw.Int4.OID:
-		return integer(c, raw, math.MinInt32, math.MaxInt32)
+		return integer(c, raw, p.kind, math.MinInt32, math.MaxInt32)
 	case fqgw.Int2.OID:
-		return integer(c, raw, math.MinInt16, math.MaxInt16)
+		return integer(c, raw, p.kind, math.MinInt16, math.MaxInt16)
 	case fqgw.OID.OID:
-		return integer(c, raw, 0, math.MaxUint32)
-	case fqgw.Float8.OID:
-		return float(c, raw, 64)
-	case fqgw.Float4.OID:
-		return float(c, raw, 32)
-	case fqgw.Numeric.OID:
-		if n, ok := fqgw.ParseDecimal(string(raw)); ok {
-			return numeric(c, n)
-		}
-	case fqgw.UUID.OID:
-		var id [16]byte
-		if s := strings.ReplaceAll(text(trim(raw)), "-", ""); len(s) == 32 {
-			if _, err := hex.Decode(id[:], []byte(s)); err == nil {
-				return fqgw.UUIDValue(id), nil
-			}
-		}
-	case fqgw.Bytea.OID:
-		if b, ok := bytea(raw); ok {
-			return fqgw.BytesValue(b), nil
-		}
-	case fqgw.Date.OID, fqgw.Time.OID, fqgw.Timestamp.OID, fqgw.Timestamptz.OID:
-		return moment(c, text(trim(raw)))
+		return integer(c, raw, p.kind, 0, math.MaxUint32)
 	}
-	return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidText, "invalid input syntax for type %s: %s", c.typ, quote(raw))
+	return cast(c.typ.Base(), string(raw))
+}
+
+// document is a field of type json or jsonb.
+func (d *Decoder) document(c *column, raw []byte) (fqgw.Value, error) {
+	s := scanner{b: raw}
+	if _, ok := s.value(maxDepth - maxDocument); !ok {
+		return fqgw.Null, fqgw.Errorf(fqgw.CodeTooComplex, "JSON is nested more than %d levels deep", maxDocument)
+	}
+	if c.typ.OID == fqgw.JSONB.OID {
+		var err error
+		if d.scratch, err = appendJSONB(d.scratch[:0], raw); err != nil {
+			return fqgw.Null, err
+		}
+		raw = d.scratch
+	}
+	return fqgw.TextValue(d.share(raw)), nil
+}
+
+// cast reads PostgreSQL's text form of a type, with UTC for times that name no zone.
+func cast(t fqgw.Type, s string) (fqgw.Value, error) {
+	base := t
+	if t.IsArray() {
+		base = t.Elem()
+	}
+	switch base.OID {
+	case fqgw.Date.OID, fqgw.Time.OID, fqgw.Timestamp.OID, fqgw.Timestamptz.OID:
+		if w := clockWord(s); w != "" {
+			return fqgw.Null, fqgw.Errorf(fqgw.CodeDatetimeFormat, "invalid input syntax for type %s: %s", t, quote(s)).
+				WithDetail("%q would be another time at each reading of the record.", w)
+		}
+	}
+	switch t.OID { // one with a zone is that instant
+	case fqgw.Timestamp.OID:
+		t = fqgw.Timestamptz
+	case fqgw.Timestamp.Array().OID:
+		t = fqgw.Timestamptz.Array()
+	}
+	v, err := expr.Parse(s, t, nil)
+	if err != nil {
+		return fqgw.Null, shorten(err)
+	}
+	if l := v.List(); l != nil {
+		if len(l.Dims) > 1 {
+			return fqgw.Null, errDimensions()
+		}
+		return fqgw.ListValue(&fqgw.List{Elem: base.Base(), Items: l.Items}), nil
+	}
+	return v, nil
+}
+
+func errDimensions() *fqgw.Error {
+	return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "records cannot carry arrays of more than one dimension")
+}
+
+// shorten cuts what an error quotes of a long field.
+func shorten(err error) error {
+	var e *fqgw.Error
+	if errors.As(err, &e) && len(e.Message) > 200 {
+		e.Message = strings.ToValidUTF8(e.Message[:200], "") + "…"
+	}
+	return err
+}
+
+// clockWord is the word in s that stands for the time at which it is read, "" for none.
+func clockWord(s string) string {
+	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return (r|0x20) < 'a' || (r|0x20) > 'z' }) {
+		switch w = strings.ToLower(w); w {
+		case "now", "today", "tomorrow", "yesterday":
+			return w
+		}
+	}
+	return ""
 }
 
 // array reads a JSON array of scalars.
-func (d *Decoder) array(c *column, raw []byte, kind byte) (fqgw.Value, error) {
-	if kind != sequence {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidText, "malformed array: %s is not a JSON array", quote(raw))
-	}
-	l := &fqgw.List{Elem: c.typ.Elem()}
+func (d *Decoder) array(c *column, raw []byte) (fqgw.Value, error) {
+	l := &fqgw.List{Elem: c.elem.typ.Base()}
 	s := scanner{b: raw, i: 1}
 	for more := !s.take(']'); more; more = s.take(',') {
 		p, ok := s.value(0)
 		if !ok {
-			return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidText, "malformed array: %s", quote(raw))
+			return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidText, "malformed array: %s", quote(string(raw)))
 		}
-		if p.kind == sequence && c.typ.OID != fqgw.JSONB.Array().OID && c.typ.OID != fqgw.JSON.Array().OID {
-			return fqgw.Null, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "records cannot carry arrays of more than one dimension")
+		if p.kind == sequence && c.elem.typ.OID != fqgw.JSONB.OID && c.elem.typ.OID != fqgw.JSON.OID {
+			if len(bytes.Trim(raw, "[], \t\n\r")) == 0 { // nothing but brackets: without items it has no dimensions, as ARRAY[ARRAY[], ARRAY[]]
+				return fqgw.ListValue(l), nil
+			}
+			return fqgw.Null, errDimensions()
 		}
 		v, err := d.read(c.elem, raw, p)
 		if err != nil {
@@ -135,23 +190,19 @@ func (d *Decoder) array(c *column, raw []byte, kind byte) (fqgw.Value, error) {
 	return fqgw.ListValue(l), nil
 }
 
-// integer reads a number without a fraction, however it is written.
-func integer(c *column, raw []byte, least, most int64) (fqgw.Value, error) {
-	n, ok := shortInt(raw)
-	if !ok {
-		var fits bool
-		n, ok, fits = longInt(trim(raw))
-		if !ok {
-			return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidText, "invalid input syntax for type %s: %s", c.typ, quote(raw))
-		}
-		if !fits {
-			n, least = 0, 1
+// integer reads the text of one, or a JSON number without a fraction, however it is written.
+func integer(c *column, raw []byte, kind byte, least, most int64) (fqgw.Value, error) {
+	if n, ok := shortInt(raw); ok && n >= least && n <= most {
+		return fqgw.IntValue(n), nil
+	}
+	if kind == number && bytes.ContainsAny(raw, ".eE") {
+		if n, ok, fits := longInt(raw); ok && fits && n >= least && n <= most {
+			return fqgw.IntValue(n), nil
+		} else if ok {
+			return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "value %s is out of range for type %s", quote(string(raw)), c.typ)
 		}
 	}
-	if n < least || n > most {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "value %s is out of range for type %s", quote(raw), c.typ)
-	}
-	return fqgw.IntValue(n), nil
+	return cast(c.typ.Base(), string(raw))
 }
 
 // shortInt reads what is only digits, and few.
@@ -223,93 +274,6 @@ func decimal(raw []byte) (neg bool, digits string, exp int64, ok bool) {
 	return neg, digits, exp, true
 }
 
-func float(c *column, raw []byte, bits int) (fqgw.Value, error) {
-	s := text(trim(raw))
-	if strings.ContainsAny(s, "xX_pP") {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidText, "invalid input syntax for type %s: %s", c.typ, quote(raw))
-	}
-	f, err := strconv.ParseFloat(s, bits)
-	if errors.Is(err, strconv.ErrRange) || err == nil && f == 0 && strings.Trim(mantissa(s), "+-.0") != "" {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "%s is out of range for type %s", quote(raw), c.typ)
-	}
-	if err != nil {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidText, "invalid input syntax for type %s: %s", c.typ, quote(raw))
-	}
-	return fqgw.FloatValue(f), nil
-}
-
-func mantissa(s string) string {
-	if i := strings.IndexAny(s, "eE"); i >= 0 {
-		return s[:i]
-	}
-	return s
-}
-
-// numeric fits a number into numeric(p,s), which in the lake has no NaN.
-func numeric(c *column, n fqgw.Decimal) (fqgw.Value, error) {
-	if c.typ.Mod < 0 {
-		return fqgw.NumericValue(n), nil
-	}
-	precision, scale := c.typ.NumericMod()
-	n = n.Round(int32(scale))
-	if !n.Finite() || !n.IsZero() && len(n.Abs().Coef().String())-int(n.Scale()) > precision-scale {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "numeric field overflow").
-			WithDetail("A field with precision %d, scale %d must round to an absolute value less than 10^%d.", precision, scale, precision-scale)
-	}
-	return fqgw.NumericValue(n), nil
-}
-
-// bounded keeps a text to the length of its type.
-func bounded(t fqgw.Type, s string) (fqgw.Value, error) {
-	if t.OID == fqgw.Name.OID {
-		for len(s) > 63 || !utf8.ValidString(s) {
-			s = s[:min(len(s)-1, 63)]
-		}
-		return fqgw.TextValue(s), nil
-	}
-	limit := int(t.Mod) - 4
-	if t.Mod < 0 {
-		return fqgw.TextValue(s), nil
-	}
-	n := utf8.RuneCountInString(s)
-	for n > limit && strings.HasSuffix(s, " ") {
-		s, n = s[:len(s)-1], n-1
-	}
-	if n > limit {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeStringTooLong, "value too long for type %s", t)
-	}
-	if t.OID == fqgw.BPChar.OID {
-		s += strings.Repeat(" ", limit-n)
-	}
-	return fqgw.TextValue(s), nil
-}
-
-// bytea reads the hex form and the escape form.
-func bytea(raw []byte) (string, bool) {
-	if len(raw) >= 2 && raw[0] == '\\' && raw[1] == 'x' {
-		b, err := hex.DecodeString(string(raw[2:]))
-		return string(b), err == nil
-	}
-	var out []byte
-	for i := 0; i < len(raw); i++ {
-		switch {
-		case raw[i] != '\\':
-			out = append(out, raw[i])
-		case i+1 < len(raw) && raw[i+1] == '\\':
-			out, i = append(out, '\\'), i+1
-		case i+3 < len(raw):
-			n, err := strconv.ParseUint(string(raw[i+1:i+4]), 8, 8)
-			if err != nil {
-				return "", false
-			}
-			out, i = append(out, byte(n)), i+3
-		default:
-			return "", false
-		}
-	}
-	return string(out), true
-}
-
 // unescape appends the text of a JSON string; the escapes were checked by the
 // scanner. A lone surrogate and the NUL character cannot be text: 22P05.
 func unescape(dst, raw []byte) ([]byte, error) {
@@ -354,22 +318,11 @@ func unescape(dst, raw []byte) ([]byte, error) {
 	return dst, nil
 }
 
-func trim(b []byte) []byte {
-	for len(b) > 0 && (b[0] == ' ' || b[0]-'\t' < 5) {
-		b = b[1:]
-	}
-	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1]-'\t' < 5) {
-		b = b[:len(b)-1]
-	}
-	return b
-}
-
 // text is b as a string that must not be kept: it lives as long as b does.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // quote is the text for an error message, cut to a readable length.
-func quote(raw []byte) string {
-	s := string(raw)
+func quote(s string) string {
 	if len(s) > 80 {
 		s = strings.ToValidUTF8(s[:80], "") + "…"
 	}
