@@ -221,6 +221,9 @@ func (s *Session) runExecute(env *fqgw.Env, st *plan.Execute) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.text == nil {
+		return &Result{Tag: fixedTag("EXECUTE")}, nil
+	}
 	if len(p.Params) == 0 {
 		st = &plan.Execute{Name: st.Name} // PostgreSQL does not look at them then
 	}
