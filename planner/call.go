@@ -152,6 +152,8 @@ func (s *Session) describeObject(name string, args []fqgw.Value) (fqgw.Value, bo
 	switch name {
 	case "pg_table_is_visible":
 		return fqgw.BoolValue(s.objectNames().Visible(oid)), true, nil
+	case "pg_type_is_visible":
+		return fqgw.BoolValue(s.objectNames().TypeVisible(oid)), true, nil
 	case "pg_get_viewdef":
 		return text(pgcatalog.ViewDef(cat, oid))
 	case "pg_get_indexdef":

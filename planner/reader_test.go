@@ -187,3 +187,15 @@ func TestReaderOfFunctions(t *testing.T) {
 		}
 	}
 }
+
+// TestExtensionMembers: pg_dump leaves out the relations of schema fqgw, which
+// are an extension's; a type is visible by the schema that it is in.
+func TestExtensionMembers(t *testing.T) {
+	newClient(t).steps(t,
+		"SELECT extname, extnamespace::regnamespace FROM pg_extension", "(fqgw,fqgw); I",
+		`SELECT count(*) FROM pg_class c WHERE relnamespace = 'fqgw'::regnamespace AND NOT EXISTS
+			(SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')`, "(0); I",
+		"SELECT pg_type_is_visible('int4'::regtype), pg_type_is_visible(oid) FROM pg_type WHERE typname = 'sql_identifier'", "(t,f); I",
+		"SELECT typname[0], typname[3], typname[63] = '', typname[64] FROM pg_type WHERE oid = 1007", "(_,t,t,); I",
+	)
+}

@@ -228,3 +228,25 @@ func fillVersions(r *relation, s *snapshot) [][]fqgw.Value {
 	}
 	return out
 }
+
+// ownExtension is the extension that schema fqgw and its relations belong to:
+// pg_dump leaves out what is an extension's.
+const ownExtension = 9100
+
+func fillExtension(r *relation, _ *snapshot) [][]fqgw.Value {
+	return [][]fqgw.Value{row(&r.SystemRelation, fields{"oid": number(ownExtension), "extname": text("fqgw"), "extowner": number(owner),
+		"extnamespace": number(nsFqgw), "extversion": text("1.0")})}
+}
+
+func fillDepend(r *relation, _ *snapshot) [][]fqgw.Value {
+	var out [][]fqgw.Value
+	member := func(class string, id uint32) {
+		out = append(out, row(&r.SystemRelation, fields{"classid": oid(Lookup("", class).OID), "objid": oid(id),
+			"refclassid": oid(Lookup("", "pg_extension").OID), "refobjid": number(ownExtension), "deptype": text("e")}))
+	}
+	member("pg_namespace", nsFqgw)
+	for _, own := range ownRelations() {
+		member("pg_class", own.OID)
+	}
+	return out
+}

@@ -106,6 +106,13 @@ func (n Names) Visible(class uint32) bool {
 	return ok && n.visible(schema, name, n.class)
 }
 
+// TypeVisible says whether the type is found by its bare name; true for a type
+// that the catalog does not have.
+func (n Names) TypeVisible(oid uint32) bool {
+	t, ok := typeRecords()[oid]
+	return !ok || slices.Contains(n.path(), schemaNames[t.namespace])
+}
+
 // In is the input function of a reg type by its name, for text that is no number.
 // 42602 for no name, 42P01, 42883, 42725, 3F000 or 42704 when it names nothing, or several things.
 func (n Names) In(typ, text string) (uint32, error) {

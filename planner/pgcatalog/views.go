@@ -131,7 +131,7 @@ func init() {
 		"pg_catalog.pg_cast": fillKnownTypes, "pg_catalog.pg_opclass": fillKnownTypes,
 		"pg_catalog.pg_namespace": fillNamespace, "pg_catalog.pg_database": fillDatabase, "pg_catalog.pg_settings": fillSettings,
 		"pg_catalog.pg_authid": fillRoles, "pg_catalog.pg_roles": fillRoles, "pg_catalog.pg_user": fillRoles, "pg_catalog.pg_shadow": fillRoles,
-		"pg_catalog.pg_timezone_names": fillZones, "pg_catalog.pg_timezone_abbrevs": fillAbbrevs,
+		"pg_catalog.pg_extension": fillExtension, "pg_catalog.pg_depend": fillDepend, "pg_catalog.pg_timezone_names": fillZones, "pg_catalog.pg_timezone_abbrevs": fillAbbrevs,
 		"pg_catalog.pg_stat_activity": fillActivity, "pg_catalog.pg_stat_database": fillStatDatabase,
 		"pg_catalog.pg_tables": fillTables, "pg_catalog.pg_views": fillViews, "pg_catalog.pg_matviews": fillViews, "pg_catalog.pg_indexes": fillIndexes,
 		"pg_catalog.pg_stat_all_tables": fillStatTables, "pg_catalog.pg_stat_user_tables": fillStatTables,
