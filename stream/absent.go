@@ -145,9 +145,11 @@ func (f *folder) fetch(server string) {
 	ft := newFetch(server, f.absent[server])
 	f.absent[server] = nil // it stays away until they have come
 	go func() {
-		ft.err = retry(f.c.ctx, func(err error) { f.c.trouble(server, err) }, func() (err error) {
-			ft.states, err = f.c.s.p.o.Online.Read(f.c.ctx, ft.reads)
-			return err
+		ft.err = guarded(func() error {
+			return retry(f.c.ctx, func(err error) { f.c.trouble(server, err) }, func() (err error) {
+				ft.states, err = f.c.s.p.o.Online.Read(f.c.ctx, ft.reads)
+				return err
+			})
 		})
 		select {
 		case f.fetched <- ft:
@@ -186,7 +188,9 @@ func (f *folder) arrive(ft *fetch) error {
 				later = append(later, j)
 				continue
 			}
+			f.hand = j.in.Pos
 			j.entry.unit.share.view.layout.Apply(f.touch(j.entry), &j.in)
+			f.hand = nowhere
 			f.waits--
 		}
 		clear(u.waits[len(later):])

@@ -35,6 +35,16 @@ func (p *Pipeline) AddView(ctx context.Context, v *fqgw.FeatureView, notice func
 	if v.Options["online"] == "false" {
 		return nil
 	}
+	err := guarded(func() error { return p.addView(ctx, v, notice) })
+	var broke *panicked
+	if errors.As(err, &broke) {
+		p.o.Logger.Error("filling a feature view panicked", "view", v.Name, "panic", broke.what, "stack", string(broke.stack))
+		return fqgw.Errorf(fqgw.CodeInternal, "feature view \"%s\" cannot be filled: %v", v.Name, broke)
+	}
+	return err
+}
+
+func (p *Pipeline) addView(ctx context.Context, v *fqgw.FeatureView, notice func(string)) error {
 	if notice == nil {
 		notice = func(string) {}
 	}
@@ -469,7 +479,7 @@ func (s *source) catchUp(ctx context.Context, ses *session, v *view, shares []*s
 			if err != nil {
 				return err
 			}
-			if err := f.run(ctx, func() bool { return f.reached(target, false) }); err != nil {
+			if err := f.run(ctx, func() bool { return f.reached(target, true) }); err != nil {
 				return err
 			}
 			return c.flush(ctx)
@@ -497,7 +507,7 @@ func parallel(n, at int, f func(i int) error) error {
 				if stop || i >= n {
 					return
 				}
-				if err := f(i); err != nil {
+				if err := guarded(func() error { return f(i) }); err != nil {
 					mu.Lock()
 					if first == nil {
 						first = err

@@ -42,7 +42,8 @@ type route struct {
 type router struct {
 	shards  uint32
 	folders int
-	keys    []*view // one view of each set of key columns
+	keys    []*view        // one view of each set of key columns
+	hand    *fqgw.Position // of the event at hand
 }
 
 func newRouter(shards uint32, folders int, views []*view) *router {
@@ -62,6 +63,7 @@ func (r *router) route(b *batch, null func(ev *fqgw.Event)) {
 		b.routes[f] = make([]route, 0, len(b.events)*len(r.keys)/r.folders+8)
 	}
 	for i := range b.events {
+		r.hand = &b.events[i].Pos
 		for _, v := range r.keys {
 			key, ok := v.layout.Key(b.events[i].Row)
 			if !ok {
@@ -73,6 +75,7 @@ func (r *router) route(b *batch, null func(ev *fqgw.Event)) {
 			b.routes[f] = append(b.routes[f], route{int32(i), int32(v.set), shard, key})
 		}
 	}
+	r.hand = nil
 }
 
 // msg is what folders and landers take: a batch, or something to do behind all

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,19 +41,12 @@ type feed struct {
 
 type deadLetter = fqgw.DeadLetter
 
-// pause says why a partition stands.
-type pause struct {
-	offset int64
-	known  int64 // the set clock must come to it; unless held
-	held   bool  // an entity has too many events ahead of their time
-}
-
 // reach waits until everything below the end offsets was sent on that is not
 // ahead of the clock.
 type reach struct {
 	end  []int64
-	held bool // a partition that folders hold counts as reached
-	done func()
+	all  bool // a partition that stands for another reason does not count as reached
+	done func(error)
 }
 
 func newFeed(ctx context.Context, s *source, c *crew, l *lander, views []*view, from []int64) (*feed, error) {
@@ -193,8 +188,7 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, polled time.Time
 	width := len(s.src.Columns)
 	rows := make([]fqgw.Value, len(recs)*width)
 	b := &batch{events: make([]fqgw.Event, 0, len(recs)), polled: polled}
-	_, clockSet := s.p.o.Clock.IsSet()
-	now := s.p.o.Clock.Now()
+	in := f.moment()
 	f.verdicts = f.verdicts[:0]
 	var at *span
 	for i := range recs {
@@ -211,16 +205,9 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, polled time.Time
 			continue
 		}
 		ev := fqgw.Event{Pos: fqgw.Position{Epoch: f.crew.at.epoch, Partition: r.Partition, Offset: r.Offset}, Row: rows[i*width : (i+1)*width : (i+1)*width]}
-		err := f.decoder.Decode(r.Value, ev.Row)
-		if err == nil {
-			err = s.gate.Judge(&ev, r.Timestamp)
-		}
-		known, waits := ev.Known, true
-		if err != nil {
-			known, waits = s.gate.Known(ev.Row, r.Timestamp)
-		}
-		if clockSet && waits && known > now {
-			f.pause(r.Partition, &pause{offset: r.Offset, known: known})
+		stop, err := f.judge(&ev, r, &in)
+		if stop != nil {
+			f.pause(r.Partition, stop)
 			continue
 		}
 		if at == nil || at.partition != r.Partition {
@@ -233,9 +220,9 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, polled time.Time
 			continue
 		}
 		if at.landable++; at.landable == 1 {
-			at.first, at.least, at.newest = known, known, ev.Time
+			at.first, at.least, at.newest = ev.Known, ev.Known, ev.Time
 		}
-		at.least, at.last, at.newest = min(at.least, known), known, max(at.newest, ev.Time)
+		at.least, at.last, at.newest = min(at.least, ev.Known), ev.Known, max(at.newest, ev.Time)
 		b.events = append(b.events, ev)
 	}
 	if len(b.spans) == 0 {
@@ -245,6 +232,53 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, polled time.Time
 		return err
 	}
 	return f.send(ctx, b)
+}
+
+// moment is what a batch of records is judged in.
+type moment struct {
+	now    int64
+	set    bool // on a set clock
+	views  int
+	breaks map[int32]broken
+}
+
+func (f *feed) moment() (m moment) {
+	m.now = f.s.p.o.Clock.Now()
+	_, m.set = f.s.p.o.Clock.IsSet()
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
+	m.views, m.breaks = len(f.s.views), maps.Clone(f.s.breaks)
+	return m
+}
+
+// judge decodes a record and asks the gate, whose refusal is err; stop is why it is
+// not its turn yet.
+func (f *feed) judge(ev *fqgw.Event, r *fqgw.LogRecord, in *moment) (stop *pause, err error) {
+	if b, ok := in.breaks[r.Partition]; ok && b.stops(ev.Pos) {
+		return &pause{offset: r.Offset, broken: b.why}, nil
+	}
+	defer func() {
+		if what := recover(); what != nil {
+			f.s.broke(panickedAt(what, ev.Pos))
+			in.breaks = f.moment().breaks
+			stop = &pause{offset: r.Offset, broken: in.breaks[r.Partition].why}
+		}
+	}()
+	if err = f.decoder.Decode(r.Value, ev.Row); err == nil {
+		err = f.s.gate.Judge(ev, r.Timestamp)
+	}
+	known, waits := ev.Known, true
+	if err != nil {
+		known, waits = f.s.gate.Known(ev.Row, r.Timestamp)
+	}
+	switch {
+	case in.set && waits && known > in.now:
+		return &pause{offset: r.Offset, known: known}, nil
+	case err != nil || f.lander == nil || ev.VisibleAt() <= in.now || !f.s.stats.unseen(r.Partition, r.Offset):
+	case !f.s.p.ahead.admit(f.s, ev, len(r.Value), in.views):
+		return &pause{offset: r.Offset, full: true}, nil
+	}
+	return nil, err
 }
 
 // span is the batch's span of a partition, begun at from when it is new.
@@ -308,12 +342,18 @@ func (f *feed) sayRefused() {
 // send passes a batch on. What is polled and not landed is known to readers
 // before a flush can make it visible (SEMANTICS §5).
 func (f *feed) send(ctx context.Context, b *batch) error {
-	f.router.route(b, func(ev *fqgw.Event) {
-		if f.lander != nil && f.s.stats.unseen(ev.Pos.Partition, ev.Pos.Offset) {
-			f.s.stats.nullKey(ev.Pos.Partition)
-			f.s.p.metrics.nullKeys.Add(1)
-		}
+	err := guardedAt(func() *fqgw.Position { return f.router.hand }, func() error {
+		f.router.route(b, func(ev *fqgw.Event) {
+			if f.lander != nil && f.s.stats.unseen(ev.Pos.Partition, ev.Pos.Offset) {
+				f.s.stats.nullKey(ev.Pos.Partition)
+				f.s.p.metrics.nullKeys.Add(1)
+			}
+		})
+		return nil
 	})
+	if err != nil {
+		return err
+	}
 	if f.lander != nil {
 		if err := f.s.noteSince(ctx, b.spans); err != nil {
 			return err
@@ -339,16 +379,13 @@ func (f *feed) pause(partition int32, p *pause) {
 	}
 }
 
-// resume lets partitions go on whose clock has come, or that folders hold no longer.
+// resume lets partitions go on whose clock has come, or for which there is memory.
 func (f *feed) resume() {
 	now := f.s.p.o.Clock.Now()
+	room := f.s.p.ahead.room(now)
 	for i, p := range f.paused {
 		partition := int32(i)
-		held := f.crew.holds(partition)
-		switch {
-		case p == nil && held:
-			f.pause(partition, &pause{offset: f.next[i], held: true})
-		case p != nil && (p.held && !held || !p.held && p.known <= now):
+		if p != nil && (p.waits() && p.known <= now || p.full && room) {
 			f.unpause(partition)
 			f.sure = false // the consumer may ask for the topic again
 			f.consumer.Resume(partition, f.next[i])
@@ -364,27 +401,46 @@ func (f *feed) unpause(partition int32) {
 	}
 }
 
-// answer tells the statements whose offsets are reached.
+// answer tells the statements whose offsets are reached, or never will be.
 func (f *feed) answer() {
-	n := 0
-	for _, r := range f.reaches {
-		if f.reached(r.end, r.held) {
-			r.done()
-		} else {
-			f.reaches[n] = r
-			n++
+	f.reaches = slices.DeleteFunc(f.reaches, func(r *reach) bool {
+		if f.reached(r.end, r.all) {
+			r.done(nil)
+			return true
 		}
-	}
-	f.reaches = f.reaches[:n]
+		err := f.never(r)
+		if err != nil {
+			r.done(err)
+		}
+		return err != nil
+	})
 }
 
-func (f *feed) reached(end []int64, held bool) bool {
+func (f *feed) reached(end []int64, all bool) bool {
 	for i, p := range f.paused {
-		if i < len(end) && f.next[i] < end[i] && (p == nil || p.held && !held) {
+		if i < len(end) && f.next[i] < end[i] && (p == nil || all && !p.waits()) {
 			return false
 		}
 	}
 	return true
+}
+
+// never is why offsets will not be reached: a partition stands, and the clock, if
+// that would help, as well.
+func (f *feed) never(r *reach) error {
+	rate, set := f.s.p.o.Clock.IsSet()
+	for i, p := range f.paused {
+		if !r.all || p == nil || p.waits() || p.full && !(set && rate == 0) || i >= len(r.end) || f.next[i] >= r.end[i] {
+			continue
+		}
+		err := fqgw.Errorf(fqgw.CodeNotInState, "partition %d of source \"%s\" stands at offset %d, so that its %d records from there on are not applied: %s",
+			i, f.s.src.Name, f.next[i], r.end[i]-f.next[i], p.text(f.s.p.o.AheadBytes))
+		if p.full {
+			return err.WithHint("Move the clock with fqgw.advance(), or start with more --stream-memory.")
+		}
+		return err.WithHint("The log has the panic. The record is in the topic: after a restart with a program that can read it the stream goes on.")
+	}
+	return nil
 }
 
 // put sends unless ctx ends.

@@ -87,7 +87,7 @@ func (f *folder) flush(idle, look bool) {
 		fl.h, fl.progress, fl.stamps, fl.began = f.h, slices.Clone(f.progress), f.stamps, time.Now()
 		f.flights[server] = fl
 		go func() {
-			fl.err = f.c.write(fl)
+			fl.err = guarded(func() error { return f.c.write(fl) })
 			fl.took = time.Since(fl.began)
 			f.landed <- fl
 		}()
@@ -233,7 +233,7 @@ func (f *folder) finish(fl *flight) error {
 // drains says that no flush may begin, so that those under way come to an end for
 // who waits for that; unless one takes so long that its server must be away.
 func (f *folder) drains() bool {
-	if len(f.barriers)+len(f.soft)+len(f.launched)+len(f.quiet) == 0 {
+	if len(f.barriers)+len(f.launched)+len(f.quiet) == 0 {
 		return false
 	}
 	for _, fl := range f.flights {

@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
+	"runtime/debug"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fqgw/fqgw"
@@ -23,14 +22,12 @@ type crew struct {
 	fail    context.CancelCauseFunc
 	folders []*folder
 	wg      sync.WaitGroup
-	hold    []atomic.Int32 // by partition: folders that want no more of it
-	strict  bool           // an entity may keep maxPending events ahead of their time
-	live    bool           // of a session: its progress is the source's
-	horizon *int64         // the folders' horizon if it stands still; nil: the clock
+	live    bool   // of a session: its progress is the source's
+	horizon *int64 // the folders' horizon if it stands still; nil: the clock
 }
 
 func newCrew(ctx context.Context, fail context.CancelCauseFunc, s *source, at *incarnation, live bool) *crew {
-	c := &crew{s: s, at: at, ctx: ctx, fail: fail, hold: make([]atomic.Int32, at.Partitions), strict: live, live: live}
+	c := &crew{s: s, at: at, ctx: ctx, fail: fail, live: live}
 	for i := range s.p.o.Folders {
 		c.folders = append(c.folders, newFolder(c, i))
 	}
@@ -73,11 +70,6 @@ func (c *crew) flush(ctx context.Context) error {
 	return c.all(ctx, func(f *folder, done func()) { f.barriers = append(f.barriers, done) })
 }
 
-// flushSoon is flush, but does not wait for what waits for the clock.
-func (c *crew) flushSoon(ctx context.Context) error {
-	return c.all(ctx, func(f *folder, done func()) { f.soft = append(f.soft, done) })
-}
-
 // quiet has something done by every folder while none of its flushes is under way.
 func (c *crew) quiet(ctx context.Context, what func(f *folder)) error {
 	return c.all(ctx, func(f *folder, done func()) {
@@ -113,8 +105,6 @@ func waitFor(ctx, life context.Context, wg *sync.WaitGroup) error {
 		return errSessionOver
 	}
 }
-
-func (c *crew) holds(partition int32) bool { return c.hold[partition].Load() > 0 }
 
 // share is what one folder keeps of one view.
 type share struct {
@@ -165,10 +155,8 @@ type folder struct {
 	missing  []*entry
 	absent   map[string][]*entry // by server that is away: entities to load when it is back
 	fetched  chan *fetch
-	waits    int      // jobs that wait for that
-	waitFrom []int64  // progress when the first of them came
-	held     [][]*job // by partition: what waits for the clock
-	heldNext []int64  // by partition: progress once held is empty
+	waits    int     // jobs that wait for that
+	waitFrom []int64 // progress when the first of them came
 	cache    lru
 	dirty    []*unit
 	waiting  int // dirty entries
@@ -181,19 +169,30 @@ type folder struct {
 	due      *time.Timer
 	armed    bool
 	barriers []func() // called when everything taken before is flushed
-	soft     []func() // the same, but for what waits for the clock
 	launched []func() // barriers that the flush under way will satisfy
 	quiet    []func() // called when no flush is under way
 	stopping bool
+	hand     fqgw.Position // of the record that is being folded; nowhere between them
 }
 
 func newFolder(c *crew, id int) *folder {
 	f := &folder{c: c, id: id, in: make(chan msg[*folder], 16), sets: map[int32][]*share{}, progress: make([]int64, c.at.Partitions),
-		held: make([][]*job, c.at.Partitions), heldNext: make([]int64, c.at.Partitions), flights: map[string]*flight{}, flushed: make([]int64, c.at.Partitions), lags: map[string][]int64{}, landed: make(chan *flight, 1), absent: map[string][]*entry{}, fetched: make(chan *fetch), due: time.NewTimer(time.Hour),
-		h: math.MinInt64} // clocks may stand before 1970
+		flights: map[string]*flight{}, flushed: make([]int64, c.at.Partitions), lags: map[string][]int64{}, landed: make(chan *flight, 1), absent: map[string][]*entry{}, fetched: make(chan *fetch), due: time.NewTimer(time.Hour),
+		h: math.MinInt64, hand: nowhere} // clocks may stand before 1970
 	f.due.Stop()
 	return f
 }
+
+// handled is the record at hand.
+func (f *folder) handled() *fqgw.Position {
+	if f.hand == nowhere {
+		return nil
+	}
+	return &f.hand
+}
+
+// nowhere is the position of no record.
+var nowhere = fqgw.Position{Offset: fqgw.NoOffset}
 
 // attach takes up a view; detach gives back what this folder keeps of it.
 func (f *folder) attach(sh *share) {
@@ -239,16 +238,6 @@ func (f *folder) detach(v *view) *share {
 		}
 	}
 	f.dirty = dirty
-	for p, jobs := range f.held {
-		if len(jobs) == 0 {
-			continue
-		}
-		f.held[p] = slices.DeleteFunc(jobs, func(j *job) bool { return j.entry.unit.share == sh })
-		if len(f.held[p]) == 0 {
-			f.c.hold[p].Add(-1)
-			f.advance(int32(p), f.heldNext[p])
-		}
-	}
 	return sh
 }
 
@@ -258,6 +247,9 @@ func (f *folder) run() (err error) {
 	defer idle.Stop()
 	defer f.due.Stop()
 	defer func() {
+		if what := recover(); what != nil {
+			err = &panicked{what, debug.Stack(), f.handled()}
+		}
 		if err != nil {
 			f.c.fail(err) // ends the flights that go on trying
 		}
@@ -291,9 +283,6 @@ func (f *folder) run() (err error) {
 			f.arm()
 		case <-f.due.C:
 			f.armed = false
-			if err := f.drain(); err != nil {
-				return err
-			}
 			if !f.drains() {
 				f.flush(false, false)
 			}
@@ -320,28 +309,15 @@ func (f *folder) settle() (done bool, err error) {
 			done()
 		}
 		f.launched = nil
-		if wait := len(f.barriers) == 0 || f.holding() || f.waits > 0; wait && !f.stopping {
-			if len(f.soft) == 0 || f.waits > 0 {
-				return false, nil
-			}
-			f.launched, f.soft = f.soft, nil
-		} else {
-			f.launched, f.barriers, f.soft = append(f.barriers, f.soft...), nil, nil
+		if (len(f.barriers) == 0 || f.waits > 0) && !f.stopping {
+			return false, nil
 		}
+		f.launched, f.barriers = f.barriers, nil
 		if f.flush(true, len(f.launched) > 0); len(f.flights) == 0 && len(f.launched) == 0 {
 			return f.stopping, nil
 		}
 	}
 	return false, nil
-}
-
-func (f *folder) holding() bool {
-	for _, h := range f.held {
-		if len(h) > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // take folds a batch.
@@ -350,6 +326,7 @@ func (f *folder) take(b *batch) error {
 	n := 0
 	for _, r := range b.routes[f.id] {
 		ev := &b.events[r.event]
+		f.hand = ev.Pos
 		for _, sh := range f.sets[r.set] {
 			u := sh.units[r.shard]
 			if !b.whole && (sh.applied.Covers(ev.Pos) || u.marks.Covers(ev.Pos)) {
@@ -370,20 +347,23 @@ func (f *folder) take(b *batch) error {
 			}
 		}
 	}
+	f.hand = nowhere
 	if err := f.load(); err != nil {
 		return err
 	}
 	for i, j := range f.jobs[:n] {
+		f.hand = j.in.Pos
+		l := j.entry.unit.share.view.layout
 		if b.whole {
-			j.entry.unit.share.view.layout.Load(f.touch(j.entry), &j.in)
-		} else if j.entry.state == nil && len(f.held[j.in.Pos.Partition]) == 0 {
+			l.Load(f.touch(j.entry), &j.in)
+		} else if j.entry.state == nil {
 			f.await(j)
 			f.jobs[i] = new(job)
-		} else if !f.apply(j) {
-			f.hold(j)
-			f.jobs[i] = new(job)
+		} else {
+			l.Apply(f.touch(j.entry), &j.in)
 		}
 	}
+	f.hand = nowhere
 	f.c.s.p.metrics.applied.Add(int64(n))
 	for i := range b.spans {
 		if err := f.pass(&b.spans[i]); err != nil {
@@ -402,7 +382,7 @@ func (f *folder) take(b *batch) error {
 
 // arm sees to it that what waits is flushed before long.
 func (f *folder) arm() {
-	if !f.armed && (f.waiting > 0 || f.holding()) {
+	if !f.armed && f.waiting > 0 {
 		f.armed = true
 		f.due.Reset(f.c.s.p.o.FlushEvery)
 	}
@@ -451,94 +431,15 @@ func (f *folder) touch(e *entry) *window.State {
 	return e.state
 }
 
-// apply folds a job, unless its entity has too many events ahead of their time
-// or another event of the partition waits for that already.
-func (f *folder) apply(j *job) bool {
-	p := j.in.Pos.Partition
-	if len(f.held[p]) > 0 {
-		return false
-	}
-	l := j.entry.unit.share.view.layout
-	st := f.touch(j.entry)
-	if f.c.strict && l.Pending(st) >= maxPending && j.in.VisibleAt() > st.Horizon() {
-		return false
-	}
-	l.Apply(st, &j.in)
-	return true
-}
-
-// hold keeps a job until the clock lets it in; its partition is paused.
-func (f *folder) hold(j *job) {
-	p := j.in.Pos.Partition
-	if len(f.held[p]) == 0 {
-		f.c.hold[p].Add(1)
-		f.heldNext[p] = f.progress[p]
-	}
-	f.held[p] = append(f.held[p], j)
-}
-
-// drain folds what the clock lets in by now.
-func (f *folder) drain() error {
-	if !f.holding() {
-		return nil
-	}
-	f.tick()
-	for p, jobs := range f.held {
-		n := 0
-		for n < len(jobs) {
-			j := jobs[n]
-			e := j.entry
-			if e.unit.entries[e.key] != e { // it left the cache meanwhile
-				j.entry = f.entry(e.unit, e.key)
-				if err := f.load(); err != nil {
-					return err
-				}
-			}
-			if j.entry.state == nil {
-				break // its server is away
-			}
-			l := j.entry.unit.share.view.layout
-			st := f.touch(j.entry)
-			l.Advance(st, f.h)
-			if l.Pending(st) >= maxPending && j.in.VisibleAt() > st.Horizon() {
-				break
-			}
-			l.Apply(st, &j.in)
-			n++
-		}
-		if n == 0 {
-			continue
-		}
-		f.held[p] = jobs[n:]
-		if n == len(jobs) {
-			f.held[p] = nil
-			f.c.hold[p].Add(-1)
-			f.advance(int32(p), f.heldNext[p])
-		} else {
-			f.advance(int32(p), jobs[n].in.Pos.Offset)
-		}
-	}
-	return nil
-}
-
 // pass records that a span was taken.
 func (f *folder) pass(s *span) error {
 	p := s.partition
 	for _, sh := range f.shares {
-		next := offsetIn(sh.applied.Of(p), f.c.at.epoch)
-		if len(f.held[p]) > 0 {
-			next = max(next, f.heldNext[p])
-		}
-		if next < s.from {
+		if next := offsetIn(sh.applied.Of(p), f.c.at.epoch); next < s.from {
 			return fmt.Errorf("partition %d of source %s: offsets %d to %d never came to view %s", p, f.c.s.src.Name, next, s.from, sh.view.v.Name)
 		}
 	}
-	if held := f.held[p]; len(held) > 0 {
-		f.heldNext[p] = max(f.heldNext[p], s.next)
-		f.advance(p, held[0].in.Pos.Offset)
-	} else {
-		f.advance(p, s.next)
-	}
+	f.advance(p, s.next)
 	return nil
 }
 

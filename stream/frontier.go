@@ -122,8 +122,8 @@ func (f *frontier) clear(k int64, end []int64, now int64) (ok bool, changed chan
 		if end != nil && i < len(end) && p.landed >= end[i] {
 			continue
 		}
-		if p.paused != nil && !p.paused.held && p.paused.known > now && p.landed >= p.paused.offset {
-			continue // what comes is ahead of the clock
+		if p.paused != nil && (!p.paused.waits() || p.paused.known > now) && p.landed >= p.paused.offset {
+			continue // what comes waits, for applying and landing alike
 		}
 		least := p.base
 		for _, s := range p.ahead {
@@ -229,6 +229,9 @@ func (p *Pipeline) WaitKnown(ctx context.Context, source string, k int64, notice
 	for {
 		ok, changed := s.frontier.clear(k, end, now())
 		if ok {
+			if why := s.stands(end); why != "" && notice != nil {
+				notice(why)
+			}
 			return nil
 		}
 		select {

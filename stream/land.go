@@ -38,6 +38,7 @@ type lander struct {
 	counted  time.Time // when tokens was right
 	barriers []barrier
 	stopping bool
+	hand     *fqgw.Position // of the row that is being taken
 }
 
 // landing is a commit under way.
@@ -152,6 +153,7 @@ func (l *lander) take(b *batch) error {
 		if l.taken.Covers(ev.Pos) {
 			continue
 		}
+		l.hand = &ev.Pos
 		for c := range n {
 			if err := fqgw.AppendValue(fields[c], ev.Row[c], l.columns[c].Type); err != nil {
 				return fmt.Errorf("column %s of source %s cannot be landed: %w", l.columns[c].Name, l.s.src.Name, err)
@@ -165,6 +167,7 @@ func (l *lander) take(b *batch) error {
 			l.first = time.Now()
 		}
 	}
+	l.hand = nil
 	taken := slices.Clone(l.taken)
 	for _, s := range b.spans {
 		if m := (fqgw.Mark{Epoch: l.at.epoch, Next: s.next}); taken.Of(s.partition).Before(m) {
@@ -202,7 +205,7 @@ func (l *lander) settle() {
 	l.flight = &landing{rows: rows, to: l.taken}
 	from, fl := l.landed, l.flight
 	go func() {
-		fl.err = l.s.land(l.ctx, fl.rows, from, fl.to)
+		fl.err = guarded(func() error { return l.s.land(l.ctx, fl.rows, from, fl.to) })
 		l.over <- fl
 	}()
 }

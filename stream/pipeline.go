@@ -39,6 +39,7 @@ type Options struct {
 	Folders    int           // folding goroutines per source; 0: one per CPU, at most 4
 	CacheKeys  int           // entities that one folder keeps in memory; 0: 500,000
 	DirtyKeys  int           // entities that may wait for a flush in one folder before polling stops; 0: 100,000
+	AheadBytes int64         // memory for events that are ahead of their time, of all sources (SEMANTICS §6.1); 0: 64 MiB
 
 	// Fault is called at named points, for crash tests: poll, before-bury,
 	// before-flush, mid-flush, after-flush, before-land, after-land.
@@ -48,7 +49,6 @@ type Options struct {
 const (
 	idleAdvance = 10 * time.Second // a unit without events records its positions at least so often
 	stopWithin  = 5 * time.Second  // for the last flush and landing
-	maxPending  = 1000             // events ahead of their time that one entity may keep (SEMANTICS §6.1)
 )
 
 // Pipeline runs the streams of all sources. Safe for concurrent use.
@@ -63,6 +63,7 @@ type Pipeline struct {
 	stopped bool
 	unfit   sync.Map // by state version: why the view cannot be read (filling.go)
 	horizon horizon
+	ahead   ahead
 
 	metrics counters
 	rows    int           // of history in a batch
@@ -94,10 +95,14 @@ func New(o Options) *Pipeline {
 	if o.CacheKeys == 0 {
 		o.CacheKeys = 500_000
 	}
+	if o.AheadBytes == 0 {
+		o.AheadBytes = 64 << 20
+	}
 	if o.DirtyKeys == 0 {
 		o.DirtyKeys = 100_000
 	}
 	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}, rows: fillRows, trip: flushUnits, part: flushKeys, look: idleAdvance, far: farAway}
+	p.ahead.budget = o.AheadBytes
 	p.hard, p.abort = context.WithCancel(context.Background())
 	return p
 }

@@ -253,24 +253,6 @@ func TestPartsInOrder(t *testing.T) {
 	(&model{t: t, w: w, src: src, views: views, added: len(views)}).check()
 }
 
-func TestTooManyAhead(t *testing.T) {
-	w, p, src, views := setup(t, fqgw.SetClock(t0, 0), nil)
-	for range maxPending + 500 {
-		w.produce(t, record("a", 200, 0))
-	}
-	w.produce(t, record("b", -1, 0))
-	eventually(t, "the partition pauses", func() bool { return strings.Contains(p.Status()[0].Paused, "ahead of their time") })
-	if _, err := w.clock.Advance(201 * sec); err != nil {
-		t.Fatal(err)
-	}
-	p.sync(t)
-	if n := w.count(t, views[0], "a"); n != maxPending+500 {
-		t.Errorf("counted %d", n)
-	}
-	p.stop()
-	(&model{t: t, w: w, src: src, views: views, added: len(views)}).check()
-}
-
 func TestDropView(t *testing.T) {
 	w, p, _, views := setup(t, fqgw.SetClock(t0, 0), nil)
 	w.produce(t, record("a", -1, 0))

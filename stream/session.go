@@ -161,7 +161,7 @@ func (ses *session) start() {
 	ses.polling, stopped = context.WithCancel(ses.ctx)
 	ses.crew.start()
 	ses.wg.Go(func() {
-		if err := ses.lander.run(); err != nil {
+		if err := guardedAt(func() *fqgw.Position { return ses.lander.hand }, ses.lander.run); err != nil {
 			ses.fail(err)
 		}
 	})
@@ -169,7 +169,10 @@ func (ses *session) start() {
 	ses.wg.Go(func() {
 		defer wake()
 		defer stopped()
-		if err := ses.feed.run(ses.ctx, func() bool { return s.life.Err() != nil || ses.retired.Load() != nil }); err != nil {
+		err := guarded(func() error {
+			return ses.feed.run(ses.ctx, func() bool { return s.life.Err() != nil || ses.retired.Load() != nil })
+		})
+		if err != nil {
 			ses.fail(err)
 			return
 		}
@@ -177,9 +180,13 @@ func (ses *session) start() {
 		_ = put(ses.ctx, ses.lander.in, msg[*lander]{do: func(l *lander) { l.stopping = true }})
 		_ = ses.crew.do(ses.ctx, func(f *folder) { f.stopping = true })
 	})
-	ses.wg.Go(ses.watch)
 	ses.wg.Go(func() {
-		if err := ses.refilled(); err != nil && ses.polling.Err() == nil {
+		if err := guarded(ses.watch); err != nil {
+			ses.fail(err)
+		}
+	})
+	ses.wg.Go(func() {
+		if err := guarded(ses.refilled); err != nil && ses.polling.Err() == nil {
 			ses.fail(err)
 		}
 	})
@@ -283,7 +290,7 @@ func (ses *session) inFeed(ctx context.Context, what func() error) error {
 
 // watch looks from time to time whether the topic is what it was, and notes how far
 // the history is.
-func (ses *session) watch() {
+func (ses *session) watch() error {
 	s := ses.s
 	tick := time.NewTicker(s.p.look)
 	defer tick.Stop()
@@ -292,12 +299,12 @@ func (ses *session) watch() {
 		case <-tick.C:
 			if err := s.still(ses.polling, ses.at); hasMoved(err) {
 				ses.retire(err)
-				return
+				return nil
 			}
 			_, _ = s.ends(ses.polling)
 			s.keep(ses.ctx)
 		case <-ses.polling.Done():
-			return
+			return nil
 		}
 	}
 }

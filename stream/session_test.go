@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -111,41 +110,5 @@ func TestSessionEndsWhileSeeking(t *testing.T) {
 	p.sync(t)
 	if n := w.count(t, views[0], "a"); n != 3 {
 		t.Errorf("counted %d, want 3", n)
-	}
-}
-
-// TestHeldEventsOfALostStore: what waits for the clock belongs to an entity that
-// left the cache, and its state cannot be loaded again.
-func TestHeldEventsOfALostStore(t *testing.T) {
-	w, p, _, views := setup(t, fqgw.SetClock(t0, 0), func(o *Options) { o.Folders = 1 })
-	for range maxPending + 5 {
-		w.produce(t, record("a", 200, 0))
-	}
-	eventually(t, "the partition pauses", func() bool { return strings.Contains(p.Status()[0].Paused, "ahead of their time") })
-	ses := p.current(t)
-	for lost := false; !lost; {
-		err := ses.crew.quiet(t.Context(), func(f *folder) {
-			for _, jobs := range f.held {
-				if len(jobs) == 0 || lost || jobs[0].entry.dirty || jobs[0].entry.flying {
-					continue
-				}
-				e := jobs[0].entry // as the cache does when it is full
-				f.cache.remove(e)
-				delete(e.unit.entries, e.key)
-				e.unit.complete = false
-				w.online.lose()
-				lost = true
-			}
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := w.clock.Advance(201 * sec); err != nil {
-		t.Fatal(err)
-	}
-	p.sync(t)
-	if n := w.count(t, views[0], "a"); n != maxPending+5 {
-		t.Errorf("counted %d, want %d", n, maxPending+5)
 	}
 }

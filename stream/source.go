@@ -36,6 +36,7 @@ type source struct {
 	changed  chan struct{} // closed when session changes
 	views    []*view       // attached
 	building map[int64]*building
+	breaks   map[int32]broken // by partition: the record that made a panic
 }
 
 // view is a feature view that the stream keeps up.
@@ -49,7 +50,7 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 	if src.Connector != "" && src.Connector != "kafka" {
 		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "connector %q is not supported", src.Connector).WithHint("Use connector = 'kafka'.")
 	}
-	s := &source{p: p, src: src, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}}
+	s := &source{p: p, src: src, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}, breaks: map[int32]broken{}}
 	if _, err := decode.New(src); err != nil {
 		return nil, err
 	}
@@ -157,11 +158,13 @@ func (s *source) begin(ctx context.Context) error {
 // run keeps a session going until the source stops.
 func (s *source) run() {
 	defer close(s.done)
+	defer s.p.ahead.forget(s)
 	defer s.stop()
 	for wait := 50 * time.Millisecond; s.life.Err() == nil; wait = min(2*wait, 5*time.Second) {
 		began := time.Now()
-		err := s.live()
+		err := guarded(s.live)
 		s.publish(nil)
+		s.broke(err)
 		if s.life.Err() != nil || err == nil {
 			break
 		}

@@ -218,6 +218,19 @@ func (s *stats) positions() []int64 {
 	return out
 }
 
+// stands says which partition, if any, stands before its end for another reason than
+// the clock, and why.
+func (s *source) stands(end []int64) string {
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	for i := range min(len(end), len(s.stats.parts)) {
+		if p := s.stats.parts[i].pause; p != nil && !p.waits() && p.offset < end[i] {
+			return fmt.Sprintf("partition %d of source %q stands at offset %d, and what comes is not seen: %s", i, s.src.Name, p.offset, p.text(s.p.o.AheadBytes))
+		}
+	}
+	return ""
+}
+
 // Status is what is known of every partition of every source.
 func (p *Pipeline) Status() []fqgw.StreamStatus {
 	sources := p.all()
@@ -226,7 +239,12 @@ func (p *Pipeline) Status() []fqgw.StreamStatus {
 	defer cancel()
 	var wg sync.WaitGroup
 	for i, s := range sources {
-		wg.Go(func() { _, ends[i], _ = p.o.Log.Offsets(ctx, s.src.Topic) })
+		wg.Go(func() {
+			_ = guarded(func() (err error) {
+				_, ends[i], err = p.o.Log.Offsets(ctx, s.src.Topic)
+				return err
+			})
+		})
 	}
 	wg.Wait()
 	var out []fqgw.StreamStatus
@@ -269,10 +287,8 @@ func (s *stats) status(src *source, end []int64) []fqgw.StreamStatus {
 		switch {
 		case trouble != "":
 			st.Paused = trouble
-		case p.pause != nil && p.pause.held:
-			st.Paused = fmt.Sprintf("an entity has %d events ahead of their time", maxPending)
 		case p.pause != nil:
-			st.Paused = "waits for the clock: the next record is known at " + show(p.pause.known)
+			st.Paused = p.pause.text(src.p.o.AheadBytes)
 		}
 		out[i] = st
 	}

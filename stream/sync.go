@@ -7,13 +7,14 @@ import (
 )
 
 // Sync returns when everything that was produced before the call, and is not
-// ahead of the clock, is applied online and landed, and every unit records it.
+// ahead of the clock, is applied online and landed, and every unit records it; 55000
+// when that never comes, because a partition stands for another reason.
 func (p *Pipeline) Sync(ctx context.Context) error {
 	sources := p.all()
 	errs := make([]error, len(sources))
 	var wg sync.WaitGroup
 	for i, s := range sources {
-		wg.Go(func() { errs[i] = s.sync(ctx) })
+		wg.Go(func() { errs[i] = guarded(func() error { return s.sync(ctx) }) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
@@ -29,12 +30,12 @@ func (s *source) sync(ctx context.Context) error {
 			return err
 		}
 		views := s.unfit()
-		if err := ses.reach(ctx, reach{end: end}); err != nil {
+		if err := ses.reach(ctx, reach{end: end, all: true}); err != nil {
 			return err
 		}
 		var landed error
 		var wg sync.WaitGroup
-		wg.Go(func() { landed = ses.lander.wait(ctx) })
+		wg.Go(func() { landed = guarded(func() error { return ses.lander.wait(ctx) }) })
 		err = ses.crew.flush(ctx)
 		wg.Wait()
 		if err == nil {
@@ -49,12 +50,12 @@ func (s *source) sync(ctx context.Context) error {
 
 // reach waits until the feed has sent on everything below the end offsets.
 func (ses *session) reach(ctx context.Context, r reach) error {
-	reached := make(chan struct{})
-	r.done = func() { close(reached) }
+	reached := make(chan error, 1)
+	r.done = func(err error) { reached <- err }
 	ses.feed.do(func() { ses.feed.reaches = append(ses.feed.reaches, &r) })
 	select {
-	case <-reached:
-		return nil
+	case err := <-reached:
+		return err
 	case <-ctx.Done():
 		return errSessionOver
 	}
@@ -70,8 +71,8 @@ func (ses *session) applied(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := ses.reach(ctx, reach{end: pl.end, held: true}); err != nil {
+	if err := ses.reach(ctx, reach{end: pl.end}); err != nil {
 		return err
 	}
-	return ses.crew.flushSoon(ctx)
+	return ses.crew.flush(ctx)
 }

@@ -75,12 +75,16 @@ func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.
 		return a, fmt.Errorf("the definitions in %s cannot be read: %w", a.config.Data, err)
 	}
 	fault := faultPoint()
-	a.pipeline = stream.New(stream.Options{Online: a.online, History: a.lake, Log: a.log, Registry: a.registry,
-		Clock: a.clock, Logger: logger, LogAway: a.logAway, Fault: fault})
 	memory, err := parseBytes(c.Memory)
 	if err != nil {
 		return a, err
 	}
+	ahead, err := parseBytes(c.Stream)
+	if err != nil {
+		return a, err
+	}
+	a.pipeline = stream.New(stream.Options{Online: a.online, History: a.lake, Log: a.log, Registry: a.registry,
+		Clock: a.clock, Logger: logger, LogAway: a.logAway, AheadBytes: ahead, Fault: fault})
 	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Registry: a.registry, Streams: a.pipeline, Clock: a.clock,
 		Logger: logger, Catalog: catalog, Facts: a.fact, Files: filepath.Join(a.config.Data, "files"),
 		WriteParquet: iceberg.WriteParquet, MemoryLimit: memory, Fault: fault, MakeTopics: c.Kafka == "embedded"})

@@ -35,15 +35,16 @@ type Config struct {
 	Shards      int     `yaml:"shards"`       // of a new online store; 0: 64 embedded, 1024 otherwise
 	Clock       string  `yaml:"clock"`        // a time: run on a set clock
 	ClockRate   float64 `yaml:"clock_rate"`
-	Connections int     `yaml:"connections"` // at most so many sessions
-	Memory      string  `yaml:"memory"`      // of one statement
-	Sync        string  `yaml:"sync"`        // on: what is acknowledged survives a lost machine too
-	Log         string  `yaml:"log"`         // debug, info, warn, error
+	Connections int     `yaml:"connections"`   // at most so many sessions
+	Memory      string  `yaml:"memory"`        // of one statement
+	Stream      string  `yaml:"stream_memory"` // of the streams, for events that are ahead of their time
+	Sync        string  `yaml:"sync"`          // on: what is acknowledged survives a lost machine too
+	Log         string  `yaml:"log"`           // debug, info, warn, error
 }
 
 func defaults() Config {
 	return Config{Listen: "127.0.0.1:15432", Admin: "127.0.0.1:15433", Data: "fqgw-data", Online: "embedded", Kafka: "embedded",
-		Lake: "embedded", KafkaListen: "127.0.0.1:15434", RedisListen: "127.0.0.1:15435", ClockRate: 1, Connections: 500, Memory: "1GiB", Sync: "off", Log: "info"}
+		Lake: "embedded", KafkaListen: "127.0.0.1:15434", RedisListen: "127.0.0.1:15435", ClockRate: 1, Connections: 500, Memory: "1GiB", Stream: "64MiB", Sync: "off", Log: "info"}
 }
 
 // option is one setting, by the name that it has everywhere.
@@ -87,6 +88,7 @@ func (c *Config) options() []option {
 			}},
 		number("connections", "greatest number of sessions", &c.Connections),
 		text("memory", "memory limit of one statement", &c.Memory),
+		text("stream_memory", "memory limit of the streams for events that are ahead of their time", &c.Stream),
 		text("sync", "fsync the embedded Kafka and the lake: on, off", &c.Sync),
 		text("log", "least level that is logged: debug, info, warn, error", &c.Log),
 	}
@@ -236,8 +238,10 @@ func (c *Config) check() error {
 	if c.Lake != "embedded" {
 		return usageError{fmt.Errorf("lake: %q: only the embedded lake is built yet", c.Lake)}
 	}
-	if _, err := parseBytes(c.Memory); err != nil {
-		return usageError{fmt.Errorf("memory: %q: %w", c.Memory, err)}
+	for _, m := range []struct{ name, size string }{{"memory", c.Memory}, {"stream_memory", c.Stream}} {
+		if _, err := parseBytes(m.size); err != nil {
+			return usageError{fmt.Errorf("%s: %q: %w", m.name, m.size, err)}
+		}
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log) {
 		return usageError{fmt.Errorf("log: %q: it must be debug, info, warn or error", c.Log)}

@@ -1,0 +1,180 @@
+package stream
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/fqgw/fqgw"
+)
+
+// TestAheadBudget: events ahead of their time are kept singly within a budget of
+// bytes. Past it the partition stands, for applying and landing alike, with a
+// status; a sync() that can never end says why, a read of history does not wait.
+func TestAheadBudget(t *testing.T) {
+	w, p, src, views := setup(t, fqgw.SetClock(t0, 0), func(o *Options) { o.AheadBytes = 1000 * 2200 }) // four views
+	early := make([]fqgw.LogRecord, 1600)
+	for i := range early {
+		early[i] = record("a", 200, 0)
+	}
+	w.produce(t, append(early[:900:900], record("b", -1, 0))...)
+	p.sync(t)
+	if w.count(t, views[0], "b") != 1 || w.rows() != 901 {
+		t.Errorf("within the budget: %d of b, %d rows", w.count(t, views[0], "b"), w.rows())
+	}
+	w.produce(t, append(early[900:], record("b", -1, 0))...)
+	eventually(t, "the partition stands", func() bool { return strings.Contains(p.Status()[0].Paused, "fill their 2200000 bytes") })
+	err := p.Sync(t.Context())
+	if code(err) != fqgw.CodeNotInState || !strings.Contains(err.Error(), "stands at offset") || !strings.Contains(fqgw.AsError(err).Hint, "advance") {
+		t.Errorf("sync: %v", err)
+	}
+	said := ""
+	if err := p.WaitKnown(t.Context(), "s", t0, func(text string) { said = text }); err != nil || !strings.Contains(said, "what comes is not seen") {
+		t.Errorf("a read of history: %v, said %q", err, said)
+	}
+	eventually(t, "the same is applied and landed", func() bool {
+		st := p.Status()[0]
+		return st.Applied == st.Landed && st.Landed == int64(w.rows())
+	})
+	if rows := w.rows(); rows < 950 || rows > 1200 || w.count(t, views[0], "b") != 1 {
+		t.Errorf("%d rows landed, %d of b", rows, w.count(t, views[0], "b"))
+	}
+	// A restart begins its account anew, and still counts every event once.
+	ses := p.current(t)
+	ses.fail(&fenced{"a test"})
+	<-ses.over
+	if _, err := w.clock.Advance(201 * sec); err != nil {
+		t.Fatal(err)
+	}
+	p.sync(t)
+	if n := w.count(t, views[0], "a"); n != 1600 {
+		t.Errorf("counted %d", n)
+	}
+	if p.ahead.room(w.clock.Now()); p.ahead.sum != 0 || len(p.ahead.charges) != 0 {
+		t.Errorf("%d bytes are left in the account", p.ahead.sum)
+	}
+	p.stop()
+	(&model{t: t, w: w, src: src, views: views, added: len(views)}).check()
+}
+
+// bomb panics on 666.
+type bomb struct{ column }
+
+func (b bomb) String() string { return "bomb" }
+func (b bomb) Eval(_ *fqgw.Env, row []fqgw.Value) (fqgw.Value, error) {
+	if row[b.i].Int() == 666 {
+		panic("six hundred and sixty-six")
+	}
+	return fqgw.BoolValue(true), nil
+}
+
+// TestPanickingRecord: a record that makes a panic, wherever that is, stops its
+// partition and nothing else, and says so.
+func TestPanickingRecord(t *testing.T) {
+	for _, where := range []string{"gate", "fold"} {
+		t.Run(where, func(t *testing.T) {
+			w := newWorld(2, 4, fqgw.SetClock(t0, 0))
+			src := testSource()
+			views := testViews(src)
+			if where == "gate" {
+				src.Checks = append(src.Checks, fqgw.Check{Name: "bomb", Expr: bomb{column{3, fqgw.Bool}}})
+			} else {
+				views[0].Where = bomb{column{3, fqgw.Bool}}
+			}
+			var log lockedBuffer
+			p := begin(t, w, src, views, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			to := func(partition int32, n int64) fqgw.LogRecord {
+				r := record(fmt.Sprint("k", partition), 0, 0)
+				r.Partition, r.Value = partition, bytes.Replace(r.Value, []byte("30"), fmt.Append(nil, n), 1)
+				return r
+			}
+			w.produce(t, to(0, 1), to(1, 1))
+			p.sync(t)
+			w.produce(t, to(0, 2), to(0, 666), to(0, 3), to(1, 2), to(1, 3))
+			eventually(t, "the partition stands", func() bool { return strings.Contains(p.Status()[0].Paused, "sixty-six") })
+			eventually(t, "the other goes on", func() bool { return w.count(t, views[0], "k1") == 3 })
+			eventually(t, "the status says how far they are", func() bool {
+				st := p.Status()
+				return st[0].Applied == 2 && st[1].Applied == 3 && st[1].Paused == ""
+			})
+			if err := p.Sync(t.Context()); code(err) != fqgw.CodeNotInState || !strings.Contains(err.Error(), "stands at offset 2") {
+				t.Errorf("sync: %v", err)
+			}
+			if err := p.WaitKnown(t.Context(), "s", t0, nil); err != nil {
+				t.Errorf("a read of history: %v", err)
+			}
+			if n := w.count(t, views[0], "k0"); n != 2 {
+				t.Errorf("counted %d, want 2", n)
+			}
+			if !strings.Contains(log.String(), "offset=2") || !strings.Contains(log.String(), "pause_test.go") {
+				t.Errorf("the log does not show where: %s", log.String())
+			}
+		})
+	}
+}
+
+// TestPanicAnywhere: a panic of any of the stream's goroutines is the end of a
+// session, not of the process, and nothing is lost or counted twice.
+func TestPanicAnywhere(t *testing.T) {
+	for _, point := range []string{"poll", "before-bury", "before-flush", "mid-flush", "after-flush", "before-land", "after-land"} {
+		t.Run(point, func(t *testing.T) {
+			var once atomic.Bool
+			w, p, src, views := setup(t, fqgw.SetClock(t0, 0), func(o *Options) {
+				o.Fault = func(at string) {
+					if at == point && once.CompareAndSwap(true, false) {
+						panic("at " + at)
+					}
+				}
+			})
+			w.produce(t, record("a", -1, -1))
+			p.sync(t)
+			once.Store(true)
+			w.produce(t, record("a", -1, -1), fqgw.LogRecord{Timestamp: t0, Value: []byte("refused")}, record("b", -1, -1))
+			p.sync(t)
+			eventually(t, "it panics", func() bool { return !once.Load() })
+			p.sync(t)
+			if a, b := w.count(t, views[0], "a"), w.count(t, views[0], "b"); a != 2 || b != 1 {
+				t.Errorf("counted %d and %d", a, b)
+			}
+			p.stop()
+			(&model{t: t, w: w, src: src, views: views, added: len(views)}).check()
+		})
+	}
+}
+
+// TestPanickingFill: a view that cannot be filled is an error of its maker.
+func TestPanickingFill(t *testing.T) {
+	w, p, src, _ := setup(t, fqgw.SetClock(t0, 0), nil)
+	r := record("a", -1, -1)
+	r.Value = bytes.Replace(r.Value, []byte("30"), []byte("666"), 1)
+	w.produce(t, r)
+	p.sync(t)
+	bad := testViews(src)[0]
+	bad.Name, bad.State, bad.Where = "bad", 99, bomb{column{3, fqgw.Bool}}
+	if err := p.AddView(t.Context(), bad, nil); code(err) != fqgw.CodeInternal || !strings.Contains(err.Error(), "cannot be filled") {
+		t.Errorf("%v", err)
+	}
+	w.produce(t, record("b", -1, -1))
+	p.sync(t)
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
