@@ -17,6 +17,9 @@ func (e *Engine) Run(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
 	}
 	env, end := e.runner.Begin(env)
 	rows, err := e.native(env, n)
+	if err == nil && end != nil {
+		rows = relational.Cancellable(env, rows)
+	}
 	return relational.Ending(rows, err, end)
 }
 
@@ -44,6 +47,7 @@ func (e *Engine) native(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
 		if err != nil {
 			return nil, err
 		}
+		in = relational.Cancellable(env, in)
 		return &stream{close: in.Close, next: func() ([]fqgw.Value, error) {
 			for {
 				row, err := in.Next()

@@ -39,6 +39,11 @@ func (c *Call) Eval(env *fqgw.Env, row []value) (value, error) {
 		if err != nil || b.IsNull() && !o.lax {
 			return fqgw.Null, err
 		}
+		if len(a.Str()) >= largeText && o.arrays() {
+			if err := o.room(env, []value{a, b}); err != nil {
+				return fqgw.Null, err
+			}
+		}
 		return o.f2(env, a, b)
 	}
 	args := make([]value, len(c.Args))
@@ -49,11 +54,39 @@ func (c *Call) Eval(env *fqgw.Env, row []value) (value, error) {
 		}
 		args[i] = v
 	}
+	if err := o.room(env, args); err != nil {
+		return fqgw.Null, err
+	}
 	types := []fqgw.Type(nil)
 	if o.typed != nil {
 		types = typesOf(c.Args)
 	}
 	return o.call(env, types, args, c.Spread)
+}
+
+// largeText is a text of which a function may make far more: an item of an
+// array takes itemRoom bytes for perhaps one of the text.
+const (
+	largeText = 1 << 20
+	itemRoom  = 32
+)
+
+func (o *overload) arrays() bool { return o.result.IsArray() }
+
+// room is 53200 when the statement has none for the array that a function may
+// make of large texts.
+func (o *overload) room(env *fqgw.Env, args []value) error {
+	if env == nil || env.Memory == nil || !o.arrays() {
+		return nil
+	}
+	for _, a := range args {
+		if n := len(a.Str()); n >= largeText {
+			if err := env.Memory.Fits(itemRoom * int64(n)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // call runs the overload over evaluated arguments.

@@ -14,7 +14,7 @@ func regexFlags(flags string) (rest string, global bool) {
 
 // regexSubstring is substring(s from pattern): the first group, else the match.
 func regexSubstring(a, b value) (value, error) {
-	re, err := compileRegex(b.Str(), "")
+	re, err := regexOver(a.Str(), b.Str(), "")
 	if err != nil {
 		return fqgw.Null, err
 	}
@@ -56,7 +56,7 @@ func regexpMatch(args []value) (value, error) {
 		}
 		flags = rest
 	}
-	re, err := compileRegex(args[1].Str(), flags)
+	re, err := regexOver(args[0].Str(), args[1].Str(), flags)
 	if err != nil {
 		return fqgw.Null, err
 	}
@@ -67,7 +67,7 @@ func regexpMatch(args []value) (value, error) {
 	return groupsOf(args[0].Str(), m), nil
 }
 
-func regexpMatchesSet(_ *fqgw.Env, _ []fqgw.Type, args []value) (setRows, error) {
+func regexpMatchesSet(env *fqgw.Env, _ []fqgw.Type, args []value) (setRows, error) {
 	flags, n := "", 1
 	if len(args) == 3 {
 		rest, global := regexFlags(args[2].Str())
@@ -75,9 +75,14 @@ func regexpMatchesSet(_ *fqgw.Env, _ []fqgw.Type, args []value) (setRows, error)
 			n = -1
 		}
 	}
-	re, err := compileRegex(args[1].Str(), flags)
+	re, err := regexOver(args[0].Str(), args[1].Str(), flags)
 	if err != nil {
 		return nil, err
+	}
+	if n < 0 && env != nil { // the matches of a text may take far more than it does
+		if err := env.Memory.Fits(itemRoom * int64(len(args[0].Str()))); err != nil {
+			return nil, err
+		}
 	}
 	var out []value
 	for _, m := range re.FindAllStringSubmatchIndex(args[0].Str(), n) {
@@ -116,7 +121,7 @@ func regexpReplace(args []value) (value, error) {
 			}
 		}
 	}
-	re, err := compileRegex(args[1].Str(), flags)
+	re, err := regexOver(args[0].Str(), args[1].Str(), flags)
 	if err != nil {
 		return fqgw.Null, err
 	}
@@ -132,7 +137,9 @@ func regexpReplace(args []value) (value, error) {
 		}
 		b.WriteString(s[last:m[0]])
 		expandReplacement(&b, args[2].Str(), s, m)
-		last = m[1]
+		if last = m[1]; b.Len() > maxText {
+			return fqgw.Null, errTooLong()
+		}
 	}
 	b.WriteString(s[last:])
 	return fqgw.TextValue(b.String()), nil
@@ -171,7 +178,7 @@ func regexpSplit(args []value) ([]value, error) {
 			return nil, fqgw.Errorf(fqgw.CodeInvalidParameter, "regexp_split_to_table() does not support the \"global\" option")
 		}
 	}
-	re, err := compileRegex(args[1].Str(), flags)
+	re, err := regexOver(args[0].Str(), args[1].Str(), flags)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +199,12 @@ func regexpSplitArray(args []value) (value, error) {
 	return fqgw.ArrayOf(fqgw.Text, items...), err
 }
 
-func regexpSplitSet(_ *fqgw.Env, _ []fqgw.Type, args []value) (setRows, error) {
+func regexpSplitSet(env *fqgw.Env, _ []fqgw.Type, args []value) (setRows, error) {
+	if env != nil {
+		if err := env.Memory.Fits(itemRoom * int64(len(args[0].Str()))); err != nil {
+			return nil, err
+		}
+	}
 	items, err := regexpSplit(args)
 	return columnOf(items), err
 }
@@ -217,7 +229,7 @@ func regexpCount(args []value) (value, error) {
 	if len(args) > 3 {
 		flags = args[3].Str()
 	}
-	re, err := compileRegex(args[1].Str(), flags)
+	re, err := regexOver(args[0].Str(), args[1].Str(), flags)
 	if err != nil {
 		return fqgw.Null, err
 	}
@@ -282,7 +294,7 @@ func regexFuncs() []def {
 		{"regexp_count", "text text int4", regexpCount}, {"regexp_count", "text text int4 int4", regexpCount},
 		{"regexp_count", "text text int4 text int4", regexpCount},
 		{"regexp_substr", "text text text", func(args []value) (value, error) {
-			re, err := compileRegex(args[1].Str(), "")
+			re, err := regexOver(args[0].Str(), args[1].Str(), "")
 			if err != nil {
 				return fqgw.Null, err
 			}

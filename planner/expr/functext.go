@@ -31,7 +31,7 @@ func initcap(s string) string {
 	}, s)
 }
 
-const maxText = 1 << 26 // what repeat and the pads may make, bytes
+const maxText = 1 << 26 // what repeat, the pads, replace and the like may make, bytes
 
 func errTooLong() error {
 	return fqgw.Errorf("54000", "requested length too large")
@@ -128,7 +128,11 @@ func replaceText(args []value) (value, error) {
 	if args[1].Str() == "" {
 		return args[0], nil
 	}
-	return fqgw.TextValue(strings.ReplaceAll(args[0].Str(), args[1].Str(), args[2].Str())), nil
+	s, from, to := args[0].Str(), args[1].Str(), args[2].Str()
+	if more := len(to) - len(from); more > 0 && len(s)+strings.Count(s, from)*more > max(maxText, len(s)) {
+		return fqgw.Null, errTooLong()
+	}
+	return fqgw.TextValue(strings.ReplaceAll(s, from, to)), nil
 }
 
 func translate(args []value) (value, error) {

@@ -13,7 +13,7 @@ import (
 const (
 	minSigDigits    = 16                // PostgreSQL's NUMERIC_MIN_SIG_DIGITS
 	maxDisplayScale = 1000              // NUMERIC_MAX_DISPLAY_SCALE
-	maxExpDigits    = 10000             // of what exp and power compute by series: time grows with the square
+	maxExponent     = 6000              // NUMERIC_MAX_RESULT_SCALE * 3: e to the power of it overflows
 	log10E          = 0.434294481903252 // as PostgreSQL rounds it: it decides scales
 )
 
@@ -217,11 +217,13 @@ func logNumeric(b, x fqgw.Decimal) (fqgw.Decimal, error) {
 		}
 		return fqgw.Decimal{}, nil
 	}
-	scale := displayScale(minSigDigits-(lnWeight(x)-lnWeight(b)), b, x)
-	prec := bitsFor(int(scale) + 60)
-	if b.Cmp(fqgw.DecimalFromInt(1)) == 0 {
+	one := fqgw.DecimalFromInt(1)
+	if b.Cmp(one) == 0 {
 		return x, divisionByZero()
 	}
+	scale := displayScale(minSigDigits-(lnWeight(x)-lnWeight(b)), b, x)
+	near := max(0, -decWeight(b.Sub(one)), -decWeight(x.Sub(one))) // of 1: their difference has the digits
+	prec := bitsFor(int(scale) + 60 + near)
 	den := lnBig(toBig(b, prec), prec)
 	return fromBig(new(big.Float).SetPrec(prec).Quo(lnBig(toBig(x, prec), prec), den), scale), nil
 }
@@ -237,11 +239,8 @@ func expNumeric(d fqgw.Decimal) (fqgw.Decimal, error) {
 		return d, nil
 	}
 	weight := d.Float() * log10E
-	if weight > maxNumericDigits {
+	if d.Float() >= maxExponent {
 		return d, errNumericOverflow()
-	}
-	if weight > maxExpDigits {
-		return d, errExpDigits()
 	}
 	scale := minSigDigits - int(math.Trunc(max(weight, -maxDisplayScale)))
 	s := displayScale(scale, d)
@@ -272,7 +271,9 @@ func powNumeric(a, b fqgw.Decimal) (fqgw.Decimal, error) {
 	odd := whole && b.Trunc(0).Coef().Bit(0) == 1
 	mag := a.Abs()
 	weight := powWeight(mag, b)
-	if weight > maxNumericDigits {
+	n, small := b.Int64()
+	small = small && whole && n == int64(int32(n)) // by multiplying; else by logarithms
+	if weight > maxNumericDigits || !small && weight >= maxExponent*log10E {
 		return a, errNumericOverflow()
 	}
 	scale := powScale(a, b, whole, weight)
@@ -280,12 +281,15 @@ func powNumeric(a, b fqgw.Decimal) (fqgw.Decimal, error) {
 		return fqgw.NewDecimal(new(big.Int), scale), nil
 	}
 	var r fqgw.Decimal
-	if n, ok := b.Int64(); whole && ok && n >= 0 && n < 1<<20 && float64(mag.Coef().BitLen())*float64(n) < 1<<22 && int64(mag.Scale())*n < 1<<20 {
+	if small && n >= 0 && n < 1<<20 && float64(mag.Coef().BitLen())*float64(n) < 1<<22 && int64(mag.Scale())*n < 1<<20 {
 		r = fqgw.NewDecimal(new(big.Int).Exp(mag.Coef(), big.NewInt(n), nil), mag.Scale()*int32(n)).Round(scale)
-	} else if weight > maxExpDigits {
-		return a, errExpDigits()
+	} else if small && weight >= maxExponent*log10E {
+		r = fromBig(powBig(toBig(mag, bitsFor(int(weight)+int(scale)+40)), n), scale)
 	} else {
-		prec := bitsFor(int(scale) + int(max(weight, 0)) + 40 + len(b.Coef().Bits())*20)
+		// The digits of b beyond those of the result do not show in it; a base near
+		// 1 needs those of its difference.
+		near := max(0, -decWeight(mag.Sub(one)))
+		prec := bitsFor(int(scale) + int(max(weight, 0)) + 40 + near)
 		l := lnBig(toBig(mag, prec), prec)
 		r = fromBig(expBig(l.Mul(l, toBig(b, prec)), prec), scale)
 	}
@@ -295,15 +299,26 @@ func powNumeric(a, b fqgw.Decimal) (fqgw.Decimal, error) {
 	return checkNumeric(r)
 }
 
-func errExpDigits() error {
-	return fqgw.Errorf(fqgw.CodeLimitExceeded, "a power of more than %d digits is not supported", maxExpDigits)
+// powBig is x to the power of n > 0, in x's precision.
+func powBig(x *big.Float, n int64) *big.Float {
+	r := big.NewFloat(1).SetPrec(x.Prec())
+	for sq := new(big.Float).Copy(x); n > 0; n >>= 1 {
+		if n&1 == 1 {
+			r.Mul(r, sq)
+		}
+		if n > 1 {
+			sq.Mul(sq, sq)
+		}
+	}
+	return r
 }
 
 // powWeight estimates the decimal weight of a power, in the low precision in
 // which PostgreSQL does it.
 func powWeight(a, b fqgw.Decimal) float64 {
 	scale := int32(max(8-lnWeight(a), 0))
-	l := fromBig(lnBig(toBig(a, bitsFor(len(a.Coef().Bits())*20)), 128), scale)
+	near := bitsFor(40 + max(0, -decWeight(a.Sub(fqgw.DecimalFromInt(1))))) // of 1: the difference has the digits
+	l := fromBig(lnBig(toBig(a, near), near), scale)
 	return l.Mul(b).Round(scale).Float() * log10E
 }
 

@@ -41,8 +41,15 @@ func numKey(f string) string {
 	return ""
 }
 
-// parseNumFormat reads a template; 42601 for keywords that do not go together.
+// maxNumFormat is the longest template: the time of to_char grows with its square.
+const maxNumFormat = 16 << 10
+
+// parseNumFormat reads a template; 42601 for keywords that do not go together,
+// 54000 for one that is too long.
 func parseNumFormat(f string) (*numFormat, error) {
+	if len(f) > maxNumFormat {
+		return nil, errTooLong()
+	}
 	n := &numFormat{}
 	quoted := false
 	for f != "" {

@@ -24,6 +24,36 @@ var regexCache = struct {
 
 const maxRegexCache = 256
 
+// Matching cannot be interrupted, so what takes longer than about a second is
+// refused: its time grows with the text and with the compiled pattern.
+const (
+	shortText = 64 << 10
+	maxSteps  = 100_000_000
+	eachByte  = 20 // steps beside those of the pattern: a match may be kept
+)
+
+// regexOver is compileRegex for a pattern that is to be matched against s; 54001
+// when that takes too long.
+func regexOver(s, pattern, flags string) (*regexp.Regexp, error) {
+	re, err := compileRegex(pattern, flags)
+	if err != nil || len(s) < shortText {
+		return re, err
+	}
+	tree, err := syntax.Parse(re.String(), syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	prog, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return nil, err
+	}
+	if len(s)*(len(prog.Inst)+eachByte) > maxSteps {
+		return nil, fqgw.Errorf(fqgw.CodeTooComplex, "regular expression is too complex for a text of %d bytes", len(s)).
+			WithHint("Match a part of the text, or a simpler pattern.")
+	}
+	return re, nil
+}
+
 // compileRegex compiles a pattern; flags are PostgreSQL's letters (i, n, s, x …)
 // without g.
 func compileRegex(pattern, flags string) (*regexp.Regexp, error) {
@@ -230,7 +260,7 @@ func regexMatch(s, pattern string) (bool, error) { return regexTest(s, pattern, 
 func regexMatchFold(s, pattern string) (bool, error) { return regexTest(s, pattern, "i") }
 
 func regexTest(s, pattern, flags string) (bool, error) {
-	re, err := compileRegex(pattern, flags)
+	re, err := regexOver(s, pattern, flags)
 	if err != nil {
 		return false, err
 	}

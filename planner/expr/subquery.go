@@ -229,6 +229,8 @@ func (s *Subquery) Eval(env *fqgw.Env, row []value) (value, error) {
 	}
 	defer rows.Close()
 	out, null := []value(nil), false
+	held := int64(0)
+	defer func() { env.Memory.Give(held) }() // whoever keeps the array counts it
 	for n := 0; ; n++ {
 		r, err := rows.Next()
 		if errors.Is(err, io.EOF) {
@@ -241,6 +243,11 @@ func (s *Subquery) Eval(env *fqgw.Env, row []value) (value, error) {
 		case ExistsSubquery:
 			return fqgw.BoolValue(true), nil
 		case ArraySubquery:
+			size := r[0].Bytes()
+			if err := env.Memory.Take(size); err != nil {
+				return fqgw.Null, err
+			}
+			held += size
 			out = append(out, r[0])
 		case ScalarSubquery, RowSubquery:
 			if n > 0 {

@@ -61,7 +61,7 @@ func (b *builder) aggregate(in fqgw.Rows, g *grouping) (fqgw.Rows, error) {
 		if err == io.EOF {
 			break
 		}
-		if err == nil && count&1023 == 0 {
+		if err == nil && count&often == 0 {
 			err = b.p.env.Ctx.Err()
 		}
 		if err != nil {

@@ -96,7 +96,7 @@ func (s *shared) find() (err error) {
 		}
 	}
 	for n := 0; ; n++ {
-		if n&255 == 0 && s.env.Ctx.Err() != nil {
+		if n&often == 0 && s.env.Ctx.Err() != nil {
 			return s.env.Ctx.Err()
 		}
 		row, err := s.input.Next()

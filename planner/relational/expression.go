@@ -35,7 +35,7 @@ func (c *condition) WithChildren(...sql.Expression) (sql.Expression, error) { re
 // Eval also looks whether the statement was cancelled: the joins of
 // go-mysql-server do not.
 func (c *condition) Eval(_ *sql.Context, row sql.Row) (any, error) {
-	if c.count++; c.count&1023 == 0 {
+	if c.count++; c.count&often == 0 {
 		if err := c.p.env.Ctx.Err(); err != nil {
 			return nil, err
 		}

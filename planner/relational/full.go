@@ -66,7 +66,7 @@ func (f *outerPairs) Next() ([]fqgw.Value, error) {
 				}
 				continue
 			}
-			if f.count++; f.count&1023 == 0 && f.b.p.env.Ctx.Err() != nil {
+			if f.count++; f.count&often == 0 && f.b.p.env.Ctx.Err() != nil {
 				return nil, f.b.p.env.Ctx.Err()
 			}
 			copy(f.row[f.lwidth:], f.table.rows[i])

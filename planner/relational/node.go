@@ -131,7 +131,7 @@ func (r *iterRows) Next() ([]fqgw.Value, error) {
 	if r.closed {
 		return nil, io.EOF
 	}
-	if r.count++; r.count&255 == 0 && r.ctx.Err() != nil {
+	if r.count++; r.count&often == 0 && r.ctx.Err() != nil {
 		return nil, r.ctx.Err()
 	}
 	row, err := r.iter.Next(r.ctx)
@@ -151,6 +151,21 @@ func (r *iterRows) Close() error {
 		r.done()
 	}
 	return err
+}
+
+// often is how many rows go by, less one, before it is asked whether the
+// statement was cancelled: the expressions over one may take milliseconds.
+const often = 15
+
+// Cancellable are rows that end with the statement's context.
+func Cancellable(env *fqgw.Env, rows fqgw.Rows) fqgw.Rows {
+	n, ctx := 0, contextOf(env)
+	return &funcRows{close: rows.Close, next: func() ([]fqgw.Value, error) {
+		if n++; n&often == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return rows.Next()
+	}}
 }
 
 // sliceRows is rows in memory.

@@ -22,6 +22,7 @@ type program struct {
 	account    account  // what the current run keeps
 	atEnd      []func() // closes what may still be open when it ends
 	busy       bool
+	ticks      int // counts what is done between two looks at the context
 
 	// A plan that sees no outer row gives the same rows each time: from its second
 	// run on they are kept, unless they are too many.

@@ -196,7 +196,7 @@ func (r *run) collectSome(ctx context.Context, a *account, in fqgw.Rows, n int) 
 		if err == io.EOF {
 			return out, false, in.Close()
 		}
-		if err == nil && len(out)&255 == 0 {
+		if err == nil && len(out)&often == 0 {
 			err = ctx.Err()
 		}
 		if err == nil {

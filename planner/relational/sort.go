@@ -21,7 +21,11 @@ func (k *keyed) bytes(shared bool) int64 {
 	return fqgw.RowBytes(k.row) + fqgw.RowBytes(k.keys)
 }
 
+// keys are the sort keys of a row; it ends with the statement's context.
 func (b *builder) keys(by []plan.SortKey, row []fqgw.Value) ([]fqgw.Value, error) {
+	if b.p.ticks++; b.p.ticks&often == 0 && contextOf(&b.p.env).Err() != nil {
+		return nil, b.p.env.Ctx.Err()
+	}
 	out := make([]fqgw.Value, len(by))
 	for i, k := range by {
 		v, err := k.Expr.Eval(&b.p.env, row)

@@ -56,7 +56,7 @@ func (t *table) index(p *program, a *account, rows [][]fqgw.Value) error {
 	t.first, t.next = map[string]int32{}, make([]int32, len(rows))
 	for i := len(rows) - 1; i >= 0; i-- { // backwards: chains then go forwards
 		t.next[i] = -1
-		if i&1023 == 0 {
+		if i&often == 0 {
 			if err := env.Ctx.Err(); err != nil {
 				return err
 			}

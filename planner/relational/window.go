@@ -90,7 +90,7 @@ func (b *builder) windowColumn(rows []keyed, c *windowCall, width, at int) error
 		w := &partition{b: b, call: c, rows: rows[:n], width: width}
 		w.findPeers()
 		for i := range w.rows {
-			if i&255 == 0 && b.p.env.Ctx.Err() != nil {
+			if i&often == 0 && b.p.env.Ctx.Err() != nil {
 				return b.p.env.Ctx.Err()
 			}
 			v, err := w.value(i)
@@ -275,7 +275,7 @@ func (w *partition) aggregate(i, lo, hi int) (fqgw.Value, error) {
 		return w.extend(hi)
 	}
 	for k := lo; k <= hi; k++ {
-		if k&1023 == 0 && w.env().Ctx.Err() != nil {
+		if k&often == 0 && w.env().Ctx.Err() != nil {
 			return fqgw.Null, w.env().Ctx.Err()
 		}
 		if !w.includes(i, k) {
