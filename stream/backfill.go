@@ -123,18 +123,26 @@ func (s *source) reread(ctx context.Context, v *fqgw.FeatureView) error {
 }
 
 // DropView cancels the filling of a view, or detaches it, and removes its
-// online state.
+// online state. Its name and its state version say which it is; it may be gone
+// from the pipeline already.
 func (p *Pipeline) DropView(ctx context.Context, v *fqgw.FeatureView) error {
-	if v.Options["online"] == "false" {
-		return nil
-	}
-	if s, err := p.source(v.Source.Name); err == nil {
+	for _, s := range p.all() {
 		s.mu.Lock()
-		b := s.building[v.State]
+		b, kept := s.building[v.State], s.keeps(v)
 		s.mu.Unlock()
 		if b != nil {
 			b.cancel()
-			<-b.done
+			select {
+			case <-b.done:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			s.mu.Lock()
+			kept = s.keeps(v) // at the last moment
+			s.mu.Unlock()
+		}
+		if !kept {
+			continue
 		}
 		err := s.during(ctx, func(ctx context.Context, ses *session) error { return ses.detach(ctx, v) })
 		if err != nil && fqgw.AsError(err).Code != fqgw.CodeAdminShutdown {

@@ -26,7 +26,7 @@ func TestForeignHistory(t *testing.T) {
 		}
 	}
 	refused(named("other"), fqgw.CodeNotInState, `source "s"`)
-	if err := p.DropSource(t.Context(), "s", false); err != nil {
+	if err := p.DropSource(t.Context(), "s"); err != nil {
 		t.Fatal(err)
 	}
 
@@ -44,7 +44,7 @@ func TestForeignHistory(t *testing.T) {
 	if n, rows := w.count(t, &v, "a"), w.rows(); n != 2 || rows != 4 {
 		t.Errorf("taken up by another name: counted %d, landed %d; want 2 and 4", n, rows)
 	}
-	if err := p.DropSource(t.Context(), "again", false); err != nil {
+	if err := p.DropSource(t.Context(), "again"); err != nil {
 		t.Fatal(err)
 	}
 

@@ -11,6 +11,7 @@ package stream
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"maps"
@@ -130,6 +131,18 @@ func (p *Pipeline) Run(ctx context.Context) error {
 // AddSource takes up a source: its topic is checked or created, its history
 // table is made if it is not there, and consumption starts.
 func (p *Pipeline) AddSource(ctx context.Context, src *fqgw.Source) error {
+	if s, err := p.source(src.Name); err == nil && s.life.Err() != nil { // it was dropped and is about to end
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		p.mu.Lock()
+		if p.sources[src.Name] == s && !p.stopped {
+			delete(p.sources, src.Name)
+		}
+		p.mu.Unlock()
+	}
 	p.mu.Lock()
 	_, there := p.sources[src.Name]
 	stopped := p.stopped
@@ -161,31 +174,62 @@ func (p *Pipeline) AddSource(ctx context.Context, src *fqgw.Source) error {
 	return nil
 }
 
-// DropSource stops a source. Its topic and its history stay unless purge.
-func (p *Pipeline) DropSource(ctx context.Context, name string, purge bool) error {
+// DropSource stops a source and forgets it; when ctx ends before it has stopped
+// that goes on by itself. Its topic and its history stay.
+func (p *Pipeline) DropSource(ctx context.Context, name string) error {
 	s, err := p.source(name)
 	if err != nil {
 		return err
 	}
 	s.stop()
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		<-s.done
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.sources[name] == s {
+			delete(p.sources, name)
+		}
+	}()
 	select {
-	case <-s.done:
+	case <-gone:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	p.mu.Lock()
-	delete(p.sources, name)
-	p.mu.Unlock()
 	for _, fact := range []string{topicFact(name), s.frontierFact(s.at.Load().epoch)} {
 		if err := p.o.Registry.Put(ctx, fact, ""); err != nil {
 			return err
 		}
 	}
-	if !purge {
-		return nil
+	return nil
+}
+
+// TopicID is the id of a source's topic, as text; "" without such a source.
+func (p *Pipeline) TopicID(source string) string {
+	s, err := p.source(source)
+	if err != nil {
+		return ""
 	}
-	return errors.Join(unlessMissing(p.o.Log.DropTopic(ctx, s.src.Topic)), unlessMissing(p.o.History.Drop(ctx, s.src.History)),
-		p.o.Registry.Put(ctx, sinceFact(s.src.History), ""))
+	id := s.at.Load().ID
+	return hex.EncodeToString(id[:])
+}
+
+// DropTopic removes a topic, if it still has the id.
+func (p *Pipeline) DropTopic(ctx context.Context, name, id string) error {
+	t, err := p.o.Log.Topic(ctx, name)
+	if err != nil || hex.EncodeToString(t.ID[:]) != id {
+		return unlessMissing(err)
+	}
+	return unlessMissing(p.o.Log.DropTopic(ctx, name))
+}
+
+// DropHistory removes a table of the lake with what is known of it.
+func (p *Pipeline) DropHistory(ctx context.Context, table string) error {
+	if err := unlessMissing(p.o.History.Drop(ctx, table)); err != nil {
+		return err
+	}
+	return p.o.Registry.Put(ctx, sinceFact(table), "")
 }
 
 func (p *Pipeline) source(name string) (*source, error) {

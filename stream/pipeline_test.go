@@ -321,7 +321,7 @@ func TestAddSource(t *testing.T) {
 	if got := p.Notices("s"); len(got) != 0 {
 		t.Errorf("notices %q", got)
 	}
-	if err := p.DropSource(t.Context(), "s", false); err != nil {
+	if err := p.DropSource(t.Context(), "s"); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.AddView(t.Context(), v, nil); code(err) != fqgw.CodeUndefinedTable {

@@ -49,7 +49,7 @@ func (e *Engine) CreateSource(st *plan.CreateSource) Change {
 			}
 			return e.o.Streams.AddSource(ctx, &s)
 		},
-		Undo: func(ctx context.Context) error { return e.o.Streams.DropSource(ctx, s.Name, false) },
+		Undo: func(ctx context.Context) error { return e.o.Streams.DropSource(ctx, s.Name) },
 		After: func(ctx context.Context, notice func(string, string)) error {
 			if msg := e.o.Streams.TopicNotice(s.Name); msg != "" {
 				notice(msg, "")

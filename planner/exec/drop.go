@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/plan"
@@ -13,13 +14,13 @@ import (
 // Drop removes relations; with Cascade, what depends on them too. DependsOn
 // names the relations that a plain view reads.
 func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.View) []string) Change {
-	var after []func(ctx context.Context) error
+	var gone []victim
 	var cascaded []string
 	return Change{
 		Tag: "DROP " + strings.ToUpper(st.Kind),
 		Define: func(ctx context.Context, cat *fqgw.Catalog, _ *Numbers) ([]fqgw.Object, []uint32, error) {
-			after, cascaded = nil, nil
-			var gone []uint32
+			gone, cascaded = nil, nil
+			var oids []uint32
 			var victims []string
 			for _, n := range st.Names {
 				kind := cat.Has(n.Name)
@@ -58,24 +59,51 @@ func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.V
 				cascaded = append(cascaded, cat.Has(v)+" "+v)
 			}
 			for _, v := range slices.Backward(victims) {
-				oid, f := e.dropOne(cat, v, st.Purge)
-				gone = append(gone, oid)
-				after = append(after, f)
+				g := e.dropOne(cat, v, st.Purge)
+				gone, oids = append(gone, g), append(oids, g.oid)
 			}
-			return nil, gone, nil
+			return nil, oids, nil
 		},
+		// A store may be away, and the process may end: what is to be removed is noted
+		// before the definitions go.
+		Write: func(ctx context.Context, _ func(string, string)) error { return e.leave(ctx, leftOf(gone)) },
+		Undo:  func(ctx context.Context) error { return e.forgive(ctx, leftOf(gone)) },
 		After: func(ctx context.Context, notice func(string, string)) error {
 			if len(cascaded) > 0 {
 				notice("drop cascades to "+strings.Join(cascaded, ", "), "")
 			}
-			for _, f := range after {
-				if err := f(ctx); err != nil {
-					return err
+			// The sources first: then nothing of their views runs any more.
+			for _, g := range gone {
+				if g.source != "" {
+					if err := e.o.Streams.DropSource(ctx, g.source); err != nil {
+						e.o.Logger.Warn("a source that was dropped does not stop", "source", g.source, "error", err)
+					}
 				}
 			}
+			for _, g := range gone {
+				if g.view != nil {
+					e.forget(ctx, g.view)
+				}
+			}
+			e.removeNow(ctx, leftOf(gone), notice)
 			return nil
 		},
 	}
+}
+
+// victim is a relation that a DROP took out of the catalog.
+type victim struct {
+	oid    uint32
+	source string            // its name, of a source
+	view   *fqgw.FeatureView // of a feature view
+	left   []leftover
+}
+
+func leftOf(gone []victim) (out []leftover) {
+	for _, g := range gone {
+		out = append(out, g.left...)
+	}
+	return out
 }
 
 func dependents(cat *fqgw.Catalog, name string, dependsOn func(*fqgw.Catalog, *fqgw.View) []string) []string {
@@ -94,35 +122,49 @@ func dependents(cat *fqgw.Catalog, name string, dependsOn func(*fqgw.Catalog, *f
 	return out
 }
 
-// dropOne takes a relation out of the catalog; the function does the rest once
-// the catalog without it is published.
-func (e *Engine) dropOne(cat *fqgw.Catalog, name string, purge bool) (uint32, func(context.Context) error) {
+// dropOne takes a relation out of the catalog.
+func (e *Engine) dropOne(cat *fqgw.Catalog, name string, purge bool) victim {
 	if s := cat.Sources[name]; s != nil {
 		delete(cat.Sources, name)
-		return s.OID, func(ctx context.Context) error { return e.o.Streams.DropSource(ctx, name, purge) }
+		g := victim{oid: s.OID, source: name}
+		if purge {
+			g.left = []leftover{{OID: s.OID, What: "topic", Name: s.Topic, Topic: e.o.Streams.TopicID(name)}, {OID: s.OID, What: "history", Name: s.History}}
+		}
+		return g
 	}
 	if v := cat.Features[name]; v != nil {
 		delete(cat.Features, name)
-		return v.OID, func(ctx context.Context) error {
-			e.mu.Lock()
-			b := e.building[v.State]
-			delete(e.building, v.State)
-			delete(e.layouts, v)
-			e.mu.Unlock()
-			if b != nil {
-				b.cancel()
-				<-b.done
-			}
-			return e.o.Streams.DropView(ctx, v)
+		g := victim{oid: v.OID, view: v}
+		if v.Options["online"] != "false" {
+			g.left = []leftover{{OID: v.OID, What: "view", Name: name, State: v.State}}
 		}
+		return g
 	}
 	if t := cat.Tables[name]; t != nil {
 		delete(cat.Tables, name)
-		return t.OID, func(ctx context.Context) error { return e.o.History.Drop(ctx, t.History) }
+		return victim{oid: t.OID, left: []leftover{{OID: t.OID, What: "history", Name: t.History}}}
 	}
 	v := cat.Views[name]
 	delete(cat.Views, name)
-	return v.OID, func(context.Context) error { return nil }
+	return victim{oid: v.OID}
+}
+
+// forget ends the filling of a view and forgets it.
+func (e *Engine) forget(ctx context.Context, v *fqgw.FeatureView) {
+	e.mu.Lock()
+	b := e.building[v.State]
+	delete(e.building, v.State)
+	delete(e.layouts, v)
+	e.mu.Unlock()
+	if b == nil {
+		return
+	}
+	b.cancel()
+	select {
+	case <-b.done:
+	case <-ctx.Done():
+	case <-time.After(dropWithin):
+	}
 }
 
 // Comment sets or removes the comment of a relation or of one of its columns.

@@ -5,6 +5,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -24,7 +25,13 @@ import (
 // implementation, which this room must not import.
 type Streams interface {
 	AddSource(ctx context.Context, s *fqgw.Source) error
-	DropSource(ctx context.Context, name string, purge bool) error
+	DropSource(ctx context.Context, name string) error
+	// TopicID is the id of a source's topic as text; DropTopic removes a topic if it
+	// still has that id.
+	TopicID(source string) string
+	DropTopic(ctx context.Context, name, id string) error
+	// DropHistory removes a table of the lake.
+	DropHistory(ctx context.Context, table string) error
 	AddView(ctx context.Context, v *fqgw.FeatureView, notice func(string)) error
 	DropView(ctx context.Context, v *fqgw.FeatureView) error
 	Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error)
@@ -96,6 +103,10 @@ type Engine struct {
 	unnamed []string   // the lake's names of tables that are being made
 	runner  *relational.Runner
 
+	lefts sync.Mutex // guards left
+	left  []leftover
+	more  chan struct{} // there is more left
+
 	mu       sync.Mutex
 	layouts  map[*fqgw.FeatureView]*window.Layout
 	building map[int64]*building // by state version
@@ -122,7 +133,7 @@ func New(o Options) *Engine {
 	if o.MemoryLimit == 0 {
 		o.MemoryLimit = 1 << 30
 	}
-	e := &Engine{o: o, layouts: map[*fqgw.FeatureView]*window.Layout{}, building: map[int64]*building{}}
+	e := &Engine{o: o, layouts: map[*fqgw.FeatureView]*window.Layout{}, building: map[int64]*building{}, more: make(chan struct{}, 1)}
 	e.life, e.stop = context.WithCancel(context.Background())
 	e.catalog.Store(o.Catalog)
 	e.runner = &relational.Runner{Leaf: e.leaf, MemoryLimit: o.MemoryLimit}
@@ -132,9 +143,10 @@ func New(o Options) *Engine {
 // Start takes up the sources and feature views of the catalog; the views fill
 // in the background, Ready tells when they have.
 func (e *Engine) Start(ctx context.Context) error {
-	if err := e.recover(ctx); err != nil {
+	if err := errors.Join(e.recover(ctx), e.restoreLeft(ctx)); err != nil {
 		return err
 	}
+	e.fills.Go(e.tidy)
 	c := e.Catalog()
 	for _, s := range c.Sources {
 		if err := e.o.Streams.AddSource(ctx, s); err != nil {
