@@ -2,9 +2,11 @@ package exec
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"iter"
 	"math"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -102,7 +104,13 @@ func (e *Engine) sourceScan(env *fqgw.Env, n *plan.SourceScan) (fqgw.Rows, error
 		}
 		known = t
 	}
-	if err := e.waitKnown(env, s.Name, min(known, env.Now)); err != nil {
+	err := e.waitKnown(env, s.Name, min(known, env.Now))
+	if n.AsOf == nil && err != nil && strings.HasPrefix(string(fqgw.AsError(err).Code), "08") && env.Ctx.Err() == nil {
+		// What is landed is there to be read; of a time it would have to be whole.
+		notify(env, fmt.Sprintf("what the topic of source \"%s\" has since its last landing is not shown: %s", s.Name, fqgw.AsError(err).Message), "")
+		err = nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	scan := fqgw.Scan{Table: s.History}
