@@ -13,6 +13,7 @@ const (
 	flushKeys  = 256      // of one unit in one script, so that reads are not held up
 	flushBytes = 64 << 10 // as well
 	flushUnits = 64       // writes in one trip
+	idleUnits  = 4096     // of those that only move positions
 )
 
 // flight is a flush under way, to one server: one that is away holds up no other.
@@ -172,7 +173,10 @@ func (c *crew) write(fl *flight) error {
 	}
 	p.fault("before-flush")
 	for i, round := range fl.rounds {
-		for trip := range slices.Chunk(round, p.trip) {
+		idle := slices.DeleteFunc(slices.Clone(round), func(u fqgw.UnitFlush) bool { return len(u.Keys) > 0 })
+		round = slices.DeleteFunc(round, func(u fqgw.UnitFlush) bool { return len(u.Keys) == 0 })
+		trips := slices.Collect(slices.Chunk(round, p.trip))
+		for _, trip := range slices.AppendSeq(trips, slices.Chunk(idle, idleUnits)) {
 			if err := c.trip(fl.server, trip); err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -94,5 +95,65 @@ func TestSharedDeadlines(t *testing.T) {
 	wg.Wait()
 	if patient.Load() != 20 {
 		t.Errorf("%d of 20 patient readers were answered", patient.Load())
+	}
+}
+
+// One event moves the positions of every unit of every view: few commands do it,
+// each unit is compared by itself, and a retried call is taken.
+func TestPositionsMoveTogether(t *testing.T) {
+	m := miniredis.RunT(t)
+	s := open(t, "redis://"+m.Addr())
+	var commands atomic.Int64
+	m.Server().SetPreHook(func(_ *server.Peer, cmd string, _ ...string) bool {
+		if strings.HasPrefix(cmd, "EVAL") { // not those within scripts
+			commands.Add(1)
+		}
+		return false
+	})
+	mark := func(next int64) []fqgw.PartitionMark {
+		return []fqgw.PartitionMark{{Partition: 0, Mark: fqgw.Mark{Generation: 0, Next: next}}, {Partition: 2, Mark: fqgw.Mark{Next: next}}}
+	}
+	const views = 40
+	var flushes []fqgw.UnitFlush
+	for v := range views {
+		for shard := range s.Shards() {
+			flushes = append(flushes, fqgw.UnitFlush{Unit: fqgw.Unit{View: fmt.Sprint("v", v), State: 1, Shard: shard}, From: mark(0), To: mark(7)})
+		}
+	}
+	for round := range 2 { // the first answer may have been lost
+		commands.Store(0)
+		got, err := s.Flush(t.Context(), flushes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range got {
+			if !r.OK {
+				t.Fatalf("round %d: unit %d: %+v", round, i, r)
+			}
+		}
+		if n := commands.Load(); round == 0 && n > 50 {
+			t.Errorf("%d commands for %d units", n, len(flushes))
+		}
+	}
+	// One unit stands elsewhere: it says where, and the others move.
+	odd := flushes[5].Unit
+	if r, err := s.Flush(t.Context(), []fqgw.UnitFlush{{Unit: odd, From: mark(7), To: mark(8)}}); err != nil || !r[0].OK {
+		t.Fatal(r, err)
+	}
+	for i := range flushes {
+		flushes[i].From, flushes[i].To = mark(7), mark(9)
+	}
+	got, err := s.Flush(t.Context(), flushes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range got {
+		if i == 5 {
+			if r.OK || len(r.Found) != 2 || r.Found[0].Mark.Next != 8 || r.Found[1].Mark.Next != 8 {
+				t.Errorf("the one elsewhere: %+v", r)
+			}
+		} else if !r.OK {
+			t.Fatalf("unit %d: %+v", i, r)
+		}
 	}
 }

@@ -52,8 +52,8 @@ func (s *Store) Claim(ctx context.Context, u fqgw.Unit, partitions []int32) ([]f
 	return out, nil
 }
 
-// Flush carries out each flush as one script, all in one pipelined trip. Two
-// flushes of one unit in one call have no order. After an error some may have
+// Flush carries out each flush as one script, all in one pipelined trip; those
+// that only move marks share scripts, in a trip before. Two flushes of one unit in one call have no order. After an error some may have
 // been taken: the same flush again tells.
 func (s *Store) Flush(ctx context.Context, flushes []fqgw.UnitFlush) ([]fqgw.FlushResult, error) {
 	if len(flushes) == 0 {
@@ -66,16 +66,22 @@ func (s *Store) Flush(ctx context.Context, flushes []fqgw.UnitFlush) ([]fqgw.Flu
 			return nil, err
 		}
 	}
+	done := s.advance(ctx, flushes, calls)
 	pipe := s.client.Pipeline()
 	for i := range calls {
+		if done[i] {
+			continue
+		}
 		calls[i].reply = pipe.EvalSha(ctx, flushScript.Hash(), calls[i].keys, calls[i].args...)
 	}
-	pipe.Exec(ctx) // every reply has its own error
+	if pipe.Len() > 0 {
+		pipe.Exec(ctx) // every reply has its own error
+	}
 	// A server that does not know the script (new, restarted, failed over) gets
 	// it with the call.
 	pipe = s.client.Pipeline()
 	for i := range calls {
-		if redis.HasErrorPrefix(calls[i].reply.Err(), "NOSCRIPT") {
+		if !done[i] && redis.HasErrorPrefix(calls[i].reply.Err(), "NOSCRIPT") {
 			calls[i].reply = pipe.Eval(ctx, flushSource, calls[i].keys, calls[i].args...)
 		}
 	}
@@ -85,6 +91,10 @@ func (s *Store) Flush(ctx context.Context, flushes []fqgw.UnitFlush) ([]fqgw.Flu
 	out := make([]fqgw.FlushResult, len(flushes))
 	var failed []error
 	for i := range calls {
+		if done[i] {
+			out[i] = fqgw.FlushResult{OK: true}
+			continue
+		}
 		var err error
 		if out[i], err = calls[i].result(ctx, flushes[i].From); err != nil {
 			failed = append(failed, err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -235,5 +236,27 @@ func TestPingPolicy(t *testing.T) {
 		if (err == nil) != (policy == "noeviction") || err != nil && fqgw.AsError(err).Code != fqgw.CodeNotInState {
 			t.Errorf("%s: %v", policy, err)
 		}
+	}
+}
+
+// A store that was away is checked by whoever comes first, while others claim too.
+func TestOpenAwayIsChecked(t *testing.T) {
+	m := miniredis.RunT(t)
+	s, err := redis.OpenAway("redis://"+m.Addr(), 64, "me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	var wg sync.WaitGroup
+	for i := range uint32(16) {
+		wg.Go(func() {
+			if _, err := s.Claim(t.Context(), fqgw.Unit{View: "v", State: 1, Shard: i}, []int32{0}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got, _ := m.Get("fq:owner"); got != "me" {
+		t.Errorf("the owner is %q", got)
 	}
 }
