@@ -27,6 +27,7 @@ type plug struct {
 	zombie  atomic.Bool // it cannot learn anything new: claims and looks fail, writes go through
 	away    atomic.Bool // the online store does not answer
 	sick    atomic.Bool // the server of the odd shards does not
+	hangs   atomic.Bool // the online store takes flushes and does not answer
 	lakeOff atomic.Bool // the lake does not answer
 	flaky   atomic.Bool // now and then the connection to the online store is lost within a trip
 	fault   atomic.Pointer[fault]
@@ -174,6 +175,9 @@ func (o online) Claim(_ context.Context, u fqgw.Unit, partitions []int32) ([]fqg
 
 // Flush carries out the flushes in any order, and may lose the connection after some.
 func (o online) Flush(_ context.Context, flushes []fqgw.UnitFlush) ([]fqgw.FlushResult, error) {
+	for o.plug.hangs.Load() && !o.plug.dead.Load() {
+		time.Sleep(time.Millisecond)
+	}
 	if err := o.check(false); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -190,6 +191,8 @@ func (c *crew) write(fl *flight) error {
 
 func (c *crew) trip(server string, flushes []fqgw.UnitFlush) error {
 	var results []fqgw.FlushResult
+	late := time.AfterFunc(2*time.Second, func() { c.trouble(server, errors.New("no answer for 2 s")) }) // it may hang
+	defer late.Stop()
 	err := retry(c.ctx, func(err error) { c.trouble(server, err) }, func() (err error) {
 		results, err = c.s.p.o.Online.Flush(c.ctx, flushes)
 		return err

@@ -75,3 +75,16 @@ func TestSickServer(t *testing.T) {
 		})
 	}
 }
+
+// A store that hangs is named before its connections time out.
+func TestHangingStore(t *testing.T) {
+	w, p, _, views := setup(t, fqgw.SetClock(t0, 0), nil)
+	p.plug.hangs.Store(true)
+	w.produce(t, record("a", -1, 0))
+	eventually(t, "the status says so", func() bool { return strings.Contains(p.Status()[0].Paused, "no answer for 2 s") })
+	p.plug.hangs.Store(false)
+	p.sync(t)
+	if s := p.Status()[0]; s.Paused != "" || w.count(t, views[0], "a") != 1 {
+		t.Errorf("afterwards %+v, counted %d", s, w.count(t, views[0], "a"))
+	}
+}

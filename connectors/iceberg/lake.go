@@ -146,6 +146,9 @@ func fail(err error) error {
 		return fqgw.Errorf(fqgw.CodeDiskFull, "lake: no space left on device: %w", err)
 	}
 	out := fqgw.Errorf(fqgw.CodeIO, "lake: %w", err)
+	if strings.Contains(err.Error(), "SQLITE_BUSY") {
+		out = out.WithHint("Another program holds the lake's catalog (lake.db). It can be tried again.")
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		out = out.WithHint("The lake's files hold absolute paths: a data directory that was moved must go back to its place.")
 	}

@@ -99,7 +99,8 @@ func fail(ctx context.Context, err error) error {
 	case strings.Contains(err.Error(), "invalid record partitioning choice"): // the client has no error value for it
 		return wrap(fqgw.CodeInvalidParameter, err, "the topic does not have that partition")
 	case errors.As(err, &broker) && !broker.Retriable:
-		return wrap(fqgw.CodeIO, err, "the brokers refuse: %s: %s", broker.Message, broker.Description)
+		return wrap(fqgw.CodeIO, err, "the brokers refuse: %s: %s", broker.Message, broker.Description).
+			WithHint("The broker's log says more; a full disk is a usual reason. Nothing that was acknowledged is lost.")
 	}
 	return wrap(fqgw.CodeConnectionFailure, err, "Kafka cannot be reached: %s", reason(err)).
 		WithHint("Is the broker running, and is its address right? Nothing that was acknowledged is lost.")

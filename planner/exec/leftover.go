@@ -15,6 +15,10 @@ const factLeft = "left over"
 // dropWithin is how long a DROP waits for stores to remove what it left there.
 const dropWithin = 5 * time.Second
 
+// tidyWithin is how long one leftover may hold up the next; a view's states are
+// looked for among all keys of the store.
+const tidyWithin = 10 * time.Minute
+
 // leftover is something in a store that a DROP removes, at once or when the store
 // answers. It is noted before the catalog's commit and counts once its OID is no
 // longer defined.
@@ -113,6 +117,12 @@ func (e *Engine) removeNamed(ctx context.Context, l leftover) error {
 			return nil
 		}
 	}
+	e.tables.Lock()
+	made := l.What == "history" && slices.Contains(e.unnamed, l.Name) // again, by a statement that is under way
+	e.tables.Unlock()
+	if made {
+		return nil
+	}
 	if l.What == "topic" {
 		return e.o.Streams.DropTopic(ctx, l.Name, l.Topic)
 	}
@@ -177,7 +187,7 @@ func (e *Engine) tidy() {
 			return
 		}
 		for _, l := range list {
-			ctx, cancel := context.WithTimeout(e.life, 30*time.Second)
+			ctx, cancel := context.WithTimeout(e.life, tidyWithin)
 			err := e.remove(ctx, l)
 			cancel()
 			if err == nil {
