@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/fqgw/fqgw"
 )
 
 // orphanAge is how old a file must be that no table mentions before it is removed:
@@ -54,7 +56,12 @@ func (l *Lake) sweepSoon(name string) {
 	}
 	l.swept[name] = time.Now()
 	l.sweeps.Go(func() {
-		if err := l.sweep(context.Background(), name); err != nil {
+		err := l.sweep(context.Background(), name)
+		var known *fqgw.Error
+		if errors.As(err, &known) && known.Code == fqgw.CodeUndefinedTable || errors.Is(err, fs.ErrNotExist) {
+			return // it was dropped meanwhile
+		}
+		if err != nil {
 			l.log.Warn("orphaned files of a lake table could not be removed", "table", name, "error", err)
 		}
 	})
