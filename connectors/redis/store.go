@@ -17,8 +17,8 @@ import (
 // DefaultShards is the shard count of a store that is created without another.
 const DefaultShards = 1024
 
-// maxShards keeps one shard to a slot of a Redis Cluster, at the most.
-const maxShards = 16384
+// MaxShards keeps one shard to a slot of a Redis Cluster, at the most.
+const MaxShards = 16384
 
 // Store is a fqgw.OnlineStore in Redis. Safe for concurrent use.
 type Store struct {
@@ -46,8 +46,8 @@ func Open(ctx context.Context, url string, shards uint32) (*Store, error) {
 	if shards == 0 {
 		shards = DefaultShards
 	}
-	if shards > maxShards {
-		return nil, fqgw.Errorf(fqgw.CodeInvalidParameter, "an online store has at most %d shards", maxShards)
+	if shards > MaxShards {
+		return nil, fqgw.Errorf(fqgw.CodeInvalidParameter, "an online store has at most %d shards", MaxShards)
 	}
 	client, err := connect(url)
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *Store) fixShards(ctx context.Context, want uint32) (uint32, error) {
 		return 0, fail(ctx, err)
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
-	if err != nil || n == 0 || n > maxShards {
+	if err != nil || n == 0 || n > MaxShards {
 		return 0, fqgw.Errorf(fqgw.CodeDataCorrupted, "the shard count that the online store records is not a number: %q", text).
 			WithHint("Something else wrote the key %s.", shardsKey)
 	}

@@ -16,6 +16,15 @@ const urlForms = "redis://[user:password@]host:port[/db], rediss://… (TLS), re
 	"redis+sentinel://[user:password@]host:port,host:port…/master or redis+sentinel://master[:password]@host:port,host:port…; " +
 	"rediss+cluster:// and rediss+sentinel:// with TLS."
 
+// CheckURL says what is wrong with a URL, without dialling; no error shows it.
+func CheckURL(text string) error {
+	client, err := connect(text)
+	if err != nil {
+		return err
+	}
+	return client.Close()
+}
+
 // connect makes the client for a URL; it does not dial yet. go-redis's query
 // parameters (read_timeout, pool_size …) may follow. No error shows the URL,
 // which may hold a password.

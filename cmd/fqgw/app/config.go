@@ -5,19 +5,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
-	"net/url"
 	"os"
-	"path/filepath"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/planner/expr"
 )
 
 // Config is everything that can be configured. Flags beat the environment
@@ -47,53 +42,6 @@ func defaults() Config {
 		Lake: "embedded", KafkaListen: "127.0.0.1:15434", RedisListen: "127.0.0.1:15435", ClockRate: 1, Connections: 500, Memory: "1GiB", Stream: "64MiB", Sync: "off", Log: "info"}
 }
 
-// option is one setting, by the name that it has everywhere.
-type option struct {
-	name, usage string
-	get         func() string
-	set         func(string) error
-}
-
-func (c *Config) options() []option {
-	text := func(name, usage string, p *string) option {
-		return option{name, usage, func() string { return *p }, func(v string) error { *p = v; return nil }}
-	}
-	number := func(name, usage string, p *int) option {
-		return option{name, usage, func() string { return strconv.Itoa(*p) }, func(v string) (err error) {
-			if *p, err = strconv.Atoi(v); err != nil {
-				err = fmt.Errorf("it must be a whole number")
-			}
-			return err
-		}}
-	}
-	return []option{
-		text("listen", "address of the PostgreSQL protocol", &c.Listen),
-		text("admin", "address of health and metrics", &c.Admin),
-		text("data", "data directory", &c.Data),
-		text("online", "online store: embedded, redis://…, rediss://…, redis+cluster://a,b,c", &c.Online),
-		text("kafka", "Kafka: embedded, or brokers separated by commas", &c.Kafka),
-		text("lake", "lake: embedded", &c.Lake),
-		text("kafka_listen", "address of the embedded Kafka", &c.KafkaListen),
-		text("redis_listen", "address of the embedded online store", &c.RedisListen),
-		number("shards", "shards of a new online store (0: 64 embedded, 1024 on a server)", &c.Shards),
-		text("clock", "run on a set clock that starts at this time; real: no longer on the one that the directory remembers", &c.Clock),
-		{"clock_rate", "speed of the set clock (60: a minute a second, 0: it stands)",
-			func() string { return strconv.FormatFloat(c.ClockRate, 'g', -1, 64) }, func(v string) error {
-				r, err := strconv.ParseFloat(v, 64)
-				if err != nil || r < 0 {
-					return fmt.Errorf("it must be a number, 0 or more")
-				}
-				c.ClockRate = r
-				return nil
-			}},
-		number("connections", "greatest number of sessions", &c.Connections),
-		text("memory", "memory limit of one statement", &c.Memory),
-		text("stream_memory", "memory limit of the streams for events that are ahead of their time", &c.Stream),
-		text("sync", "fsync the embedded Kafka and the lake: on, off", &c.Sync),
-		text("log", "least level that is logged: debug, info, warn, error", &c.Log),
-	}
-}
-
 // shown is a default in the list of flags.
 func shown(value string) string {
 	if value == "" {
@@ -106,20 +54,22 @@ func shown(value string) string {
 var aliases = map[string]string{"redis": "online"}
 
 // loadConfig reads the file, the environment and the flags, in the order of
-// their weight. explicit names the options that any of them set.
+// their weight, and refuses a value that makes no sense, saying where it stands.
+// explicit names the options that any of them set. Warnings and the list of
+// flags go to out.
 func loadConfig(args, environ []string, out io.Writer) (c Config, explicit map[string]bool, rest []string, err error) {
 	c = defaults()
 	explicit = map[string]bool{}
-	env, err := c.environment(environ)
-	if err != nil {
-		return c, nil, nil, err
+	env, warnings := c.environment(environ)
+	for _, w := range warnings {
+		fmt.Fprintln(out, "fqgw: warning: "+w)
 	}
 	fs := flag.NewFlagSet("fqgw", flag.ContinueOnError)
-	fs.SetOutput(out)
+	fs.SetOutput(io.Discard)
 	file := fs.String("config", env["config"], "YAML file")
 	given := map[string]string{}
 	for _, o := range c.options() {
-		fs.Func(strings.ReplaceAll(o.name, "_", "-"), o.usage+shown(o.get()), func(v string) error {
+		fs.Func(flagName(o.name), o.usage+shown(o.get()), func(v string) error {
 			given[o.name] = v
 			return nil
 		})
@@ -127,11 +77,12 @@ func loadConfig(args, environ []string, out io.Writer) (c Config, explicit map[s
 	for short, name := range aliases {
 		fs.Func(short, "same as -"+name, func(v string) error { given[name] = v; return nil })
 	}
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return c, nil, nil, err
-		}
-		return c, nil, nil, usageError{err}
+	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+		fs.SetOutput(out)
+		fs.PrintDefaults()
+		return c, nil, nil, err
+	} else if err != nil {
+		return c, nil, nil, unknownFlag(fs, err)
 	}
 	if *file == "" {
 		if _, err := os.Stat("fqgw.yaml"); err == nil {
@@ -144,42 +95,73 @@ func loadConfig(args, environ []string, out io.Writer) (c Config, explicit map[s
 		}
 	}
 	for _, o := range c.options() {
-		for _, v := range []struct{ value, from string }{{env[o.name], envPrefix + strings.ToUpper(o.name)}, {given[o.name], "-" + strings.ReplaceAll(o.name, "_", "-")}} {
-			if v.value == "" {
-				continue
-			}
+		if v := env[o.name]; v != "" {
 			explicit[o.name] = true
-			if err := o.set(v.value); err != nil {
-				return c, nil, nil, usageError{fmt.Errorf("%s: %q: %w", v.from, v.value, err)}
+			if err := o.take(v, envPrefix+strings.ToUpper(o.name)); err != nil {
+				return c, nil, nil, err
+			}
+		}
+		if v, ok := given[o.name]; ok {
+			explicit[o.name] = true
+			if err := o.take(v, "--"+flagName(o.name)); err != nil {
+				return c, nil, nil, err
 			}
 		}
 	}
 	return c, explicit, fs.Args(), c.check()
 }
 
+func flagName(option string) string { return strings.ReplaceAll(option, "_", "-") }
+
+// unknownFlag is the flag package's error, with the nearest name.
+func unknownFlag(fs *flag.FlagSet, err error) error {
+	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return usageError{err}
+	}
+	var names []string
+	fs.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+	return unknownKey("there is no flag --"+name, name, names, func(s string) string { return "--" + s })
+}
+
 const envPrefix = "FQGW_"
 
-// environment is what FQGW_… variables set, by option; an unknown one is an
-// error with the nearest name. Those of tests are nobody's business here.
-func (c *Config) environment(environ []string) (map[string]string, error) {
+// kubernetes are the variables that it sets in every pod for a Service called
+// fqgw (or fqgw-…), after Docker's links.
+var kubernetes = regexp.MustCompile(`(^|_)(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// environment is what FQGW_… variables set, by option, and what to say about
+// those that set nothing. Those of tests are nobody's business here.
+func (c *Config) environment(environ []string) (values map[string]string, warnings []string) {
 	names := []string{"config"}
 	for _, o := range c.options() {
 		names = append(names, o.name)
 	}
-	out := map[string]string{}
+	values = map[string]string{}
+	var services []string
 	for _, v := range environ {
 		name, value, _ := strings.Cut(v, "=")
 		key, ours := strings.CutPrefix(name, envPrefix)
 		if !ours || key == "FAULT" || strings.HasPrefix(key, "TEST_") {
 			continue
 		}
-		key = strings.ToLower(key)
-		if !slices.Contains(names, key) {
-			return nil, unknownKey(fmt.Sprintf("the environment sets the unknown %s", name), key, names, func(s string) string { return envPrefix + strings.ToUpper(s) })
+		if low := strings.ToLower(key); slices.Contains(names, low) {
+			values[low] = value
+		} else if kubernetes.MatchString(key) {
+			services = append(services, name)
+		} else {
+			w := fmt.Sprintf("the environment sets the unknown %s, which is ignored", name)
+			if near := fqgw.Nearest(low, names); near != "" {
+				w += fmt.Sprintf(" (did you mean %q?)", envPrefix+strings.ToUpper(near))
+			}
+			warnings = append(warnings, w)
 		}
-		out[key] = value
 	}
-	return out, nil
+	if len(services) > 0 {
+		slices.Sort(services)
+		warnings = append(warnings, fmt.Sprintf("%s look like Kubernetes' variables of a Service, and are ignored", strings.Join(services, ", ")))
+	}
+	return values, warnings
 }
 
 func unknownKey(what, key string, names []string, show func(string) string) error {
@@ -189,32 +171,45 @@ func unknownKey(what, key string, names []string, show func(string) string) erro
 	return usageError{errors.New(what)}
 }
 
-// readFile sets what a YAML file names; an unknown key is an error with the nearest name.
+// readFile sets what a YAML file names; an unknown key is an error with the
+// nearest name. No error shows a value that the YAML parser met: it may be secret.
 func (c *Config) readFile(path string, explicit map[string]bool) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	var doc map[string]yaml.Node
+	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return usageError{fmt.Errorf("%s: %w", path, err)}
+	}
+	if len(doc.Content) == 0 {
+		return nil // nothing but comments
+	}
+	root := doc.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return usageError{fmt.Errorf("%s:%d: it must be keys with values, such as listen: 127.0.0.1:15432", path, root.Line)}
 	}
 	opts := c.options()
 	names := make([]string, len(opts))
 	for i, o := range opts {
 		names[i] = o.name
 	}
-	for key, node := range doc {
-		i := slices.Index(names, key)
-		if i < 0 {
-			return unknownKey(fmt.Sprintf("%s:%d: unknown key %q", path, node.Line, key), key, names, func(s string) string { return s })
+	for i := 0; i < len(root.Content); i += 2 {
+		key, node := root.Content[i].Value, root.Content[i+1]
+		place := fmt.Sprintf("%s:%d", path, root.Content[i].Line)
+		at := slices.Index(names, key)
+		if at < 0 {
+			return unknownKey(fmt.Sprintf("%s: unknown key %q", place, key), key, names, func(s string) string { return s })
+		}
+		if explicit[key] {
+			return usageError{fmt.Errorf("%s: %s stands there twice", place, key)}
 		}
 		explicit[key] = true
 		if node.Kind != yaml.ScalarNode {
-			return usageError{fmt.Errorf("%s:%d: %s must be a single value", path, node.Line, key)}
+			return usageError{fmt.Errorf("%s: %s must be a single value", place, key)}
 		}
-		if err := opts[i].set(node.Value); err != nil {
-			return usageError{fmt.Errorf("%s:%d: %s: %w", path, node.Line, key, err)}
+		if err := opts[at].take(node.Value, place+": "+key); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -225,84 +220,28 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// check refuses values that do not go together; each for itself was looked at
+// when it was set.
 func (c *Config) check() error {
-	for _, a := range []struct{ name, addr string }{{"listen", c.Listen}, {"admin", c.Admin}, {"kafka-listen", c.KafkaListen}, {"redis-listen", c.RedisListen}} {
-		host, _, err := net.SplitHostPort(a.addr)
-		if err != nil {
-			return usageError{fmt.Errorf("%s: %q is no address: %w", a.name, a.addr, err)}
+	at := map[string]string{}
+	for _, a := range []struct{ name, addr string }{{"listen", c.Listen}, {"admin", c.Admin}, {"kafka_listen", c.KafkaListen}, {"redis_listen", c.RedisListen}} {
+		if strings.HasSuffix(a.addr, ":0") {
+			continue // the system chooses
 		}
-		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return usageError{fmt.Errorf("%s: %q is not a loopback address; TLS and passwords, which any other needs, are not built yet", a.name, a.addr)}
+		if other := at[a.addr]; other != "" {
+			return usageError{fmt.Errorf("%s and %s are both %s", other, a.name, a.addr)}
 		}
-	}
-	if c.Lake != "embedded" {
-		return usageError{fmt.Errorf("lake: %q: only the embedded lake is built yet", c.Lake)}
-	}
-	for _, m := range []struct{ name, size string }{{"memory", c.Memory}, {"stream_memory", c.Stream}} {
-		if _, err := parseBytes(m.size); err != nil {
-			return usageError{fmt.Errorf("%s: %q: %w", m.name, m.size, err)}
-		}
-	}
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log) {
-		return usageError{fmt.Errorf("log: %q: it must be debug, info, warn or error", c.Log)}
-	}
-	if c.Sync != "on" && c.Sync != "off" {
-		return usageError{fmt.Errorf("sync: %q: it must be on or off", c.Sync)}
-	}
-	for b := range strings.SplitSeq(c.Kafka, ",") {
-		if _, _, err := net.SplitHostPort(strings.TrimSpace(b)); c.Kafka != "embedded" && (err != nil || strings.ContainsAny(b, "@/")) {
-			return usageError{errors.New("kafka: it must be embedded, or host:port of the brokers, separated by commas")}
-		}
-	}
-	if c.Clock != "" && c.Clock != clockReal {
-		if _, err := clockTime(c.Clock); err != nil {
-			return usageError{fmt.Errorf("clock: %q: %w", c.Clock, err)}
-		}
+		at[a.addr] = a.name
 	}
 	return nil
-}
-
-// clockReal as the clock takes a directory back from a set clock to the real one.
-const clockReal = "real"
-
-func clockTime(s string) (int64, error) {
-	v, err := expr.Parse(s, fqgw.Timestamptz, &fqgw.Env{Now: time.Now().UnixMicro()})
-	return v.Int(), err
-}
-
-func parseBytes(s string) (int64, error) {
-	units := []struct {
-		name string
-		size int64
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"", 1}}
-	for _, u := range units {
-		if num, ok := strings.CutSuffix(s, u.name); ok {
-			n, err := strconv.ParseInt(strings.TrimSpace(num), 10, 64)
-			if err != nil || n <= 0 {
-				return 0, fmt.Errorf("it must be a size such as 512MiB")
-			}
-			return n * u.size, nil
-		}
-	}
-	return 0, fmt.Errorf("it must be a size such as 512MiB")
 }
 
 // print writes the configuration as YAML, without secrets.
 func (c *Config) print(w io.Writer) error {
 	shown := *c
 	shown.Online = redacted(c.Online)
-	if abs, err := filepath.Abs(c.Data); err == nil {
-		shown.Data = abs
-	}
+	shown.Data = dataPath(c.Data)
 	enc := yaml.NewEncoder(w)
 	defer enc.Close()
 	return enc.Encode(&shown)
-}
-
-// redacted is a URL without its password.
-func redacted(s string) string {
-	if u, err := url.Parse(s); err == nil && u.User != nil {
-		return u.Redacted()
-	}
-	return s
 }

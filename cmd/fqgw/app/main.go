@@ -83,9 +83,12 @@ func explain(err error) string {
 }
 
 func config(_ context.Context, args []string, out, stderr io.Writer) error {
-	c, _, _, err := loadConfig(args, os.Environ(), stderr)
+	c, _, rest, err := loadConfig(args, os.Environ(), stderr)
 	if err != nil {
 		return err
+	}
+	if len(rest) > 0 {
+		return usageError{fmt.Errorf("unexpected argument %q", rest[0])}
 	}
 	return c.print(out)
 }
