@@ -63,6 +63,7 @@ var doors = map[string][]string{
 	"github.com/apache/arrow-go/v18/parquet": {"connectors/iceberg", "pit"},
 	"github.com/apache/arrow-go/":            {".", "pit", "stream", "planner/exec", "connectors/iceberg", "connectors/storetest"},
 	"gopkg.in/yaml.v3":                       {"cmd/fqgw/app"},
+	"github.com/prometheus/":                 {"cmd/fqgw/app"},
 }
 
 // pure rooms do no I/O, read no clock and start no goroutine.

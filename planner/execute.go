@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/exec"
@@ -14,10 +15,12 @@ import (
 
 // Execute runs a prepared statement. The context ends with the statement: its
 // cancellation, or the session's statement_timeout, is 57014.
-func (s *Session) Execute(ctx context.Context, p *Prepared, args []fqgw.Value) (*Result, error) {
+func (s *Session) Execute(ctx context.Context, p *Prepared, args []fqgw.Value) (res *Result, err error) {
 	if p.text == nil {
 		return &Result{Tag: fixedTag("")}, nil
 	}
+	began := time.Now()
+	defer func() { s.planner.meter.follow(s.routeOf(p), began, res, err) }()
 	if err := s.fresh(ctx, p); err != nil {
 		return nil, err
 	}
@@ -29,7 +32,7 @@ func (s *Session) Execute(ctx context.Context, p *Prepared, args []fqgw.Value) (
 	env.Args, env.Literals = args, s.literals(p, env)
 	env.Run = func(env *fqgw.Env, n any) (fqgw.Rows, error) { return s.planner.engine.Run(env, n.(plan.Node)) }
 	number := s.tx.number
-	res, err := s.run(env, p.bound.statement)
+	res, err = s.run(env, p.bound.statement)
 	s.tx.ran = s.tx.ran || s.tx.number == number
 	if err != nil {
 		err = timedOut(ctx, err)

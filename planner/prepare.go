@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/bind"
@@ -20,10 +21,12 @@ func (s *Session) Prepare(ctx context.Context, t *Text, paramOIDs []uint32) (*Pr
 		return p, nil
 	}
 	s.analyse(ctx, p)
+	began := time.Now()
 	err := s.bind(ctx, p)
 	if err != nil && err != errAborted && define.Deferred(t.stmt) {
 		err = nil // as in PostgreSQL, it is looked into when it is carried out
 	}
+	s.planner.meter.refused(began, err)
 	return p, err
 }
 
@@ -34,7 +37,10 @@ func (s *Session) PrepareQuery(ctx context.Context, t *Text) (*Prepared, error) 
 	if t == nil {
 		return p, nil
 	}
-	return p, s.bind(ctx, p)
+	began := time.Now()
+	err := s.bind(ctx, p)
+	s.planner.meter.refused(began, err)
+	return p, err
 }
 
 // analyse fixes how the literals of p are read, as PostgreSQL does: a later SET
@@ -87,7 +93,7 @@ func (s *Session) bind(ctx context.Context, p *Prepared) error {
 		return err
 	}
 	p.Params = types
-	p.bound = binding{statement: st, catalog: cat, search: s.settings.values["search_path"], asOf: s.settings.values["fqgw.as_of"]}
+	p.bound = binding{statement: st, route: route(st), catalog: cat, search: s.settings.values["search_path"], asOf: s.settings.values["fqgw.as_of"]}
 	switch st.(type) {
 	case *plan.Query, *plan.Insert, *plan.CopyTo:
 		p.bound.used, p.bound.lasting = used, true
@@ -120,6 +126,7 @@ func (s *Session) bind(ctx context.Context, p *Prepared) error {
 // binding is a bound statement and what it was bound to.
 type binding struct {
 	statement    plan.Statement
+	route        string
 	catalog      *fqgw.Catalog
 	search, asOf string // the settings
 	lasting      bool   // it holds in another catalog that has the same relations

@@ -18,6 +18,7 @@ import (
 // Planner makes sessions over one engine. Safe for concurrent use.
 type Planner struct {
 	engine *exec.Engine
+	meter  *Meter
 
 	mu       sync.Mutex
 	sessions map[int32]*Session // by backend pid; for pg_cancel_backend
@@ -25,8 +26,11 @@ type Planner struct {
 
 // New makes a planner over a running engine.
 func New(e *exec.Engine) *Planner {
-	return &Planner{engine: e, sessions: map[int32]*Session{}}
+	return &Planner{engine: e, meter: newMeter(), sessions: map[int32]*Session{}}
 }
+
+// Meter counts what the sessions do.
+func (p *Planner) Meter() *Meter { return p.meter }
 
 // Notice is a message beside the answer; Severity is NOTICE, WARNING or INFO.
 type Notice struct {
@@ -100,8 +104,10 @@ type Text struct {
 
 // Split parses a query string into its statements, none for an empty one.
 func (s *Session) Split(sql string) ([]*Text, error) {
+	began := time.Now()
 	stmts, err := parse.Parse(sql)
 	if err != nil {
+		s.planner.meter.refused(began, err)
 		return nil, err
 	}
 	out := make([]*Text, len(stmts))

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"time"
@@ -72,10 +73,25 @@ func (s *source) lookFor(ctx context.Context, v *fqgw.FeatureView) error {
 		units, err = s.p.o.Online.Read(ctx, reads)
 		return err
 	})
-	if err == nil && slices.ContainsFunc(units, func(u fqgw.UnitState) bool { return u.Marks == nil }) {
-		err = s.p.unfill(ctx, v)
+	if err != nil {
+		return err
 	}
-	return err
+	lost := 0
+	for i := range units {
+		if units[i].Marks == nil {
+			lost++
+		}
+	}
+	if lost == 0 {
+		return nil
+	}
+	why, level := "the online store has lost it: it is filled again from history", slog.LevelWarn
+	if s.p.o.Volatile {
+		why, level = "the embedded online store does not have it: it is filled from history", slog.LevelInfo
+	}
+	s.p.o.Logger.Log(ctx, level, why, "view", v.Name, "shards", fmt.Sprintf("%d of %d", lost, len(units)))
+	s.p.unfit.LoadOrStore(v.State, why)
+	return s.p.unfill(ctx, v)
 }
 
 // unfit are the views that the session keeps and that cannot be read yet.

@@ -34,6 +34,8 @@ type Options struct {
 	// LogAway says that the log did not answer a moment ago: a source whose topic
 	// is known is taken up without asking for it.
 	LogAway bool
+	// Volatile says that the online store begins empty with this process.
+	Volatile bool
 
 	FlushEvery time.Duration // real time between flushes; 0: 20 ms
 	LandEvery  time.Duration // real time between landings; 0: 60 s

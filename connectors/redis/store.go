@@ -27,6 +27,7 @@ type Store struct {
 	checked atomic.Bool            // the shard count, and the owner, are the store's
 	owner   atomic.Pointer[string] // the registry whose states these are; nil or "" does not matter
 	lanes   sync.Map               // by server: its combiner
+	meter   Meter
 }
 
 var _ fqgw.OnlineStore = (*Store)(nil)
@@ -54,6 +55,7 @@ func Open(ctx context.Context, url string, shards uint32) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{client: client}
+	client.AddHook(&s.meter)
 	s.checked.Store(true)
 	if s.shards, err = s.fixShards(ctx, shards); err != nil {
 		client.Close()
@@ -70,6 +72,7 @@ func OpenAway(url string, shards uint32, owner string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{client: client, shards: shards}
+	client.AddHook(&s.meter)
 	s.owner.Store(&owner)
 	return s, nil
 }

@@ -4,6 +4,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,6 +103,7 @@ type Engine struct {
 	tables  sync.Mutex // guards unnamed
 	unnamed []string   // the lake's names of tables that are being made
 	runner  *relational.Runner
+	served  served
 
 	lefts sync.Mutex // guards left
 	left  []leftover
@@ -141,7 +143,7 @@ func New(o Options) *Engine {
 }
 
 // Start takes up the sources and feature views of the catalog; the views fill
-// in the background, Ready tells when they have.
+// in the background, Waiting tells how far that is.
 func (e *Engine) Start(ctx context.Context) error {
 	if err := errors.Join(e.recover(ctx), e.restoreLeft(ctx)); err != nil {
 		return err
@@ -164,19 +166,28 @@ func (e *Engine) Start(ctx context.Context) error {
 	return nil
 }
 
-// Ready is nil when every feature view can be read.
-func (e *Engine) Ready() error {
+// Waiting says what reads of now wait for, a line for each feature view that is
+// being filled, and how far that is; nothing when all can be read.
+func (e *Engine) Waiting() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	var out []string
 	for _, v := range e.Catalog().Features {
+		progress, filling := e.o.Streams.Filling(v)
 		if b := e.building[v.State]; b != nil {
-			return b.reading(v)
+			filling = true
+			if p := b.progress.Load(); p != nil {
+				progress = *p
+			}
+			if b.stands && progress == "" {
+				progress = "it stands in the online store and catches up"
+			}
 		}
-		if progress, filling := e.o.Streams.Filling(v); filling {
-			return reading(v, progress)
+		if filling {
+			out = append(out, fmt.Sprintf("feature view %q: %s", v.Name, cmp.Or(progress, "filling begins")))
 		}
 	}
-	return nil
+	return out
 }
 
 // Close stops the fills and waits for them.

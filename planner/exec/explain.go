@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,8 +13,12 @@ import (
 	"github.com/fqgw/fqgw/planner/relational"
 )
 
-// Route names how a plan runs: "point", "point in time", "scan" or "relational"
-// (DESIGN, One statement).
+// Routes are what Route says.
+var Routes = []string{"point", "entities", "point in time", "scan", "relational"}
+
+// Route names how a plan runs (DESIGN, One statement): "point", trips to the online
+// store by key; "entities", a feature view read now without keys, by a capped scan
+// of the store; "point in time"; "scan", without feature views; "relational".
 func Route(n plan.Node) string {
 	now, then := features(n)
 	switch {
@@ -21,10 +26,20 @@ func Route(n plan.Node) string {
 		return "relational"
 	case then:
 		return "point in time"
+	case now && everyEntity(n):
+		return "entities"
 	case now:
 		return "point"
 	}
 	return "scan"
+}
+
+// everyEntity says whether a feature view is read without keys below n.
+func everyEntity(n plan.Node) bool {
+	if s, ok := n.(*plan.FeatureScan); ok && s.Keys == nil && s.KeyArray == nil {
+		return true
+	}
+	return slices.ContainsFunc(n.Children(), everyEntity)
 }
 
 // features says whether feature views are read now, and as of a time, below n.

@@ -90,7 +90,9 @@ func (e *Engine) allThen(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (
 			}
 			found = true
 			p := probe{parts: parts, key: key, t: t, k: k, ok: true}
-			row, err := appendOutputs(nil, n.View, n.Outputs, &p, &answer{reading: *r})
+			var told tally
+			row, err := appendOutputs(nil, n.View, n.Outputs, &p, &answer{reading: *r}, &told)
+			e.served.add(true, &told)
 			if err == nil && !yield(row, nil) {
 				err = errEnough
 			}

@@ -71,8 +71,10 @@ func (e *Engine) featureJoin(env *fqgw.Env, n *plan.FeatureJoin) (fqgw.Rows, err
 			return nil, err
 		}
 		out := make([][]fqgw.Value, 0, len(in))
+		var t tally
+		defer e.served.add(n.At != nil, &t)
 		for i, row := range in {
-			joined, keep, err := joinRow(env, n, row, &probes[i], &answers[i])
+			joined, keep, err := joinRow(env, n, row, &probes[i], &answers[i], &t)
 			if err != nil {
 				return nil, err
 			}
@@ -141,13 +143,14 @@ func timeOver(env *fqgw.Env, x fqgw.Expr, row []fqgw.Value) (int64, bool, error)
 }
 
 // joinRow is one output row; keep is false when an inner join drops it.
-func joinRow(env *fqgw.Env, n *plan.FeatureJoin, row []fqgw.Value, p *probe, a *answer) (joined []fqgw.Value, keep bool, err error) {
+func joinRow(env *fqgw.Env, n *plan.FeatureJoin, row []fqgw.Value, p *probe, a *answer, t *tally) (joined []fqgw.Value, keep bool, err error) {
 	width := len(row)
 	joined = append(make([]fqgw.Value, 0, width+len(n.Outputs)), row...)
 	if !n.Left && !p.shown(a) {
+		t.notFound(n.Outputs)
 		return nil, false, nil
 	}
-	if joined, err = appendOutputs(joined, n.View, n.Outputs, p, a); err != nil {
+	if joined, err = appendOutputs(joined, n.View, n.Outputs, p, a, t); err != nil {
 		return nil, false, err
 	}
 	if n.On == nil {
@@ -178,7 +181,7 @@ func joinRow(env *fqgw.Env, n *plan.FeatureJoin, row []fqgw.Value, p *probe, a *
 var definitionEnv fqgw.Env
 
 // appendOutputs appends what a view shows of one entity.
-func appendOutputs(dst []fqgw.Value, v *fqgw.FeatureView, outs []plan.Output, p *probe, a *answer) ([]fqgw.Value, error) {
+func appendOutputs(dst []fqgw.Value, v *fqgw.FeatureView, outs []plan.Output, p *probe, a *answer, t *tally) ([]fqgw.Value, error) {
 	feats := featureValues(v, p, a)
 	for _, o := range outs {
 		var val fqgw.Value
@@ -189,6 +192,7 @@ func appendOutputs(dst []fqgw.Value, v *fqgw.FeatureView, outs []plan.Output, p 
 			}
 		case plan.OutFeature:
 			val = feats[o.Index].Value
+			t[feats[o.Index].Status]++
 		case plan.OutStatus:
 			val = fqgw.TextValue(feats[o.Index].Status.String())
 		case plan.OutTime:
@@ -248,7 +252,7 @@ func (e *Engine) featureScan(env *fqgw.Env, n *plan.FeatureScan) (fqgw.Rows, err
 		if err != nil {
 			return nil, err
 		}
-		return scanRows(n, some, answers)
+		return e.scanRows(n, some, answers)
 	}), nil
 }
 
@@ -309,13 +313,16 @@ func keyTypes(v *fqgw.FeatureView) []fqgw.Type {
 // probeBytes is about what a probe takes with its place among those that were seen.
 func probeBytes(p *probe) int64 { return 256 + fqgw.RowBytes(p.parts) + int64(len(p.key)) }
 
-func scanRows(n *plan.FeatureScan, probes []probe, answers []answer) ([][]fqgw.Value, error) {
+func (e *Engine) scanRows(n *plan.FeatureScan, probes []probe, answers []answer) ([][]fqgw.Value, error) {
 	var out [][]fqgw.Value
+	var t tally
+	defer e.served.add(n.At != nil, &t)
 	for i := range probes {
 		if !probes[i].shown(&answers[i]) {
+			t.notFound(n.Outputs)
 			continue
 		}
-		row, err := appendOutputs(make([]fqgw.Value, 0, len(n.Outputs)), n.View, n.Outputs, &probes[i], &answers[i])
+		row, err := appendOutputs(make([]fqgw.Value, 0, len(n.Outputs)), n.View, n.Outputs, &probes[i], &answers[i], &t)
 		if err != nil {
 			return nil, err
 		}
@@ -350,7 +357,7 @@ func (e *Engine) allNow(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (f
 		if err != nil {
 			return nil, err
 		}
-		return scanRows(n, some, answers)
+		return e.scanRows(n, some, answers)
 	}), nil
 }
 

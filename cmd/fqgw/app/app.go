@@ -84,7 +84,7 @@ func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.
 		return a, err
 	}
 	a.pipeline = stream.New(stream.Options{Online: a.online, History: a.lake, Log: a.log, Registry: a.registry,
-		Clock: a.clock, Logger: logger, LogAway: a.logAway, AheadBytes: ahead, Fault: fault})
+		Clock: a.clock, Logger: logger, LogAway: a.logAway, Volatile: c.Online == "embedded", AheadBytes: ahead, Fault: fault})
 	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Registry: a.registry, Streams: a.pipeline, Clock: a.clock,
 		Logger: logger, Catalog: catalog, Facts: a.fact, Files: filepath.Join(a.config.Data, "files"),
 		WriteParquet: iceberg.WriteParquet, MemoryLimit: memory, Fault: fault, MakeTopics: c.Kafka == "embedded"})
@@ -209,6 +209,7 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	server := gateway.New(gateway.Options{Planner: a.planner, Logger: a.logger, Connections: a.config.Connections})
 	start("gateway", func() error { return server.Serve(serveCtx, a.listener) })
 	start("admin", func() error { return a.serveAdmin(serveCtx) })
+	start("readiness", func() error { return a.watchReady(serveCtx) })
 	if ready != nil {
 		ready()
 	}

@@ -1,66 +1,177 @@
 package app
 
 import (
-	"fmt"
-	"maps"
-	"slices"
+	"context"
+	"net/http"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner"
 )
 
-// metrics is the Prometheus text of what the stream and the sessions do; times
-// are seconds.
-func (a *App) metrics() string {
-	var b strings.Builder
-	head := func(name, kind, help string) { fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind) }
-	status := a.pipeline.Status()
-	perPartition := func(name, kind, help string, value func(i int) float64) {
-		head(name, kind, help)
-		for i, s := range status {
-			fmt.Fprintf(&b, "%s{source=%q,partition=\"%d\"} %g\n", name, s.Source, s.Partition, value(i))
-		}
+// metric is one of fqgw's own: docs/metrics.md lists the same. read sends its
+// values, each with its label values.
+type metric struct {
+	name, help string
+	kind       prometheus.ValueType // 0: a histogram
+	labels     []string
+	read       func(send func(value any, labels ...string))
+}
+
+// metrics are read when they are asked for; nothing is counted for them on the
+// way of a statement but what the rooms themselves count. No label has a value
+// that a client chooses, other than names of sources.
+func (a *App) metrics() []metric {
+	const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
+	perPartition := func(name, help string, kind prometheus.ValueType, value func(s *fqgw.StreamStatus) float64) metric {
+		return metric{name, help, kind, []string{"source", "partition"}, func(send func(any, ...string)) {
+			for _, s := range a.pipeline.Status() {
+				send(value(&s), s.Source, strconv.Itoa(int(s.Partition)))
+			}
+		}}
 	}
-	perPartition("fqgw_stream_lag_records", "gauge", "Records in the log that are not readable online yet.", func(i int) float64 { return float64(status[i].Lag()) })
-	perPartition("fqgw_stream_applied_offset", "gauge", "Offset after the last record that is readable online.", func(i int) float64 { return float64(status[i].Applied) })
-	perPartition("fqgw_stream_landed_offset", "gauge", "Offset after the last record in the history.", func(i int) float64 { return float64(status[i].Landed) })
-	perPartition("fqgw_stream_freshness_seconds", "gauge", "Time from the append of the last flushed record until it was readable.", func(i int) float64 { return float64(status[i].Freshness) / 1e6 })
-	perPartition("fqgw_stream_paused", "gauge", "1 when the partition stands.", func(i int) float64 {
-		if status[i].Paused != "" {
+	one := func(name, help string, kind prometheus.ValueType, value func() float64) metric {
+		return metric{name, help, kind, nil, func(send func(any, ...string)) { send(value()) }}
+	}
+	flag := func(is bool) float64 {
+		if is {
 			return 1
 		}
 		return 0
-	})
-	perPartition("fqgw_stream_rejected_total", "counter", "Records that the gate refused.", func(i int) float64 { return float64(status[i].Rejected) })
-	perPartition("fqgw_stream_null_keys_total", "counter", "Events with a NULL join key, per view that they do not belong to.", func(i int) float64 { return float64(status[i].NullKeys) })
-	perPartition("fqgw_stream_expression_errors_total", "counter", "Row expressions that raised and gave NULL.", func(i int) float64 { return float64(status[i].EvalErrors) })
-	m := a.pipeline.Metrics()
-	total := func(name, help string, v float64) {
-		head(name, "counter", help)
-		fmt.Fprintf(&b, "%s %g\n", name, v)
 	}
-	total("fqgw_stream_events_total", "Records that the gate accepted; again when the stream goes back.", float64(m.Events))
-	total("fqgw_stream_folds_total", "Events folded into feature views.", float64(m.Applied))
-	head("fqgw_stream_refused_total", "counter", "Records that the gate refused, by SQLSTATE.")
-	for _, code := range slices.Sorted(maps.Keys(m.Rejected)) {
-		fmt.Fprintf(&b, "fqgw_stream_refused_total{code=%q} %d\n", code, m.Rejected[code])
+	stream := func(name, help string, value func() int64) metric {
+		return one(name, help, counter, func() float64 { return float64(value()) })
 	}
-	total("fqgw_stream_dead_letters_total", "Records buried.", float64(m.DeadLetters))
-	total("fqgw_stream_flushes_total", "Flushes of units to the online store.", float64(m.Flushes))
-	total("fqgw_stream_flush_states_total", "States written to the online store.", float64(m.FlushKeys))
-	total("fqgw_stream_flush_bytes_total", "Bytes of states written to the online store.", float64(m.FlushBytes))
-	total("fqgw_stream_flush_seconds_total", "Time that flushes took.", float64(m.FlushMicros)/1e6)
-	total("fqgw_stream_landings_total", "Commits to the histories.", float64(m.Landings))
-	total("fqgw_stream_landed_rows_total", "Rows committed to the histories.", float64(m.LandedRows))
-	total("fqgw_stream_fences_total", "Restarts because a store stood elsewhere than it was left.", float64(m.Fences))
-	head("fqgw_clock_seconds", "gauge", "The clock that T is read from.")
-	fmt.Fprintf(&b, "fqgw_clock_seconds %.6f\n", float64(a.clock.Now())/1e6)
-	head("fqgw_sessions", "gauge", "Open sessions.")
-	fmt.Fprintf(&b, "fqgw_sessions %d\n", a.planner.Sessions())
-	head("fqgw_catalog_version", "gauge", "Version of the catalog.")
-	fmt.Fprintf(&b, "fqgw_catalog_version %d\n", a.engine.Catalog().Version)
-	head("fqgw_start_time_seconds", "gauge", "When the process started.")
-	fmt.Fprintf(&b, "fqgw_start_time_seconds %d\n", started.Unix())
-	return b.String()
+	online := a.online.Meter()
+	return []metric{
+		{"fqgw_statements_total", "Statements that ended, by route and SQLSTATE (00000: successful).", counter, []string{"route", "sqlstate"}, a.statements},
+		{"fqgw_statement_duration_seconds", "Time from the execution of a statement to its last row.", 0, []string{"route"},
+			func(send func(any, ...string)) {
+				for route, h := range a.planner.Meter().Latencies() {
+					send(h, label(route))
+				}
+			}},
+		{"fqgw_feature_values_total", "Feature values that statements asked for, by path (now, as_of) and status.", counter, []string{"path", "status"},
+			func(send func(any, ...string)) {
+				for status := fqgw.StatusPresent; status <= fqgw.StatusTimeout; status++ {
+					send(float64(a.engine.Served(false, status)), "now", status.String())
+					send(float64(a.engine.Served(true, status)), "as_of", status.String())
+				}
+			}},
+		{"fqgw_online_store_trip_duration_seconds", "Time of round trips to the online store, of reads and flushes.", 0, nil,
+			func(send func(any, ...string)) { send(&online.Trips) }},
+		{"fqgw_online_store_errors_total", "Round trips to the online store that failed: timeout, connection, reply.", counter, []string{"kind"},
+			func(send func(any, ...string)) {
+				send(float64(online.Timeouts.Load()), "timeout")
+				send(float64(online.Connection.Load()), "connection")
+				send(float64(online.Replies.Load()), "reply")
+			}},
+		perPartition("fqgw_stream_lag_records", "Records in the log that are not readable online yet.", gauge,
+			func(s *fqgw.StreamStatus) float64 { return float64(s.Lag()) }),
+		perPartition("fqgw_stream_applied_offset", "Offset after the last record that is readable online.", gauge,
+			func(s *fqgw.StreamStatus) float64 { return float64(s.Applied) }),
+		perPartition("fqgw_stream_landed_offset", "Offset after the last record in the history.", gauge,
+			func(s *fqgw.StreamStatus) float64 { return float64(s.Landed) }),
+		perPartition("fqgw_stream_freshness_seconds", "Time from the append of the last flushed record until it was readable.", gauge,
+			func(s *fqgw.StreamStatus) float64 { return float64(s.Freshness) / 1e6 }),
+		perPartition("fqgw_stream_event_time_seconds", "Greatest event time applied, since 1970; 0 before the first.", gauge,
+			func(s *fqgw.StreamStatus) float64 { return float64(s.EventTime) / 1e6 }),
+		perPartition("fqgw_stream_paused", "1 while the partition stands; fqgw.stream_status has the reason.", gauge,
+			func(s *fqgw.StreamStatus) float64 { return flag(s.Paused != "") }),
+		perPartition("fqgw_stream_rejected_total", "Records that the gate refused.", counter,
+			func(s *fqgw.StreamStatus) float64 { return float64(s.Rejected) }),
+		perPartition("fqgw_stream_null_keys_total", "Events with a NULL join key, once for each view that they do not belong to.", counter,
+			func(s *fqgw.StreamStatus) float64 { return float64(s.NullKeys) }),
+		perPartition("fqgw_stream_expression_errors_total", "Row expressions that raised and gave NULL.", counter,
+			func(s *fqgw.StreamStatus) float64 { return float64(s.EvalErrors) }),
+		stream("fqgw_stream_events_total", "Records that the gate accepted; again when the stream goes back.", func() int64 { return a.pipeline.Metrics().Events }),
+		stream("fqgw_stream_folds_total", "Events folded into feature views.", func() int64 { return a.pipeline.Metrics().Applied }),
+		{"fqgw_stream_refused_total", "Records that the gate refused, by SQLSTATE.", counter, []string{"sqlstate"}, func(send func(any, ...string)) {
+			for code, n := range a.pipeline.Metrics().Rejected {
+				send(float64(n), code)
+			}
+		}},
+		stream("fqgw_stream_dead_letters_total", "Records buried.", func() int64 { return a.pipeline.Metrics().DeadLetters }),
+		stream("fqgw_stream_flushes_total", "Flushes of units to the online store.", func() int64 { return a.pipeline.Metrics().Flushes }),
+		stream("fqgw_stream_flush_states_total", "States written to the online store.", func() int64 { return a.pipeline.Metrics().FlushKeys }),
+		stream("fqgw_stream_flush_bytes_total", "Bytes of states written to the online store.", func() int64 { return a.pipeline.Metrics().FlushBytes }),
+		one("fqgw_stream_flush_seconds_total", "Time that flushes took.", counter, func() float64 { return float64(a.pipeline.Metrics().FlushMicros) / 1e6 }),
+		stream("fqgw_stream_landings_total", "Commits to the histories.", func() int64 { return a.pipeline.Metrics().Landings }),
+		stream("fqgw_stream_landed_rows_total", "Rows committed to the histories.", func() int64 { return a.pipeline.Metrics().LandedRows }),
+		stream("fqgw_stream_fences_total", "Restarts because a store stood elsewhere than it was left.", func() int64 { return a.pipeline.Metrics().Fences }),
+		one("fqgw_ready", "1 when every feature view can be read online and the store answers, as /readyz says.", gauge, func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			return flag(len(a.waiting(ctx)) == 0)
+		}),
+		one("fqgw_clock_seconds", "The clock that T is read from, since 1970.", gauge, func() float64 { return float64(a.clock.Now()) / 1e6 }),
+		one("fqgw_sessions", "Open sessions.", gauge, func() float64 { return float64(a.planner.Sessions()) }),
+		one("fqgw_catalog_version", "Version of the catalog.", gauge, func() float64 { return float64(a.engine.Catalog().Version) }),
+		{"fqgw_build_info", "1, with the version.", gauge, []string{"version"}, func(send func(any, ...string)) { send(1.0, planner.Version) }},
+	}
 }
 
-var started = time.Now()
+// label is a route as the value of a label.
+func label(route string) string { return strings.ReplaceAll(route, " ", "_") }
+
+func (a *App) statements(send func(any, ...string)) {
+	meter := a.planner.Meter()
+	failures := meter.Failures()
+	failed := map[string]uint64{}
+	for f, n := range failures {
+		failed[f.Route] += n
+		send(float64(n), label(f.Route), string(f.Code))
+	}
+	for route, h := range meter.Latencies() {
+		// Counted a moment later than the failures, and never fewer.
+		if n, _, _ := h.Read(); n >= failed[route] {
+			send(float64(n-failed[route]), label(route), "00000")
+		}
+	}
+}
+
+// collector gives fqgw's metrics to Prometheus's library.
+type collector struct {
+	metrics []metric
+	descs   []*prometheus.Desc
+}
+
+func newCollector(metrics []metric) *collector {
+	c := &collector{metrics: metrics}
+	for _, m := range metrics {
+		c.descs = append(c.descs, prometheus.NewDesc(m.name, m.help, m.labels, nil))
+	}
+	return c
+}
+
+func (c *collector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range c.descs {
+		to <- d
+	}
+}
+
+func (c *collector) Collect(to chan<- prometheus.Metric) {
+	for i, m := range c.metrics {
+		m.read(func(value any, labels ...string) {
+			if h, ok := value.(*fqgw.Histogram); ok {
+				count, sum, atMost := h.Read()
+				to <- prometheus.MustNewConstHistogram(c.descs[i], count, sum, atMost, labels...)
+				return
+			}
+			to <- prometheus.MustNewConstMetric(c.descs[i], m.kind, value.(float64), labels...)
+		})
+	}
+}
+
+// metricsHandler answers /metrics: fqgw's own, the Go runtime's and the process's.
+func (a *App) metricsHandler() http.Handler {
+	r := prometheus.NewRegistry()
+	r.MustRegister(newCollector(a.metrics()), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{Registry: r, ErrorHandling: promhttp.ContinueOnError})
+}
