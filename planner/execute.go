@@ -107,6 +107,15 @@ func (s *Session) run(env *fqgw.Env, st plan.Statement) (*Result, error) {
 		}
 		return &Result{Columns: columns(st), Rows: rows, Tag: countTag("SELECT")}, nil
 	case *plan.Explain:
+		if x, ok := st.Statement.(*plan.Execute); ok {
+			inner, executed, err := s.executed(env, x)
+			if err != nil {
+				return nil, err
+			}
+			of := *st
+			env, of.Statement = inner, executed
+			st = &of
+		}
 		lines, err := e.Explain(env, st)
 		if err != nil {
 			return nil, err
@@ -115,7 +124,7 @@ func (s *Session) run(env *fqgw.Env, st plan.Statement) (*Result, error) {
 		for _, l := range lines {
 			rows = append(rows, []fqgw.Value{fqgw.TextValue(l)})
 		}
-		return &Result{Columns: []plan.Column{{Name: "QUERY PLAN", Type: fqgw.Text}}, Rows: exec.Slice(rows), Tag: fixedTag("EXPLAIN")}, nil
+		return &Result{Columns: explainColumns(st), Rows: exec.Slice(rows), Tag: fixedTag("EXPLAIN")}, nil
 	case *plan.Transaction:
 		return s.runTransaction(ctx, st)
 	case *plan.Set:
@@ -216,46 +225,63 @@ func (s *Session) runPrepare(ctx context.Context, st *plan.Prepare) (*Result, er
 	return &Result{Tag: fixedTag("PREPARE")}, nil
 }
 
+// explainColumns describes EXPLAIN's answer, as PostgreSQL's.
+func explainColumns(st *plan.Explain) []plan.Column {
+	if st.Format == "json" {
+		return []plan.Column{{Name: "QUERY PLAN", Type: fqgw.JSON}}
+	}
+	return []plan.Column{{Name: "QUERY PLAN", Type: fqgw.Text}}
+}
+
 // maxNested is how deep an EXECUTE may execute another one.
 const maxNested = 100
 
 func (s *Session) runExecute(env *fqgw.Env, st *plan.Execute) (*Result, error) {
-	p, err := s.Named(st.Name)
+	inner, executed, err := s.executed(env, st)
 	if err != nil {
 		return nil, err
 	}
-	if p.text == nil {
-		return &Result{Tag: fixedTag("EXECUTE")}, nil
-	}
-	if len(p.Params) == 0 {
-		st = &plan.Execute{Name: st.Name} // PostgreSQL does not look at them then
-	}
-	if len(st.Args) != len(p.Params) {
-		return nil, fqgw.Errorf(fqgw.CodeSyntax, "wrong number of parameters for prepared statement \"%s\"", st.Name).
-			WithDetail("Expected %d parameters but got %d.", len(p.Params), len(st.Args))
-	}
-	args := make([]fqgw.Value, len(st.Args))
-	for i, a := range st.Args {
-		v, err := a.Eval(env, nil)
-		if err != nil {
-			return nil, err
-		}
-		if args[i], err = exec.Assign(v, a.Type(), p.Params[i], env); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.fresh(env.Ctx, p); err != nil {
-		return nil, err
-	}
-	inner := *env
-	inner.Args, inner.Literals = args, s.literals(p, env)
 	if s.nested == maxNested { // a statement that executes itself: a stack that overflows ends the process
 		return nil, fqgw.Errorf(fqgw.CodeTooComplex, "stack depth limit exceeded").
 			WithDetail("EXECUTE of a prepared EXECUTE, %d deep.", maxNested)
 	}
 	s.nested++
 	defer func() { s.nested-- }()
-	return s.run(&inner, p.bound.statement)
+	return s.run(inner, executed)
+}
+
+// executed is the statement that EXECUTE names, with its arguments.
+func (s *Session) executed(env *fqgw.Env, st *plan.Execute) (*fqgw.Env, plan.Statement, error) {
+	p, err := s.Named(st.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.text == nil {
+		return env, &plan.NoOp{Tag: "EXECUTE"}, nil
+	}
+	if len(p.Params) == 0 {
+		st = &plan.Execute{Name: st.Name} // PostgreSQL does not look at them then
+	}
+	if len(st.Args) != len(p.Params) {
+		return nil, nil, fqgw.Errorf(fqgw.CodeSyntax, "wrong number of parameters for prepared statement \"%s\"", st.Name).
+			WithDetail("Expected %d parameters but got %d.", len(p.Params), len(st.Args))
+	}
+	args := make([]fqgw.Value, len(st.Args))
+	for i, a := range st.Args {
+		v, err := a.Eval(env, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		if args[i], err = exec.Assign(v, a.Type(), p.Params[i], env); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := s.fresh(env.Ctx, p); err != nil {
+		return nil, nil, err
+	}
+	inner := *env
+	inner.Args, inner.Literals = args, s.literals(p, env)
+	return &inner, p.bound.statement, nil
 }
 
 func (s *Session) runDeallocate(st *plan.Deallocate) (*Result, error) {

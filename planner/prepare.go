@@ -103,7 +103,7 @@ func (s *Session) bind(ctx context.Context, p *Prepared) error {
 	case *plan.Query:
 		p.Columns = columns(st)
 	case *plan.Explain:
-		p.Columns = []plan.Column{{Name: "QUERY PLAN", Type: fqgw.Text}}
+		p.Columns = explainColumns(st)
 	case *plan.Show:
 		if _, err := s.settings.show(st.Name, s); err != nil && !strings.EqualFold(st.Name, "all") {
 			return err

@@ -24,6 +24,10 @@ func (d *Definer) drop(n *pg.DropStmt) (plan.Statement, error) {
 		st.Kind = "feature view"
 	case pg.ObjectType_OBJECT_VIEW:
 		st.Kind = "view"
+	case pg.ObjectType_OBJECT_INDEX:
+		return &plan.NoOp{Tag: "DROP INDEX", Notice: "DROP INDEX has nothing to do: " + noIndexes}, nil
+	case pg.ObjectType_OBJECT_STATISTIC_EXT:
+		return &plan.NoOp{Tag: "DROP STATISTICS", Notice: "DROP STATISTICS has nothing to do"}, nil
 	default:
 		return nil, d.unsupported(-1, "DROP %s", objectWord(n.RemoveType))
 	}

@@ -55,6 +55,16 @@ func (d *Definer) session(n *pg.Node) (plan.Statement, error) {
 			return &plan.NoOp{Tag: "VACUUM", Notice: "VACUUM has nothing to do"}, nil
 		}
 		return &plan.NoOp{Tag: "ANALYZE", Notice: "ANALYZE has nothing to do"}, nil
+	case *pg.Node_IndexStmt:
+		return d.index(x.IndexStmt)
+	case *pg.Node_ReindexStmt:
+		return &plan.NoOp{Tag: "REINDEX", Notice: "REINDEX has nothing to do: " + noIndexes}, nil
+	case *pg.Node_ClusterStmt:
+		return &plan.NoOp{Tag: "CLUSTER", Notice: "CLUSTER has nothing to do: " + noIndexes}, nil
+	case *pg.Node_CreateStatsStmt:
+		return &plan.NoOp{Tag: "CREATE STATISTICS", Notice: "CREATE STATISTICS has no effect: nothing is chosen by an estimate"}, nil
+	case *pg.Node_CheckPointStmt:
+		return &plan.NoOp{Tag: "CHECKPOINT", Notice: "CHECKPOINT has nothing to do: what is acknowledged is written"}, nil
 	case *pg.Node_ConstraintsSetStmt:
 		return &plan.NoOp{Tag: "SET CONSTRAINTS"}, nil
 	case *pg.Node_ClosePortalStmt:
@@ -133,6 +143,32 @@ func (d *Definer) prepare(n *pg.PrepareStmt) (plan.Statement, error) {
 }
 
 // explain is EXPLAIN with its options.
+// noIndexes is why statements about indexes do nothing.
+const noIndexes = "there are no indexes; feature views are read by key, tables by scans"
+
+// index checks that what CREATE INDEX names is there. A unique one would be a
+// promise that nobody keeps.
+func (d *Definer) index(n *pg.IndexStmt) (plan.Statement, error) {
+	if n.Unique {
+		return nil, d.unsupported(n.Relation.Location, "a unique index").WithHint("Tables have no keys. Find what is there twice with GROUP BY … HAVING count(*) > 1.")
+	}
+	from := []*pg.Node{{Node: &pg.Node_RangeVar{RangeVar: n.Relation}}}
+	sel := &pg.SelectStmt{FromClause: from, WhereClause: n.WhereClause, LimitOption: pg.LimitOption_LIMIT_OPTION_DEFAULT, Op: pg.SetOperation_SETOP_NONE}
+	for _, p := range append(n.IndexParams, n.IndexIncludingParams...) {
+		elem := p.GetIndexElem()
+		value := elem.Expr
+		if value == nil {
+			ref := &pg.ColumnRef{Fields: []*pg.Node{pg.MakeStrNode(elem.Name)}, Location: -1}
+			value = &pg.Node{Node: &pg.Node_ColumnRef{ColumnRef: ref}}
+		}
+		sel.TargetList = append(sel.TargetList, &pg.Node{Node: &pg.Node_ResTarget{ResTarget: &pg.ResTarget{Val: value}}})
+	}
+	if _, err := d.query(sel); err != nil {
+		return nil, err
+	}
+	return &plan.NoOp{Tag: "CREATE INDEX", Notice: "CREATE INDEX has no effect: " + noIndexes}, nil
+}
+
 func (d *Definer) explain(n *pg.ExplainStmt) (plan.Statement, error) {
 	st := &plan.Explain{Format: "text"}
 	opts, err := d.optionList(n.Options)

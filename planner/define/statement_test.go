@@ -89,7 +89,8 @@ func TestStatements(t *testing.T) {
 		}
 	}
 	for sql, tag := range map[string]string{"LISTEN x": "LISTEN", "NOTIFY x": "NOTIFY", "LOCK TABLE labels": "LOCK TABLE", "GRANT SELECT ON FEATURE VIEW pair TO u": "GRANT",
-		"REVOKE ALL ON labels FROM u": "REVOKE", "ANALYZE": "ANALYZE", "VACUUM labels": "VACUUM"} {
+		"REVOKE ALL ON labels FROM u": "REVOKE", "ANALYZE": "ANALYZE", "VACUUM labels": "VACUUM",
+		"CREATE INDEX i ON labels (id)": "CREATE INDEX", "DROP INDEX i": "DROP INDEX", "REINDEX TABLE labels": "REINDEX", "CLUSTER labels": "CLUSTER"} {
 		st, err := script(cat.Clone(), sql)
 		if n, ok := st.(*plan.NoOp); err != nil || !ok || n.Tag != tag || n.Notice == "" {
 			t.Errorf("%s: %+v %v", sql, st, err)
@@ -217,8 +218,9 @@ func TestServices(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	cat := catalog(t, viewsSQL, "CREATE VIEW w AS SELECT id FROM labels")
 	refuse(t, cat, []refusal{
-		{"CREATE INDEX i ON labels (id)", "0A000", "", "CREATE INDEX is not supported"},
-		{"CREATE UNIQUE INDEX i ON labels (id)", "0A000", "", "CREATE INDEX is not supported"},
+		{"CREATE UNIQUE INDEX i ON labels (id)", "0A000", "labels (id)", "a unique index is not supported"},
+		{"CREATE INDEX i ON labels (nope)", "42703", "", "column \"nope\" does not exist"},
+		{"CREATE INDEX i ON nope (id)", "42P01", "nope", "does not exist"},
 		{"CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "0A000", "", "CREATE FUNCTION is not supported"},
 		{"/* a */ -- b\n CREATE EXTENSION IF NOT EXISTS x", "0A000", "", "CREATE EXTENSION is not supported"},
 		{"CREATE SCHEMA x", "0A000", "", "CREATE SCHEMA is not supported"},
@@ -245,7 +247,7 @@ func TestRefusals(t *testing.T) {
 		{"COMMENT ON DATABASE x IS 'y'", "0A000", "", "COMMENT ON DATABASE"},
 		{"COMMENT ON TABLE nope IS 'y'", "42P01", "", "does not exist"},
 		{"COMMENT ON VIEW clicks IS 'y'", "42809", "", "is a source, not a view"},
-		{"DROP INDEX i", "0A000", "", "DROP INDEX"},
+		{"DROP DOMAIN i", "0A000", "", "DROP DOMAIN"},
 		{"DROP TABLE other.t", "3F000", "", "schema \"other\""},
 		{"REFRESH MATERIALIZED VIEW nope", "42P01", "nope", "feature view \"nope\""},
 		{"SELECT 1 AS a INTO x", "0A000", "x", "CREATE TABLE x AS"},

@@ -4,7 +4,6 @@
 package exec
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,6 +103,7 @@ type Engine struct {
 	unnamed []string   // the lake's names of tables that are being made
 	runner  *relational.Runner
 	served  served
+	looked  atomic.Uint32 // shards that Waiting has looked at
 
 	lefts sync.Mutex // guards left
 	left  []leftover
@@ -164,30 +164,6 @@ func (e *Engine) Start(ctx context.Context) error {
 		e.fill(v, stands, func(string) {})
 	}
 	return nil
-}
-
-// Waiting says what reads of now wait for, a line for each feature view that is
-// being filled, and how far that is; nothing when all can be read.
-func (e *Engine) Waiting() []string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var out []string
-	for _, v := range e.Catalog().Features {
-		progress, filling := e.o.Streams.Filling(v)
-		if b := e.building[v.State]; b != nil {
-			filling = true
-			if p := b.progress.Load(); p != nil {
-				progress = *p
-			}
-			if b.stands && progress == "" {
-				progress = "it stands in the online store and catches up"
-			}
-		}
-		if filling {
-			out = append(out, fmt.Sprintf("feature view %q: %s", v.Name, cmp.Or(progress, "filling begins")))
-		}
-	}
-	return out
 }
 
 // Close stops the fills and waits for them.

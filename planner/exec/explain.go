@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
 	"github.com/fqgw/fqgw/planner/relational"
 )
@@ -57,111 +58,216 @@ func features(n plan.Node) (now, then bool) {
 	return now, then
 }
 
-// Explain is the text of EXPLAIN: the first line has PostgreSQL's cost form,
-// which some clients parse.
+// Explain is the text of EXPLAIN, in lines, or the JSON of FORMAT JSON, in one.
+// There are no costs: nothing here is chosen by an estimate.
 func (e *Engine) Explain(env *fqgw.Env, st *plan.Explain) ([]string, error) {
-	q, ok := st.Statement.(*plan.Query)
-	if !ok {
-		if c, isTable := st.Statement.(*plan.CreateTable); isTable && c.Query != nil {
-			q, ok = &plan.Query{Root: c.Query}, true
-		}
+	var root plan.Node
+	switch s := st.Statement.(type) {
+	case *plan.Query:
+		root = s.Root
+	case *plan.CreateTable:
+		root = s.Query
 	}
-	if !ok {
+	if root == nil {
+		if st.Format == "json" {
+			return indented([]object{{{"Utility Statement", true}}})
+		}
 		return []string{"Utility Statement"}, nil
 	}
-	var lines []string
-	e.tree(env, q.Root, 0, &lines)
-	lines[0] += fmt.Sprintf("  (cost=0.00..0.00 rows=0 width=%d)", 8*len(q.Root.Columns()))
-	lines = append(lines, "Route: "+Route(q.Root))
+	top := e.describe(env, root)
+	about := object{{"Route", Route(root)}}
 	for _, v := range st.Views {
-		lines = append(lines, "View "+v)
+		name, how, _ := strings.Cut(v, ": ")
+		about = append(about, pair{"View " + name, how})
 	}
 	if rate, set := e.o.Clock.IsSet(); set {
-		lines = append(lines, fmt.Sprintf("Clock: %s, set, rate %g", microsText(env.Now), rate))
+		about = append(about, pair{"Clock", fmt.Sprintf("%s, set, rate %g", microsText(env.Now), rate)})
 	}
 	if st.Analyze {
-		start := time.Now()
-		rows, err := e.Run(env, q.Root)
+		n, took, err := e.measure(env, root)
 		if err != nil {
 			return nil, err
 		}
-		defer rows.Close()
-		n := 0
-		for ; ; n++ {
-			if _, err := rows.Next(); err == io.EOF {
-				break
-			} else if err != nil {
-				return nil, err
-			}
+		if st.Format == "json" {
+			top.notes = append(top.notes, pair{"Actual Rows", n}, pair{"Actual Loops", 1})
+			about = append(about, pair{"Execution Time", float64(took.Microseconds()) / 1000})
+		} else {
+			about = append(about, pair{"Rows", n}, pair{"Execution Time", fmt.Sprintf("%.3f ms", float64(took.Microseconds())/1000)})
 		}
-		lines = append(lines, fmt.Sprintf("Rows: %d", n), fmt.Sprintf("Execution Time: %.3f ms", float64(time.Since(start).Microseconds())/1000))
 	}
 	if st.Format == "json" {
-		text, err := json.MarshalIndent([]map[string]any{{"Plan": map[string]any{"Node Type": strings.TrimSpace(lines[0]), "Lines": lines}}}, "", "  ")
-		if err != nil {
-			return nil, err
-		}
-		return []string{string(text)}, nil
+		return indented([]object{append(object{{"Plan", top.object()}}, about...)})
+	}
+	lines := top.lines(0, nil)
+	for _, p := range about {
+		lines = append(lines, fmt.Sprintf("%s: %v", p.name, p.value))
 	}
 	return lines, nil
 }
 
-// tree appends n and what is below it, indented as PostgreSQL does.
-func (e *Engine) tree(env *fqgw.Env, n plan.Node, depth int, lines *[]string) {
-	prefix := ""
-	if depth > 0 {
-		prefix = strings.Repeat("      ", depth-1) + "  ->  "
+// measure runs a plan and counts its rows.
+func (e *Engine) measure(env *fqgw.Env, n plan.Node) (int, time.Duration, error) {
+	start := time.Now()
+	rows, err := e.Run(env, n)
+	if err != nil {
+		return 0, 0, err
 	}
-	pad := strings.Repeat("      ", depth) + "  "
-	title, notes := e.describe(env, n)
-	*lines = append(*lines, prefix+title)
-	for _, note := range notes {
-		*lines = append(*lines, pad+note)
-	}
-	for _, c := range n.Children() {
-		e.tree(env, c, depth+1, lines)
+	defer rows.Close()
+	for n := 0; ; n++ {
+		if _, err := rows.Next(); err == io.EOF {
+			return n, time.Since(start), nil
+		} else if err != nil {
+			return 0, 0, err
+		}
 	}
 }
 
-func (e *Engine) describe(env *fqgw.Env, n plan.Node) (title string, notes []string) {
+// step is a node as EXPLAIN shows it.
+type step struct {
+	kind  string // PostgreSQL's Node Type, or ours
+	on    string // the relation
+	more  string // in parentheses behind it
+	notes []pair
+	steps []*step
+}
+
+// lines are the step and what is below it, indented as PostgreSQL does.
+func (s *step) lines(depth int, to []string) []string {
+	prefix, title := "", s.kind
+	if depth > 0 {
+		prefix = strings.Repeat("      ", depth-1) + "  ->  "
+	}
+	if s.on != "" {
+		title += " on " + s.on
+	}
+	if s.more != "" {
+		title += " (" + s.more + ")"
+	}
+	to = append(to, prefix+title)
+	for _, n := range s.notes {
+		to = append(to, fmt.Sprintf("%s  %s: %v", strings.Repeat("      ", depth), n.name, n.value))
+	}
+	for _, c := range s.steps {
+		to = c.lines(depth+1, to)
+	}
+	return to
+}
+
+// object is the step in the shape of PostgreSQL's EXPLAIN (FORMAT JSON).
+func (s *step) object() object {
+	out := object{{"Node Type", s.kind}}
+	if s.on != "" {
+		out = append(out, pair{"Relation Name", s.on})
+	}
+	if s.more != "" {
+		out = append(out, pair{"Details", s.more})
+	}
+	for _, n := range s.notes {
+		i := slices.IndexFunc(out, func(p pair) bool { return p.name == n.name })
+		if i < 0 {
+			out = append(out, n)
+			continue
+		}
+		list, ok := out[i].value.([]any)
+		if !ok {
+			list = []any{out[i].value}
+		}
+		out[i].value = append(list, n.value)
+	}
+	if len(s.steps) > 0 {
+		var plans []object
+		for _, c := range s.steps {
+			plans = append(plans, c.object())
+		}
+		out = append(out, pair{"Plans", plans})
+	}
+	return out
+}
+
+// object is a JSON object that keeps its order.
+type object []pair
+
+type pair struct {
+	name  string
+	value any
+}
+
+func (o object) MarshalJSON() ([]byte, error) {
+	out := []byte{'{'}
+	for i, p := range o {
+		name, err := json.Marshal(p.name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(p.value)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, name...), ':'), value...)
+	}
+	return append(out, '}'), nil
+}
+
+func indented(v any) ([]string, error) {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err := enc.Encode(v)
+	return []string{strings.TrimSuffix(b.String(), "\n")}, err
+}
+
+func (e *Engine) describe(env *fqgw.Env, n plan.Node) *step {
+	s := e.describeOne(env, n)
+	for _, c := range n.Children() {
+		s.steps = append(s.steps, e.describe(env, c))
+	}
+	return s
+}
+
+func (e *Engine) describeOne(env *fqgw.Env, n plan.Node) *step {
 	switch n := n.(type) {
 	case *plan.FeatureScan:
 		return e.describeView(env, "Feature Scan", n.View, n.At, n.Known, scanKeys(n))
 	case *plan.FeatureJoin:
-		title = "Feature Join"
+		kind := "Feature Join"
 		if n.Left {
-			title = "Feature Left Join"
+			kind = "Feature Left Join"
 		}
-		return e.describeView(env, title, n.View, n.At, n.Known, exprTexts(n.Keys))
+		return e.describeView(env, kind, n.View, n.At, n.Known, exprTexts(n.Keys))
 	case *plan.Entities:
-		return "Entities", []string{"Equal to: " + strings.Join(exprTexts(n.Keys), ", ")}
+		return &step{kind: "Entities", notes: []pair{{"Equal to", strings.Join(exprTexts(n.Keys), ", ")}}}
 	case *plan.Settle:
-		return "Found Entities", nil
+		return &step{kind: "Found Entities"}
 	case *plan.SourceScan:
-		title = fmt.Sprintf("History Scan on %s (%s)", n.Source.Name, n.Source.History)
+		s := &step{kind: "History Scan", on: n.Source.Name, more: n.Source.History}
 		if n.AsOf != nil {
-			notes = append(notes, "Known at: "+n.AsOf.String())
+			s.notes = []pair{{"Known at", n.AsOf.String()}}
 		}
-		return title, notes
+		return s
 	case *plan.TableScan:
-		return fmt.Sprintf("Lake Scan on %s", n.Table.Name), nil
+		return &step{kind: "Lake Scan", on: n.Table.Name}
 	case *plan.SystemScan:
-		return fmt.Sprintf("System Scan on %s.%s", n.Rel.Schema, n.Rel.Name), nil
+		return &step{kind: "System Scan", on: n.Rel.Schema + "." + n.Rel.Name}
 	case *plan.TableFunc:
-		return "Function Scan on " + n.Name, nil
+		return &step{kind: "Function Scan", on: n.Name}
 	case *plan.Values:
-		return fmt.Sprintf("Values (%d rows)", len(n.Rows)), nil
+		return &step{kind: "Values", more: fmt.Sprintf("%d rows", len(n.Rows))}
 	case *plan.Filter:
-		return "Filter", []string{"Filter: " + n.Cond.String()}
+		return &step{kind: "Filter", notes: []pair{{"Filter", n.Cond.String()}}}
 	case *plan.Project:
-		return "Project", []string{"Output: " + strings.Join(exprTexts(n.Exprs), ", ")}
+		return &step{kind: "Project", notes: []pair{{"Output", strings.Join(exprTexts(n.Exprs), ", ")}}}
 	case *plan.Limit:
-		return "Limit", nil
+		return &step{kind: "Limit"}
 	}
-	return relational.Title(n), nil
+	kind, on, _ := strings.Cut(relational.Title(n), " on ")
+	return &step{kind: kind, on: on}
 }
 
-func (e *Engine) describeView(env *fqgw.Env, title string, v *fqgw.FeatureView, at, known fqgw.Expr, keys []string) (string, []string) {
+func (e *Engine) describeView(env *fqgw.Env, kind string, v *fqgw.FeatureView, at, known fqgw.Expr, keys []string) *step {
 	store, when := "online store", "now"
 	if at != nil {
 		store, when = v.Source.History, "AS OF "+at.String()
@@ -169,30 +275,35 @@ func (e *Engine) describeView(env *fqgw.Env, title string, v *fqgw.FeatureView, 
 			when += " KNOWN AT " + known.String()
 		}
 	}
-	notes := []string{"Time: " + when}
-	if keys == nil {
-		notes = append(notes, "Entities: all")
+	s := &step{kind: kind, on: v.Name, more: fmt.Sprintf("version %d, %s", v.Version, store), notes: []pair{{"Time", when}}}
+	note := func(name, format string, args ...any) {
+		s.notes = append(s.notes, pair{name, fmt.Sprintf(format, args...)})
+	}
+	if keys == nil && at == nil {
+		note("Entities", "all, at most %d", entitiesMax)
+	} else if keys == nil {
+		note("Entities", "all")
 	}
 	for i, k := range keys {
 		if i < len(v.Keys) {
 			k = v.Keys[i].Name + " = " + k
 		}
-		notes = append(notes, "Join key: "+k)
+		note("Join key", "%s", k)
 	}
 	for _, w := range v.Windows {
 		if w.Length == 0 {
-			notes = append(notes, fmt.Sprintf("Window %s: lifetime", w.Name))
+			note("Window "+w.Name, "lifetime")
 			continue
 		}
-		notes = append(notes, fmt.Sprintf("Window %s: length %s, hop %s, tail at most %s too long", w.Name, micros(w.Length), micros(w.Hop), micros(w.Hop)))
+		note("Window "+w.Name, "length %s, hop %s, tail at most %s too long", span(env, w.Length), span(env, w.Hop), span(env, w.Hop))
 	}
 	if v.MaxAge > 0 {
-		notes = append(notes, "Max age: "+micros(v.MaxAge))
+		note("Max age", "%s", span(env, v.MaxAge))
 	}
 	if since, ok := e.o.Streams.Since(v.Source.Name); ok {
-		notes = append(notes, "History since: "+microsText(since))
+		note("History since", "%s", microsText(since))
 	}
-	return fmt.Sprintf("%s on %s (version %d, %s)", title, v.Name, v.Version, store), notes
+	return s
 }
 
 func scanKeys(n *plan.FeatureScan) []string {
@@ -216,6 +327,10 @@ func exprTexts(list []fqgw.Expr) []string {
 	return out
 }
 
-func micros(us int64) string { return (time.Duration(us) * time.Microsecond).String() }
+// span is a length of time as PostgreSQL prints the interval: a day is 24 hours.
+func span(env *fqgw.Env, us int64) string {
+	const day = 24 * 60 * 60 * 1e6
+	return expr.Text(fqgw.SpanValue(fqgw.Span{Days: int32(us / day), Micros: us % day}), fqgw.Interval, env)
+}
 
 func microsText(t int64) string { return time.UnixMicro(t).UTC().Format("2006-01-02 15:04:05.999999Z") }

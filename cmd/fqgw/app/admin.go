@@ -53,7 +53,7 @@ func (a *App) waiting(ctx context.Context) []string {
 	if err := a.online.Ping(ctx); err != nil {
 		out = append(out, fmt.Sprintf("%s %s: %v", onlineAway, a.redisAddr, err))
 	}
-	return append(out, a.engine.Waiting()...)
+	return append(out, a.engine.Waiting(ctx)...)
 }
 
 // sayAgain is after how long a start says anew what it waits for.
@@ -75,9 +75,10 @@ func (a *App) watchReady(ctx context.Context) error {
 		case len(waiting) == 0 && !ready:
 			a.logger.Info("ready: every feature view can be read", "views", len(a.engine.Catalog().Features), "after", time.Since(began).Round(time.Millisecond))
 			ready, said = true, time.Time{}
+			tick.Reset(time.Second)
 		case len(waiting) > 0 && ready:
 			level := slog.LevelInfo // a new feature view, most often
-			if strings.HasPrefix(waiting[0], onlineAway) {
+			if strings.HasPrefix(waiting[0], onlineAway) || strings.Contains(waiting[0], "lost") {
 				level = slog.LevelWarn
 			}
 			a.logger.Log(ctx, level, "no longer ready", "waiting", strings.Join(waiting, "; "))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -143,9 +144,36 @@ func TestMetrics(t *testing.T) {
 	log = running(t, dir, func(ctx context.Context, a *App, conn *pgx.Conn, log *logs) {
 		until(t, "/readyz", func() bool { code, text := get(t, a, "/readyz"); return code == 200 && text == "ready\n" })
 		until(t, "the log says ready", func() bool { return strings.Contains(log.String(), "ready: every") })
+		var address string
+		if err := conn.QueryRow(ctx, "SELECT current_setting('fqgw.redis')").Scan(&address); err != nil {
+			t.Fatal(err)
+		}
+		empty(t, address)
+		lost := "not ready, waiting for\n  feature view \"f\": the online store has lost it\n"
+		if code, text := get(t, a, "/readyz"); code != http.StatusServiceUnavailable || text != lost {
+			t.Errorf("an online store that was emptied: %d %q", code, text)
+		}
+		until(t, "the view is filled again", func() bool { code, _ := get(t, a, "/readyz"); return code == 200 })
 	})
 	if want := regexp.MustCompile(`embedded online store does not have it.*view=f(?s:.*)msg="ready: every feature view can be read" views=1 after=`); !want.MatchString(log) {
 		t.Errorf("a second start logs\n%s", log)
+	}
+}
+
+// empty empties a Redis behind the gateway's back.
+func empty(t *testing.T, address string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(address, "redis://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	answer := make([]byte, 5)
+	if _, err := io.WriteString(conn, "*1\r\n$8\r\nFLUSHALL\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "+OK\r\n" {
+		t.Fatalf("%q, %v", answer, err)
 	}
 }
 
