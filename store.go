@@ -106,6 +106,7 @@ type Snapshot struct {
 	Committed int64 // microseconds UTC
 	Landed    Marks // what the landing had written, for histories of sources
 	Rows      int64
+	Bytes     int64 // of its data files
 }
 
 // History is the offline store: the tables of the lake. Safe for concurrent use.

@@ -96,7 +96,7 @@ func (s *Session) Call(ctx context.Context, name string, args []fqgw.Value) (fqg
 		}
 		return fqgw.TextValue(out), true, nil
 	}
-	return s.describeObject(name, args)
+	return s.describeObject(ctx, name, args)
 }
 
 // address is the half of host:port that a function asks for, NULL when there is none.
@@ -137,7 +137,7 @@ func (s *Session) objectNames() pgcatalog.Names {
 }
 
 // describeObject answers the catalog functions about one object.
-func (s *Session) describeObject(name string, args []fqgw.Value) (fqgw.Value, bool, error) {
+func (s *Session) describeObject(ctx context.Context, name string, args []fqgw.Value) (fqgw.Value, bool, error) {
 	text := func(v string, ok bool) (fqgw.Value, bool, error) {
 		if !ok {
 			return fqgw.Null, true, nil
@@ -164,6 +164,12 @@ func (s *Session) describeObject(name string, args []fqgw.Value) (fqgw.Value, bo
 		return text(pgcatalog.IndexDef(cat, oid, column))
 	case "pg_get_constraintdef":
 		return text(pgcatalog.ConstraintDef(cat, oid))
+	case "pg_relation_size", "pg_table_size", "pg_total_relation_size":
+		_, bytes, ok := s.planner.engine.Extent(ctx, cat, oid)
+		return fqgw.IntValue(bytes), ok, nil
+	case "fqgw.reltuples":
+		rows, _, ok := s.planner.engine.Extent(ctx, cat, oid)
+		return fqgw.IntValue(rows), ok, nil
 	case "obj_description":
 		return text(pgcatalog.Comment(cat, oid, 0))
 	case "col_description":

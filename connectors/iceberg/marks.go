@@ -177,6 +177,7 @@ func (l *Lake) snapshot(ctx context.Context, t *table.Table) (fqgw.Snapshot, err
 		}
 		if s.Summary != nil {
 			out.Rows, _ = strconv.ParseInt(s.Summary.Properties["total-records"], 10, 64)
+			out.Bytes, _ = strconv.ParseInt(s.Summary.Properties["total-files-size"], 10, 64)
 		}
 	}
 	return out, nil

@@ -104,6 +104,7 @@ type Engine struct {
 	runner  *relational.Runner
 	served  served
 	looked  atomic.Uint32 // shards that Waiting has looked at
+	extents sync.Map      // by the lake's name of a table: its extent, for a moment
 
 	lefts sync.Mutex // guards left
 	left  []leftover

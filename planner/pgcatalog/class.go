@@ -1,6 +1,7 @@
 package pgcatalog
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/fqgw/fqgw"
@@ -30,13 +31,14 @@ func fillClass(r *relation, s *snapshot) [][]fqgw.Value {
 		}))
 	}
 	for _, o := range s.objects {
+		tuples, pages := s.estimate(o)
 		am := int64(amHeap)
 		if o.kind == 'v' {
 			am = 0
 		}
 		out = append(out, row(&r.SystemRelation, fields{
 			"oid": oid(o.oid), "relname": text(o.name), "relnamespace": number(nsPublic), "reltype": oid(o.rowType()),
-			"relowner": number(owner), "relam": number(am), "relfilenode": oid(o.oid), "reltuples": fqgw.FloatValue(-1),
+			"relowner": number(owner), "relam": number(am), "relfilenode": oid(o.oid), "reltuples": fqgw.FloatValue(tuples), "relpages": number(pages), "reloptions": s.options(o),
 			"relhasindex": boolean(len(o.keys) > 0), "relpersistence": text("p"), "relkind": text(string(o.kind)),
 			"relnatts": number(int64(len(o.columns))), "relchecks": number(int64(len(o.checks))),
 			"relhasrules": boolean(o.kind != 'r'), "relispopulated": boolean(true), "relreplident": text("d"),
@@ -51,6 +53,36 @@ func fillClass(r *relation, s *snapshot) [][]fqgw.Value {
 		}
 	}
 	return out
+}
+
+// estimate is the number of rows and of pages of 8 kB of a table, or of a source's
+// history; -1 rows where it is not known, as PostgreSQL says it.
+func (s *snapshot) estimate(o *object) (tuples float64, pages int64) {
+	if o.kind != 'r' || s.env == nil || s.env.Session == nil {
+		return -1, 0
+	}
+	ask := func(name string) (int64, bool) {
+		v, ok, err := s.env.Session.Call(s.env.Ctx, name, []fqgw.Value{fqgw.IntValue(int64(o.oid))})
+		return v.Int(), ok && err == nil
+	}
+	rows, known := ask("fqgw.reltuples")
+	if !known {
+		return -1, 0
+	}
+	bytes, _ := ask("pg_relation_size")
+	return float64(rows), (bytes + 8191) / 8192
+}
+
+// options are reloptions, which psql's \d+ shows: of a source its WITH.
+func (s *snapshot) options(o *object) fqgw.Value {
+	if len(o.options) == 0 {
+		return fqgw.Null
+	}
+	var items []fqgw.Value
+	for _, name := range slices.Sorted(maps.Keys(o.options)) {
+		items = append(items, text(name+"="+o.options[name]))
+	}
+	return fqgw.ArrayOf(fqgw.Text, items...)
 }
 
 func (r *relation) namespace() uint32 {

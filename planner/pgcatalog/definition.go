@@ -73,11 +73,24 @@ func (o *object) quotedKeys() []string {
 	return cols
 }
 
+// parenthesised puts an expression into parentheses unless one pair encloses it all.
 func parenthesised(s string) string {
-	if strings.HasPrefix(s, "(") && strings.HasSuffix(s, ")") {
-		return s
+	depth, quoted := 0, false
+	for i := range len(s) {
+		switch {
+		case s[i] == '\'':
+			quoted = !quoted
+		case quoted:
+		case s[i] == '(':
+			depth++
+		case s[i] == ')':
+			depth--
+		}
+		if depth == 0 && i < len(s)-1 {
+			return "(" + s + ")"
+		}
 	}
-	return "(" + s + ")"
+	return s
 }
 
 // selectOf is the query behind the first AS of a CREATE statement outside

@@ -20,6 +20,7 @@ type object struct {
 	columns []column
 	keys    []int // indexes of the columns that are join keys
 	checks  []fqgw.Check
+	options map[string]string // WITH
 	comment string
 	query   string // the SELECT of a view
 }
@@ -74,7 +75,7 @@ func listingOf(c *fqgw.Catalog) *listing {
 	l := &listing{catalog: c, byOID: map[uint32]*object{}, byName: map[string]uint32{}}
 	if c != nil {
 		for _, s := range c.Sources {
-			l.objects = append(l.objects, &object{oid: s.OID, name: s.Name, kind: 'r', columns: plain(s.Columns), checks: s.Checks, comment: s.Comment})
+			l.objects = append(l.objects, &object{oid: s.OID, name: s.Name, kind: 'r', columns: plain(s.Columns), checks: s.Checks, options: s.Options, comment: s.Comment})
 		}
 		for _, t := range c.Tables {
 			l.objects = append(l.objects, &object{oid: t.OID, name: t.Name, kind: 'r', columns: plain(t.Columns), comment: t.Comment})
