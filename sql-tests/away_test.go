@@ -14,6 +14,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/cmd/fqgw/app"
 	"github.com/fqgw/fqgw/connectors/embedded"
+	"github.com/fqgw/fqgw/connectors/kafka"
 )
 
 // TestServersAway starts fqgw while Kafka or Redis is away: what the others can
@@ -90,6 +91,7 @@ func TestServersAway(t *testing.T) {
 		want(ctx, conn, "Kafka away", online, "3")
 		want(ctx, conn, "Kafka away", then, "3")
 		want(ctx, conn, "Kafka away", now, string(fqgw.CodeConnectionFailure))
+		want(ctx, conn, "Kafka away", "SELECT count(*)::text FROM e", "3")
 		if got := readyz(a); got != http.StatusServiceUnavailable {
 			t.Errorf("without Kafka /readyz answers %d", got)
 		}
@@ -131,6 +133,61 @@ func TestServersAway(t *testing.T) {
 	err = app.WithApp(t.Context(), c, nil, func(context.Context, *app.App) error { return nil })
 	if fqgw.AsError(err).Code != fqgw.CodeConnectionFailure {
 		t.Errorf("a first start without Kafka: %v", err)
+	}
+}
+
+// TestTopicDeleted: the history of a source whose topic was deleted is readable, and
+// with it its views at any time; also by the next process.
+func TestTopicDeleted(t *testing.T) {
+	dir := t.TempDir()
+	k, err := embedded.StartKafka("127.0.0.1:0", filepath.Join(dir, "kafka"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	for _, round := range []string{"running", "started"} {
+		c := app.Throwaway(filepath.Join(dir, "data"))
+		c.Log, c.Kafka = "error", k.Brokers[0]
+		err = app.WithApp(t.Context(), c, nil, func(ctx context.Context, a *app.App) error {
+			conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://test@%s/fqgw?sslmode=disable&default_query_exec_mode=exec", a.Addr()))
+			if err != nil {
+				return err
+			}
+			defer conn.Close(context.WithoutCancel(ctx))
+			if round == "running" {
+				for _, sql := range []string{
+					`CREATE SOURCE stays (id bigint, at timestamptz NOT NULL) WITH (connector = 'kafka', topic = 'stays', format = 'json', event_time = 'at', partitions = 1)`,
+					`CREATE SOURCE first (id bigint, at timestamptz NOT NULL) WITH (connector = 'kafka', topic = 'e', format = 'json', event_time = 'at', partitions = 2)`,
+					`DROP SOURCE first`,
+					`CREATE SOURCE e (id bigint, at timestamptz NOT NULL) WITH (connector = 'kafka', topic = 'e', format = 'json', event_time = 'at')`,
+					`CREATE FEATURE VIEW counts AS SELECT id, count(*) OVER d AS n FROM e WINDOW d AS (PARTITION BY id ORDER BY at RANGE '1 day' PRECEDING)`,
+					`INSERT INTO e SELECT 1, now() FROM generate_series(1, 3)`,
+					`SELECT fqgw.sync()`,
+				} {
+					if _, err := conn.Exec(ctx, sql); err != nil {
+						return fmt.Errorf("%s: %w", sql, err)
+					}
+				}
+				log, err := kafka.Open(kafka.Options{Brokers: k.Brokers})
+				if err != nil {
+					return err
+				}
+				defer log.Close()
+				if err := log.DropTopic(ctx, "e"); err != nil {
+					return err
+				}
+			}
+			for _, sql := range []string{`SELECT count(*) FROM e`, `SELECT count(*) FROM e AS OF now()`, `SELECT n FROM counts AS OF now() WHERE id = 1`} {
+				var n int64
+				if err := conn.QueryRow(ctx, sql).Scan(&n); err != nil || n != 3 {
+					t.Errorf("%s: %s: %d, %v", round, sql, n, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", round, err)
+		}
 	}
 }
 
