@@ -1,0 +1,261 @@
+package sqltests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/cmd/fqgw/app"
+)
+
+// memoryRows is how many rows of big there are per MiB of the limit: kept whole,
+// they take nearly four times the limit.
+const memoryRows = 10_000
+
+// memorySetup makes the lake table big, ten features and a temporary table to
+// write to; %d is the number of rows.
+const memorySetup = `CREATE TABLE big AS SELECT g AS id, mod(g, 100) AS k, md5(g::text) AS s, g::numeric / 7 AS n, timestamptz '2024-01-01 00:00Z' + g * interval '1 second' AS t FROM generate_series(1, %d) AS g;
+CREATE TABLE lake (id bigint, s text);
+CREATE SOURCE e (id bigint NOT NULL, at timestamptz NOT NULL) WITH (connector = 'kafka', topic = 'e', format = 'json', event_time = 'at');
+CREATE FEATURE VIEW counts AS SELECT id, count(*) OVER d AS c FROM e WINDOW d AS (PARTITION BY id ORDER BY at RANGE '1 day' PRECEDING);
+INSERT INTO e (id, at, _fq_known_at) SELECT mod(g, 10), timestamptz '2024-01-01 00:00Z' + g * interval '1 minute', timestamptz '2024-01-01 00:00Z' + g * interval '1 minute' FROM generate_series(1, 500) AS g;
+SELECT fqgw.sync()`
+
+const (
+	tooMuch = string(fqgw.CodeOutOfMemory)
+	tooLong = "54000" // of a text or an array that one function makes, whatever the limit is
+)
+
+// A memoryKind is a kind of statement over big. want is the SQLSTATE, empty for
+// success: what keeps its rows must refuse, what streams must not.
+type memoryKind struct {
+	name, sql, want string
+	times           int    // the SQL is run so often, with its number for %[1]d
+	copies          string // or the rows of big are copied into this table
+	after           string // undoes it
+}
+
+// memoryGroups are run one after the other in a process of their own each.
+var memoryGroups = []struct {
+	name  string
+	kinds []memoryKind
+}{
+	{"rows", []memoryKind{
+		{name: "scan", sql: "SELECT * FROM big"},
+		{name: "scan, LIMIT", sql: "SELECT * FROM big OFFSET 1000 LIMIT 1000"},
+		{name: "sort", sql: "SELECT * FROM big ORDER BY s", want: tooMuch},
+		{name: "sort, LIMIT", sql: "SELECT * FROM big ORDER BY s LIMIT 10", want: tooMuch}, // sorts all of them
+		{name: "distinct", sql: "SELECT DISTINCT s, n FROM big", want: tooMuch},
+		{name: "distinct, few", sql: "SELECT DISTINCT k FROM big"},
+		{name: "DISTINCT ON", sql: "SELECT DISTINCT ON (s) s, t FROM big ORDER BY s, t", want: tooMuch},
+		{name: "hash join", sql: "SELECT count(*) FROM big a JOIN big b ON a.s = b.s", want: tooMuch},
+		{name: "hash join, small side", sql: "SELECT count(*) FROM big a JOIN generate_series(1, 100) b ON a.id = b"},
+		{name: "full join", sql: "SELECT count(*) FROM big a FULL JOIN big b ON a.s = b.s", want: tooMuch},
+		{name: "cross join", sql: "SELECT count(*) FROM generate_series(1, 3) a, big b"},
+		{name: "window", sql: "SELECT id, rank() OVER (PARTITION BY k ORDER BY s) FROM big", want: tooMuch},
+		{name: "union", sql: "SELECT s, n FROM big UNION SELECT s, n FROM big", want: tooMuch},
+		{name: "union all", sql: "SELECT s FROM big UNION ALL SELECT s FROM big"},
+		{name: "intersect", sql: "SELECT s, n FROM big INTERSECT SELECT s, n FROM big", want: tooMuch},
+		{name: "except", sql: "SELECT s, n FROM big EXCEPT SELECT s, n FROM big WHERE id < 0", want: tooMuch},
+	}},
+	{"aggregates and text", []memoryKind{
+		{name: "group", sql: "SELECT s, count(*) FROM big GROUP BY s", want: tooMuch},
+		{name: "group, few", sql: "SELECT k, count(*), max(s), sum(n) FROM big GROUP BY k"},
+		{name: "array_agg", sql: "SELECT array_agg(s) FROM big", want: tooMuch},
+		{name: "string_agg", sql: "SELECT string_agg(s || s || s || s, ',') FROM big", want: tooMuch},
+		{name: "json_agg", sql: "SELECT json_agg(b) FROM big b", want: tooMuch},
+		{name: "jsonb_agg", sql: "SELECT jsonb_agg(s) FROM big", want: tooMuch},
+		{name: "percentile_cont", sql: "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY n) FROM big, generate_series(1, 2)", want: tooMuch},
+		{name: "count distinct", sql: "SELECT count(DISTINCT s || s) FROM big", want: tooMuch},
+		{name: "count distinct, few", sql: "SELECT count(DISTINCT k) FROM big"},
+		{name: "repeat", sql: "SELECT length(repeat('x', 1000000000))", want: tooLong},
+		{name: "lpad", sql: "SELECT length(lpad('x', 200000000, 'yz'))", want: tooLong},
+		{name: "replace", sql: "SELECT length(replace(repeat('x', 100000), 'x', repeat('y', 1000)))", want: tooLong},
+		{name: "regexp_replace", sql: "SELECT length(regexp_replace(repeat('x', 100000), 'x', repeat('y', 1000), 'g'))", want: tooLong},
+		{name: "format", sql: "SELECT length(format('%500000000s', 'x'))", want: tooLong},
+		{name: "array_fill", sql: "SELECT cardinality(array_fill(1, ARRAY[50000000]))", want: tooLong},
+		{name: "string_to_array", sql: "SELECT cardinality(string_to_array(repeat('x,', 1000000), ','))", want: tooMuch},
+		{name: "text that doubles", sql: "WITH RECURSIVE r(i) AS (SELECT 'x' UNION ALL SELECT i || i FROM r) SELECT max(length(i)) FROM r", want: tooMuch},
+	}},
+	{"subqueries", []memoryKind{
+		{name: "CTE, twice", sql: "WITH x AS MATERIALIZED (SELECT * FROM big) SELECT count(*) FROM x a JOIN x b ON a.id = b.id", want: tooMuch},
+		{name: "recursion, UNION ALL", sql: "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 1000) SELECT count(*) FROM r"},
+		{name: "recursion, UNION", sql: "WITH RECURSIVE r(i) AS (SELECT 1 UNION SELECT i + 1 FROM r) SELECT count(*) FROM r", want: tooMuch},
+		{name: "recursion, UNION ALL, doubling", sql: "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + g FROM r, generate_series(1, 2) g) SELECT count(*) FROM r", want: tooMuch},
+		{name: "IN", sql: "SELECT count(*) FROM big WHERE s IN (SELECT s || s FROM big)", want: tooMuch},
+		{name: "NOT IN", sql: "SELECT count(*) FROM big WHERE s NOT IN (SELECT s || s FROM big)", want: tooMuch},
+		{name: "IN, small", sql: "SELECT count(*) FROM big WHERE id IN (SELECT generate_series(1, 100))"},
+		{name: "EXISTS", sql: "SELECT count(*) FROM big a WHERE EXISTS (SELECT FROM generate_series(1, 100) g WHERE g = a.id)"},
+		{name: "correlated", sql: "SELECT count((SELECT max(g) FROM generate_series(1, 3) g WHERE g < a.id)) FROM big a"}, // forgets what it had
+		{name: "ARRAY(subquery)", sql: "SELECT cardinality(ARRAY(SELECT s || s FROM big))", want: tooMuch},
+		{name: "feature join AS OF", sql: "SELECT count(f.c) FROM big b LEFT JOIN counts AS OF b.t AS f ON f.id = b.k"}, // in chunks
+		{name: "feature join AS OF, sorted", sql: "SELECT b.*, f.c FROM big b LEFT JOIN counts AS OF b.t AS f ON f.id = b.k ORDER BY b.s", want: tooMuch},
+	}},
+	{"writes", []memoryKind{
+		{name: "CREATE TABLE AS", sql: "CREATE TABLE big2 AS SELECT * FROM big", after: "DROP TABLE big2"},
+		{name: "INSERT … SELECT into a lake table", sql: "INSERT INTO lake SELECT id, s FROM big"},
+		{name: "INSERT … SELECT in a block", sql: "BEGIN; INSERT INTO lake SELECT id, s FROM big", want: tooMuch, after: "ROLLBACK"},
+		{name: "COPY into a lake table", copies: "lake"},
+		{name: "COPY to a file", sql: "COPY (SELECT * FROM big) TO 'x.parquet' (FORMAT parquet)"},
+		{name: "CREATE TEMP TABLE AS", sql: "CREATE TEMP TABLE temp AS SELECT * FROM big", want: tooMuch, after: "DROP TABLE IF EXISTS temp"},
+		{name: "INSERT … SELECT into a temporary table", sql: "CREATE TEMP TABLE temp (id bigint, s text); INSERT INTO temp SELECT id, s FROM big", want: tooMuch, after: "DROP TABLE IF EXISTS temp"},
+		{name: "a temporary table that fits", sql: "CREATE TEMP TABLE temp AS SELECT * FROM big WHERE id <= 1000", after: "DROP TABLE temp"},
+		{name: "temporary tables, each of which fits", sql: "CREATE TEMP TABLE temp%[1]d AS SELECT * FROM big LIMIT 1000", times: 1000, want: tooMuch, after: "DISCARD ALL"},
+		{name: "COPY into a temporary table", sql: "CREATE TEMP TABLE temp (id bigint, s text)", copies: "temp", want: tooMuch, after: "DROP TABLE temp"},
+		{name: "INSERTs in a block", sql: "BEGIN; INSERT INTO lake SELECT id, s FROM big LIMIT 1000; SAVEPOINT a%[1]d", times: 1000, want: tooMuch, after: "ROLLBACK"},
+		{name: "prepared statements", sql: "PREPARE p%[1]d AS SELECT id, k, s, n, t, %[1]d AS a FROM big WHERE id = $1 AND s = 'abc'", times: 100_000, want: tooMuch, after: "DEALLOCATE ALL"},
+	}},
+}
+
+// run runs the kind's statements until one fails.
+func (k memoryKind) run(ctx context.Context, conn *pgx.Conn, rows int) error {
+	for i := range max(k.times, min(1, len(k.sql))) {
+		sql := k.sql
+		if k.times > 0 {
+			sql = fmt.Sprintf(k.sql, i)
+			if i > 0 {
+				sql = strings.TrimPrefix(sql, "BEGIN; ")
+			}
+		}
+		if err := conn.PgConn().Exec(ctx, sql).Close(); err != nil {
+			return err
+		}
+	}
+	if k.copies == "" {
+		return nil
+	}
+	i := 0
+	_, err := conn.CopyFrom(ctx, pgx.Identifier{k.copies}, []string{"id", "s"}, pgx.CopyFromFunc(func() ([]any, error) {
+		if i++; i > rows {
+			return nil, nil
+		}
+		return []any{i, "what is copied " + strconv.Itoa(i)}, nil
+	}))
+	return err
+}
+
+// check runs the kind and says whether it did what it must; the session goes on.
+func (k memoryKind) check(t *testing.T, ctx context.Context, conn *pgx.Conn, rows int) {
+	t.Helper()
+	err := k.run(ctx, conn, rows)
+	var e *pgconn.PgError
+	if errors.As(err, &e) && e.Code != k.want || !errors.As(err, &e) && (err != nil || k.want != "") {
+		t.Errorf("%s: %v, want %q", k.name, err, k.want)
+	}
+	for _, sql := range []string{k.after, "SELECT 1"} {
+		if err := conn.PgConn().Exec(ctx, sql).Close(); err != nil {
+			t.Fatalf("after %s: %s: %v", k.name, sql, err)
+		}
+	}
+}
+
+func memoryTables(ctx context.Context, conn *pgx.Conn, rows int) error {
+	for _, sql := range strings.Split(fmt.Sprintf(memorySetup, rows), ";\n") {
+		if err := conn.PgConn().Exec(ctx, sql).Close(); err != nil {
+			return fmt.Errorf("%s: %w", sql, err)
+		}
+	}
+	return nil
+}
+
+// TestMemory runs every kind of statement over four times what --memory allows
+// to keep: what must keep it is refused with 53200, what streams is not.
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	const limit = 4
+	c := app.Throwaway(t.TempDir())
+	c.Log, c.Memory = "error", fmt.Sprintf("%dMiB", limit)
+	err := app.WithApp(t.Context(), c, nil, func(ctx context.Context, a *app.App) error {
+		conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://test@%s/fqgw?sslmode=disable", a.Addr()))
+		if err != nil {
+			return err
+		}
+		defer conn.Close(context.WithoutCancel(ctx))
+		if err := memoryTables(ctx, conn, limit*memoryRows); err != nil {
+			return err
+		}
+		for _, g := range memoryGroups {
+			for _, k := range g.kinds {
+				begun := time.Now()
+				k.check(t, ctx, conn, limit*memoryRows)
+				t.Logf("%-45s %5s %s", k.name, k.want, time.Since(begun).Round(time.Millisecond))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMemoryPeak runs the same kinds, a group in a process of its own each, and
+// reads from /proc how much memory that took. Measured: 200 MiB are there once
+// the tables are made (the embedded Kafka and Redis are in the process, and the
+// collector lets the heap double); statements take it to 290, a text of 64 MiB
+// by regexp_replace to 420. Without a limit json_agg alone takes 640, a text that
+// doubles 2,500 and the recursions 4,000 MiB.
+func TestMemoryPeak(t *testing.T) {
+	if os.Getenv("FQGW_TEST_MEMORY") == "" {
+		t.Skip("FQGW_TEST_MEMORY is not set")
+	}
+	const limit, most = 32, 512
+	ctx := t.Context()
+	for _, g := range memoryGroups {
+		t.Run(g.name, func(t *testing.T) {
+			p, err := start(t, filepath.Join(t.TempDir(), "data"), "", "-memory", fmt.Sprintf("%dMiB", limit))
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := p.connect(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(ctx)
+			if err := memoryTables(ctx, conn, limit*memoryRows); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%-45s %d MiB", "the tables", p.peak(t))
+			for _, k := range g.kinds {
+				p.peakAnew(t)
+				begun := time.Now()
+				k.check(t, ctx, conn, limit*memoryRows)
+				peak := p.peak(t)
+				if t.Logf("%-45s %5s %d MiB, %s", k.name, k.want, peak, time.Since(begun).Round(time.Millisecond)); peak > most {
+					t.Errorf("%s: the process took %d MiB, more than %d", k.name, peak, most)
+				}
+			}
+		})
+	}
+}
+
+// peak is the most memory the process had since peakAnew, in MiB.
+func (p *process) peak(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	var kB int
+	if _, err := fmt.Sscan(after, &kB); err != nil {
+		t.Fatalf("no VmHWM: %v", err)
+	}
+	return kB >> 10
+}
+
+func (p *process) peakAnew(t *testing.T) {
+	t.Helper()
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0); err != nil {
+		t.Fatal(err)
+	}
+}
