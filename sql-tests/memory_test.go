@@ -85,6 +85,13 @@ var memoryGroups = []struct {
 		{name: "format", sql: "SELECT length(format('%500000000s', 'x'))", want: tooLong},
 		{name: "array_fill", sql: "SELECT cardinality(array_fill(1, ARRAY[50000000]))", want: tooLong},
 		{name: "string_to_array", sql: "SELECT cardinality(string_to_array(repeat('x,', 1000000), ','))", want: tooMuch},
+		{name: "a long text", sql: "SELECT length(repeat('x', 60000000))", want: tooMuch},
+		{name: "||, in itself", sql: doubled("a || a", "repeat('x', 1000000)"), want: tooMuch},
+		{name: "concat, in itself", sql: doubled("concat(a, a)", "repeat('x', 1000000)"), want: tooMuch},
+		{name: "jsonb_build_array, in itself", sql: doubled("jsonb_build_array(a, a)", "to_jsonb(repeat('x', 1000000))"), want: tooMuch},
+		{name: "array || array, in itself", sql: doubled("a || a", "string_to_array(repeat(',', 100000), ',')"), want: tooMuch},
+		{name: "array_to_string", sql: "SELECT array_to_string(array_fill(repeat('x', 100000), ARRAY[1000]), ',')", want: tooMuch},
+		{name: "a cast of an array", sql: "SELECT array_fill(repeat('x', 100000), ARRAY[1000])::text", want: tooMuch},
 		{name: "text that doubles", sql: "WITH RECURSIVE r(i) AS (SELECT 'x' UNION ALL SELECT i || i FROM r) SELECT max(length(i)) FROM r", want: tooMuch},
 	}},
 	{"subqueries", []memoryKind{
@@ -115,6 +122,15 @@ var memoryGroups = []struct {
 		{name: "INSERTs in a block", sql: "BEGIN; INSERT INTO lake SELECT id, s FROM big LIMIT 1000; SAVEPOINT a%[1]d", times: 1000, want: tooMuch, after: "ROLLBACK"},
 		{name: "prepared statements", sql: "PREPARE p%[1]d AS SELECT id, k, s, n, t, %[1]d AS a FROM big WHERE id = $1 AND s = 'abc'", times: 100_000, want: tooMuch, after: "DEALLOCATE ALL"},
 	}},
+}
+
+// doubled is an expression of a over itself, six times, over a first one.
+func doubled(expr, first string) string {
+	sql := "SELECT " + first + " AS a"
+	for range 6 {
+		sql = "SELECT " + expr + " AS a FROM (" + sql + ") q"
+	}
+	return sql
 }
 
 // run runs the kind's statements until one fails.

@@ -20,8 +20,17 @@ type Call struct {
 func (c *Call) Type() fqgw.Type { return c.typ }
 
 // Eval evaluates the arguments from left to right and calls the function; a
-// NULL argument of a strict function gives NULL.
+// NULL argument of a strict function gives NULL. 53200 for a value larger than
+// the statement has room for.
 func (c *Call) Eval(env *fqgw.Env, row []value) (value, error) {
+	v, err := c.eval(env, row)
+	if err == nil {
+		err = fits(env, v)
+	}
+	return v, err
+}
+
+func (c *Call) eval(env *fqgw.Env, row []value) (value, error) {
 	o := c.over
 	switch {
 	case o.f1 != nil:
@@ -70,6 +79,20 @@ const (
 	largeText = 1 << 20
 	itemRoom  = 32
 )
+
+// fits is 53200 when the statement has no room for the value: expressions within
+// expressions may double a text or an array again and again, and none of what is
+// between is a row that somebody counts. Small values are not looked at.
+func fits(env *fqgw.Env, v value) error {
+	n := int64(len(v.Str()))
+	if l := v.List(); l != nil {
+		n = itemRoom * int64(len(l.Items))
+	}
+	if n < largeText || env == nil {
+		return nil
+	}
+	return env.Memory.Fits(n)
+}
 
 func (o *overload) arrays() bool { return o.result.IsArray() }
 

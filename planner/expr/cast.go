@@ -27,7 +27,10 @@ func (c *Conversion) Eval(env *fqgw.Env, row []value) (value, error) {
 	if env != nil && env.Literals != nil && c.path == textPath && c.Arg.Type() == fqgw.Unknown && !c.To.IsReg() {
 		env = env.Literals
 	}
-	return convert(v, c.Arg.Type(), c.To, c.path, c.Assigned, env)
+	if v, err = convert(v, c.Arg.Type(), c.To, c.path, c.Assigned, env); err == nil {
+		err = fits(env, v)
+	}
+	return v, err
 }
 
 // directCast is the function of a cast among bool and numbers, nil for others.

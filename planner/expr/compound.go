@@ -90,7 +90,8 @@ func (a *ArrayExpr) Eval(env *fqgw.Env, row []value) (value, error) {
 	if a.Nested && len(l.Items) == 0 {
 		l.Dims = nil
 	}
-	return fqgw.ListValue(l), nil
+	v := fqgw.ListValue(l)
+	return v, fits(env, v)
 }
 
 func (a *ArrayExpr) String() string {
