@@ -15,6 +15,7 @@ type Call struct {
 	Spread   bool // the last argument was given with VARIADIC
 	over     *overload
 	typ      fqgw.Type
+	varies   bool // its values have no fixed size
 }
 
 func (c *Call) Type() fqgw.Type { return c.typ }
@@ -23,14 +24,6 @@ func (c *Call) Type() fqgw.Type { return c.typ }
 // NULL argument of a strict function gives NULL. 53200 for a value larger than
 // the statement has room for.
 func (c *Call) Eval(env *fqgw.Env, row []value) (value, error) {
-	v, err := c.eval(env, row)
-	if err == nil {
-		err = fits(env, v)
-	}
-	return v, err
-}
-
-func (c *Call) eval(env *fqgw.Env, row []value) (value, error) {
 	o := c.over
 	switch {
 	case o.f1 != nil:
@@ -38,7 +31,11 @@ func (c *Call) eval(env *fqgw.Env, row []value) (value, error) {
 		if err != nil || a.IsNull() && !o.lax {
 			return fqgw.Null, err
 		}
-		return o.f1(env, a)
+		v, err := o.f1(env, a)
+		if c.varies && err == nil {
+			err = fits(env, v)
+		}
+		return v, err
 	case o.f2 != nil:
 		a, err := c.Args[0].Eval(env, row)
 		if err != nil || a.IsNull() && !o.lax {
@@ -53,7 +50,11 @@ func (c *Call) eval(env *fqgw.Env, row []value) (value, error) {
 				return fqgw.Null, err
 			}
 		}
-		return o.f2(env, a, b)
+		v, err := o.f2(env, a, b)
+		if c.varies && err == nil {
+			err = fits(env, v)
+		}
+		return v, err
 	}
 	args := make([]value, len(c.Args))
 	for i, e := range c.Args {
@@ -70,7 +71,11 @@ func (c *Call) eval(env *fqgw.Env, row []value) (value, error) {
 	if o.typed != nil {
 		types = typesOf(c.Args)
 	}
-	return o.call(env, types, args, c.Spread)
+	v, err := o.call(env, types, args, c.Spread)
+	if c.varies && err == nil {
+		err = fits(env, v)
+	}
+	return v, err
 }
 
 // largeText is a text of which a function may make far more: an item of an

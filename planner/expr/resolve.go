@@ -358,5 +358,5 @@ func (c candidate) apply(args []fqgw.Expr, op, spread bool) (*Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Call{Name: c.over.name, Operator: op, Args: out, Spread: spread, over: c.over, typ: result}, nil
+	return &Call{Name: c.over.name, Operator: op, Args: out, Spread: spread, over: c.over, typ: result, varies: result.Size() < 0}, nil
 }
