@@ -135,6 +135,8 @@ func (f *folder) loaded(ft *fetch) error {
 			if e.state, err = u.share.view.layout.Decode(st.States[k]); err != nil {
 				return &damaged{u.share.view.v, fmt.Errorf("%s: %w", key, err)}
 			}
+			e.packed = len(st.States[k])
+			f.weigh(e)
 		}
 	}
 	return nil

@@ -140,9 +140,11 @@ func (f *folder) pack(fl *flight, u *unit) {
 		l.Advance(e.state, f.h)
 		at := len(arena)
 		arena = l.Encode(arena, e.state)
+		f.heavy -= e.bytes
 		part.Keys = append(part.Keys, e.key)
 		part.States = append(part.States, arena[at:len(arena):len(arena)])
-		e.dirty, e.flying = false, true
+		e.dirty, e.flying, e.packed = false, true, len(arena)-at
+		f.weigh(e)
 	}
 	part.To = byPartition(u.flying, partitions)
 	fl.add(round, part, len(arena))
@@ -220,6 +222,7 @@ func (f *folder) finish(fl *flight) error {
 	for _, e := range fl.entries {
 		e.flying = false
 	}
+	f.shrink()
 	s := f.c.s
 	m := &s.p.metrics
 	if len(fl.units) > 0 {

@@ -36,7 +36,9 @@ func newCrew(ctx context.Context, fail context.CancelCauseFunc, s *source, at *i
 
 func (c *crew) start() {
 	for _, f := range c.folders {
+		c.s.p.folding.Add(1)
 		c.wg.Go(func() {
+			defer c.s.p.folding.Add(-1)
 			if err := f.run(); err != nil {
 				c.fail(err)
 			}
@@ -132,6 +134,8 @@ type entry struct {
 	key           fqgw.EntityKey
 	unit          *unit
 	state         *window.State // nil until it is loaded
+	packed        int           // length of its last encoding, 0 before the first
+	bytes         int64         // about what it takes in memory
 	dirty, flying bool
 	newer, older  *entry // in order of use
 }
@@ -159,7 +163,8 @@ type folder struct {
 	waitFrom []int64 // progress when the first of them came
 	cache    lru
 	dirty    []*unit
-	waiting  int // dirty entries
+	waiting  int   // dirty entries
+	heavy    int64 // their bytes
 	full     bool
 	stamps   stamps
 	flights  map[string]*flight // by server: the flush under way
@@ -228,6 +233,9 @@ func (f *folder) detach(v *view) *share {
 			f.cache.remove(e)
 		}
 		f.waiting -= len(u.dirty)
+		for _, e := range u.dirty {
+			f.heavy -= e.bytes
+		}
 		f.waits -= len(u.waits)
 	}
 	f.forsake(sh)
@@ -262,7 +270,7 @@ func (f *folder) run() (err error) {
 			return err
 		}
 		in := f.in
-		if f.waiting+f.waits >= f.c.s.p.o.DirtyKeys || f.stopping {
+		if f.waiting+f.waits >= f.c.s.p.o.DirtyKeys || f.heavy > f.allowance() || f.stopping {
 			in = nil
 		}
 		select {
@@ -356,11 +364,13 @@ func (f *folder) take(b *batch) error {
 		l := j.entry.unit.share.view.layout
 		if b.whole {
 			l.Load(f.touch(j.entry), &j.in)
+			f.weigh(j.entry)
 		} else if j.entry.state == nil {
 			f.await(j)
 			f.jobs[i] = new(job)
 		} else {
 			l.Apply(f.touch(j.entry), &j.in)
+			f.weigh(j.entry)
 		}
 	}
 	f.hand = nowhere
@@ -371,7 +381,7 @@ func (f *folder) take(b *batch) error {
 		}
 	}
 	f.stamps.note(b)
-	f.cache.shrink(f.c.s.p.o.CacheKeys)
+	f.shrink()
 	f.report()
 	if f.full && !f.drains() {
 		f.flush(false, false)
@@ -427,8 +437,28 @@ func (f *folder) touch(e *entry) *window.State {
 		e.unit.dirty = append(e.unit.dirty, e)
 		f.full = f.full || len(e.unit.dirty) >= flushKeys
 		f.waiting++
+		f.heavy += e.bytes
 	}
 	return e.state
+}
+
+// weigh counts what an entity's state takes after it changed.
+func (f *folder) weigh(e *entry) {
+	n := e.unit.share.view.layout.Bytes(e.state, e.packed)
+	f.cache.bytes += n - e.bytes
+	if e.dirty {
+		f.heavy += n - e.bytes
+	}
+	e.bytes = n
+}
+
+// shrink forgets states that are too many or take too much.
+func (f *folder) shrink() { f.cache.shrink(f.c.s.p.o.CacheKeys, f.allowance()) }
+
+// allowance is this folder's part of the memory for states, in bytes.
+func (f *folder) allowance() int64 {
+	p := f.c.s.p
+	return p.o.CacheBytes / max(p.folding.Load(), 1)
 }
 
 // pass records that a span was taken.

@@ -4,6 +4,7 @@ package stream
 type lru struct {
 	newest, oldest *entry
 	n              int
+	bytes          int64 // of all states
 }
 
 func (l *lru) push(e *entry) {
@@ -15,6 +16,7 @@ func (l *lru) push(e *entry) {
 	}
 	l.newest = e
 	l.n++
+	l.bytes += e.bytes
 }
 
 func (l *lru) remove(e *entry) {
@@ -30,6 +32,7 @@ func (l *lru) remove(e *entry) {
 	}
 	e.newer, e.older = nil, nil
 	l.n--
+	l.bytes -= e.bytes
 }
 
 func (l *lru) use(e *entry) {
@@ -39,10 +42,11 @@ func (l *lru) use(e *entry) {
 	}
 }
 
-// shrink forgets the entries that were used longest ago, beyond most. What is
-// not in the store yet stays, for as long as its server is away.
-func (l *lru) shrink(most int) {
-	for kept := 0; l.n > most && kept < 1024; {
+// shrink forgets the entries that were used longest ago, beyond most of them or
+// what they may take. What is not in the store yet stays, for as long as its
+// server is away.
+func (l *lru) shrink(most int, bytes int64) {
+	for kept := 0; (l.n > most || l.bytes > bytes) && kept < min(l.n, 1024); {
 		e := l.oldest
 		if e.dirty || e.flying || e.state == nil {
 			l.use(e)

@@ -129,6 +129,7 @@ func (m *model) boot() {
 		o.FlushEvery = time.Duration(1+m.r.IntN(2000)) * time.Microsecond
 		o.LandEvery = time.Duration(1+m.r.IntN(20)) * time.Millisecond
 		o.CacheKeys = []int{2, 1000}[m.r.IntN(2)]
+		o.CacheBytes = []int64{1, 4 << 10, 0}[m.r.IntN(3)]
 	})
 	p.trust, p.rows, p.far = m.trust, 16, 30
 	p.trip, p.part = []int{1, 64}[m.r.IntN(2)], []int{1, 3, 256}[m.r.IntN(3)]

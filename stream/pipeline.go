@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fqgw/fqgw"
@@ -41,6 +42,7 @@ type Options struct {
 	LandEvery  time.Duration // real time between landings; 0: 60 s
 	Folders    int           // folding goroutines per source; 0: one per CPU, at most 4
 	CacheKeys  int           // entities that one folder keeps in memory; 0: 500,000
+	CacheBytes int64         // memory for the states of entities, of all folders together; 0: 512 MiB
 	DirtyKeys  int           // entities that may wait for a flush in one folder before polling stops; 0: 100,000
 	AheadBytes int64         // memory for events that are ahead of their time, of all sources (SEMANTICS §6.1); 0: 64 MiB
 
@@ -67,6 +69,8 @@ type Pipeline struct {
 	unfit   sync.Map // by state version: why the view cannot be read (filling.go)
 	horizon horizon
 	ahead   ahead
+
+	folding atomic.Int64 // folders that run: they share Options.CacheBytes
 
 	metrics counters
 	rows    int           // of history in a batch
@@ -100,6 +104,9 @@ func New(o Options) *Pipeline {
 	}
 	if o.AheadBytes == 0 {
 		o.AheadBytes = 64 << 20
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 512 << 20
 	}
 	if o.DirtyKeys == 0 {
 		o.DirtyKeys = 100_000

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"reflect"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -29,6 +30,7 @@ type kind struct {
 	name  string // outlives the process in the layout's hash
 	make  func(n int) []accumulator
 	clear func(accumulator)
+	size  int64 // bytes in memory, without what it refers to
 }
 
 // kindNamed is the kind of the accumulators of type T. It makes n of them side by side.
@@ -45,7 +47,7 @@ func kindNamed[T any, P interface {
 	}, func(a accumulator) {
 		var empty T
 		*a.(P) = empty
-	}}
+	}, int64(reflect.TypeFor[T]().Size())}
 }
 
 var (

@@ -50,6 +50,7 @@ type ringSpec struct {
 	filters []int   // Layout.filters that are counted apart; [0] is 0
 	accs    []accSpec
 	reads   []int // Layout.reads that are answered from this ring
+	size    int64 // bytes in memory of the accumulators of one tile
 }
 
 // accSpec is one accumulator in each tile of a ring.
@@ -177,6 +178,7 @@ func (l *Layout) slot(a *fqgw.Aggregate) error {
 		if rd.acc = slices.Index(r.accs, spec); rd.acc < 0 {
 			rd.acc = len(r.accs)
 			r.accs = append(r.accs, spec)
+			r.size += accPlace + spec.kind.size
 		}
 	}
 	s := slotSpec{read: slices.Index(l.reads, rd), fn: canonicalName(a.Func), typ: typ}

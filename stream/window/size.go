@@ -1,0 +1,35 @@
+package window
+
+import (
+	"reflect"
+
+	"github.com/fqgw/fqgw"
+)
+
+var (
+	stateSize = int64(reflect.TypeFor[State]().Size())
+	tileSize  = int64(reflect.TypeFor[tile]().Size())
+	inputSize = int64(reflect.TypeFor[Input]().Size())
+	markSize  = int64(reflect.TypeFor[ownMark]().Size())
+	countSize = int64(reflect.TypeFor[rowCount]().Size())
+)
+
+// accPlace is an accumulator's place in the list of its tile.
+const accPlace = 16
+
+// Bytes is about what the state takes in memory, for who keeps many. packed is
+// the length of its encoding where that is known, else 0: it stands for what the
+// accumulators refer to (limbs, sketches, texts). The cost is one step a ring.
+func (l *Layout) Bytes(s *State, packed int) int64 {
+	n := stateSize + int64(len(s.own))*markSize + 2*int64(packed)
+	for i := range s.rings {
+		r := &l.rings[i]
+		n += int64(len(s.rings[i])) * (tileSize + int64(len(r.filters))*countSize + r.size)
+	}
+	var row fqgw.Value
+	events := int64(len(s.held))
+	if s.latest.has {
+		events++
+	}
+	return n + events*(inputSize+int64(len(l.filters))+int64(len(l.args))*row.Bytes())
+}
