@@ -28,6 +28,20 @@ apt_install() {
 
 need() { command -v "$1" >/dev/null 2>&1 || { echo "installing $2"; apt_install "$2"; }; }
 
+# python_with NAME PACKAGE…: the interpreter of a kept environment that has them.
+python_with() {
+  local venv=$CACHE_DIR/$1-venv want
+  shift
+  want=$(echo "$@"; [ "$1" != -r ] || cat "$2")
+  if [ "$(cat "$venv/.complete" 2>/dev/null)" != "$want" ]; then
+    rm -rf "$venv"
+    python3 -m venv "$venv" >/dev/null 2>&1 || { rm -rf "$venv"; apt_install python3-venv && python3 -m venv "$venv" >&2; } || return 1
+    retry "$venv/bin/pip" install -q --disable-pip-version-check "$@" >&2 || return 1
+    echo "$want" >"$venv/.complete"
+  fi
+  echo "$venv/bin/python"
+}
+
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # free_ports N: N adjacent free ports below the ephemeral range.
