@@ -61,8 +61,3 @@ type broken struct {
 
 // stops says whether a position is not reached because of the record.
 func (b *broken) stops(at fqgw.Position) bool { return b.Epoch == at.Epoch && at.Offset >= b.Offset }
-
-func hasPanicked(err error) bool {
-	var p *panicked
-	return errors.As(err, &p)
-}

@@ -11,6 +11,11 @@ import (
 	"github.com/fqgw/fqgw/planner/expr"
 )
 
+// detail is an error that is shown as PostgreSQL's DETAIL, a sentence.
+type detail string
+
+func (d detail) Error() string { return string(d) }
+
 // errNoReason refuses a value of which there is no more to say.
 var errNoReason = errors.New("invalid value")
 
@@ -38,7 +43,7 @@ func checkZone(v, _ string) (string, error) {
 	case loc != nil:
 		return loc.String(), nil
 	case why != "":
-		return "", errors.New(why)
+		return "", detail(why)
 	}
 	return "", errNoReason
 }
@@ -109,10 +114,10 @@ func checkDateStyle(v, now string) (string, error) {
 				order = "MDY"
 			}
 		default:
-			return "", fmt.Errorf("Unrecognized key word: \"%s\".", word)
+			return "", detail(fmt.Sprintf("Unrecognized key word: \"%s\".", word))
 		}
 		if s != "" && gotStyle != "" && s != gotStyle || o != "" && gotOrder != "" && o != gotOrder {
-			return "", errors.New(`Conflicting "datestyle" specifications.`)
+			return "", detail(`Conflicting "datestyle" specifications.`)
 		}
 		if s != "" {
 			style, gotStyle = s, s
@@ -144,9 +149,9 @@ func checkAccessMethod(v, _ string) (string, error) {
 	case "heap":
 		return v, nil
 	case "":
-		return "", errors.New(`default_table_access_method cannot be empty.`)
+		return "", detail("default_table_access_method cannot be empty.")
 	}
-	return "", fmt.Errorf(`Table access method "%s" does not exist.`, v)
+	return "", detail(fmt.Sprintf(`Table access method "%s" does not exist.`, v))
 }
 
 func checkTextSearch(v, _ string) (string, error) {
@@ -161,7 +166,7 @@ func checkTablespace(v, _ string) (string, error) {
 	if v == "" || v == "pg_default" {
 		return v, nil
 	}
-	return "", fmt.Errorf(`Tablespace "%s" does not exist.`, v)
+	return "", detail(fmt.Sprintf(`Tablespace "%s" does not exist.`, v))
 }
 
 func checkTempTablespaces(v, _ string) (string, error) {
