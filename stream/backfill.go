@@ -149,7 +149,7 @@ func (p *Pipeline) DropView(ctx context.Context, v *fqgw.FeatureView) error {
 			return err
 		}
 	}
-	p.unfit.Delete(v.State)
+	p.fitness.clear(v.State)
 	for _, fact := range []string{eraFact(v), filledFact(v)} {
 		if err := p.o.Registry.Put(ctx, fact, ""); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/fqgw/fqgw"
@@ -20,38 +21,96 @@ func filledFact(v *fqgw.FeatureView) string {
 	return "filled " + v.Name + "@" + strconv.FormatInt(v.State, 10)
 }
 
+// fitness is which views cannot be read online, and why.
+type fitness struct {
+	mu    sync.Mutex
+	unfit map[int64]string // by state version: how far its filling is, or what happened to it
+	told  func(state int64, unfit bool)
+}
+
+// mark makes a view unfit; of one that is unfit already the reason stays.
+func (f *fitness) mark(state int64, why string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, unfit := f.unfit[state]; unfit {
+		return
+	}
+	if f.unfit == nil {
+		f.unfit = map[int64]string{}
+	}
+	f.unfit[state] = why
+	f.tell(state, true)
+}
+
+// clear makes a view fit, or forgets one that is gone.
+func (f *fitness) clear(state int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, unfit := f.unfit[state]; unfit {
+		delete(f.unfit, state)
+		f.tell(state, false)
+	}
+}
+
+func (f *fitness) tell(state int64, unfit bool) {
+	if f.told != nil {
+		f.told(state, unfit)
+	}
+}
+
+// progress says how far a view is that is unfit.
+func (f *fitness) progress(state int64, text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, unfit := f.unfit[state]; unfit {
+		f.unfit[state] = text
+	}
+}
+
+// WatchFilling calls told for each view that cannot be read online, and whenever
+// one begins to be so, before its states go, or ends to be so. There is one
+// watcher; it must not call the pipeline.
+func (p *Pipeline) WatchFilling(told func(state int64, filling bool)) {
+	f := &p.fitness
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.told = told
+	for state := range f.unfit {
+		told(state, true)
+	}
+}
+
 // Filling says whether a view that the pipeline keeps up cannot be read online,
 // because its states are being made, and how far that is.
 func (p *Pipeline) Filling(v *fqgw.FeatureView) (progress string, filling bool) {
-	text, filling := p.unfit.Load(v.State)
-	progress, _ = text.(string)
+	p.fitness.mu.Lock()
+	defer p.fitness.mu.Unlock()
+	progress, filling = p.fitness.unfit[v.State]
 	return progress, filling
 }
 
 // unfill makes a view unfit, before its states go or when they have gone.
 func (p *Pipeline) unfill(ctx context.Context, v *fqgw.FeatureView) error {
-	p.unfit.LoadOrStore(v.State, "")
+	p.fitness.mark(v.State, "")
 	return p.o.Registry.Put(ctx, filledFact(v), "")
 }
 
 // filled makes a view fit: it has what the log had.
 func (p *Pipeline) filled(ctx context.Context, v *fqgw.FeatureView) error {
-	if _, unfit := p.unfit.Load(v.State); !unfit {
+	if _, unfit := p.Filling(v); !unfit {
 		return nil
 	}
 	if err := p.o.Registry.Put(ctx, filledFact(v), "1"); err != nil {
 		return err
 	}
-	p.unfit.Delete(v.State)
+	p.fitness.clear(v.State)
 	return nil
 }
 
 // tells is notice that also tells readers of a view in the making.
 func (p *Pipeline) tells(v *fqgw.FeatureView, notice func(string)) func(string) {
 	return func(text string) {
-		if old, unfit := p.unfit.Load(v.State); unfit {
-			p.unfit.CompareAndSwap(v.State, old, text)
-		}
+		p.fitness.progress(v.State, text)
 		notice(text)
 	}
 }
@@ -90,7 +149,7 @@ func (s *source) lookFor(ctx context.Context, v *fqgw.FeatureView) error {
 		why, level = "the embedded online store does not have it: it is filled from history", slog.LevelInfo
 	}
 	s.p.o.Logger.Log(ctx, level, why, "view", v.Name, "shards", fmt.Sprintf("%d of %d", lost, len(units)))
-	s.p.unfit.LoadOrStore(v.State, why)
+	s.p.fitness.mark(v.State, why)
 	return s.p.unfill(ctx, v)
 }
 

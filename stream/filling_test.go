@@ -3,6 +3,7 @@ package stream
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fqgw/fqgw"
@@ -45,6 +46,12 @@ func TestFillingAgain(t *testing.T) {
 					}
 				}
 			})
+			var told atomic.Bool
+			p.WatchFilling(func(state int64, filling bool) {
+				if state == v.State && told.Swap(filling) == filling {
+					t.Errorf("told twice that it is filling: %t", filling)
+				}
+			})
 			t.Cleanup(sync.OnceFunc(func() {
 				select {
 				case <-gate:
@@ -58,6 +65,9 @@ func TestFillingAgain(t *testing.T) {
 			if progress, filling := p.Filling(v); filling {
 				t.Fatalf("AddView returned, and the view is %q", progress)
 			}
+			if told.Load() {
+				t.Error("AddView returned, and the watcher was not told")
+			}
 			w.produce(t, record("a", -1, -1), record("a", -1, -1))
 			p.sync(t)
 			ses := p.current(t)
@@ -67,6 +77,9 @@ func TestFillingAgain(t *testing.T) {
 			if history := w.rows() > 0; !filling || history && !strings.Contains(progress, "0 % (0 of 2 rows") {
 				t.Errorf("filling %t, %q", filling, progress)
 			}
+			if !told.Load() {
+				t.Error("the watcher was not told that it is being filled again")
+			}
 			if ok, err := p.Stands(t.Context(), v); ok || err != nil {
 				t.Errorf("for the next process it stands: %t, %v", ok, err)
 			}
@@ -74,6 +87,9 @@ func TestFillingAgain(t *testing.T) {
 			p.sync(t)
 			if progress, filling := p.Filling(v); filling {
 				t.Errorf("Sync returned, and the view is %q", progress)
+			}
+			if told.Load() {
+				t.Error("Sync returned, and the watcher was not told")
 			}
 			if n := w.count(t, v, "a"); n != 2 {
 				t.Errorf("filled: counted %d, want 2", n)

@@ -66,7 +66,7 @@ type Pipeline struct {
 	mu      sync.Mutex
 	sources map[string]*source
 	stopped bool
-	unfit   sync.Map // by state version: why the view cannot be read (filling.go)
+	fitness fitness
 	horizon horizon
 	ahead   ahead
 

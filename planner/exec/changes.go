@@ -194,7 +194,7 @@ func (e *Engine) commit(ctx context.Context, c *Changes, notice func(message, hi
 		undo, end, err := e.write(ctx, tables, sources, cat.Version, defines)
 		if err == nil && defines {
 			if cat.Version, err = e.o.Registry.Commit(ctx, cat.Version, put, drop); err == nil {
-				e.catalog.Store(cat)
+				e.publish(cat)
 			}
 		}
 		if err != nil {

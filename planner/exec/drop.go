@@ -151,11 +151,7 @@ func (e *Engine) dropOne(cat *fqgw.Catalog, name string, purge bool) victim {
 
 // forget ends the filling of a view and forgets it.
 func (e *Engine) forget(ctx context.Context, v *fqgw.FeatureView) {
-	e.mu.Lock()
-	b := e.building[v.State]
-	delete(e.building, v.State)
-	delete(e.layouts, v)
-	e.mu.Unlock()
+	b := e.ended(v)
 	if b == nil {
 		return
 	}

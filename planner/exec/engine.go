@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +16,6 @@ import (
 	"github.com/fqgw/fqgw/planner/pgcatalog"
 	"github.com/fqgw/fqgw/planner/plan"
 	"github.com/fqgw/fqgw/planner/relational"
-	"github.com/fqgw/fqgw/stream/window"
 )
 
 // Streams is the pipeline as the engine needs it; package stream has the only
@@ -36,6 +33,10 @@ type Streams interface {
 	DropView(ctx context.Context, v *fqgw.FeatureView) error
 	Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error)
 	Filling(v *fqgw.FeatureView) (progress string, filling bool)
+	// WatchFilling calls told for each view that cannot be read online, and whenever
+	// one begins to be so, before its states go, or ends to be so. told must not call
+	// Streams.
+	WatchFilling(told func(state int64, filling bool))
 	Insert(ctx context.Context, s *fqgw.Source, rows [][]fqgw.Value, known []int64) error
 	// Check is the part of Insert before anything is produced.
 	Check(ctx context.Context, s *fqgw.Source, rows [][]fqgw.Value, known []int64) error
@@ -97,7 +98,7 @@ type Options struct {
 // Engine runs statements for all sessions. Safe for concurrent use.
 type Engine struct {
 	o       Options
-	catalog atomic.Pointer[fqgw.Catalog]
+	snap    atomic.Pointer[snapshot]
 	define  sync.Mutex // one definition at a time
 	tables  sync.Mutex // guards unnamed
 	unnamed []string   // the lake's names of tables that are being made
@@ -110,9 +111,7 @@ type Engine struct {
 	left  []leftover
 	more  chan struct{} // there is more left
 
-	mu       sync.Mutex
-	layouts  map[*fqgw.FeatureView]*window.Layout
-	building map[int64]*building // by state version
+	mu sync.Mutex // held by those who replace snap
 
 	fills sync.WaitGroup
 	life  context.Context
@@ -136,9 +135,13 @@ func New(o Options) *Engine {
 	if o.MemoryLimit == 0 {
 		o.MemoryLimit = 1 << 30
 	}
-	e := &Engine{o: o, layouts: map[*fqgw.FeatureView]*window.Layout{}, building: map[int64]*building{}, more: make(chan struct{}, 1)}
+	e := &Engine{o: o, more: make(chan struct{}, 1)}
 	e.life, e.stop = context.WithCancel(context.Background())
-	e.catalog.Store(o.Catalog)
+	e.snap.Store(&snapshot{})
+	e.publish(o.Catalog)
+	if o.Streams != nil {
+		o.Streams.WatchFilling(e.toldFilling)
+	}
 	e.runner = &relational.Runner{Leaf: e.leaf, MemoryLimit: o.MemoryLimit}
 	return e
 }
@@ -174,7 +177,7 @@ func (e *Engine) Close() {
 }
 
 // Catalog is the newest published catalog.
-func (e *Engine) Catalog() *fqgw.Catalog { return e.catalog.Load() }
+func (e *Engine) Catalog() *fqgw.Catalog { return e.snap.Load().catalog }
 
 // Now is T.
 func (e *Engine) Now() int64 { return e.o.Clock.Now() }
@@ -196,10 +199,7 @@ func (e *Engine) Describe(name string) string {
 // Sync waits until everything produced before is applied and landed, in the
 // views that are being filled too (INTERFACE, fqgw.sync).
 func (e *Engine) Sync(ctx context.Context) error {
-	e.mu.Lock()
-	filling := slices.Collect(maps.Values(e.building))
-	e.mu.Unlock()
-	for _, b := range filling {
+	for _, b := range e.snap.Load().building {
 		select {
 		case <-b.done:
 		case <-ctx.Done():
@@ -219,31 +219,11 @@ func (e *Engine) SystemRelation(schema, name string) *plan.SystemRelation {
 	return pgcatalog.Lookup(schema, name)
 }
 
-// layout is the compiled state version of a view, made once.
-func (e *Engine) layout(v *fqgw.FeatureView) (*window.Layout, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if l := e.layouts[v]; l != nil {
-		return l, nil
-	}
-	l, err := window.NewLayout(v)
-	if err != nil {
-		return nil, err
-	}
-	if len(e.layouts) > 4096 {
-		clear(e.layouts)
-	}
-	e.layouts[v] = l
-	return l, nil
-}
-
 // fill starts filling a view; the result is its building, which ends on its own.
 func (e *Engine) fill(v *fqgw.FeatureView, stands bool, notice func(string)) *building {
 	ctx, cancel := context.WithCancel(e.life)
 	b := &building{done: make(chan struct{}), cancel: cancel, stands: stands}
-	e.mu.Lock()
-	e.building[v.State] = b
-	e.mu.Unlock()
+	e.begun(v, b)
 	e.fills.Add(1)
 	go func() {
 		defer e.fills.Done()
@@ -254,9 +234,7 @@ func (e *Engine) fill(v *fqgw.FeatureView, stands bool, notice func(string)) *bu
 				notice(msg)
 			})
 			if b.err == nil {
-				e.mu.Lock()
-				delete(e.building, v.State)
-				e.mu.Unlock()
+				e.ended(v)
 				return
 			}
 			if ctx.Err() != nil {
@@ -274,63 +252,4 @@ func (e *Engine) fill(v *fqgw.FeatureView, stands bool, notice func(string)) *bu
 		}
 	}()
 	return b
-}
-
-// reading is the error of reading a view that is being filled.
-func (b *building) reading(v *fqgw.FeatureView) error {
-	if p := b.progress.Load(); p != nil {
-		return reading(v, *p)
-	}
-	return reading(v, "")
-}
-
-func reading(v *fqgw.FeatureView, progress string) error {
-	err := fqgw.Errorf(fqgw.CodeNotInState, "feature view \"%s\" is being filled", v.Name)
-	if progress != "" {
-		err = err.WithDetail("%s", progress)
-	}
-	return err.WithHint("Try again in a moment; AS OF reads history.")
-}
-
-// readable is nil when the view can be read online.
-func (e *Engine) readable(v *fqgw.FeatureView) error {
-	if v.Pending {
-		return fqgw.Errorf(fqgw.CodeNotInState, "feature view \"%s\" was made in this transaction: it is filled at COMMIT", v.Name).
-			WithHint("Read it after COMMIT; AS OF reads history.")
-	}
-	e.mu.Lock()
-	b := e.building[v.State]
-	e.mu.Unlock()
-	if b != nil && !b.stands {
-		return b.reading(v)
-	}
-	if progress, filling := e.o.Streams.Filling(v); filling {
-		return reading(v, progress)
-	}
-	return nil
-}
-
-// intact is nil when what was read online is the view's: a unit without positions
-// is one that nobody claimed, so the store was lost a moment ago, and the view was
-// not found unreadable meanwhile.
-func (e *Engine) intact(v *fqgw.FeatureView, units []fqgw.UnitState) error {
-	for i := range units {
-		if units[i].Marks == nil && units[i].Err == nil {
-			return reading(v, "the online store has lost it")
-		}
-	}
-	return e.readable(v)
-}
-
-// whole is intact for all units of a view.
-func (e *Engine) whole(ctx context.Context, v *fqgw.FeatureView) error {
-	reads := make([]fqgw.UnitRead, e.o.Online.Shards())
-	for i := range reads {
-		reads[i].Unit = fqgw.Unit{View: v.Name, State: v.State, Shard: uint32(i)}
-	}
-	units, err := e.o.Online.Read(ctx, reads)
-	if err != nil {
-		return err
-	}
-	return e.intact(v, units)
 }

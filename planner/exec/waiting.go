@@ -43,9 +43,7 @@ func waiting(view, why string) string { return fmt.Sprintf("feature view %q: %s"
 // filling says whether a view is being made, and how far that is.
 func (e *Engine) filling(v *fqgw.FeatureView) (progress string, filling bool) {
 	progress, filling = e.o.Streams.Filling(v)
-	e.mu.Lock()
-	b := e.building[v.State]
-	e.mu.Unlock()
+	b := e.snap.Load().building[v.State]
 	if b == nil {
 		return progress, filling
 	}
