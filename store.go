@@ -12,9 +12,9 @@ import (
 type Records = iter.Seq2[arrow.RecordBatch, error]
 
 // Unit is the unit of writing online (SEMANTICS §6.2): the entities of one
-// shard under one state version. All units of a shard share a Redis Cluster slot.
+// shard under one state version, which is named by the registry's number alone: a
+// view's rename rewrites nothing. All units of a shard share a Redis Cluster slot.
 type Unit struct {
-	View  string
 	State int64
 	Shard uint32
 }
@@ -79,9 +79,9 @@ type OnlineStore interface {
 	// one must not wait for another.
 	Flush(ctx context.Context, flushes []UnitFlush) ([]FlushResult, error)
 	// Entities streams the keys of a state version, at most limit; more is 54000.
-	Entities(ctx context.Context, view string, state int64, limit int) iter.Seq2[EntityKey, error]
+	Entities(ctx context.Context, state int64, limit int) iter.Seq2[EntityKey, error]
 	// Drop removes every state and position of a state version.
-	Drop(ctx context.Context, view string, state int64) error
+	Drop(ctx context.Context, state int64) error
 	// Ping says whether the store answers and is fit for use (noeviction).
 	Ping(ctx context.Context) error
 	Close() error

@@ -63,10 +63,14 @@ func BenchmarkPointRead(b *testing.B) {
 				return err
 			}
 		}
+		number, err := stateNumber(ctx, conn, "origin_departures")
+		if err != nil {
+			return err
+		}
 		const sql = "SELECT * FROM origin_departures WHERE origin = $1"
 		for _, n := range []int{1, 16, 64} {
 			var redis, postgres float64
-			b.Run(fmt.Sprintf("redis/%d", n), func(b *testing.B) { redis = benchRedis(b, ctx, address, n) })
+			b.Run(fmt.Sprintf("redis/%d", n), func(b *testing.B) { redis = benchRedis(b, ctx, address, number, n) })
 			if pg != "" {
 				b.Run(fmt.Sprintf("postgres/%d", n), func(b *testing.B) { postgres = benchSQL(b, ctx, pg, sql, n) })
 			}
@@ -205,7 +209,7 @@ func benchSQL(b *testing.B, ctx context.Context, url, sql string, n int) float64
 	})
 }
 
-func benchRedis(b *testing.B, ctx context.Context, address string, n int) float64 {
+func benchRedis(b *testing.B, ctx context.Context, address string, number int64, n int) float64 {
 	o, err := redis.ParseURL(address)
 	if err != nil {
 		b.Fatal(err)
@@ -213,7 +217,7 @@ func benchRedis(b *testing.B, ctx context.Context, address string, n int) float6
 	o.PoolSize = n
 	client := redis.NewClient(o)
 	defer client.Close()
-	keys, err := client.Keys(ctx, "fq:*:origin_departures@*JFK").Result()
+	keys, err := client.Keys(ctx, fmt.Sprintf("fq:*:%d:*JFK", number)).Result()
 	if err != nil || len(keys) != 1 {
 		b.Fatalf("state keys %q, %v", keys, err)
 	}

@@ -259,16 +259,36 @@ func packed(ctx context.Context, conn *pgx.Conn) (map[string]string, error) {
 	client := redis.NewClient(o)
 	defer client.Close()
 	out := map[string]string{}
-	for it := client.Scan(ctx, 0, "fq:*:tap_*@*:*", 1000).Iterator(); it.Next(ctx); {
-		state, err := client.Get(ctx, it.Val()).Result()
+	rows, err := conn.Query(ctx, "SELECT name FROM fqgw.feature_views WHERE name LIKE 'tap%'")
+	if err != nil {
+		return nil, err
+	}
+	views, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, err
+	}
+	for _, view := range views {
+		number, err := stateNumber(ctx, conn, view) // another one for a definition that was tried again
 		if err != nil {
 			return nil, err
 		}
-		name, rest, _ := strings.Cut(it.Val(), "@")
-		_, key, _ := strings.Cut(rest, ":") // a definition that was tried again has another state version
-		out[fmt.Sprintf("state of %s %x", name, key)] = fmt.Sprintf("%x", state)
+		for it := client.Scan(ctx, 0, fmt.Sprintf("fq:*}:%d:*", number), 1000).Iterator(); it.Next(ctx); {
+			state, err := client.Get(ctx, it.Val()).Result()
+			if err != nil {
+				return nil, err
+			}
+			unit, key, _ := strings.Cut(it.Val(), fmt.Sprintf("}:%d:", number))
+			out[fmt.Sprintf("state of %s %s %x", view, unit, key)] = fmt.Sprintf("%x", state)
+		}
 	}
 	return out, nil
+}
+
+// stateNumber is the number of a feature view's state version, as in the keys of
+// the online store.
+func stateNumber(ctx context.Context, conn *pgx.Conn, view string) (number int64, err error) {
+	err = conn.QueryRow(ctx, "SELECT state_version FROM fqgw.feature_views WHERE name = $1", view).Scan(&number)
+	return number, err
 }
 
 // crashFaults are the points at which fqgw dies; at "" it is killed at a random moment.

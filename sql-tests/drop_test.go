@@ -95,7 +95,11 @@ func testDropWhileAway(t *testing.T, state string, restart bool) {
 			`INSERT INTO e SELECT 1, now() FROM generate_series(1, 5)`, `SELECT fqgw.sync()`); err != nil {
 			return err
 		}
-		keys, err := client.Keys(ctx, "fq:*:counts@*").Result()
+		number, err := stateNumber(ctx, conn, "counts")
+		if err != nil {
+			return err
+		}
+		keys, err := client.Keys(ctx, fmt.Sprintf("fq:*:%d[:!]*", number)).Result()
 		if old = keys; err != nil || len(old) == 0 {
 			return fmt.Errorf("keys %v, %w", old, err)
 		}

@@ -2,7 +2,7 @@ package sqltests
 
 import (
 	"context"
-	"net/url"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -30,7 +30,11 @@ func BenchmarkStateBytes(b *testing.B) {
 			if v.name == "flight_risk" {
 				continue // a service keeps nothing of its own
 			}
-			keys, err := client.Keys(ctx, "fq:*}:"+url.QueryEscape(v.name)+"@*:*").Result()
+			number, err := stateNumber(ctx, conn, v.name)
+			if err != nil {
+				return err
+			}
+			keys, err := client.Keys(ctx, fmt.Sprintf("fq:*}:%d:*", number)).Result()
 			if err != nil {
 				return err
 			}

@@ -155,7 +155,7 @@ func (p *Pipeline) DropView(ctx context.Context, v *fqgw.FeatureView) error {
 			return err
 		}
 	}
-	return p.o.Online.Drop(ctx, v.Name, v.State)
+	return p.o.Online.Drop(ctx, v.State)
 }
 
 // prepare claims a view's units and, unless the log alone can bring them up to
@@ -183,7 +183,7 @@ func (s *source) prepare(ctx context.Context, at *incarnation, ses *session, v *
 			if err := s.p.unfill(ctx, v.v); err != nil {
 				return nil, err
 			}
-			if err := retry(ctx, nil, func() error { return online.Drop(ctx, v.v.Name, v.v.State) }); err != nil {
+			if err := retry(ctx, nil, func() error { return online.Drop(ctx, v.v.State) }); err != nil {
 				return nil, err
 			}
 			if shares, err = s.claim(ctx, at, v, s.p.o.Folders); err != nil {

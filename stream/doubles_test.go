@@ -230,18 +230,18 @@ func (o online) flush(f *fqgw.UnitFlush) (r fqgw.FlushResult) {
 	return fqgw.FlushResult{OK: true}
 }
 
-func (o online) Entities(context.Context, string, int64, int) iter.Seq2[fqgw.EntityKey, error] {
+func (o online) Entities(context.Context, int64, int) iter.Seq2[fqgw.EntityKey, error] {
 	return func(func(fqgw.EntityKey, error) bool) {}
 }
 
-func (o online) Drop(_ context.Context, view string, state int64) error {
+func (o online) Drop(_ context.Context, state int64) error {
 	if err := o.check(true); err != nil {
 		return err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for u := range o.marks {
-		if u.View == view && u.State == state {
+		if u.State == state {
 			delete(o.marks, u)
 			delete(o.states, u)
 		}

@@ -18,7 +18,7 @@ import (
 // process does not read one whose filling was cut short.
 
 func filledFact(v *fqgw.FeatureView) string {
-	return "filled " + v.Name + "@" + strconv.FormatInt(v.State, 10)
+	return "filled " + strconv.FormatInt(v.State, 10)
 }
 
 // fitness is which views cannot be read online, and why.
@@ -125,7 +125,7 @@ func (s *source) lookFor(ctx context.Context, v *fqgw.FeatureView) error {
 	}
 	reads := make([]fqgw.UnitRead, s.p.o.Online.Shards())
 	for i := range reads {
-		reads[i].Unit = fqgw.Unit{View: v.Name, State: v.State, Shard: uint32(i)}
+		reads[i].Unit = fqgw.Unit{State: v.State, Shard: uint32(i)}
 	}
 	var units []fqgw.UnitState
 	err := retry(ctx, nil, func() (err error) {

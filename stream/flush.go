@@ -299,7 +299,9 @@ func (c *crew) verify(server string, checks []check) error {
 	return nil
 }
 
-func fence(u fqgw.Unit) error { return &fenced{fmt.Sprintf("shard %d of view %s", u.Shard, u.View)} }
+func fence(u fqgw.Unit) error {
+	return &fenced{fmt.Sprintf("shard %d of state version %d", u.Shard, u.State)}
+}
 
 // report says how far reads are when nothing waits for a flush.
 func (f *folder) report() {
@@ -334,7 +336,7 @@ func (s *source) claim(ctx context.Context, at *incarnation, v *view, folders in
 	}
 	units := make([]*unit, shards)
 	err := parallel(int(shards), 8, func(i int) error {
-		id := fqgw.Unit{View: v.v.Name, State: v.v.State, Shard: uint32(i)}
+		id := fqgw.Unit{State: v.v.State, Shard: uint32(i)}
 		return retry(ctx, nil, func() error {
 			found, err := s.p.o.Online.Claim(ctx, id, partitions)
 			units[i] = &unit{id: id, marks: vector(found), entries: map[fqgw.EntityKey]*entry{}}

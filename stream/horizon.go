@@ -64,7 +64,7 @@ func Horizon(ctx context.Context, r fqgw.Registry) (int64, error) {
 
 // eraFact has the era of a view's states.
 func eraFact(v *fqgw.FeatureView) string {
-	return "era " + v.Name + "@" + strconv.FormatInt(v.State, 10)
+	return "era " + strconv.FormatInt(v.State, 10)
 }
 
 // load asks the registry. h.mu is held.
@@ -145,7 +145,7 @@ func (s *source) checkClock(ctx context.Context, v *fqgw.FeatureView, notice fun
 			return err
 		}
 		notice(fmt.Sprintf("the clock went back: the online state of %s is rebuilt from history", v.Name))
-		if err := s.p.o.Online.Drop(ctx, v.Name, v.State); err != nil {
+		if err := s.p.o.Online.Drop(ctx, v.State); err != nil {
 			return err
 		}
 	}

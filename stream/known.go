@@ -187,7 +187,7 @@ func (p *Pipeline) Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error
 	}
 	reads := make([]fqgw.UnitRead, p.o.Online.Shards())
 	for i := range reads {
-		reads[i].Unit = fqgw.Unit{View: v.Name, State: v.State, Shard: uint32(i)}
+		reads[i].Unit = fqgw.Unit{State: v.State, Shard: uint32(i)}
 	}
 	units, err := p.o.Online.Read(ctx, reads)
 	if err != nil {

@@ -69,7 +69,7 @@ func (w *world) count(t *testing.T, v *fqgw.FeatureView, k string) int64 {
 	key, _ := fqgw.EncodeKey(fqgw.TextValue(k))
 	w.online.mu.Lock()
 	defer w.online.mu.Unlock()
-	s, err := l.Decode(w.online.states[fqgw.Unit{View: v.Name, State: v.State, Shard: key.Shard(w.online.shards)}][key])
+	s, err := l.Decode(w.online.states[fqgw.Unit{State: v.State, Shard: key.Shard(w.online.shards)}][key])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func TestDropView(t *testing.T) {
 	w.produce(t, record("a", -1, 0))
 	p.sync(t)
 	for u := range w.online.marks {
-		if u.View == views[0].Name {
+		if u.State == views[0].State {
 			t.Fatalf("%v is still there", u)
 		}
 	}

@@ -176,7 +176,7 @@ func (s *source) run() {
 		if errors.As(err, &d) {
 			derr := s.p.unfill(s.life, d.view)
 			if derr == nil {
-				derr = s.p.o.Online.Drop(s.life, d.view.Name, d.view.State)
+				derr = s.p.o.Online.Drop(s.life, d.view.State)
 			}
 			err = errors.Join(err, derr)
 		}

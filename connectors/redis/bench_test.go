@@ -32,21 +32,21 @@ func BenchmarkRead(b *testing.B) {
 	defer bare.Close()
 	ctx := context.Background()
 	const entities = 1000
-	view := fmt.Sprint("bench", time.Now().UnixNano())
+	state := time.Now().UnixNano()
 	reads := make([][]fqgw.UnitRead, entities)
 	for i := range reads {
 		k, _ := fqgw.EncodeKey(fqgw.IntValue(int64(i)))
-		u := fqgw.Unit{View: view, State: 1, Shard: k.Shard(s.Shards())}
+		u := fqgw.Unit{State: state, Shard: k.Shard(s.Shards())}
 		reads[i] = []fqgw.UnitRead{{Unit: u, Keys: []fqgw.EntityKey{k}}}
 		if _, err := s.Flush(ctx, []fqgw.UnitFlush{{Unit: u, Keys: reads[i][0].Keys, States: [][]byte{make([]byte, 300)}}}); err != nil {
 			b.Fatal(err)
 		}
-		bare.Set(ctx, fmt.Sprint(view, i), make([]byte, 300), time.Minute)
+		bare.Set(ctx, fmt.Sprint("bench", state, i), make([]byte, 300), time.Minute)
 	}
-	b.Cleanup(func() { s.Drop(ctx, view, 1) })
+	b.Cleanup(func() { s.Drop(ctx, state) })
 	for _, c := range []int{1, 16, 64} {
 		for name, f := range map[string]func(i int) error{
-			"bare": func(i int) error { return bare.Get(ctx, fmt.Sprint(view, i)).Err() },
+			"bare": func(i int) error { return bare.Get(ctx, fmt.Sprint("bench", state, i)).Err() },
 			"read": func(i int) error {
 				got, err := s.Read(ctx, reads[i])
 				if err == nil && len(got[0].States[0]) != 300 {

@@ -70,7 +70,7 @@ func shardsOf(s *redis.Store) map[string][]uint32 {
 	return out
 }
 
-func clusterUnit(shard uint32) fqgw.Unit { return fqgw.Unit{View: "v", State: 1, Shard: shard} }
+func clusterUnit(shard uint32) fqgw.Unit { return fqgw.Unit{State: 1, Shard: shard} }
 
 // healthyWhile reads and flushes shards of the servers that answer, while one
 // does not; it says how long the slowest took. Many readers wait for the sick one

@@ -21,8 +21,8 @@ import (
 func TestReadsShareTrips(t *testing.T) {
 	m := miniredis.RunT(t)
 	s := open(t, "redis://"+m.Addr())
-	m.Set("fq:{0}:damaged@1!", "what")
-	unit := func(i int) fqgw.Unit { return fqgw.Unit{View: "v", State: 1, Shard: uint32(i) % s.Shards()} }
+	m.Set("fq:{0}:9!", "what")
+	unit := func(i int) fqgw.Unit { return fqgw.Unit{State: 1, Shard: uint32(i) % s.Shards()} }
 	keys := make([]fqgw.EntityKey, 200)
 	for i := range keys {
 		keys[i], _ = fqgw.EncodeKey(fqgw.IntValue(int64(i)))
@@ -47,7 +47,7 @@ func TestReadsShareTrips(t *testing.T) {
 					t.Errorf("read %d and %d: %v, %v", a, b, got, err)
 				}
 				if worker == 0 {
-					_, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: fqgw.Unit{View: "damaged", State: 1}}})
+					_, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: fqgw.Unit{State: 9}}})
 					if err == nil || fqgw.AsError(err).Code != fqgw.CodeDataCorrupted {
 						t.Errorf("the damaged unit: %v", err)
 					}
@@ -65,7 +65,7 @@ func TestSharedDeadlines(t *testing.T) {
 	s := open(t, "redis://"+m.Addr())
 	hold := make(chan struct{})
 	m.Server().SetPreHook(func(*server.Peer, string, ...string) bool { <-hold; return false })
-	read := []fqgw.UnitRead{{Unit: fqgw.Unit{View: "v", State: 1}}}
+	read := []fqgw.UnitRead{{Unit: fqgw.Unit{State: 1}}}
 	var wg sync.WaitGroup
 	var patient, left atomic.Int64
 	for i := range 40 {
@@ -117,7 +117,7 @@ func TestPositionsMoveTogether(t *testing.T) {
 	var flushes []fqgw.UnitFlush
 	for v := range views {
 		for shard := range s.Shards() {
-			flushes = append(flushes, fqgw.UnitFlush{Unit: fqgw.Unit{View: fmt.Sprint("v", v), State: 1, Shard: shard}, From: mark(0), To: mark(7)})
+			flushes = append(flushes, fqgw.UnitFlush{Unit: fqgw.Unit{State: 1 + int64(v), Shard: shard}, From: mark(0), To: mark(7)})
 		}
 	}
 	for round := range 2 { // the first answer may have been lost

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"encoding/binary"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -11,13 +10,13 @@ import (
 
 // The layout outlives the process; testdata/layout.golden pins it.
 //
-//	fq:{<shard>}:<view>@<state>:<entity key>   the packed state of an entity, a STRING
-//	fq:{<shard>}:<view>@<state>!               the unit's positions, a STRING
-//	fq:shards                                  the shard count, decimal
-//	fq:owner                                   the id of the registry whose states these are
+//	fq:{<shard>}:<state>:<entity key>   the packed state of an entity, a STRING
+//	fq:{<shard>}:<state>!               the unit's positions, a STRING
+//	fq:shards                           the shard count, decimal
+//	fq:owner                            the id of the registry whose states these are
 //
 // The shard is decimal and the only hash tag, so that all keys of a shard share
-// a Redis Cluster slot. View names are query-escaped: no braces, colons, @ or !.
+// a Redis Cluster slot; so is the state version's number (fqgw.Unit).
 // The positions are a header and one entry per partition, so that a script
 // compares and writes just the entries of the partitions that its caller owns;
 // a missing entry is all zeros.
@@ -33,12 +32,7 @@ const (
 
 // unitPrefix is what all keys of a unit begin with.
 func unitPrefix(u fqgw.Unit) string {
-	return "fq:{" + strconv.FormatUint(uint64(u.Shard), 10) + "}:" + stateVersion(u.View, u.State)
-}
-
-// stateVersion is the part <view>@<state> of a key.
-func stateVersion(view string, state int64) string {
-	return url.QueryEscape(view) + "@" + strconv.FormatInt(state, 10)
+	return "fq:{" + strconv.FormatUint(uint64(u.Shard), 10) + "}:" + strconv.FormatInt(u.State, 10)
 }
 
 func marksKey(prefix string) string { return prefix + "!" }
@@ -48,7 +42,7 @@ func stateKey(prefix string, k fqgw.EntityKey) string { return prefix + ":" + st
 // keyOf takes a Redis key of the state version apart; marks says that it holds
 // positions. A key for which ok is false is of something else: a glob also
 // finds what it looks for inside the bytes of a stranger's entity key.
-func keyOf(redisKey, version string) (k fqgw.EntityKey, marks, ok bool) {
+func keyOf(redisKey, state string) (k fqgw.EntityKey, marks, ok bool) {
 	rest, ok := strings.CutPrefix(redisKey, "fq:{")
 	if !ok {
 		return "", false, false
@@ -57,7 +51,7 @@ func keyOf(redisKey, version string) (k fqgw.EntityKey, marks, ok bool) {
 	if _, err := strconv.ParseUint(shard, 10, 32); err != nil {
 		return "", false, false
 	}
-	rest, ok = strings.CutPrefix(rest, version)
+	rest, ok = strings.CutPrefix(rest, state)
 	switch {
 	case !ok || rest == "":
 		return "", false, false

@@ -43,7 +43,7 @@ func TestPanickingTrip(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 64 {
 		wg.Go(func() {
-			_, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: fqgw.Unit{View: "v", State: 1, Shard: uint32(i) % 4}}})
+			_, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: fqgw.Unit{State: 1, Shard: uint32(i) % 4}}})
 			if err == nil || fqgw.AsError(err).Code != fqgw.CodeInternal {
 				t.Errorf("read: %v", err)
 			}

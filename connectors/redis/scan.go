@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"iter"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
 
@@ -14,19 +15,19 @@ const scanCount = 1000
 
 // scan gives the keys of a state version, master after master, each page as it
 // comes. A key may come more than once.
-func (s *Store) scan(ctx context.Context, view string, state int64, page func(m *redis.Client, keys []string, version string) error) error {
+func (s *Store) scan(ctx context.Context, state int64, page func(m *redis.Client, keys []string, number string) error) error {
 	masters, err := s.masters(ctx)
 	if err != nil {
 		return err
 	}
-	version := stateVersion(view, state)
+	number := strconv.FormatInt(state, 10)
 	for _, m := range masters {
 		for cursor := uint64(0); ; {
-			keys, next, err := m.Scan(ctx, cursor, "fq:{*}:"+version+"[:!]*", scanCount).Result()
+			keys, next, err := m.Scan(ctx, cursor, "fq:{*}:"+number+"[:!]*", scanCount).Result()
 			if err != nil {
 				return fail(ctx, err)
 			}
-			if err := page(m, keys, version); err != nil {
+			if err := page(m, keys, number); err != nil {
 				return err
 			}
 			if cursor = next; cursor == 0 {
@@ -44,18 +45,18 @@ func (errStop) Error() string { return "stopped" }
 
 // Entities streams the keys of a state version, each once, in no order; more
 // than limit is 54000. It looks at every key of the store.
-func (s *Store) Entities(ctx context.Context, view string, state int64, limit int) iter.Seq2[fqgw.EntityKey, error] {
+func (s *Store) Entities(ctx context.Context, state int64, limit int) iter.Seq2[fqgw.EntityKey, error] {
 	return func(yield func(fqgw.EntityKey, error) bool) {
 		seen := map[fqgw.EntityKey]struct{}{}
-		err := s.scan(ctx, view, state, func(_ *redis.Client, keys []string, version string) error {
+		err := s.scan(ctx, state, func(_ *redis.Client, keys []string, number string) error {
 			for _, key := range keys {
-				k, marks, ok := keyOf(key, version)
+				k, marks, ok := keyOf(key, number)
 				if _, again := seen[k]; !ok || marks || again {
 					continue
 				}
 				if len(seen) >= limit {
-					return fqgw.Errorf(fqgw.CodeLimitExceeded, "feature view \"%s\" has more than %d entities online", view, limit).
-						WithHint("Name the entities (WHERE key = …), or read all of them from history: %s AS OF now().", view)
+					return fqgw.Errorf(fqgw.CodeLimitExceeded, "a feature view has more than %d entities online", limit).
+						WithHint("Name the entities (WHERE key = …), or read all of them from history: AS OF now().")
 				}
 				seen[k] = struct{}{}
 				if !yield(k, nil) {
@@ -72,12 +73,12 @@ func (s *Store) Entities(ctx context.Context, view string, state int64, limit in
 
 // Drop removes every state and position of a state version. It looks at every
 // key of the store and blocks it for no longer than a page.
-func (s *Store) Drop(ctx context.Context, view string, state int64) error {
-	return s.scan(ctx, view, state, func(m *redis.Client, keys []string, version string) error {
+func (s *Store) Drop(ctx context.Context, state int64) error {
+	return s.scan(ctx, state, func(m *redis.Client, keys []string, number string) error {
 		// One UNLINK per key: keys of several slots cannot share one.
 		pipe := m.Pipeline()
 		for _, key := range keys {
-			if _, _, ok := keyOf(key, version); ok {
+			if _, _, ok := keyOf(key, number); ok {
 				pipe.Unlink(ctx, key)
 			}
 		}

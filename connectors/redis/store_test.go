@@ -3,7 +3,6 @@ package redis_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -106,7 +105,7 @@ func TestOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer away.Close()
-	u := fqgw.Unit{View: "v", State: 1}
+	u := fqgw.Unit{State: 1}
 	if _, err := away.Claim(t.Context(), u, []int32{0}); fqgw.AsError(err).Code != fqgw.CodeNotInState {
 		t.Errorf("a claim in a store of another registry: %v", err)
 	}
@@ -125,7 +124,7 @@ func TestScriptsLost(t *testing.T) {
 		var flushes []fqgw.UnitFlush
 		for view := range 10 {
 			k, _ := fqgw.EncodeKey(fqgw.IntValue(i))
-			flushes = append(flushes, fqgw.UnitFlush{Unit: fqgw.Unit{View: fmt.Sprint("v", view), State: 1}, Keys: []fqgw.EntityKey{k}, States: [][]byte{{1}}})
+			flushes = append(flushes, fqgw.UnitFlush{Unit: fqgw.Unit{State: 1 + int64(view)}, Keys: []fqgw.EntityKey{k}, States: [][]byte{{1}}})
 		}
 		r, err := s.Flush(t.Context(), flushes)
 		if err != nil || len(r) != 10 || slices.Contains(oks(r), false) {
@@ -146,7 +145,7 @@ func TestServerGone(t *testing.T) {
 	m := miniredis.RunT(t)
 	s := open(t, "redis://"+m.Addr())
 	k, _ := fqgw.EncodeKey(fqgw.IntValue(1))
-	read := []fqgw.UnitRead{{Unit: fqgw.Unit{View: "v", State: 1}, Keys: []fqgw.EntityKey{k}}}
+	read := []fqgw.UnitRead{{Unit: fqgw.Unit{State: 1}, Keys: []fqgw.EntityKey{k}}}
 	flush := []fqgw.UnitFlush{{Unit: read[0].Unit, Keys: read[0].Keys, States: [][]byte{{7}}}}
 	if _, err := s.Flush(t.Context(), flush); err != nil {
 		t.Fatal(err)
@@ -177,7 +176,7 @@ func TestDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	_, err := s.Read(ctx, []fqgw.UnitRead{{Unit: fqgw.Unit{View: "v", State: 1}}})
+	_, err := s.Read(ctx, []fqgw.UnitRead{{Unit: fqgw.Unit{State: 1}}})
 	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
 		t.Errorf("%v after %v", err, took)
 	}
@@ -194,28 +193,28 @@ func TestReplies(t *testing.T) {
 		"WRONGTYPE Operation against a key holding the wrong kind of value": fqgw.CodeDataCorrupted,
 	} {
 		m.SetError(reply)
-		_, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: fqgw.Unit{View: "v", State: 1}}})
+		_, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: fqgw.Unit{State: 1}}})
 		if fqgw.AsError(err).Code != code {
 			t.Errorf("%s: %v (%s)", reply, err, fqgw.AsError(err).Code)
 		}
-		_, err = s.Flush(t.Context(), []fqgw.UnitFlush{{Unit: fqgw.Unit{View: "v", State: 1}}, {Unit: fqgw.Unit{View: "w", State: 1}}})
+		_, err = s.Flush(t.Context(), []fqgw.UnitFlush{{Unit: fqgw.Unit{State: 1}}, {Unit: fqgw.Unit{State: 2}}})
 		if fqgw.AsError(err).Code != code {
 			t.Errorf("%s to a flush: %v (%s)", reply, err, fqgw.AsError(err).Code)
 		}
 	}
 	m.SetError("")
-	m.HSet("fq:{0}:v@1!", "a", "b")
-	m.Set("fq:{0}:w@1!", "fqu\x02 of a later version")
-	for view, u := range map[string]fqgw.Unit{"v": {View: "v", State: 1}, "w": {View: "w", State: 1}} {
+	m.HSet("fq:{0}:1!", "a", "b")
+	m.Set("fq:{0}:2!", "fqu\x02 of a later version")
+	for what, u := range map[string]fqgw.Unit{"a hash": {State: 1}, "a later version": {State: 2}} {
 		_, ferr := s.Flush(t.Context(), []fqgw.UnitFlush{{Unit: u, From: []fqgw.PartitionMark{{}}, To: []fqgw.PartitionMark{{}}}})
 		_, cerr := s.Claim(t.Context(), u, []int32{0})
 		for _, err := range []error{ferr, cerr} {
 			if fqgw.AsError(err).Code != fqgw.CodeDataCorrupted {
-				t.Errorf("strange marks of %s: %v", view, err)
+				t.Errorf("%s for marks: %v", what, err)
 			}
 		}
 	}
-	if _, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: fqgw.Unit{View: "w", State: 1}}}); fqgw.AsError(err).Code != fqgw.CodeDataCorrupted {
+	if _, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: fqgw.Unit{State: 2}}}); fqgw.AsError(err).Code != fqgw.CodeDataCorrupted {
 		t.Errorf("marks of a later version read as %v", err)
 	}
 }
@@ -250,7 +249,7 @@ func TestOpenAwayIsChecked(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range uint32(16) {
 		wg.Go(func() {
-			if _, err := s.Claim(t.Context(), fqgw.Unit{View: "v", State: 1, Shard: i}, []int32{0}); err != nil {
+			if _, err := s.Claim(t.Context(), fqgw.Unit{State: 1, Shard: i}, []int32{0}); err != nil {
 				t.Error(err)
 			}
 		})

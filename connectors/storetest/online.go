@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -38,11 +37,11 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 	// Each subtest has a state version of its own, and so has each run: a real
 	// server may keep what an earlier one wrote.
 	state := rand.Int64N(1<<40) << 10
-	unit := func(view string) fqgw.Unit {
+	unit := func() fqgw.Unit {
 		state++
-		u := fqgw.Unit{View: view, State: state, Shard: uint32(state) % s.Shards()}
+		u := fqgw.Unit{State: state, Shard: uint32(state) % s.Shards()}
 		t.Cleanup(func() {
-			if err := s.Drop(context.Background(), u.View, u.State); err != nil {
+			if err := s.Drop(context.Background(), u.State); err != nil {
 				t.Errorf("drop: %v", err)
 			}
 		})
@@ -67,14 +66,14 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 	a, b := key(t, fqgw.TextValue("a")), key(t, fqgw.TextValue("b"))
 
 	t.Run("missing", func(t *testing.T) {
-		got := read(t, unit("v"), a)
+		got := read(t, unit(), a)
 		if got.Marks != nil || got.States[0] != nil {
 			t.Errorf("a missing unit reads as %v", got)
 		}
 	})
 
 	t.Run("flush and read", func(t *testing.T) {
-		u := unit("view with {braces}: 100 % ü@!")
+		u := unit()
 		claimed, err := s.Claim(ctx, u, []int32{0, 2})
 		if err != nil || len(claimed) != 2 || claimed[1] != (fqgw.PartitionMark{Partition: 2, Mark: fqgw.Mark{Generation: 1}}) {
 			t.Fatalf("claimed %v, %v", claimed, err)
@@ -103,7 +102,7 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 	})
 
 	t.Run("compare", func(t *testing.T) {
-		u := unit("v")
+		u := unit()
 		old, _ := s.Claim(ctx, u, []int32{0})
 		at5 := marks(0, 1, 5)
 		flush(t, fqgw.UnitFlush{Unit: u, From: old, To: at5, Keys: []fqgw.EntityKey{a}, States: [][]byte{[]byte("five")}})
@@ -130,7 +129,7 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 	})
 
 	t.Run("partitions apart", func(t *testing.T) {
-		u := unit("v")
+		u := unit()
 		p0, _ := s.Claim(ctx, u, []int32{0})
 		p3, _ := s.Claim(ctx, u, []int32{3})
 		if r := flush(t, fqgw.UnitFlush{Unit: u, From: p3, To: marks(3, 1, 30)}, fqgw.UnitFlush{Unit: u, From: p0, To: marks(0, 1, 10)}); !r[0].OK || !r[1].OK {
@@ -142,7 +141,7 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 	})
 
 	t.Run("found", func(t *testing.T) {
-		u := unit("v")
+		u := unit()
 		// Partitions in no order, with gaps, one never written.
 		from := []fqgw.PartitionMark{{Partition: 5}, {Partition: 6}, {Partition: 1}, {Partition: 9}}
 		to := slices.Clone(from)
@@ -164,7 +163,7 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 	})
 
 	t.Run("many owners", func(t *testing.T) {
-		u := unit("v")
+		u := unit()
 		// Every claim gets a generation of its own, and of all who flush from the
 		// same marks one is taken.
 		var wg sync.WaitGroup
@@ -198,7 +197,7 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 	})
 
 	t.Run("generations", func(t *testing.T) {
-		u := unit("v")
+		u := unit()
 		// The generation is 64 bits wide, and carries.
 		from, to := marks(0, 0, 0), marks(0, 0xfffffffe_ffffffff, 1)
 		flush(t, fqgw.UnitFlush{Unit: u, From: from, To: to})
@@ -210,7 +209,7 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 
 	t.Run("one shard", func(t *testing.T) {
 		// Several units of one shard, some read twice, one without keys.
-		one, two := unit("one"), unit("two")
+		one, two := unit(), unit()
 		two.Shard = one.Shard
 		flush(t, fqgw.UnitFlush{Unit: one, From: marks(0, 0, 0), To: marks(0, 0, 1), Keys: []fqgw.EntityKey{a}, States: [][]byte{[]byte("1")}},
 			fqgw.UnitFlush{Unit: two, From: marks(0, 0, 0), To: marks(0, 0, 2), Keys: []fqgw.EntityKey{a}, States: [][]byte{[]byte("2")}})
@@ -234,7 +233,7 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 		var flushes []fqgw.UnitFlush
 		var reads []fqgw.UnitRead
 		for i := range 20 {
-			u := unit("many")
+			u := unit()
 			n := 100
 			if i == 0 {
 				n = 9000 // more than a Lua call may unpack at once
@@ -278,24 +277,24 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 	})
 
 	t.Run("entities and drop", func(t *testing.T) {
-		st := unit("all").State
+		st := unit().State
 		want := map[fqgw.EntityKey]bool{}
 		for i := range 50 {
 			k := key(t, fqgw.TextValue(fmt.Sprintf("entity:%d@!", i)), fqgw.IntValue(int64(i)))
-			u := fqgw.Unit{View: "all", State: st, Shard: k.Shard(s.Shards())}
+			u := fqgw.Unit{State: st, Shard: k.Shard(s.Shards())}
 			flush(t, fqgw.UnitFlush{Unit: u, Keys: []fqgw.EntityKey{k}, States: [][]byte{[]byte("s")}})
 			want[k] = true
 		}
 		// Neighbours with the same beginnings must stay apart.
-		longer, other := fqgw.Unit{View: "all", State: st*10 + 1}, fqgw.Unit{View: "all2", State: st}
+		longer, other := fqgw.Unit{State: st*10 + 1}, fqgw.Unit{State: st / 10}
 		// So must an entity whose key looks like a key of this state.
-		liar := key(t, fqgw.TextValue(fmt.Sprintf("}:all@%d:\x01", st)))
+		liar := key(t, fqgw.TextValue(fmt.Sprintf("}:%d:\x01", st)))
 		for _, u := range []fqgw.Unit{longer, other} {
 			flush(t, fqgw.UnitFlush{Unit: u, Keys: []fqgw.EntityKey{a, liar}, States: [][]byte{[]byte("s"), []byte("s")}})
-			t.Cleanup(func() { s.Drop(context.Background(), u.View, u.State) })
+			t.Cleanup(func() { s.Drop(context.Background(), u.State) })
 		}
 		list := func(limit int) (n int, err error) {
-			for k, err := range s.Entities(ctx, "all", st, limit) {
+			for k, err := range s.Entities(ctx, st, limit) {
 				if err != nil {
 					return n, err
 				}
@@ -309,13 +308,13 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 		if n, err := list(50); n != 50 || err != nil {
 			t.Errorf("%d entities, %v", n, err)
 		}
-		for range s.Entities(ctx, "all", st, 50) {
+		for range s.Entities(ctx, st, 50) {
 			break // a reader may leave
 		}
-		if _, err := list(49); codeOf(err) != fqgw.CodeLimitExceeded || !strings.Contains(fqgw.AsError(err).Hint, "AS OF") {
+		if _, err := list(49); codeOf(err) != fqgw.CodeLimitExceeded {
 			t.Errorf("beyond the limit: %v", err)
 		}
-		if err := s.Drop(ctx, "all", st); err != nil {
+		if err := s.Drop(ctx, st); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := list(1); n != 0 || err != nil {
@@ -327,17 +326,17 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 			}
 		}
 		for k := range want {
-			if got := read(t, fqgw.Unit{View: "all", State: st, Shard: k.Shard(s.Shards())}, k); got.States[0] != nil || got.Marks != nil {
+			if got := read(t, fqgw.Unit{State: st, Shard: k.Shard(s.Shards())}, k); got.States[0] != nil || got.Marks != nil {
 				t.Errorf("after the drop: %v", got)
 			}
 		}
-		if err := s.Drop(ctx, "all", st); err != nil {
+		if err := s.Drop(ctx, st); err != nil {
 			t.Errorf("a second drop: %v", err)
 		}
 	})
 
 	t.Run("cancelled", func(t *testing.T) {
-		u := unit("v")
+		u := unit()
 		for want, end := range map[error]func() (context.Context, context.CancelFunc){
 			context.Canceled:         func() (context.Context, context.CancelFunc) { c, f := context.WithCancel(ctx); f(); return c, f },
 			context.DeadlineExceeded: func() (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, -time.Second) },

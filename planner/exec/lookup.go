@@ -334,7 +334,11 @@ func (e *Engine) scanRows(n *plan.FeatureScan, probes []probe, answers []answer)
 // allNow reads every entity of a view from the online store, up to a cap.
 func (e *Engine) allNow(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (fqgw.Rows, error) {
 	var probes []probe
-	for key, err := range e.o.Online.Entities(env.Ctx, n.View.Name, n.View.State, entitiesMax) {
+	for key, err := range e.o.Online.Entities(env.Ctx, n.View.State, entitiesMax) {
+		if err != nil && fqgw.AsError(err).Code == fqgw.CodeLimitExceeded {
+			return nil, fqgw.Errorf(fqgw.CodeLimitExceeded, "feature view \"%s\" has more than %d entities online", n.View.Name, entitiesMax).
+				WithHint("Name the entities (WHERE key = …), or read all of them from history: %s AS OF now().", n.View.Name)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -379,7 +383,7 @@ func (e *Engine) readOnline(env *fqgw.Env, l *window.Layout, probes []probe) ([]
 		if !ok {
 			r = len(reads)
 			at[shard] = r
-			reads = append(reads, fqgw.UnitRead{Unit: fqgw.Unit{View: v.Name, State: v.State, Shard: shard}})
+			reads = append(reads, fqgw.UnitRead{Unit: fqgw.Unit{State: v.State, Shard: shard}})
 		}
 		where[i] = [2]int{r, len(reads[r].Keys)}
 		reads[r].Keys = append(reads[r].Keys, probes[i].key)

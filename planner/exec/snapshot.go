@@ -140,7 +140,7 @@ func (e *Engine) intact(v *fqgw.FeatureView, units []fqgw.UnitState) error {
 func (e *Engine) whole(ctx context.Context, v *fqgw.FeatureView) error {
 	reads := make([]fqgw.UnitRead, e.o.Online.Shards())
 	for i := range reads {
-		reads[i].Unit = fqgw.Unit{View: v.Name, State: v.State, Shard: uint32(i)}
+		reads[i].Unit = fqgw.Unit{State: v.State, Shard: uint32(i)}
 	}
 	units, err := e.o.Online.Read(ctx, reads)
 	if err != nil {

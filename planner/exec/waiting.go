@@ -15,12 +15,14 @@ import (
 func (e *Engine) Waiting(ctx context.Context) []string {
 	var out []string
 	var reads []fqgw.UnitRead
+	var names []string // of the reads' views
 	shard := e.looked.Add(1) % e.o.Online.Shards()
 	for _, v := range e.Catalog().Features {
 		if progress, filling := e.filling(v); filling {
 			out = append(out, waiting(v.Name, cmp.Or(progress, "filling begins")))
 		} else {
-			reads = append(reads, fqgw.UnitRead{Unit: fqgw.Unit{View: v.Name, State: v.State, Shard: shard}})
+			reads = append(reads, fqgw.UnitRead{Unit: fqgw.Unit{State: v.State, Shard: shard}})
+			names = append(names, v.Name)
 		}
 	}
 	if len(reads) == 0 {
@@ -30,9 +32,9 @@ func (e *Engine) Waiting(ctx context.Context) []string {
 	for i, u := range units {
 		switch {
 		case u.Err != nil:
-			out = append(out, waiting(reads[i].Unit.View, u.Err.Error()))
+			out = append(out, waiting(names[i], u.Err.Error()))
 		case u.Marks == nil:
-			out = append(out, waiting(reads[i].Unit.View, "the online store has lost it"))
+			out = append(out, waiting(names[i], "the online store has lost it"))
 		}
 	}
 	return out
