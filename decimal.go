@@ -34,6 +34,9 @@ var (
 
 var bigZero = new(big.Int)
 
+// MaxScale is PostgreSQL's greatest display scale.
+const MaxScale = 16383
+
 // NewDecimal is coef * 10^-scale; it takes ownership of coef. scale must be >= 0.
 func NewDecimal(coef *big.Int, scale int32) Decimal { return Decimal{coef: coef, scale: scale} }
 
@@ -102,7 +105,7 @@ func ParseDecimal(s string) (d Decimal, ok bool) {
 		coef.Mul(coef, pow10(int32(-scale)))
 		scale = 0
 	}
-	if scale > 16383 {
+	if scale > MaxScale {
 		return Decimal{}, false
 	}
 	return Decimal{coef: coef, scale: int32(scale)}, true
@@ -243,8 +246,8 @@ func (d Decimal) Mul(e Decimal) Decimal {
 		return special(d.Sign() * e.Sign())
 	}
 	p := Decimal{coef: new(big.Int).Mul(d.big(), e.big()), scale: d.scale + e.scale}
-	if p.scale > 16383 {
-		return p.Round(16383)
+	if p.scale > MaxScale {
+		return p.Round(MaxScale)
 	}
 	return p
 }

@@ -364,7 +364,7 @@ func decodeNumeric(b []byte) (fqgw.Decimal, bool) {
 	default:
 		return fqgw.Decimal{}, false
 	}
-	if len(b) != 2*n || scale > 16383 {
+	if len(b) != 2*n || scale > fqgw.MaxScale {
 		return fqgw.Decimal{}, false
 	}
 	coef := new(big.Int)

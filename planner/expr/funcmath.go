@@ -147,7 +147,7 @@ func factorial(a value) (value, error) {
 
 func numericDigits(f func(fqgw.Decimal, int32) fqgw.Decimal) func(a, b value) (value, error) {
 	return func(a, b value) (value, error) {
-		n := min(max(b.Int(), -131072), 16383)
+		n := min(max(b.Int(), -131072), fqgw.MaxScale)
 		return numericResult(checkNumeric(f(a.Numeric(), int32(n))))
 	}
 }

@@ -256,10 +256,10 @@ func TestMonoid(t *testing.T) {
 			if e, isEdge := straight.(*last); isEdge && !e.has {
 				continue
 			}
-			r, back := reader{b: want}, k.make(1)[0]
+			r, back := reader{fqgw.Unpack(want)}, k.make(1)[0]
 			back.read(&r, newest)
-			if b := back.append(nil, newest); r.bad || r.left() > 0 || !bytes.Equal(b, want) {
-				t.Fatalf("%s(%s): %x read back as %x (bad %t, left %d)", a.fn, typ, want, b, r.bad, r.left())
+			if b := back.append(nil, newest); r.Bad() || r.Left() > 0 || !bytes.Equal(b, want) {
+				t.Fatalf("%s(%s): %x read back as %x (bad %t, left %d)", a.fn, typ, want, b, r.Bad(), r.Left())
 			}
 			_, res, _ := ResultType(a.fn, []fqgw.Type{typ}, make([]fqgw.Value, Params(a.fn)), false)
 			s := &slotSpec{fn: canonicalName(a.fn), typ: res, quantile: 0.9}

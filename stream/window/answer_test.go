@@ -65,7 +65,7 @@ func naiveRead(l *Layout, s *State, t int64) Reading {
 
 // sameReading compares two readings bit by bit.
 func sameReading(a, b Reading) bool {
-	return a.T == b.T && a.Exists == b.Exists && a.OutsideMaxAge == b.OutsideMaxAge && bytes.Equal(appendValues(nil, a.Slots), appendValues(nil, b.Slots)) &&
+	return a.T == b.T && a.Exists == b.Exists && a.OutsideMaxAge == b.OutsideMaxAge && bytes.Equal(fqgw.AppendPackedRow(nil, a.Slots), fqgw.AppendPackedRow(nil, b.Slots)) &&
 		reflect.DeepEqual(a.Errors, b.Errors) && reflect.DeepEqual(a.Times, b.Times) && reflect.DeepEqual(a.Marks, b.Marks)
 }
 
@@ -222,7 +222,7 @@ func TestOnly(t *testing.T) {
 				}
 				a, b := Features(v, key, &want, &fqgw.Env{}), Features(v, key, &got, &fqgw.Env{})
 				for _, f := range features {
-					same := bytes.Equal(appendValue(nil, a[f].Value), appendValue(nil, b[f].Value))
+					same := bytes.Equal(fqgw.AppendPacked(nil, a[f].Value), fqgw.AppendPacked(nil, b[f].Value))
 					if !same || a[f].Status != b[f].Status || a[f].Time != b[f].Time {
 						t.Fatalf("%s: feature %d is %+v, among all %+v", name, f, b[f], a[f])
 					}

@@ -64,7 +64,7 @@ func (l *Layout) Decode(b []byte) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.horizon = r.varint()
+	s.horizon = r.Varint()
 	for m := range l.ownMarks(r, s.horizon) {
 		s.own = append(s.own, m)
 	}
@@ -77,7 +77,7 @@ func (l *Layout) Decode(b []byte) (*State, error) {
 	for in := range l.heldInputs(r, s.horizon) {
 		s.held = append(s.held, in)
 	}
-	if r.bad || r.left() > 0 || s.empty() {
+	if r.Bad() || r.Left() > 0 || s.empty() {
 		return nil, l.damaged()
 	}
 	return s, nil
@@ -98,18 +98,18 @@ func (l *Layout) open(b []byte) (*reader, error) {
 	if h := binary.BigEndian.Uint32(b[1:]); h != l.hash {
 		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "state of feature view \"%s\" was written for another layout (%08x, not %08x)", l.view.Name, h, l.hash)
 	}
-	return &reader{b: b[5:]}, nil
+	return &reader{fqgw.Unpack(b[5:])}, nil
 }
 
 // ownMarks reads the own marks.
 func (l *Layout) ownMarks(r *reader, h int64) iter.Seq[ownMark] {
 	return func(yield func(ownMark) bool) {
 		before := int32(-1)
-		for k := r.length(); k > 0 && !r.bad; k-- {
-			m := ownMark{partition: r.int32(), mark: fqgw.Mark{Epoch: r.int32(), Next: r.varint()}}
-			m.newest = h - r.varint()
+		for k := r.Length(); k > 0 && !r.Bad(); k-- {
+			m := ownMark{partition: r.Int32(), mark: fqgw.Mark{Epoch: r.Int32(), Next: r.Varint()}}
+			m.newest = h - r.Varint()
 			if m.partition <= before || m.partition > maxPartition || !l.reaches(m.newest, h) {
-				r.fail()
+				r.Fail()
 				return
 			}
 			before = m.partition
@@ -124,10 +124,10 @@ func (l *Layout) ownMarks(r *reader, h int64) iter.Seq[ownMark] {
 func (l *Layout) heldInputs(r *reader, h int64) iter.Seq[Input] {
 	return func(yield func(Input) bool) {
 		var before Input
-		for k, first := r.length(), true; k > 0 && !r.bad; k, first = k-1, false {
+		for k, first := r.Length(), true; k > 0 && !r.Bad(); k, first = k-1, false {
 			in := l.held(r, h)
-			if r.bad || !first && before.compare(&in) > 0 {
-				r.fail()
+			if r.Bad() || !first && before.compare(&in) > 0 {
+				r.Fail()
 				return
 			}
 			before = in
@@ -211,19 +211,19 @@ func (r *ringSpec) read(in *reader, h int64) []tile {
 // what stands behind the index is read by the loop's body.
 func (r *ringSpec) indexes(in *reader, h int64) iter.Seq2[int64, int] {
 	return func(yield func(int64, int) bool) {
-		n := in.length()
+		n := in.Length()
 		at, top, low := r.tile(h), r.tile(h), r.low(h, r.length)
-		for i := 0; i < n && !in.bad; i++ {
+		for i := 0; i < n && !in.Bad(); i++ {
 			index := at
-			if d := in.uvarint(); i == 0 {
+			if d := in.Uvarint(); i == 0 {
 				index -= int64(d)
 			} else if index += int64(d); index <= at {
-				in.fail()
+				in.Fail()
 			}
 			if index > top || index < low {
-				in.fail()
+				in.Fail()
 			}
-			if at = index; in.bad || !yield(index, n-i) {
+			if at = index; in.Bad() || !yield(index, n-i) {
 				return
 			}
 		}
@@ -236,22 +236,22 @@ func (r *ringSpec) readTile(in *reader, index, h int64, rows []rowCount, accs []
 	end := r.end(index, h)
 	for j := range rows {
 		c := &rows[j]
-		if c.n = in.uvarint(); c.n > 0 {
-			d := in.uvarint()
+		if c.n = in.Uvarint(); c.n > 0 {
+			d := in.Uvarint()
 			c.newest = end - int64(d)
 			if c.newest > h || c.newest > rows[0].newest || r.hop > 0 && d >= uint64(r.hop) {
-				in.fail()
+				in.Fail()
 			}
 		}
 		if c.n > rows[0].n {
-			in.fail()
+			in.Fail()
 		}
 	}
 	if rows[0].n == 0 {
-		in.fail()
+		in.Fail()
 	}
 	for j, acc := range accs {
-		if c := rows[r.accs[j].filter]; c.n > 0 && !in.bad {
+		if c := rows[r.accs[j].filter]; c.n > 0 && !in.Bad() {
 			acc.read(in, c.newest)
 		}
 	}
@@ -264,11 +264,11 @@ func (r *latest) append(dst []byte, h int64) []byte {
 	case r.stub:
 		return appendMoment(append(dst, 2), &r.row, h)
 	}
-	return appendValues(appendMoment(append(dst, 1), &r.row, h), r.row.args)
+	return fqgw.AppendPackedRow(appendMoment(append(dst, 1), &r.row, h), r.row.args)
 }
 
 func (l *Layout) readRow(r *reader, s *State) {
-	what := r.byte()
+	what := r.Byte()
 	if what == 0 {
 		return
 	}
@@ -276,11 +276,11 @@ func (l *Layout) readRow(r *reader, s *State) {
 	row := &s.latest.row
 	r.moment(row, s.horizon)
 	if what == 1 {
-		row.args = r.values(0)
+		row.args = r.Row()
 	}
 	if what > 2 || row.VisibleAt() > s.horizon || s.latest.stub != tooOld(row.Time, s.horizon, l.view.MaxAge) ||
 		!s.latest.stub && len(row.args) != len(l.args) || s.latest.stub && row.tie != "" {
-		r.fail()
+		r.Fail()
 	}
 }
 
@@ -295,13 +295,13 @@ func (l *Layout) appendHeld(dst []byte, in *Input, h int64) []byte {
 		}
 		dst = append(dst, bits)
 	}
-	return appendValues(dst, in.args)
+	return fqgw.AppendPackedRow(dst, in.args)
 }
 
 func (l *Layout) held(r *reader, h int64) Input {
 	in := l.input(r, h)
 	if in.VisibleAt() <= h || !l.reaches(in.Time, in.VisibleAt()) {
-		r.fail()
+		r.Fail()
 	}
 	return in
 }
@@ -311,18 +311,18 @@ func (l *Layout) input(r *reader, h int64) Input {
 	r.moment(&in, h)
 	in.pass[0] = true
 	for i := 1; i < len(in.pass); i += 8 {
-		bits := r.byte()
+		bits := r.Byte()
 		for j := i; j < len(in.pass) && j < i+8; j++ {
 			in.pass[j] = bits&1 == 1
 			bits >>= 1
 		}
 		if bits != 0 {
-			r.fail()
+			r.Fail()
 		}
 	}
-	in.args = r.values(0)
+	in.args = r.Row()
 	if len(in.args) != len(l.args) {
-		r.fail()
+		r.Fail()
 	}
 	return in
 }

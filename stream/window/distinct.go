@@ -91,25 +91,25 @@ func (d *distinct) append(dst []byte, _ int64) []byte {
 }
 
 func (d *distinct) read(r *reader, _ int64) {
-	n := int(r.byte())
+	n := int(r.Byte())
 	if n <= maxExactSet {
 		var before uint64
 		if d.dense == nil && d.hashes == nil {
 			d.hashes = make([]uint64, 0, n)
 		}
-		for b, first := r.take(8*n), true; len(b) > 0; b, first = b[8:], false {
+		for b, first := r.Take(8*n), true; len(b) > 0; b, first = b[8:], false {
 			h := binary.BigEndian.Uint64(b)
 			if !first && before >= h {
-				r.fail()
+				r.Fail()
 			}
 			before = h
 			d.insert(h)
 		}
 		return
 	}
-	b := r.take(denseBytes)
+	b := r.Take(denseBytes)
 	if n != maxExactSet+1 || len(b) == 0 {
-		r.fail()
+		r.Fail()
 		return
 	}
 	d.thicken()
@@ -119,7 +119,7 @@ func (d *distinct) read(r *reader, _ int64) {
 		for j := range 4 {
 			rank := uint8(w >> (18 - 6*j) & 63)
 			if rank > maxRank {
-				r.fail()
+				r.Fail()
 			}
 			d.dense[i+j] = max(d.dense[i+j], rank)
 		}
@@ -220,14 +220,14 @@ func appendDistinct(dst []byte, v fqgw.Value) []byte {
 		const day = 86_400_000_000
 		s := v.Span()
 		days := int64(s.Months)*30 + int64(s.Days) + floorDiv(s.Micros, day)
-		return appendVarint(appendVarint(append(dst, tagInterval), days), s.Micros-floorDiv(s.Micros, day)*day)
+		return appendVarint(appendVarint(append(dst, 'v'), days), s.Micros-floorDiv(s.Micros, day)*day)
 	case fqgw.KindArray:
 		l := v.List()
-		dst = appendUvarint(append(dst, tagArray), uint64(len(l.Dims)))
+		dst = appendUvarint(append(dst, 'a'), uint64(len(l.Dims)))
 		for _, item := range l.Items {
 			dst = appendDistinct(dst, item)
 		}
 		return dst
 	}
-	return appendValue(dst, v)
+	return fqgw.AppendPacked(dst, v)
 }

@@ -214,18 +214,18 @@ func (x *exact) append(dst []byte) []byte {
 const maxExactBits = 8192
 
 func (x *exact) read(r *reader) {
-	head := r.uvarint()
+	head := r.Uvarint()
 	if head == 0 {
 		return
 	}
-	shift := r.uvarint()
+	shift := r.Uvarint()
 	if head < 2 || head>>1 > maxExactBits/8 || shift > maxExactBits {
-		r.fail()
+		r.Fail()
 		return
 	}
-	b := r.take(int(head >> 1))
+	b := r.Take(int(head >> 1))
 	if len(b) == 0 || b[0] == 0 || b[len(b)-1]&1 == 0 {
-		r.fail()
+		r.Fail()
 		return
 	}
 	for len(b) > 0 {

@@ -93,14 +93,14 @@ func TestInt128(t *testing.T) {
 	for range 5000 {
 		x := int128{int64(rnd.Uint64()) >> rnd.IntN(64), rnd.Uint64() >> rnd.IntN(64)}
 		b := appendInt128(nil, x)
-		r := reader{b: b}
-		if y := r.int128(); y != x || r.bad || r.left() > 0 {
+		r := reader{fqgw.Unpack(b)}
+		if y := r.int128(); y != x || r.Bad() || r.Left() > 0 {
 			t.Fatalf("%v packs as %x, which is %v", x, b, y)
 		}
 	}
 	for _, x := range []int128{{0, 0}, {-1, math.MaxUint64}, {math.MaxInt64, math.MaxUint64}, {math.MinInt64, 0}} {
-		r := reader{b: appendInt128(nil, x)}
-		if y := r.int128(); y != x || r.bad {
+		r := reader{fqgw.Unpack(appendInt128(nil, x))}
+		if y := r.int128(); y != x || r.Bad() {
 			t.Errorf("%v comes back as %v", x, y)
 		}
 	}

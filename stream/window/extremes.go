@@ -2,7 +2,6 @@ package window
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math"
 
 	"github.com/fqgw/fqgw"
@@ -26,7 +25,7 @@ func (e *extreme) offer(v fqgw.Value, sign int) {
 	if !e.v.IsNull() {
 		c := fqgw.Compare(v, e.v) * sign
 		if k := v.Kind(); c == 0 && (k == fqgw.KindNumeric || k == fqgw.KindInterval || k == fqgw.KindArray) {
-			c = bytes.Compare(appendValue(nil, v), appendValue(nil, e.v))
+			c = bytes.Compare(fqgw.AppendPacked(nil, v), fqgw.AppendPacked(nil, e.v))
 		}
 		if c <= 0 {
 			return
@@ -53,19 +52,20 @@ func plainFloat(v fqgw.Value) fqgw.Value { return fqgw.FloatValue(v.Float() + 0)
 
 // readOffer offers a packed value, which offer has taken once before: no -0.
 func (e *extreme) readOffer(r *reader, sign int) {
-	if e.v.Kind() == fqgw.KindFloat && r.left() > 8 && r.b[r.at] == tagFloat &&
-		e.short(math.Float64frombits(binary.BigEndian.Uint64(r.b[r.at+1:])), sign) {
-		r.at += 9
-		return
+	if e.v.Kind() == fqgw.KindFloat {
+		if f, ok := r.Float(); ok && e.short(f, sign) {
+			r.SkipFloat()
+			return
+		}
 	}
-	v := r.value()
+	v := r.Value()
 	if v.Kind() == fqgw.KindFloat && v.Float() == 0 && math.Signbit(v.Float()) {
-		r.fail()
+		r.Fail()
 	}
 	e.offer(v, sign)
 }
 
-func (e *extreme) append(dst []byte, _ int64) []byte   { return appendValue(dst, e.v) }
+func (e *extreme) append(dst []byte, _ int64) []byte   { return fqgw.AppendPacked(dst, e.v) }
 func (e *extreme) result(*slotSpec) (fqgw.Value, bool) { return e.v, true }
 
 type minimum struct{ extreme }
@@ -101,13 +101,13 @@ func (e *edge) join(o *edge, sign int) {
 }
 
 func (e *edge) append(dst []byte, newest int64) []byte {
-	return appendValue(appendMoment(dst, &e.at, newest), e.v)
+	return fqgw.AppendPacked(appendMoment(dst, &e.at, newest), e.v)
 }
 
 func (e *edge) readOffer(r *reader, newest int64, sign int) {
 	var at Input
 	r.moment(&at, newest)
-	e.offer(&at, r.value(), sign)
+	e.offer(&at, r.Value(), sign)
 }
 
 func (e *edge) result(*slotSpec) (fqgw.Value, bool) { return e.v, true }

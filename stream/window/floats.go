@@ -46,14 +46,14 @@ func (s *specials) appendCount(dst []byte, n uint64) []byte {
 // readCount counts packed specials; it gives the number of all values, and of
 // those that are not special.
 func (s *specials) readCount(r *reader) (n, plain uint64) {
-	head := r.uvarint()
+	head := r.Uvarint()
 	n = head >> 1
 	if head&1 == 0 {
 		return n, n
 	}
-	in := specials{r.uvarint(), r.uvarint(), r.uvarint()}
+	in := specials{r.Uvarint(), r.Uvarint(), r.Uvarint()}
 	if in.count() == 0 || in.nan > n || in.pos > n || in.neg > n || in.count() > n {
-		r.fail()
+		r.Fail()
 	}
 	s.merge(in)
 	return n, n - in.count()

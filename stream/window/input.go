@@ -23,7 +23,7 @@ type Input struct {
 func (l *Layout) Pack(dst []byte, in *Input) []byte { return l.appendHeld(dst, in, 0) }
 
 // Unpack is the event that was packed; it keeps nothing of b.
-func (l *Layout) Unpack(b []byte) Input { return l.input(&reader{b: b}, 0) }
+func (l *Layout) Unpack(b []byte) Input { return l.input(&reader{fqgw.Unpack(b)}, 0) }
 
 // PackPlace is Pack of an event of which its position alone matters.
 func PackPlace(dst []byte, pos fqgw.Position) []byte {
@@ -33,7 +33,7 @@ func PackPlace(dst []byte, pos fqgw.Position) []byte {
 // Place is the times and the position of what Pack or PackPlace wrote.
 func Place(b []byte) (time, known int64, pos fqgw.Position) {
 	var in Input
-	(&reader{b: b}).moment(&in, 0)
+	(&reader{fqgw.Unpack(b)}).moment(&in, 0)
 	return in.Time, in.Known, in.Pos
 }
 
@@ -77,7 +77,7 @@ func (l *Layout) Reduce(in *Input, ev *fqgw.Event) (keep bool, evalErrors int) {
 	}
 	in.Time, in.Known, in.Pos, in.tie = ev.Time, ev.Known, ev.Pos, ""
 	if ev.Pos.Offset < 0 {
-		in.tie = string(appendValues(nil, ev.Row))
+		in.tie = string(fqgw.AppendPackedRow(nil, ev.Row))
 	}
 	in.pass = append(in.pass[:0], true)
 	for _, f := range l.filters[1:] {

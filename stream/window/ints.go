@@ -17,7 +17,7 @@ func (c *counter) add(_ *Input, v fqgw.Value) {
 }
 func (c *counter) merge(o accumulator)                      { c.n += o.(*counter).n }
 func (c *counter) append(dst []byte, _ int64) []byte        { return appendUvarint(dst, c.n) }
-func (c *counter) read(r *reader, _ int64)                  { c.n += r.uvarint() }
+func (c *counter) read(r *reader, _ int64)                  { c.n += r.Uvarint() }
 func (c *counter) result(*slotSpec) (v fqgw.Value, ok bool) { return fqgw.IntValue(int64(c.n)), true }
 
 // bools counts the values of bool_and and bool_or.
@@ -43,8 +43,8 @@ func (b *bools) append(dst []byte, _ int64) []byte {
 }
 
 func (b *bools) read(r *reader, _ int64) {
-	b.trues += r.uvarint()
-	b.falses += r.uvarint()
+	b.trues += r.Uvarint()
+	b.falses += r.Uvarint()
 }
 
 func (b *bools) result(s *slotSpec) (fqgw.Value, bool) {
@@ -102,7 +102,7 @@ func (s *intSum) append(dst []byte, _ int64) []byte {
 }
 
 func (s *intSum) read(r *reader, _ int64) {
-	if n := r.uvarint(); n > 0 {
+	if n := r.Uvarint(); n > 0 {
 		s.n += n
 		s.sum.add(r.int128())
 	}
@@ -164,7 +164,7 @@ func (m *intMoments) append(dst []byte, _ int64) []byte {
 }
 
 func (m *intMoments) read(r *reader, _ int64) {
-	if n := r.uvarint(); n > 0 {
+	if n := r.Uvarint(); n > 0 {
 		m.n += n
 		m.sum.read(r)
 		m.squares.read(r)

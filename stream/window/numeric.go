@@ -82,8 +82,8 @@ func (s *numericSum) appendSum(dst []byte, squares bool) []byte {
 	for i := range s.scales {
 		at := &s.scales[i]
 		dst = appendUvarint(appendUvarint(dst, uint64(at.scale)), at.n)
-		if dst = appendBig(dst, &at.sum); squares {
-			dst = appendBig(dst, &at.squares)
+		if dst = fqgw.AppendBig(dst, &at.sum); squares {
+			dst = fqgw.AppendBig(dst, &at.squares)
 		}
 	}
 	return dst
@@ -97,26 +97,23 @@ func (s *numericSum) readSum(r *reader, squares bool) {
 		return
 	}
 	before := int64(-1)
-	for k := r.uvarint(); k > 0 && !r.bad; k-- {
-		scale, n := r.uvarint(), r.uvarint()
-		if scale > maxScale || n == 0 || n > left || int64(scale) <= before {
-			r.fail()
+	for k := r.Uvarint(); k > 0 && !r.Bad(); k-- {
+		scale, n := r.Uvarint(), r.Uvarint()
+		if scale > fqgw.MaxScale || n == 0 || n > left || int64(scale) <= before {
+			r.Fail()
 			return
 		}
 		before, left = int64(scale), left-n
 		at := s.at(int32(scale))
 		at.n += n
-		if at.sum.Add(&at.sum, r.big()); squares {
-			at.squares.Add(&at.squares, r.big())
+		if at.sum.Add(&at.sum, r.Big()); squares {
+			at.squares.Add(&at.squares, r.Big())
 		}
 	}
 	if left != 0 {
-		r.fail()
+		r.Fail()
 	}
 }
-
-// maxScale is PostgreSQL's greatest display scale.
-const maxScale = 16383
 
 // total sums the coefficients, taken by pick, of all scales; a coefficient of
 // scale s counts 10^-(s*power).

@@ -57,7 +57,7 @@ func (l *Layout) Answer(b []byte, t int64) (Reading, error) {
 	if err != nil {
 		return Reading{}, err
 	}
-	h := in.varint()
+	h := in.Varint()
 	r := l.reading(h, t)
 	something := false
 	for m := range l.ownMarks(in, h) {
@@ -81,7 +81,7 @@ func (l *Layout) Answer(b []byte, t int64) (Reading, error) {
 		l.addHeld(sum, &held, r.T)
 		something = true
 	}
-	if in.bad || in.left() > 0 || !something {
+	if in.Bad() || in.Left() > 0 || !something {
 		return Reading{}, l.damaged()
 	}
 	l.finish(sum, &r)

@@ -133,38 +133,38 @@ func (s *store) read(r *reader) {
 		return
 	}
 	var o store
-	if o.unpack(r); !r.bad {
+	if o.unpack(r); !r.Bad() {
 		s.merge(&o)
 	}
 }
 
 // unpack reads into an empty store.
 func (s *store) unpack(r *reader) {
-	n := r.uvarint()
+	n := r.Uvarint()
 	if n == 0 {
 		return
 	}
-	at := r.varint()
+	at := r.Varint()
 	if n > maxBins || at < -1<<20 || at > 1<<20 {
-		r.fail()
+		r.Fail()
 	}
 	first := at
-	s.bins = make([]bin, 0, min(n, uint64(r.left()/2)))
-	for i := uint64(0); i < n && !r.bad; i++ {
+	s.bins = make([]bin, 0, min(n, uint64(r.Left()/2)))
+	for i := uint64(0); i < n && !r.Bad(); i++ {
 		if i > 0 {
-			gap := r.uvarint()
+			gap := r.Uvarint()
 			if gap == 0 || gap >= maxBins {
-				r.fail()
+				r.Fail()
 			}
 			at += int64(gap)
 		}
-		b := bin{int32(at), r.uvarint()}
+		b := bin{int32(at), r.Uvarint()}
 		if b.n == 0 || at-first >= maxBins {
-			r.fail()
+			r.Fail()
 		}
 		s.bins = append(s.bins, b)
 	}
-	s.low = r.uvarint()
+	s.low = r.Uvarint()
 }
 
 // total is the number of values in the store.
