@@ -32,6 +32,9 @@ type Env struct {
 	Outer    [][]Value // the rows of the enclosing queries, the innermost last
 	// Session answers what depends on the session and the catalog; nil in definitions.
 	Session Session
+	// Deadline is how long one read of the online store may take before defaults
+	// stand in for what it has not answered (SET fqgw.deadline); 0: without an end.
+	Deadline time.Duration
 	// Memory counts what the statement keeps; nil in definitions: no limit.
 	Memory *Memory
 	// Run runs a sub-plan (planner/plan.Node) for subquery expressions.

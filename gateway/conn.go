@@ -140,7 +140,7 @@ func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 		return nil, errShutdown
 	}
 	deadline := time.Time{}
-	if d := c.idleLimit(); d > 0 {
+	if d := c.session.IdleLimit(); d > 0 {
 		deadline = time.Now().Add(d)
 	}
 	if c.limited || !deadline.IsZero() {
@@ -159,14 +159,6 @@ func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 }
 
 var errShutdown = errors.New("gateway: shutting down")
-
-func (c *conn) idleLimit() time.Duration {
-	name := "idle_session_timeout"
-	if c.session.InBlock() {
-		name = "idle_in_transaction_session_timeout"
-	}
-	return c.session.Duration(name)
-}
 
 // end says goodbye after receive failed.
 func (c *conn) end(err error) {
@@ -319,7 +311,7 @@ var severities = map[string]int{"DEBUG": 1, "LOG": 2, "INFO": 9, "NOTICE": 3, "W
 // notice sends a notice unless client_min_messages says not to.
 func (c *conn) notice(n planner.Notice) {
 	if c.session != nil {
-		if least, ok := c.session.Setting("client_min_messages"); ok && severities[n.Severity] < severities[least] {
+		if severities[n.Severity] < severities[c.session.LeastNotice()] {
 			return
 		}
 	}

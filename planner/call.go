@@ -133,7 +133,7 @@ func sleep(ctx context.Context, seconds float64) error {
 
 // objectNames are the names of the catalog's objects as this session sees them.
 func (s *Session) objectNames() pgcatalog.Names {
-	return pgcatalog.Names{Catalog: s.catalog(), Path: searchPath(s.settings.values["search_path"]), User: s.options.User}
+	return pgcatalog.Names{Catalog: s.catalog(), Path: s.settings.typed.path, User: s.options.User}
 }
 
 // describeObject answers the catalog functions about one object.

@@ -60,7 +60,7 @@ func (s *Session) Execute(ctx context.Context, p *Prepared, args []fqgw.Value) (
 }
 
 func (s *Session) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	if d := s.settings.duration("statement_timeout"); d > 0 {
+	if d := s.settings.typed.statementTimeout; d > 0 {
 		return context.WithTimeout(ctx, d)
 	}
 	return context.WithCancel(ctx)

@@ -9,7 +9,6 @@ import (
 	"github.com/fqgw/fqgw/planner/bind"
 	"github.com/fqgw/fqgw/planner/define"
 	"github.com/fqgw/fqgw/planner/exec"
-	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
@@ -72,16 +71,9 @@ func (s *Session) bind(ctx context.Context, p *Prepared) error {
 		params = bind.NewParams(p.types)
 	}
 	b := &bind.Binder{Catalog: cat, System: s.planner.engine.SystemRelation, Temp: s.tempTable,
-		SearchPath: searchPath(s.settings.values["search_path"]), Params: params, Stmt: p.text.stmt}
+		SearchPath: s.settings.typed.path, AsOfDefault: s.settings.typed.asOf, Params: params, Stmt: p.text.stmt}
 	var used []any
 	b.Used = func(r any) { used = append(used, r) }
-	if at := s.settings.values["fqgw.as_of"]; at != "" {
-		v, err := expr.Parse(at, fqgw.Timestamptz, s.env(ctx))
-		if err != nil {
-			return err
-		}
-		b.AsOfDefault = &expr.Const{Val: v, Typ: fqgw.Timestamptz}
-	}
 	d := &define.Definer{Binder: b}
 	st, err := d.Bind(p.text.stmt)
 	if err != nil {
@@ -245,8 +237,8 @@ func (s *Session) tempTable(name string) *fqgw.Table {
 
 // env is the environment of the statement that runs now.
 func (s *Session) env(ctx context.Context) *fqgw.Env {
-	zone, style := s.settings.reading()
-	return &fqgw.Env{Ctx: ctx, Now: s.planner.engine.Now(), Zone: zone, Style: style, Session: s}
+	t := &s.settings.typed
+	return &fqgw.Env{Ctx: ctx, Now: s.planner.engine.Now(), Zone: t.zone, Style: t.style, Deadline: t.deadline, Session: s}
 }
 
 var _ exec.Session = (*Session)(nil)

@@ -79,6 +79,14 @@ func (p *Planner) NewSession(o SessionOptions) (*Session, error) {
 			return nil, err
 		}
 	}
+	if at := s.settings.values["fqgw.as_of"]; at != "" { // in the zone that the client asked for
+		at, err := s.asOf(at)
+		if err != nil {
+			return nil, err
+		}
+		s.settings.put("fqgw.as_of", at)
+		s.settings.defaults["fqgw.as_of"] = at
+	}
 	s.settings.freshModes()
 	now := time.Now().UnixMicro()
 	s.activity.a = fqgw.Activity{PID: o.PID, User: o.User, Database: o.Database, Client: o.Client, Application: s.settings.values["application_name"],
@@ -264,5 +272,13 @@ func Load(ctx context.Context, r fqgw.Registry) (*fqgw.Catalog, error) {
 // Env is an environment for reading and printing values outside a statement.
 func (s *Session) Env() *fqgw.Env { return s.env(context.Background()) }
 
-// Duration is a setting that is a time, 0 when it is off.
-func (s *Session) Duration(name string) time.Duration { return s.settings.duration(name) }
+// IdleLimit is how long the session may wait for its client now; 0: for ever.
+func (s *Session) IdleLimit() time.Duration {
+	if s.tx.block {
+		return s.settings.typed.blockTimeout
+	}
+	return s.settings.typed.idleTimeout
+}
+
+// LeastNotice is client_min_messages.
+func (s *Session) LeastNotice() string { return s.settings.typed.leastNotice }

@@ -41,7 +41,7 @@ func (g *settings) change(s *Session, name, value string, local bool) {
 }
 
 func (g *settings) assign(s *Session, name, value string) {
-	g.values[name] = value
+	g.put(name, value)
 	if name == "application_name" {
 		s.activity.mu.Lock()
 		s.activity.a.Application = value
@@ -79,7 +79,7 @@ func (g *settings) end(s *Session) {
 // freshModes gives the next transaction the modes that are the session's.
 func (g *settings) freshModes() {
 	for _, m := range modes {
-		g.values[m] = g.values["default_"+m]
+		g.put(m, g.values["default_"+m])
 	}
 }
 
@@ -92,12 +92,10 @@ func (s *Session) set(name, value string, local bool) error {
 	if err != nil {
 		return err
 	}
-	if name == "fqgw.as_of" && v != "" {
-		t, err := expr.Parse(v, fqgw.Timestamptz, s.env(context.Background()))
-		if err != nil {
+	if name == "fqgw.as_of" {
+		if v, err = s.asOf(v); err != nil {
 			return err
 		}
-		v = expr.Text(t, fqgw.Timestamptz, &fqgw.Env{}) // it stays that time when the zone changes
 	}
 	if slices.Contains(modes, name) {
 		if err := s.mayChangeMode(name, v); err != nil {
@@ -106,6 +104,19 @@ func (s *Session) set(name, value string, local bool) error {
 	}
 	g.change(s, name, v, local)
 	return nil
+}
+
+// asOf is a value of fqgw.as_of as it is kept: in UTC, so that it stays that time
+// when the zone changes.
+func (s *Session) asOf(value string) (string, error) {
+	if value == "" {
+		return "", nil
+	}
+	t, err := expr.Parse(value, fqgw.Timestamptz, s.env(context.Background()))
+	if err != nil {
+		return "", err
+	}
+	return expr.Text(t, fqgw.Timestamptz, &fqgw.Env{}), nil
 }
 
 // mayChangeMode is nil while the mode of the transaction can still be set.

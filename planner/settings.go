@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -28,9 +27,58 @@ type settings struct {
 	sent     map[string]bool   // what the startup packet said
 	told     map[string]string // the reported ones as the client knows them
 	untold   bool              // one may have changed since
-	styled   [5]string         // the settings that zone and style were made of
-	zone     *time.Location
-	style    fqgw.Style
+	typed    typed
+}
+
+// typed are the settings that statements go by, as they need them: read when they
+// are set, so that no statement looks one up by its name.
+type typed struct {
+	zone  *time.Location // TimeZone
+	style fqgw.Style     // DateStyle, IntervalStyle, bytea_output, extra_float_digits
+	path  []string       // search_path: its schemas
+	asOf  fqgw.Expr      // fqgw.as_of; nil is now
+
+	// Times are 0 where there is no limit.
+	deadline         time.Duration // fqgw.deadline
+	statementTimeout time.Duration
+	idleTimeout      time.Duration // idle_session_timeout
+	blockTimeout     time.Duration // idle_in_transaction_session_timeout
+
+	readOnly    bool   // transaction_read_only
+	leastNotice string // client_min_messages
+}
+
+// put keeps a value that was checked.
+func (g *settings) put(name, value string) {
+	g.values[name] = value
+	t := &g.typed
+	switch name {
+	case "timezone":
+		if t.zone, _ = expr.SessionZone(value); t.zone == nil {
+			t.zone = time.UTC
+		}
+	case "datestyle", "intervalstyle", "bytea_output", "extra_float_digits":
+		t.style = guc.Style(g.values["datestyle"], g.values["intervalstyle"], g.values["bytea_output"], g.values["extra_float_digits"])
+	case "search_path":
+		t.path = searchPath(value)
+	case "fqgw.as_of":
+		t.asOf = nil
+		if v, err := expr.Parse(value, fqgw.Timestamptz, nil); value != "" && err == nil { // it is kept in UTC
+			t.asOf = &expr.Const{Val: v, Typ: fqgw.Timestamptz}
+		}
+	case "fqgw.deadline":
+		t.deadline = guc.Lookup(name).Duration(value)
+	case "statement_timeout":
+		t.statementTimeout = guc.Lookup(name).Duration(value)
+	case "idle_session_timeout":
+		t.idleTimeout = guc.Lookup(name).Duration(value)
+	case "idle_in_transaction_session_timeout":
+		t.blockTimeout = guc.Lookup(name).Duration(value)
+	case "transaction_read_only":
+		t.readOnly = value == "on"
+	case "client_min_messages":
+		t.leastNotice = value
+	}
 }
 
 func (g *settings) init(user string) {
@@ -41,7 +89,9 @@ func (g *settings) init(user string) {
 	}
 	g.defaults["server_version"] = ServerVersion
 	g.defaults["session_authorization"] = user
-	maps.Copy(g.values, g.defaults)
+	for name, value := range g.defaults {
+		g.put(name, value)
+	}
 }
 
 // startup applies a parameter of the startup packet.
@@ -54,7 +104,8 @@ func (g *settings) startup(name, value string) error {
 	if err != nil {
 		return err
 	}
-	g.values[n], g.defaults[n], g.sent[n] = v, v, true
+	g.put(n, v)
+	g.defaults[n], g.sent[n] = v, true
 	return nil
 }
 
@@ -73,19 +124,6 @@ func (g *settings) checked(name, value string, begun bool) (string, error) {
 		return "", err
 	}
 	return s.Parse(name, value, g.values[name])
-}
-
-// reading is the zone and the style in which values are written and read.
-func (g *settings) reading() (*time.Location, fqgw.Style) {
-	v := g.values
-	now := [5]string{v["timezone"], v["datestyle"], v["intervalstyle"], v["bytea_output"], v["extra_float_digits"]}
-	if now != g.styled || g.zone == nil {
-		g.styled, g.style = now, guc.Style(now[1], now[2], now[3], now[4])
-		if g.zone, _ = expr.SessionZone(now[0]); g.zone == nil {
-			g.zone = time.UTC
-		}
-	}
-	return g.zone, g.style
 }
 
 // described are the settings whose values are the process's.
@@ -147,15 +185,6 @@ func (g *settings) reported() [][2]string {
 		}
 	}
 	return out
-}
-
-// duration is a setting that is a time.
-func (g *settings) duration(name string) time.Duration {
-	v := g.values[name]
-	if v == "0" { // asked before every message
-		return 0
-	}
-	return guc.Lookup(name).Duration(v)
 }
 
 // searchPath splits a search_path into its schemas.

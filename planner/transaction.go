@@ -31,7 +31,7 @@ type mark struct {
 	name     string // of the savepoint
 	pending  int
 	settings int
-	readOnly string
+	readOnly string // transaction_read_only
 	catalog  *fqgw.Catalog
 	temp     map[string]tempMark // nil: no statement in between can leave a half
 	scope    *Scope              // of what was opened since; nil until it is asked for
@@ -305,7 +305,7 @@ func (s *Session) release(at int) {
 			sc.into = into.scope
 		}
 	}
-	s.settings.values["transaction_read_only"] = s.tx.marks[at].readOnly // its change ends with it
+	s.settings.put("transaction_read_only", s.tx.marks[at].readOnly) // its change ends with it
 	clear(s.tx.marks[at:])
 	s.tx.marks = s.tx.marks[:at]
 }
@@ -339,7 +339,7 @@ func (s *Session) change(ctx context.Context, c exec.Change) error {
 
 // writable is nil unless the transaction is read-only.
 func (s *Session) writable(tag string) error {
-	if s.settings.values["transaction_read_only"] == "on" {
+	if s.settings.typed.readOnly {
 		return fqgw.Errorf(fqgw.CodeReadOnly, "cannot execute %s in a read-only transaction", tag)
 	}
 	return nil

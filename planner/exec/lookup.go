@@ -3,9 +3,6 @@ package exec
 import (
 	"context"
 	"errors"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
@@ -446,35 +443,9 @@ func overdue(ctx context.Context, err error) bool {
 // deadline is the context of one trip to the online store, limited by SET
 // fqgw.deadline where it is set.
 func deadline(env *fqgw.Env) (ctx context.Context, cancel context.CancelFunc, limited bool) {
-	if env.Session != nil {
-		if v, ok := env.Session.Setting("fqgw.deadline"); ok && v != "0" && v != "" {
-			if d := parseDeadline(v); d > 0 {
-				ctx, cancel = context.WithTimeout(env.Ctx, d)
-				return ctx, cancel, true
-			}
-		}
+	if env.Deadline == 0 {
+		return env.Ctx, func() {}, false
 	}
-	return env.Ctx, func() {}, false
-}
-
-// parseDeadline reads a setting that the session has checked: a number of
-// milliseconds, or with one of PostgreSQL's units.
-func parseDeadline(v string) time.Duration {
-	v = strings.TrimSpace(v)
-	number := strings.TrimRight(v, "abcdefghijklmnopqrstuvwxyz ")
-	unit := time.Millisecond
-	switch strings.TrimSpace(v[len(number):]) {
-	case "us":
-		unit = time.Microsecond
-	case "s":
-		unit = time.Second
-	case "min":
-		unit = time.Minute
-	case "h":
-		unit = time.Hour
-	case "d":
-		unit = 24 * time.Hour
-	}
-	n, _ := strconv.ParseFloat(number, 64)
-	return time.Duration(n * float64(unit))
+	ctx, cancel = context.WithTimeout(env.Ctx, env.Deadline)
+	return ctx, cancel, true
 }
