@@ -1,30 +1,65 @@
 package fqgw
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // Position is the place of an event in its source (SEMANTICS §1): the number of
-// the topic's incarnation, the partition and the offset. Rows of a history
-// without offsets have NoOffset and sort before all others.
+// the topic's incarnation, the partition, the offset of the record and, of a
+// record that carries several changes, the number of the change, from 0. Rows of
+// a history that no record brought have none (IsNone) and sort before all others.
 type Position struct {
 	Epoch     int32
 	Partition int32
 	Offset    int64
+	Sub       int32
 }
 
-// NoOffset is the Offset of rows that never were in Kafka.
+// NoOffset is the Offset of the position of a row that has none.
 const NoOffset = -1
 
-// Compare orders positions by (epoch, partition, offset).
+// IsNone says that the event has no position: it ties by the canonical bytes of
+// its row, and nothing tells it from another with the same ones.
+func (p Position) IsNone() bool { return p.Offset < 0 }
+
+// Compare orders positions by (epoch, partition, offset, sub-position).
 func (p Position) Compare(q Position) int {
-	return cmp.Or(cmp.Compare(p.Epoch, q.Epoch), cmp.Compare(p.Partition, q.Partition), cmp.Compare(p.Offset, q.Offset))
+	return cmp.Or(cmp.Compare(p.Epoch, q.Epoch), cmp.Compare(p.Partition, q.Partition), cmp.Compare(p.Offset, q.Offset),
+		cmp.Compare(p.Sub, q.Sub))
 }
 
-// Event is one accepted record of a source.
+// Operation says what a change does with its row. An update is two changes of
+// one record, next to each other: the row as it was and the row as it is.
+type Operation uint8
+
+const (
+	Insert       Operation = iota // the row is new
+	UpdateBefore                  // the row before an update
+	UpdateAfter                   // the row after it
+	Delete                        // the row that is gone
+)
+
+var operations = [...]string{"insert", "update_before", "update_after", "delete"}
+
+func (o Operation) String() string { return operations[o] }
+
+// ParseOperation reads what String wrote; ok is false for another text.
+func ParseOperation(s string) (o Operation, ok bool) {
+	i := slices.Index(operations[:], s)
+	return Operation(max(i, 0)), i >= 0
+}
+
+// Retracts says that the change takes its row away: it is the row before.
+func (o Operation) Retracts() bool { return o == UpdateBefore || o == Delete }
+
+// Event is one accepted change of a source. A record carries none, one or several.
 type Event struct {
 	Time  int64 // event time
 	Known int64 // known time
 	Pos   Position
-	Row   []Value // one value per column of the source
+	Op    Operation
+	Row   []Value // the row before or after, as Op says: one value per column of the source
 }
 
 // Compare is the order of events (SEMANTICS §1): event time, known time, position.
@@ -36,7 +71,9 @@ func (e *Event) Compare(f *Event) int {
 func (e *Event) VisibleAt() int64 { return max(e.Time, e.Known) }
 
 // Mark is how far one partition was applied or landed: every position below
-// (Epoch, Next) is in. Generation numbers the owners of a unit (SEMANTICS §6.2).
+// (Epoch, Next) is in. It lies between two records: the changes of a record are
+// applied, written and landed together, so that it needs no sub-position.
+// Generation numbers the owners of a unit (SEMANTICS §6.2).
 type Mark struct {
 	Generation uint64
 	Epoch      int32

@@ -25,6 +25,20 @@ const (
 	KnownByColumn                   // Source.KnownColumn
 )
 
+// PositionKind says what the positions of a source's events are, and what its
+// marks count.
+type PositionKind uint8
+
+const (
+	// NoPositions: the source is its history alone, read as it is.
+	NoPositions PositionKind = iota
+	// TopicOffsets: every event has the position of its record in a topic.
+	TopicOffsets
+	// Snapshots of a table, or of a set of files: a mark counts the snapshots of
+	// which all rows are in; the rows have no position of their own.
+	Snapshots
+)
+
 // Source is a typed event stream and its history.
 type Source struct {
 	OID         uint32
@@ -49,6 +63,26 @@ type Source struct {
 	Comment     string
 }
 
+// Positions is the kind of the source's positions.
+func (s *Source) Positions() PositionKind {
+	switch s.Connector {
+	case "kafka", "":
+		return TopicOffsets
+	case "iceberg", "files":
+		return Snapshots
+	}
+	return NoPositions
+}
+
+// Takes says why the source cannot have such a change, nil if it can. All there
+// are so far are append-only (SEMANTICS §3.7): a row that came stays.
+func (s *Source) Takes(op Operation) error {
+	if op == Insert {
+		return nil
+	}
+	return Errorf(CodeFeatureNotSupported, "source \"%s\" is append-only, and this is the change %s of a row", s.Name, op)
+}
+
 // ColumnIndex is the index of the named column, -1 when there is none.
 func (s *Source) ColumnIndex(name string) int { return columnIndex(s.Columns, name) }
 
@@ -59,20 +93,6 @@ func columnIndex(cols []Column, name string) int {
 		}
 	}
 	return -1
-}
-
-// The hidden columns that every landed row carries, behind the source's own.
-const (
-	ColEpoch     = "_fq_epoch"     // int
-	ColPartition = "_fq_partition" // int
-	ColOffset    = "_fq_offset"    // long
-	ColKnownAt   = "_fq_known_at"  // timestamptz
-)
-
-// HiddenColumns are the columns that landing appends to a source's own, in order.
-var HiddenColumns = []Column{
-	{Name: ColEpoch, Type: Int4}, {Name: ColPartition, Type: Int4},
-	{Name: ColOffset, Type: Int8}, {Name: ColKnownAt, Type: Timestamptz},
 }
 
 // KeyColumn is one join key of a feature view: a column of its source.

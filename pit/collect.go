@@ -14,7 +14,7 @@ type columns struct {
 	view   *fqgw.FeatureView
 	schema *arrow.Schema
 	source []int // per column of the source: its place in the batch, -1: not needed or not there
-	hidden [4]int
+	hidden []int // per hidden column: its place in the batch, -1: not there
 }
 
 // bind finds the columns in a schema. 42703 when a needed one is missing, 42804
@@ -23,7 +23,7 @@ func (c *columns) bind(schema *arrow.Schema) error {
 	if c.schema != nil && c.schema.Equal(schema) {
 		return nil
 	}
-	c.schema, c.source = schema, nil
+	c.schema, c.source, c.hidden = schema, nil, nil
 	find := func(col fqgw.Column) (int, error) {
 		at := schema.FieldIndices(col.Name)
 		if len(at) == 0 {
@@ -48,11 +48,12 @@ func (c *columns) bind(schema *arrow.Schema) error {
 		}
 		c.source = append(c.source, at)
 	}
-	for i, col := range fqgw.HiddenColumns {
-		var err error
-		if c.hidden[i], err = find(col); err != nil {
+	for _, col := range fqgw.HiddenColumns {
+		at, err := find(col)
+		if err != nil {
 			return err
 		}
+		c.hidden = append(c.hidden, at)
 	}
 	return nil
 }
@@ -105,7 +106,10 @@ func (c *columns) rows(to *collector, batch arrow.RecordBatch) error {
 				row[j] = fqgw.ArrowValue(batch.Column(at), i, types[j].Type)
 			}
 		}
-		ev, ok := c.event(batch, i, row)
+		ev, ok, err := c.event(batch, i, row)
+		if err != nil {
+			return err
+		}
 		if !ok || !ask.sees(ev.Time, ev.Known) {
 			continue
 		}
@@ -113,7 +117,7 @@ func (c *columns) rows(to *collector, batch arrow.RecordBatch) error {
 			e = to.add(key)
 		}
 		keep, _ := to.layout.Reduce(&in, &ev)
-		if in.Pos = ev.Pos; keep || ev.Pos.Offset != fqgw.NoOffset {
+		if in.Pos = ev.Pos; keep || !ev.Pos.IsNone() {
 			if err := to.push(e, &in, keep); err != nil {
 				return err
 			}
@@ -123,30 +127,30 @@ func (c *columns) rows(to *collector, batch arrow.RecordBatch) error {
 }
 
 // event puts times and position to a row; ok is false without an event time.
-func (c *columns) event(batch arrow.RecordBatch, i int, row []fqgw.Value) (ev fqgw.Event, ok bool) {
+func (c *columns) event(batch arrow.RecordBatch, i int, row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
 	s := c.view.Source
-	t, ok := micros(row[s.EventTime])
-	if !ok {
-		return ev, false
-	}
-	ev = fqgw.Event{Time: t, Known: t, Row: row, Pos: fqgw.Position{Offset: fqgw.NoOffset}}
-	hidden := func(n int) fqgw.Value {
+	h, err := fqgw.ReadHidden(func(n int) fqgw.Value {
 		if c.hidden[n] < 0 {
 			return fqgw.Null
 		}
 		return fqgw.ArrowView(batch.Column(c.hidden[n]), i, fqgw.HiddenColumns[n].Type)
+	})
+	if err == nil {
+		err = s.Takes(h.Op)
 	}
-	if k, ok := micros(hidden(3)); ok {
+	t, ok := micros(row[s.EventTime])
+	if err != nil || !ok {
+		return ev, false, err
+	}
+	ev = fqgw.Event{Time: t, Known: t, Pos: h.Pos, Op: h.Op, Row: row}
+	if k, ok := micros(h.Known); ok {
 		ev.Known = k
 	} else if s.Known == fqgw.KnownByColumn {
 		if k, ok := micros(row[s.KnownColumn]); ok {
 			ev.Known = k
 		}
 	}
-	if off := hidden(2); !off.IsNull() {
-		ev.Pos = fqgw.Position{Epoch: int32(hidden(0).Int()), Partition: int32(hidden(1).Int()), Offset: off.Int()}
-	}
-	return ev, true
+	return ev, true, nil
 }
 
 // micros reads a date or timestamp as a time.

@@ -195,7 +195,7 @@ type place struct {
 
 // placesBytes is what an event takes while its entity is answered: in places,
 // and in a sweep.
-const placesBytes = 3 * 48
+const placesBytes = 3 * 56
 
 func (p *place) visibleAt() int64 { return max(p.time, p.known) }
 
@@ -218,7 +218,7 @@ func (e *entity) places() []place {
 	out := make([]place, 0, len(all))
 	for i := range all {
 		m := &all[i]
-		repeated := i > 0 && m.pos.Offset != fqgw.NoOffset && m.pos == all[i-1].pos
+		repeated := i > 0 && !m.pos.IsNone() && m.pos == all[i-1].pos
 		if !repeated && m.keep {
 			out = append(out, m.place)
 		}

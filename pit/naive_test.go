@@ -18,6 +18,7 @@ import (
 type raw struct {
 	time, known int64
 	pos         fqgw.Position
+	op          fqgw.Operation
 	row         []fqgw.Value
 }
 
@@ -27,7 +28,7 @@ func naive(v *fqgw.FeatureView, history []raw, key []fqgw.Value, t, k int64) (sl
 	seen := map[fqgw.Position]bool{}
 	var rows []raw
 	for _, r := range history {
-		if r.pos.Offset >= 0 && seen[r.pos] {
+		if !r.pos.IsNone() && seen[r.pos] {
 			continue // delivered again: the first bytes win
 		}
 		seen[r.pos] = true
@@ -42,7 +43,7 @@ func naive(v *fqgw.FeatureView, history []raw, key []fqgw.Value, t, k int64) (sl
 	}
 	slices.SortStableFunc(rows, func(a, b raw) int {
 		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.known, b.known), cmp.Compare(a.pos.Epoch, b.pos.Epoch),
-			cmp.Compare(a.pos.Partition, b.pos.Partition), cmp.Compare(a.pos.Offset, b.pos.Offset))
+			cmp.Compare(a.pos.Partition, b.pos.Partition), cmp.Compare(a.pos.Offset, b.pos.Offset), cmp.Compare(a.pos.Sub, b.pos.Sub))
 	})
 	if v.Latest {
 		return naiveLatest(v, rows, t)

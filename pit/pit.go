@@ -111,7 +111,7 @@ func Columns(v *fqgw.FeatureView) []string {
 // that of their sources every column is needed.
 func needs(v *fqgw.FeatureView, column int) bool {
 	s := v.Source
-	if s.Connector != "kafka" || column == s.EventTime || s.Known == fqgw.KnownByColumn && column == s.KnownColumn {
+	if s.Positions() != fqgw.TopicOffsets || column == s.EventTime || s.Known == fqgw.KnownByColumn && column == s.KnownColumn {
 		return true
 	}
 	if slices.ContainsFunc(v.Keys, func(k fqgw.KeyColumn) bool { return k.Column == column }) {

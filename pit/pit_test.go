@@ -134,8 +134,14 @@ func randomHistory(rnd *rand.Rand, base int64) []raw {
 			r.known -= rnd.Int64N(10*60) * second // early
 		}
 		r.pos = fqgw.Position{Epoch: rnd.Int32N(2), Partition: rnd.Int32N(3)}
-		r.pos.Offset = next[fqgw.Position{Epoch: r.pos.Epoch, Partition: r.pos.Partition}]
+		r.pos.Offset = next[r.pos]
 		next[fqgw.Position{Epoch: r.pos.Epoch, Partition: r.pos.Partition}]++
+		if n := len(out); n > 0 && rnd.IntN(3) == 0 { // another change of the record before
+			r.pos = out[n-1].pos
+			if r.pos.Sub++; rnd.IntN(2) == 0 {
+				r.time, r.known = out[n-1].time, out[n-1].known
+			}
+		}
 		r.row[colUser], r.row[colSite] = fqgw.IntValue(rnd.Int64N(3)), fqgw.TextValue([]string{"x", "y", ""}[rnd.IntN(3)])
 		if rnd.IntN(15) == 0 {
 			r.row[rnd.IntN(2)] = fqgw.Null
@@ -189,10 +195,11 @@ func records(t *testing.T, s *fqgw.Source, names []string, rows []raw) fqgw.Reco
 		for _, r := range rows[at:min(at+17, len(rows))] {
 			for i, c := range cols {
 				v := map[string]fqgw.Value{fqgw.ColEpoch: fqgw.IntValue(int64(r.pos.Epoch)), fqgw.ColPartition: fqgw.IntValue(int64(r.pos.Partition)),
-					fqgw.ColOffset: fqgw.IntValue(r.pos.Offset), fqgw.ColKnownAt: fqgw.TimestampValue(r.known)}[c.Name]
+					fqgw.ColOffset: fqgw.IntValue(r.pos.Offset), fqgw.ColSub: fqgw.IntValue(int64(r.pos.Sub)),
+					fqgw.ColOperation: fqgw.TextValue(r.op.String()), fqgw.ColKnownAt: fqgw.TimestampValue(r.known)}[c.Name]
 				if j := s.ColumnIndex(c.Name); j >= 0 {
 					v = r.row[j]
-				} else if r.pos.Offset < 0 && c.Name != fqgw.ColKnownAt {
+				} else if r.pos.IsNone() && c.Name != fqgw.ColKnownAt {
 					v = fqgw.Null
 				}
 				if err := fqgw.AppendValue(b.Field(i), v, c.Type); err != nil {
@@ -455,12 +462,12 @@ func TestColumns(t *testing.T) {
 	s := newSource()
 	v := &fqgw.FeatureView{Source: s, Keys: []fqgw.KeyColumn{{Column: colUser}}, Windows: []fqgw.Window{{}},
 		Aggregates: []fqgw.Aggregate{{Func: "sum", Args: []fqgw.Expr{sourceCol(s, colFloat)}, Filter: sourceCol(s, colBool)}}}
-	want := "[user_id ts price ok _fq_epoch _fq_partition _fq_offset _fq_known_at]"
+	want := "[user_id ts price ok _fq_epoch _fq_partition _fq_offset _fq_sub _fq_operation _fq_known_at]"
 	if got := fmt.Sprint(Columns(v)); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	s.Connector = "iceberg" // rows without offsets tie by all their bytes
-	if got := Columns(v); len(got) != len(s.Columns)+4 {
+	if got := Columns(v); len(got) != len(s.Columns)+len(fqgw.HiddenColumns) {
 		t.Errorf("of a table without positions: %v", got)
 	}
 }
@@ -533,6 +540,13 @@ func TestNullProbesAndBadHistories(t *testing.T) {
 	other.Columns[colUser].Type = fqgw.Bool
 	if err := Join(l, probe, records(t, other, []string{"user_id", "ts"}, rows), nil, emit); fqgw.AsError(err).Code != fqgw.CodeDatatypeMismatch {
 		t.Errorf("a key of another type: %v", err)
+	}
+	key, _ := fqgw.EncodeKey(fqgw.IntValue(1))
+	gone := raw{time: hour, known: hour, op: fqgw.Delete, row: make([]fqgw.Value, colUnused+1)}
+	gone.row[colUser], gone.row[colTime] = fqgw.IntValue(1), fqgw.TimestampValue(hour)
+	asked := []Probe{{OK: true, Key: key, T: hour, K: hour}}
+	if err := Join(l, asked, records(t, s, Columns(v), []raw{gone}), nil, emit); fqgw.AsError(err).Code != fqgw.CodeFeatureNotSupported {
+		t.Errorf("a delete of an append-only source: %v", err)
 	}
 	broken := func(yield func(arrow.RecordBatch, error) bool) { yield(nil, fqgw.Errorf(fqgw.CodeIO, "disk")) }
 	if err := Join(l, probe, broken, nil, emit); fqgw.AsError(err).Code != fqgw.CodeIO {

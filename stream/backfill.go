@@ -407,10 +407,11 @@ func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, ranges ...[2]int6
 					return err
 				}
 				err = emitRows(rec, columns, func(row []fqgw.Value) error {
-					if ev, ok := s.landed(row); ok && ev.Time >= times[0] && ev.Time <= times[1] {
-						return emit(ev)
+					ev, ok, err := s.landed(row)
+					if err == nil && ok && ev.Time >= times[0] && ev.Time <= times[1] {
+						err = emit(ev)
 					}
-					return nil
+					return err
 				})
 				rec.Release()
 				if err != nil {
@@ -426,24 +427,24 @@ func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, ranges ...[2]int6
 // landed is the event of a row of the history. Another program may have written
 // it: without an offset, or a known time, which is the event's then (SEMANTICS §1);
 // ok is false without an event time.
-func (s *source) landed(row []fqgw.Value) (ev fqgw.Event, ok bool) {
+func (s *source) landed(row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
 	width := len(s.src.Columns)
-	hidden := row[width:]
-	ev = fqgw.Event{Row: row[:width:width], Pos: fqgw.Position{Offset: fqgw.NoOffset}}
-	if row[s.src.EventTime].IsNull() {
-		return ev, false
+	h, err := fqgw.ReadHidden(func(i int) fqgw.Value { return row[width+i] })
+	if err == nil {
+		err = s.src.Takes(h.Op)
 	}
+	if err != nil || row[s.src.EventTime].IsNull() {
+		return ev, false, err
+	}
+	ev = fqgw.Event{Pos: h.Pos, Op: h.Op, Row: row[:width:width]}
 	ev.Time = s.gate.Time(ev.Row)
 	switch ev.Known = ev.Time; {
-	case !hidden[3].IsNull():
-		ev.Known = hidden[3].Int()
+	case !h.Known.IsNull():
+		ev.Known = h.Known.Int()
 	case s.src.Known == fqgw.KnownByColumn && !row[s.src.KnownColumn].IsNull():
 		ev.Known, _ = s.gate.Known(ev.Row, ev.Time)
 	}
-	if !hidden[2].IsNull() {
-		ev.Pos = fqgw.Position{Epoch: int32(hidden[0].Int()), Partition: int32(hidden[1].Int()), Offset: hidden[2].Int()}
-	}
-	return ev, true
+	return ev, true, nil
 }
 
 func emitRows(rec arrow.RecordBatch, columns []fqgw.Column, emit func([]fqgw.Value) error) error {

@@ -39,7 +39,7 @@ func TestRowsOfOtherPrograms(t *testing.T) {
 				p.sync(t)
 			}
 			row := func(at, known fqgw.Value) []fqgw.Value {
-				return []fqgw.Value{at, fqgw.TextValue("a"), fqgw.FloatValue(1), fqgw.IntValue(30), fqgw.Null, fqgw.Null, fqgw.Null, known}
+				return []fqgw.Value{at, fqgw.TextValue("a"), fqgw.FloatValue(1), fqgw.IntValue(30), fqgw.Null, fqgw.Null, fqgw.Null, fqgw.Null, fqgw.Null, known}
 			}
 			w.history.mu.Lock()
 			w.history.rows = append(w.history.rows, row(fqgw.TimestampValue(t0-2*sec), fqgw.Null), row(fqgw.TimestampValue(t0-3*sec), fqgw.TimestampValue(t0-sec)),
@@ -65,5 +65,21 @@ func TestRowsOfOtherPrograms(t *testing.T) {
 				t.Errorf("later: counted %d, want %d", n, want+2)
 			}
 		})
+	}
+}
+
+// TestHistoryWithRetractions: a source is append-only so far; a history that says
+// otherwise is not folded as if it were.
+func TestHistoryWithRetractions(t *testing.T) {
+	w := newWorld(1, 2, fqgw.SetClock(t0, 0))
+	src := testSource()
+	p := begin(t, w, src, nil, nil)
+	w.produce(t, record("a", -1, -1))
+	p.sync(t)
+	w.history.mu.Lock()
+	w.history.rows[0][len(src.Columns)+4] = fqgw.TextValue(fqgw.UpdateBefore.String())
+	w.history.mu.Unlock()
+	if err := p.AddView(t.Context(), testViews(src)[0], nil); fqgw.AsError(err).Code != fqgw.CodeFeatureNotSupported {
+		t.Errorf("filled from a history with retractions: %v", err)
 	}
 }

@@ -50,7 +50,12 @@ func (s *source) leastKnown(ctx context.Context) (int64, error) {
 	if err != nil || snap.Rows == 0 {
 		return least, err
 	}
-	places := []int{s.src.EventTime, len(s.src.Columns) + 3} // and what landed needs besides
+	places := []int{s.src.EventTime} // and what landed needs besides
+	for i, c := range fqgw.HiddenColumns {
+		if c.Name == fqgw.ColKnownAt || c.Name == fqgw.ColOperation {
+			places = append(places, len(s.src.Columns)+i)
+		}
+	}
 	if s.src.Known == fqgw.KnownByColumn {
 		places = append(places, s.src.KnownColumn)
 	}
@@ -73,10 +78,11 @@ func (s *source) leastKnown(ctx context.Context) (int64, error) {
 			for i, p := range places {
 				row[p] = some[i]
 			}
-			if ev, ok := s.landed(row); ok {
+			ev, ok, err := s.landed(row)
+			if ok {
 				least = min(least, ev.Known)
 			}
-			return nil
+			return err
 		})
 		rec.Release()
 		if err != nil {

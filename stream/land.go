@@ -159,10 +159,7 @@ func (l *lander) take(b *batch) error {
 				return fmt.Errorf("column %s of source %s cannot be landed: %w", l.columns[c].Name, l.s.src.Name, err)
 			}
 		}
-		fields[n].(*array.Int32Builder).Append(ev.Pos.Epoch)
-		fields[n+1].(*array.Int32Builder).Append(ev.Pos.Partition)
-		fields[n+2].(*array.Int64Builder).Append(ev.Pos.Offset)
-		fields[n+3].(*array.TimestampBuilder).Append(arrow.Timestamp(ev.Known))
+		fqgw.AppendHidden(fields[n:], ev)
 		if l.rows++; l.rows == 1 {
 			l.first = time.Now()
 		}

@@ -289,7 +289,7 @@ func (m *model) check() {
 	}
 	landed := map[fqgw.Position]int{}
 	for _, row := range m.w.history.rows {
-		landed[fqgw.Position{Epoch: int32(row[4].Int()), Partition: int32(row[5].Int()), Offset: row[6].Int()}]++
+		landed[fqgw.Position{Epoch: int32(row[4].Int()), Partition: int32(row[5].Int()), Offset: row[6].Int(), Sub: int32(row[7].Int())}]++
 	}
 	for pos := range accepted {
 		if landed[pos] != 1 {

@@ -47,7 +47,7 @@ type view struct {
 }
 
 func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, error) {
-	if src.Connector != "" && src.Connector != "kafka" {
+	if src.Positions() != fqgw.TopicOffsets {
 		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "connector %q is not supported", src.Connector).WithHint("Use connector = 'kafka'.")
 	}
 	s := &source{p: p, src: src, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}, breaks: map[int32]broken{}}

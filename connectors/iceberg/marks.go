@@ -17,7 +17,8 @@ import (
 const marksProperty = "fqgw.marks"
 
 // formatMarks is the text of positions, version 1: "1;<epoch>:<next>;…", one
-// entry per partition. It outlives the process; a test pins it.
+// entry per partition: records are landed with all of their changes, so that no
+// sub-position is needed. It outlives the process; a test pins it.
 func formatMarks(m fqgw.Marks) string {
 	var b strings.Builder
 	b.WriteByte('1')

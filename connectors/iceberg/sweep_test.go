@@ -96,7 +96,8 @@ func positioned(t *testing.T, partition int32, from, n int64) arrow.RecordBatch 
 	b := array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(landedColumns))
 	defer b.Release()
 	for i := range n {
-		for c, v := range []fqgw.Value{fqgw.IntValue(from + i), fqgw.IntValue(2), fqgw.IntValue(int64(partition)), fqgw.IntValue(from + i), fqgw.TimestampValue(from + i)} {
+		for c, v := range []fqgw.Value{fqgw.IntValue(from + i), fqgw.IntValue(2), fqgw.IntValue(int64(partition)), fqgw.IntValue(from + i), fqgw.IntValue(0),
+			fqgw.TextValue("insert"), fqgw.TimestampValue(from + i)} {
 			if err := fqgw.AppendValue(b.Field(c), v, landedColumns[c].Type); err != nil {
 				t.Fatal(err)
 			}

@@ -19,7 +19,8 @@ import (
 // a Redis Cluster slot; so is the state version's number (fqgw.Unit).
 // The positions are a header and one entry per partition, so that a script
 // compares and writes just the entries of the partitions that its caller owns;
-// a missing entry is all zeros.
+// a missing entry is all zeros. They lie between records, whose changes are written
+// together: there is no sub-position.
 //
 //	header, 16 bytes    'f' 'q' 'u' version 1, zeros
 //	entry, 20 bytes     generation u64, epoch u32, next offset u64; big endian

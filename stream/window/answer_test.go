@@ -19,7 +19,7 @@ func naiveRead(l *Layout, s *State, t int64) Reading {
 	r := Reading{T: max(t, s.horizon), Slots: make([]fqgw.Value, len(l.slots)), Errors: make([]bool, len(l.slots)), Times: make([]int64, len(l.slots)), layout: l}
 	r.Exists = len(l.view.Keys) == 0
 	for _, m := range s.own {
-		r.Marks = r.Marks.Set(m.partition, m.mark)
+		r.Marks = r.Marks.Set(m.last.Partition, m.after())
 	}
 	for i, slot := range l.slots {
 		rd := l.reads[slot.read]

@@ -2,6 +2,7 @@ package window
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/fqgw/fqgw"
 )
@@ -28,13 +29,22 @@ func appendInt128(dst []byte, x int128) []byte {
 func appendMoment(dst []byte, in *Input, near int64) []byte {
 	dst = appendVarint(dst, near-in.Time)
 	dst = appendVarint(dst, in.Known-in.Time)
-	dst = appendVarint(dst, in.Pos.Offset)
-	dst = appendVarint(dst, int64(in.Pos.Epoch))
-	dst = appendVarint(dst, int64(in.Pos.Partition))
-	if in.Pos.Offset < 0 {
-		dst = fqgw.AppendString(dst, in.tie)
+	if in.Pos.IsNone() {
+		return fqgw.AppendString(append(dst, 0), in.tie)
 	}
-	return dst
+	dst = appendPlace(dst, in.Pos)
+	dst = appendVarint(dst, int64(in.Pos.Epoch))
+	return appendVarint(dst, int64(in.Pos.Partition))
+}
+
+// appendPlace packs offset and sub-position. The offset counts from 1 and is
+// doubled; one more says that a sub-position follows, which is not 0.
+func appendPlace(dst []byte, pos fqgw.Position) []byte {
+	n := uint64(pos.Offset+1) << 1
+	if pos.Sub == 0 {
+		return appendUvarint(dst, n)
+	}
+	return appendUvarint(appendUvarint(dst, n|1), uint64(pos.Sub))
 }
 
 // reader takes the parts of a packed state off its bytes.
@@ -68,12 +78,22 @@ func (r *reader) int128() int128 {
 func (r *reader) moment(in *Input, near int64) {
 	in.Time = near - r.Varint()
 	in.Known = in.Time + r.Varint()
-	in.Pos.Offset = r.Varint()
-	in.Pos.Epoch, in.Pos.Partition = r.Int32(), r.Int32()
-	if in.Pos.Offset < 0 {
+	if in.Pos.Offset, in.Pos.Sub = r.place(); in.Pos.IsNone() {
 		in.tie = r.String()
+		return
 	}
-	if in.Pos.Offset < fqgw.NoOffset {
-		r.Fail()
+	in.Pos.Epoch, in.Pos.Partition = r.Int32(), r.Int32()
+}
+
+// place is what appendPlace packed, and NoOffset for a 0.
+func (r *reader) place() (offset int64, sub int32) {
+	n := r.Uvarint()
+	offset = int64(n>>1) - 1
+	if n&1 == 1 {
+		s := r.Uvarint()
+		if sub = int32(s); s == 0 || s > math.MaxInt32 || offset < 0 {
+			r.Fail()
+		}
 	}
+	return offset, sub
 }

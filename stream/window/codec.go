@@ -12,7 +12,8 @@ import (
 //	byte     1
 //	4 bytes  the layout's hash
 //	varint   H
-//	uvarint  own marks; each: partition, epoch, next offset, newest event time
+//	uvarint  own marks; each: partition, epoch, offset and sub-position, newest
+//	         event time
 //	rings    in the order of the layout; each: uvarint tiles; each tile: its
 //	         index counted back from H's for the first and on from the one
 //	         before for others; per filter the row count and, if any, the newest
@@ -37,8 +38,8 @@ func (l *Layout) Encode(dst []byte, s *State) []byte {
 	dst = appendVarint(dst, s.horizon)
 	dst = appendUvarint(dst, uint64(len(s.own)))
 	for _, m := range s.own {
-		dst = appendVarint(appendVarint(dst, int64(m.partition)), int64(m.mark.Epoch))
-		dst = appendVarint(appendVarint(dst, m.mark.Next), s.horizon-m.newest)
+		dst = appendVarint(appendVarint(dst, int64(m.last.Partition)), int64(m.last.Epoch))
+		dst = appendVarint(appendPlace(dst, m.last), s.horizon-m.newest)
 	}
 	for i := range l.rings {
 		dst = l.rings[i].append(dst, s.rings[i], s.horizon)
@@ -106,13 +107,14 @@ func (l *Layout) ownMarks(r *reader, h int64) iter.Seq[ownMark] {
 	return func(yield func(ownMark) bool) {
 		before := int32(-1)
 		for k := r.Length(); k > 0 && !r.Bad(); k-- {
-			m := ownMark{partition: r.Int32(), mark: fqgw.Mark{Epoch: r.Int32(), Next: r.Varint()}}
+			m := ownMark{last: fqgw.Position{Partition: r.Int32(), Epoch: r.Int32()}}
+			m.last.Offset, m.last.Sub = r.place()
 			m.newest = h - r.Varint()
-			if m.partition <= before || m.partition > maxPartition || !l.reaches(m.newest, h) {
+			if m.last.Partition <= before || m.last.Partition > maxPartition || m.last.IsNone() || !l.reaches(m.newest, h) {
 				r.Fail()
 				return
 			}
-			before = m.partition
+			before = m.last.Partition
 			if !yield(m) {
 				return
 			}

@@ -48,7 +48,8 @@ func goldenState(t testing.TB, l *Layout) *State {
 		e.Row[colNumeric], e.Row[colBool] = n, fqgw.BoolValue(i%3 != 0)
 		apply(t, l, s, e)
 	}
-	apply(t, l, s, ev(6, start+minute, float8(2)), ev(7, start, known(start+2*minute), str("later")), ev(0, start-minute, noOffset, integer(5)))
+	apply(t, l, s, ev(6, start+minute, float8(2)), ev(7, start, known(start+2*minute), str("later")),
+		ev(7, start, known(start+2*minute), str("its second change"), change(1)), ev(0, start-minute, noOffset, integer(5)))
 	return s
 }
 

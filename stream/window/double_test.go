@@ -130,6 +130,7 @@ func str(s string) func(*fqgw.Event) {
 	return func(e *fqgw.Event) { e.Row[colText] = fqgw.TextValue(s) }
 }
 func partition(p int32) func(*fqgw.Event) { return func(e *fqgw.Event) { e.Pos.Partition = p } }
+func change(sub int32) func(*fqgw.Event)  { return func(e *fqgw.Event) { e.Pos.Sub = sub } }
 func noOffset(e *fqgw.Event)              { e.Pos.Offset = fqgw.NoOffset }
 
 func apply(t testing.TB, l *Layout, s *State, evs ...*fqgw.Event) {

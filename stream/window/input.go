@@ -13,7 +13,7 @@ type Input struct {
 	Time  int64 // event time
 	Known int64 // known time
 	Pos   fqgw.Position
-	tie   string       // rows without an offset: the canonical bytes of the row
+	tie   string       // rows without a position: the canonical bytes of the row
 	pass  []bool       // by Layout.filters
 	args  []fqgw.Value // by Layout.args; NULL where no filter needs it
 }
@@ -76,7 +76,7 @@ func (l *Layout) Reduce(in *Input, ev *fqgw.Event) (keep bool, evalErrors int) {
 		return false, evalErrors
 	}
 	in.Time, in.Known, in.Pos, in.tie = ev.Time, ev.Known, ev.Pos, ""
-	if ev.Pos.Offset < 0 {
+	if ev.Pos.IsNone() {
 		in.tie = string(fqgw.AppendPackedRow(nil, ev.Row))
 	}
 	in.pass = append(in.pass[:0], true)

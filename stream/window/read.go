@@ -24,7 +24,7 @@ func (l *Layout) Empty(t int64) Reading { return l.Read(l.New(), t) }
 func (l *Layout) Read(s *State, t int64) Reading {
 	r := l.reading(s.horizon, t)
 	for _, m := range s.own {
-		r.Marks = r.Marks.Set(m.partition, m.mark)
+		r.Marks = r.Marks.Set(m.last.Partition, m.after())
 	}
 	if l.view.Latest {
 		l.readLatest(s, &r)
@@ -61,7 +61,7 @@ func (l *Layout) Answer(b []byte, t int64) (Reading, error) {
 	r := l.reading(h, t)
 	something := false
 	for m := range l.ownMarks(in, h) {
-		r.Marks = r.Marks.Set(m.partition, m.mark)
+		r.Marks = r.Marks.Set(m.last.Partition, m.after())
 		something = true
 	}
 	sum := l.begin(r.T)

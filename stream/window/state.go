@@ -44,14 +44,17 @@ func (c *rowCount) merge(o rowCount) {
 	c.n += o.n
 }
 
-// ownMark is the position after the last event of one partition that was
-// applied to this entity. It goes when its newest event is out of every window:
-// what it guards against counting twice counts no more.
+// ownMark is the last event of one partition that was applied to this entity. It
+// goes when its newest event is out of every window: what it guards against
+// counting twice counts no more.
 type ownMark struct {
-	partition int32
-	mark      fqgw.Mark
-	newest    int64 // greatest event time of the partition's events
+	last   fqgw.Position
+	newest int64 // greatest event time of the partition's events
 }
+
+// after is the mark behind the record of the last event: states are stored and
+// read with all changes of a record.
+func (m *ownMark) after() fqgw.Mark { return fqgw.Mark{Epoch: m.last.Epoch, Next: m.last.Offset + 1} }
 
 // New is the state of an entity without events; its horizon is the beginning of
 // time, so that Advance comes before the first Apply or every event is held.
@@ -187,17 +190,17 @@ func (l *Layout) reaches(time, t int64) bool {
 
 // has says whether the position was applied to this entity.
 func (s *State) has(p fqgw.Position) bool {
-	if p.Offset < 0 {
+	if p.IsNone() {
 		return false
 	}
 	i, ok := s.ownIndex(p.Partition)
-	return ok && s.own[i].mark.Covers(p)
+	return ok && p.Compare(s.own[i].last) <= 0
 }
 
 func (s *State) ownIndex(partition int32) (int, bool) {
 	for i := range s.own {
-		if s.own[i].partition >= partition {
-			return i, s.own[i].partition == partition
+		if s.own[i].last.Partition >= partition {
+			return i, s.own[i].last.Partition == partition
 		}
 	}
 	return len(s.own), false
@@ -205,11 +208,11 @@ func (s *State) ownIndex(partition int32) (int, bool) {
 
 // mark raises the own mark of the event's partition.
 func (l *Layout) mark(s *State, in *Input) {
-	if in.Pos.Offset < 0 {
+	if in.Pos.IsNone() {
 		return
 	}
-	m := ownMark{in.Pos.Partition, fqgw.Mark{Epoch: in.Pos.Epoch, Next: in.Pos.Offset + 1}, in.Time}
-	i, ok := s.ownIndex(m.partition)
+	m := ownMark{in.Pos, in.Time}
+	i, ok := s.ownIndex(in.Pos.Partition)
 	if !ok {
 		if l.reaches(m.newest, s.horizon) {
 			s.own = slices.Insert(s.own, i, m)
@@ -218,8 +221,8 @@ func (l *Layout) mark(s *State, in *Input) {
 	}
 	o := &s.own[i]
 	o.newest = max(o.newest, m.newest)
-	if o.mark.Before(m.mark) {
-		o.mark = m.mark
+	if o.last.Compare(m.last) < 0 {
+		o.last = m.last
 	}
 }
 

@@ -112,6 +112,40 @@ func TestOwnMarks(t *testing.T) {
 	}
 }
 
+// TestSeveralChanges: the changes of one record count each, once, also when the
+// state was stored and read between them, and they are in the order of events.
+func TestSeveralChanges(t *testing.T) {
+	for name, v := range map[string]*fqgw.FeatureView{
+		"windowed": newView([]fqgw.Window{win(hour)}, agg("last_value", colInt, 0, nil), agg("count", -1, 0, nil)),
+		"latest": {Name: "v", Source: testSource, Keys: []fqgw.KeyColumn{{Name: "k", Column: colKey, Type: fqgw.Text}}, Latest: true,
+			Row: []fqgw.Expr{col(colInt, "i", fqgw.Int8)}},
+	} {
+		l := layout(t, v)
+		changes := []*fqgw.Event{ev(3, hour, integer(1)), ev(4, hour, integer(2)), ev(4, hour, change(1), integer(3)), ev(4, hour, change(2), integer(4)),
+			ev(4, hour+1, change(3), integer(5)), ev(5, hour+1, integer(6)), ev(5, hour+1, change(1), integer(7))} // from change 3 on they are kept singly
+		for cut := range len(changes) + 1 {
+			s := l.New()
+			l.Advance(s, hour)
+			apply(t, l, s, changes[:cut]...)
+			s, err := l.Decode(l.Encode(nil, s))
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Advance(s, hour)
+			apply(t, l, s, changes...)
+			if got := shows(l.Read(s, hour).Slots[:1]); got != shows([]fqgw.Value{fqgw.IntValue(4)}) {
+				t.Errorf("%s, stored after %d changes: %s is the last one at H", name, cut, got)
+			}
+			if got := shows(l.Read(s, hour+1).Slots[:1]); got != shows([]fqgw.Value{fqgw.IntValue(7)}) {
+				t.Errorf("%s, stored after %d changes: %s is the last one", name, cut, got)
+			}
+			if r := l.Read(s, hour+1); !v.Latest && r.Slots[1].Int() != 7 || r.Marks.Of(0) != (fqgw.Mark{Next: 6}) {
+				t.Errorf("%s, stored after %d changes: %s, marks %v", name, cut, shows(r.Slots), r.Marks)
+			}
+		}
+	}
+}
+
 // TestEviction: tiles go when no T >= H reaches them, by the clock alone, and
 // an entity without events has no bytes (SEMANTICS §3.5, §6.1).
 func TestEviction(t *testing.T) {
