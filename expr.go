@@ -5,15 +5,16 @@ import (
 	"time"
 )
 
-// Expr is a bound expression. planner/expr has the only implementations; stream
-// and pit evaluate them without knowing more.
+// Expr is a bound expression. planner/expr has the only implementations, and what
+// walks over, encodes and compares them.
 type Expr interface {
 	// Type is the type of every result of Eval.
 	Type() Type
 	// Eval gives the value for one row. It keeps no state and may be called
 	// from many goroutines. A failure is an *Error.
 	Eval(env *Env, row []Value) (Value, error)
-	// String is the expression as SQL that binds to the same tree again.
+	// String is the expression as SQL that binds to the same tree again, to be shown:
+	// another release may print it otherwise.
 	String() string
 }
 

@@ -1,6 +1,7 @@
 package fqgw_test
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -15,15 +16,15 @@ import (
 const module = "github.com/fqgw/fqgw"
 
 // rooms is the import table: what each room may import of this module, "." is
-// the root package and a trailing /* any room below. A room that is not here
-// fails the test.
+// the root package and a trailing /* any room below. A folder named internal
+// belongs to the room that it lies in. A room that is not here fails the test.
 var rooms = map[string][]string{
 	".":                    {},
-	"stream/window":        {"."},
+	"stream/window":        {".", "planner/expr"},
 	"stream/decode":        {".", "planner/expr"},
-	"stream/quality":       {"."},
-	"stream":               {".", "stream/*"},
-	"pit":                  {".", "stream/window"},
+	"stream/quality":       {".", "planner/expr"},
+	"stream":               {".", "planner/expr", "stream/*"},
+	"pit":                  {".", "planner/expr", "stream/window"},
 	"planner/plan":         {"."},
 	"planner/parse":        {"."},
 	"planner/expr":         {"."},
@@ -67,14 +68,21 @@ var doors = map[string][]string{
 }
 
 // pure rooms do no I/O, read no clock and start no goroutine.
-var pure = []string{"pit", "stream/window", "stream/decode", "stream/quality", "planner/parse", "planner/plan", "planner/expr", "gateway/wire"}
+var pure = []string{"pit", "stream/window", "stream/decode", "stream/quality", "planner/parse", "planner/plan", "planner/expr", "planner/guc",
+	"planner/bind", "planner/define", "gateway/wire"}
 
 var impure = []string{"os", "net", "net/http", "os/exec", "syscall", "log", "log/slog", "database/sql"}
+
+// clocks are the functions of packages that read the machine's clock or wait by it.
+var clocks = map[string][]string{
+	"time":    {"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"},
+	"context": {"WithTimeout", "WithTimeoutCause", "WithDeadline", "WithDeadlineCause", "AfterFunc"},
+}
 
 // replaced has modules of their own (replaced/README.md).
 const replaced = "replaced"
 
-// violations reads the imports of every non-test file below root.
+// violations reads every non-test file below root.
 func violations(t *testing.T, root string) []string {
 	t.Helper()
 	var out []string
@@ -82,33 +90,82 @@ func violations(t *testing.T, root string) []string {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != root || d.Name() == "internal" || path == replaced) {
+		if d.IsDir() && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != root || path == replaced) {
 			return filepath.SkipDir
 		}
 		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return nil
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
-		if err != nil {
-			return err
-		}
 		rel, err := filepath.Rel(root, filepath.Dir(path))
 		if err != nil {
 			return err
 		}
-		if f.Name.Name == "main" && rel != "cmd/fqgw" {
-			return nil // generators
-		}
-		for _, spec := range f.Imports {
-			if why := check(filepath.ToSlash(rel), strings.Trim(spec.Path.Value, `"`)); why != "" {
-				out = append(out, path+": "+why)
-			}
+		for _, why := range fileViolations(t, filepath.ToSlash(rel), path, nil) {
+			out = append(out, path+": "+why)
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return out
+}
+
+// fileViolations says what is wrong with a file of a folder; text nil is the file's own.
+func fileViolations(t *testing.T, folder, path string, text any) []string {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), path, text, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	room, inside, _ := strings.Cut(folder, "/internal")
+	if f.Name.Name == "main" && inside != "" {
+		return nil // a generator
+	}
+	var out []string
+	for _, spec := range f.Imports {
+		if why := check(room, strings.Trim(spec.Path.Value, `"`)); why != "" {
+			out = append(out, why)
+		}
+	}
+	if slices.Contains(pure, room) {
+		out = append(out, impurities(f)...)
+	}
+	return out
+}
+
+// impurities are the clocks that a file reads and the goroutines that it starts.
+func impurities(f *ast.File) []string {
+	var out []string
+	clock := map[string][]string{} // by the name under which the file imports the package
+	for _, spec := range f.Imports {
+		path := strings.Trim(spec.Path.Value, `"`)
+		names, ok := clocks[path]
+		switch {
+		case !ok:
+		case spec.Name == nil:
+			clock[path] = names
+		case spec.Name.Name == ".":
+			out = append(out, "it dot-imports "+path)
+		default:
+			clock[spec.Name.Name] = names
+		}
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			out = append(out, "it starts a goroutine")
+		case *ast.CallExpr: // sync.WaitGroup.Go, errgroup.Group.Go
+			if s, ok := n.Fun.(*ast.SelectorExpr); ok && s.Sel.Name == "Go" {
+				out = append(out, "it starts a goroutine")
+			}
+		case *ast.SelectorExpr:
+			if of, ok := n.X.(*ast.Ident); ok && slices.Contains(clock[of.Name], n.Sel.Name) {
+				out = append(out, "it reads the clock: "+of.Name+"."+n.Sel.Name)
+			}
+		}
+		return true
+	})
 	return out
 }
 
@@ -125,6 +182,11 @@ func check(room, path string) string {
 		to := strings.TrimPrefix(own, "/")
 		if to == "" {
 			to = "."
+		}
+		if of, _, inner := strings.Cut(to, "/internal"); inner && of == room {
+			return ""
+		} else if inner {
+			return room + " must not import " + to
 		}
 		for _, m := range may {
 			if m == to || m == "*" || strings.HasSuffix(m, "/*") && strings.HasPrefix(to, strings.TrimSuffix(m, "*")) {
@@ -156,10 +218,29 @@ func TestImportsSeesABadOne(t *testing.T) {
 	for _, bad := range [][2]string{
 		{"gateway", module + "/connectors/redis"}, {"connectors/redis", module + "/connectors/kafka"}, {"pit", "os"},
 		{"stream", module + "/planner"}, {"planner/exec", "github.com/redis/go-redis/v9"}, {"gateway", "github.com/dolthub/go-mysql-server/sql"},
-		{".", module + "/pit"}, {"helpers", "fmt"},
+		{".", module + "/pit"}, {"helpers", "fmt"}, {"planner", module + "/planner/pgcatalog/internal/gen"}, {"stream/window", module + "/planner/bind"},
 	} {
 		if check(bad[0], bad[1]) == "" {
 			t.Errorf("%s importing %s went unseen", bad[0], bad[1])
+		}
+	}
+	for _, bad := range []string{
+		`import "time"; func f() { _ = time.Now() }`, `import "time"; var now = time.Now`, `import clock "time"; func f() { clock.Sleep(1) }`, `import . "time"; func f() { Sleep(1) }`,
+		`import "time"; func f() { <-time.After(1) }`, `import "time"; func f(t time.Time) { _ = time.Since(t) }`, `import "time"; func f() { defer time.NewTimer(1).Stop() }`,
+		`import "context"; func f(c context.Context) { _, _ = context.WithTimeout(c, 1) }`, `func f() { go f() }`, `func f() { func() { go func() {}() }() }`,
+		`import "sync"; func f(w *sync.WaitGroup) { w.Go(f2) }`, `import "os"`, `import "github.com/fqgw/fqgw/stream"`,
+	} {
+		for _, folder := range []string{"pit", "planner/expr", "planner/expr/internal/tables"} {
+			if fileViolations(t, folder, "planted.go", "package p; "+bad) == nil {
+				t.Errorf("in %s went unseen: %s", folder, bad)
+			}
+		}
+	}
+	for _, good := range []string{
+		`import "time"; func f() { _ = time.Unix(0, 0).Add(time.Second) }`, `func f(clock interface{ Now() int64 }) { _ = clock.Now() }`, "const s = `go func() { time.Now() }`",
+	} {
+		if why := fileViolations(t, "pit", "planted.go", "package p; "+good); why != nil {
+			t.Errorf("%s: %v", good, why)
 		}
 	}
 }

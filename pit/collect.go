@@ -35,9 +35,10 @@ func (c *columns) bind(schema *arrow.Schema) error {
 		}
 		return at[0], nil
 	}
+	needed := needs(c.view)
 	for i, col := range c.view.Source.Columns {
 		at := -1
-		if needs(c.view, i) {
+		if needed[i] {
 			var err error
 			if at, err = find(col); err != nil {
 				return err

@@ -6,10 +6,9 @@ package pit
 
 import (
 	"math"
-	"slices"
-	"strings"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/stream/window"
 )
 
@@ -94,8 +93,9 @@ func All(l *window.Layout, t, k int64, history fqgw.Records, memory *fqgw.Memory
 // ones included.
 func Columns(v *fqgw.FeatureView) []string {
 	var out []string
+	needed := needs(v)
 	for i, c := range v.Source.Columns {
-		if needs(v, i) {
+		if needed[i] {
 			out = append(out, c.Name)
 		}
 	}
@@ -105,29 +105,35 @@ func Columns(v *fqgw.FeatureView) []string {
 	return out
 }
 
-// needs says whether a view needs a column of its source. An expression shows
-// what it reads only in its text, so a column counts as needed when its name
-// stands there. Rows that never were in Kafka tie by their canonical bytes, so
-// that of their sources every column is needed.
-func needs(v *fqgw.FeatureView, column int) bool {
+// needs says of each column of its source whether a view needs it: for the join
+// keys, the order of events, or an expression. Rows that never were in Kafka tie
+// by their canonical bytes, so that of their sources every column is needed.
+func needs(v *fqgw.FeatureView) []bool {
 	s := v.Source
-	if s.Positions() != fqgw.TopicOffsets || column == s.EventTime || s.Known == fqgw.KnownByColumn && column == s.KnownColumn {
-		return true
+	out := make([]bool, len(s.Columns))
+	if s.Positions() != fqgw.TopicOffsets {
+		for i := range out {
+			out[i] = true
+		}
+		return out
 	}
-	if slices.ContainsFunc(v.Keys, func(k fqgw.KeyColumn) bool { return k.Column == column }) {
-		return true
+	out[s.EventTime] = true
+	if s.Known == fqgw.KnownByColumn {
+		out[s.KnownColumn] = true
 	}
-	name := s.Columns[column].Name
-	quoted := strings.ReplaceAll(name, `"`, `""`)
-	mentions := func(e fqgw.Expr) bool {
-		return e != nil && (strings.Contains(e.String(), name) || strings.Contains(e.String(), quoted))
+	for _, k := range v.Keys {
+		out[k.Column] = true
 	}
+	reads := append([]fqgw.Expr{v.Where}, v.Row...)
 	for i := range v.Aggregates {
-		if mentions(v.Aggregates[i].Filter) || slices.ContainsFunc(v.Aggregates[i].Args, mentions) {
-			return true
+		reads = append(append(reads, v.Aggregates[i].Filter), v.Aggregates[i].Args...)
+	}
+	for _, e := range reads {
+		for _, c := range expr.Columns(e) {
+			out[c] = true
 		}
 	}
-	return mentions(v.Where) || slices.ContainsFunc(v.Row, mentions)
+	return out
 }
 
 // Range bounds the event times that can matter to the view at times from minT to maxT.

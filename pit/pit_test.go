@@ -14,19 +14,9 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/stream/window"
 )
-
-// double stands in for planner/expr, which this room may not import.
-type double struct {
-	text string
-	typ  fqgw.Type
-	eval func(row []fqgw.Value) (fqgw.Value, error)
-}
-
-func (d double) Type() fqgw.Type                                        { return d.typ }
-func (d double) String() string                                         { return d.text }
-func (d double) Eval(_ *fqgw.Env, row []fqgw.Value) (fqgw.Value, error) { return d.eval(row) }
 
 const (
 	colUser = iota
@@ -48,8 +38,18 @@ func newSource() *fqgw.Source {
 }
 
 func sourceCol(s *fqgw.Source, i int) fqgw.Expr {
-	return double{s.Columns[i].Name, s.Columns[i].Type, func(row []fqgw.Value) (fqgw.Value, error) { return row[i], nil }}
+	return &expr.Column{Index: i, Typ: s.Columns[i].Type, Name: s.Columns[i].Name}
 }
+
+func op(left fqgw.Expr, name string, right fqgw.Expr) fqgw.Expr {
+	e, err := expr.Op(name, left, right)
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+func number(n int64) fqgw.Expr { return &expr.Const{Val: fqgw.IntValue(n), Typ: fqgw.Int4} }
 
 const (
 	second = int64(1_000_000)
@@ -73,13 +73,7 @@ func randomView(rnd *rand.Rand) *fqgw.FeatureView {
 	if rnd.IntN(2) == 0 {
 		v.Keys = append(v.Keys, fqgw.KeyColumn{Name: "site", Column: colSite, Type: fqgw.Text})
 	}
-	ok := double{"ok", fqgw.Bool, func(row []fqgw.Value) (fqgw.Value, error) { return row[colBool], nil }}
-	raises := double{"10 / amount > 0", fqgw.Bool, func(row []fqgw.Value) (fqgw.Value, error) {
-		if row[colInt].IsNull() || row[colInt].Int() == 0 {
-			return fqgw.Null, fqgw.Errorf(fqgw.CodeDivisionByZero, "division by zero")
-		}
-		return fqgw.BoolValue(row[colInt].Int() > 0), nil
-	}}
+	ok, raises := sourceCol(s, colBool), op(op(number(10), "/", sourceCol(s, colInt)), ">", number(0))
 	if rnd.IntN(3) == 0 {
 		v.Where = raises
 	}
@@ -463,6 +457,16 @@ func TestColumns(t *testing.T) {
 	v := &fqgw.FeatureView{Source: s, Keys: []fqgw.KeyColumn{{Column: colUser}}, Windows: []fqgw.Window{{}},
 		Aggregates: []fqgw.Aggregate{{Func: "sum", Args: []fqgw.Expr{sourceCol(s, colFloat)}, Filter: sourceCol(s, colBool)}}}
 	want := "[user_id ts price ok _fq_epoch _fq_partition _fq_offset _fq_sub _fq_operation _fq_known_at]"
+	if got := fmt.Sprint(Columns(v)); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	// A column whose name stands in that of another, or in a text, is not read for that.
+	s = &fqgw.Source{Connector: "kafka", EventTime: 1, Columns: []fqgw.Column{{Name: "k", Type: fqgw.Text}, {Name: "at", Type: fqgw.Timestamptz},
+		{Name: "price", Type: fqgw.Float8}, {Name: "price_net", Type: fqgw.Float8}, {Name: "kind", Type: fqgw.Text}, {Name: "view", Type: fqgw.Text}, {Name: "s", Type: fqgw.Text}}}
+	v = &fqgw.FeatureView{Source: s, Keys: []fqgw.KeyColumn{{Column: 0}}, Windows: []fqgw.Window{{}},
+		Where:      op(sourceCol(s, 4), "=", &expr.Const{Val: fqgw.TextValue("view s"), Typ: fqgw.Text}),
+		Aggregates: []fqgw.Aggregate{{Func: "sum", Args: []fqgw.Expr{sourceCol(s, 3)}}}}
+	want = "[k at price_net kind _fq_epoch _fq_partition _fq_offset _fq_sub _fq_operation _fq_known_at]"
 	if got := fmt.Sprint(Columns(v)); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 )
 
 // BenchmarkFold is decode, gate and fold of JSON events of about 120 bytes,
@@ -16,7 +17,7 @@ func BenchmarkFold(b *testing.B) {
 	src := &fqgw.Source{Name: "clicks", Topic: "t", Format: "json", History: "lake.clicks", MaxFuture: 300 * sec, TimeUnit: 1000, KeyColumn: -1, Columns: []fqgw.Column{
 		{Name: "ts", Type: fqgw.Timestamptz, NotNull: true}, {Name: "user_id", Type: fqgw.Int8, NotNull: true}, {Name: "kind", Type: fqgw.Text},
 		{Name: "price", Type: fqgw.Float8}, {Name: "country", Type: fqgw.Text}}}
-	price := column{3, fqgw.Float8}
+	price := &expr.Column{Index: 3, Typ: fqgw.Float8, Name: "price"}
 	v := &fqgw.FeatureView{Name: "user_clicks", State: 1, Source: src, Keys: []fqgw.KeyColumn{{Name: "user_id", Column: 1, Type: fqgw.Int8}},
 		Windows: []fqgw.Window{{Length: 300 * sec, Hop: 5 * sec}, {Length: 3600 * sec, Hop: 60 * sec}, {Length: 86400 * sec, Hop: 900 * sec}}}
 	for i := range v.Windows {

@@ -5,37 +5,27 @@ import (
 	"math/rand/v2"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 )
 
-// column and above are the expressions of the tests.
-type column struct {
-	i   int
-	typ fqgw.Type
+// column is a column of the tests' source.
+func column(i int, t fqgw.Type) fqgw.Expr {
+	return &expr.Column{Index: i, Typ: t, Name: []string{"ts", "k", "v", "n"}[i]}
 }
 
-func (c column) Type() fqgw.Type { return c.typ }
-func (c column) String() string  { return fmt.Sprintf("c%d", c.i) }
-func (c column) Eval(_ *fqgw.Env, row []fqgw.Value) (fqgw.Value, error) {
-	return row[c.i], nil
-}
-
-// above is column > least; it raises on 13.
-type above struct {
-	column
-	least int64
-}
-
-func (a above) Type() fqgw.Type { return fqgw.Bool }
-func (a above) String() string  { return fmt.Sprintf("c%d > %d", a.i, a.least) }
-func (a above) Eval(_ *fqgw.Env, row []fqgw.Value) (fqgw.Value, error) {
-	v := row[a.i]
-	switch {
-	case v.IsNull():
-		return fqgw.Null, nil
-	case v.Int() == 13:
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeDivisionByZero, "thirteen")
+func op(left fqgw.Expr, name string, right fqgw.Expr) fqgw.Expr {
+	e, err := expr.Op(name, left, right)
+	if err != nil {
+		panic(err)
 	}
-	return fqgw.BoolValue(v.Int() > a.least), nil
+	return e
+}
+
+func number(n int64) fqgw.Expr { return &expr.Const{Val: fqgw.IntValue(n), Typ: fqgw.Int8} }
+
+// above is n > least; it raises on 13.
+func above(n fqgw.Expr, least int64) fqgw.Expr {
+	return &expr.Logic{Args: []fqgw.Expr{op(op(number(10), "/", op(n, "-", number(13))), "<", number(11)), op(n, ">", number(least))}}
 }
 
 const (
@@ -47,22 +37,22 @@ const (
 func testSource() *fqgw.Source {
 	return &fqgw.Source{Name: "s", Connector: "kafka", Topic: "t", Format: "json", History: "lake.s", MaxFuture: 300 * sec, TimeUnit: 1, KeyColumn: 1,
 		Columns: []fqgw.Column{{Name: "ts", Type: fqgw.Timestamptz}, {Name: "k", Type: fqgw.Text}, {Name: "v", Type: fqgw.Float8}, {Name: "n", Type: fqgw.Int8, NotNull: true}},
-		Checks:  []fqgw.Check{{Name: "s_n_check", Expr: above{column{3, fqgw.Int8}, -1}, SQL: "n > -1"}}}
+		Checks:  []fqgw.Check{{Name: "s_n_check", Expr: above(column(3, fqgw.Int8), -1), SQL: "n > -1"}}}
 }
 
 func testViews(s *fqgw.Source) []*fqgw.FeatureView {
-	k, v, n := column{1, fqgw.Text}, column{2, fqgw.Float8}, column{3, fqgw.Int8}
+	k, v, n := column(1, fqgw.Text), column(2, fqgw.Float8), column(3, fqgw.Int8)
 	key := []fqgw.KeyColumn{{Name: "k", Column: 1, Type: fqgw.Text}}
 	return []*fqgw.FeatureView{
 		{Name: "windows", State: 1, Source: s, Keys: key, Windows: []fqgw.Window{{Name: "w", Length: 60 * sec, Hop: sec}, {Name: "l", Length: 3600 * sec, Hop: 60 * sec}},
 			Aggregates: []fqgw.Aggregate{
 				{Func: "count", Star: true, Window: 0, Type: fqgw.Int8},
-				{Func: "sum", Args: []fqgw.Expr{v}, Window: 0, Type: fqgw.Float8, Filter: above{n, 20}},
+				{Func: "sum", Args: []fqgw.Expr{v}, Window: 0, Type: fqgw.Float8, Filter: above(n, 20)},
 				{Func: "max", Args: []fqgw.Expr{n}, Window: 1, Type: fqgw.Int8},
 				{Func: "last_value", Args: []fqgw.Expr{n}, Window: 1, Type: fqgw.Int8},
 			}},
 		{Name: "latest", State: 2, Source: s, Keys: key, Latest: true, MaxAge: 1800 * sec, Row: []fqgw.Expr{v, n}},
-		{Name: "by_n", State: 3, Source: s, Keys: []fqgw.KeyColumn{{Name: "n", Column: 3, Type: fqgw.Int8}}, Where: above{n, 5},
+		{Name: "by_n", State: 3, Source: s, Keys: []fqgw.KeyColumn{{Name: "n", Column: 3, Type: fqgw.Int8}}, Where: above(n, 5),
 			Windows: []fqgw.Window{{Name: "w", Length: 600 * sec, Hop: 10 * sec}}, Aggregates: []fqgw.Aggregate{{Func: "avg", Args: []fqgw.Expr{v}, Type: fqgw.Float8}}},
 		{Name: "all", State: 4, Source: s, Windows: []fqgw.Window{{Name: "w", Length: 600 * sec, Hop: 10 * sec}},
 			Aggregates: []fqgw.Aggregate{{Func: "first_value", Args: []fqgw.Expr{k}, Type: fqgw.Text}}},

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 )
 
 // TestAheadBudget: events ahead of their time are kept singly within a budget of
@@ -61,15 +62,10 @@ func TestAheadBudget(t *testing.T) {
 	(&model{t: t, w: w, src: src, views: views, added: len(views)}).check()
 }
 
-// bomb panics on 666.
-type bomb struct{ column }
-
-func (b bomb) String() string { return "bomb" }
-func (b bomb) Eval(_ *fqgw.Env, row []fqgw.Value) (fqgw.Value, error) {
-	if row[b.i].Int() == 666 {
-		panic("six hundred and sixty-six")
-	}
-	return fqgw.BoolValue(true), nil
+// bomb is a condition on n that panics on 666: CASE WHEN n = 666 THEN nothing at
+// all ELSE true END.
+func bomb() fqgw.Expr {
+	return &expr.CaseExpr{Whens: []expr.When{{Cond: op(column(3, fqgw.Int8), "=", number(666))}}, Else: &expr.Const{Val: fqgw.BoolValue(true), Typ: fqgw.Bool}}
 }
 
 // TestPanickingRecord: a record that makes a panic, wherever that is, stops its
@@ -81,9 +77,9 @@ func TestPanickingRecord(t *testing.T) {
 			src := testSource()
 			views := testViews(src)
 			if where == "gate" {
-				src.Checks = append(src.Checks, fqgw.Check{Name: "bomb", Expr: bomb{column{3, fqgw.Bool}}})
+				src.Checks = append(src.Checks, fqgw.Check{Name: "bomb", Expr: bomb()})
 			} else {
-				views[0].Where = bomb{column{3, fqgw.Bool}}
+				views[0].Where = bomb()
 			}
 			var log lockedBuffer
 			p := begin(t, w, src, views, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -95,7 +91,7 @@ func TestPanickingRecord(t *testing.T) {
 			w.produce(t, to(0, 1), to(1, 1))
 			p.sync(t)
 			w.produce(t, to(0, 2), to(0, 666), to(0, 3), to(1, 2), to(1, 3))
-			eventually(t, "the partition stands", func() bool { return strings.Contains(p.Status()[0].Paused, "sixty-six") })
+			eventually(t, "the partition stands", func() bool { return strings.Contains(p.Status()[0].Paused, "nil pointer") })
 			eventually(t, "the other goes on", func() bool { return w.count(t, views[0], "k1") == 3 })
 			eventually(t, "the status says how far they are", func() bool {
 				st := p.Status()
@@ -110,7 +106,7 @@ func TestPanickingRecord(t *testing.T) {
 			if n := w.count(t, views[0], "k0"); n != 2 {
 				t.Errorf("counted %d, want 2", n)
 			}
-			if !strings.Contains(log.String(), "offset=2") || !strings.Contains(log.String(), "pause_test.go") {
+			if !strings.Contains(log.String(), "offset=2") || !strings.Contains(log.String(), "CaseExpr).Eval") {
 				t.Errorf("the log does not show where: %s", log.String())
 			}
 		})
@@ -154,7 +150,7 @@ func TestPanickingFill(t *testing.T) {
 	w.produce(t, r)
 	p.sync(t)
 	bad := testViews(src)[0]
-	bad.Name, bad.State, bad.Where = "bad", 99, bomb{column{3, fqgw.Bool}}
+	bad.Name, bad.State, bad.Where = "bad", 99, bomb()
 	if err := p.AddView(t.Context(), bad, nil); code(err) != fqgw.CodeInternal || !strings.Contains(err.Error(), "cannot be filled") {
 		t.Errorf("%v", err)
 	}

@@ -1,6 +1,7 @@
 package define
 
 import (
+	"fmt"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -187,7 +188,10 @@ func (f *definition) aggregate(c *pg.FuncCall) (int, error) {
 		return 0, err
 	}
 	a.Window = w.slot
-	key := slotKey(a.Func, a.Star, text(a.Args), a.Params, text([]fqgw.Expr{a.Filter}), a.Window)
+	key, err := slotKey(&a)
+	if err != nil {
+		return 0, err
+	}
 	if i, ok := f.slots[key]; ok {
 		return i, nil
 	}
@@ -233,14 +237,15 @@ func (f *definition) arguments(c *pg.FuncCall, a *fqgw.Aggregate) error {
 	return nil
 }
 
-// text is what expressions compute, for comparing them.
-func text(list []fqgw.Expr) string {
-	var b strings.Builder
-	for _, e := range list {
-		if e != nil {
-			b.WriteString(e.String())
+// slotKey is what makes two slots the same: the aggregate, its window and
+// parameters, the trees of its arguments and its FILTER.
+func slotKey(a *fqgw.Aggregate) (string, error) {
+	key := fqgw.AppendPackedRow(fmt.Appendf(nil, "%q %t %d ", a.Func, a.Star, a.Window), a.Params)
+	for _, e := range append(a.Args[:len(a.Args):len(a.Args)], a.Filter) {
+		var err error
+		if key, err = expr.Encode(key, e); err != nil {
+			return "", err
 		}
-		b.WriteByte(0)
 	}
-	return b.String()
+	return string(key), nil
 }

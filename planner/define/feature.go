@@ -1,7 +1,6 @@
 package define
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -303,12 +302,11 @@ func (f *definition) finish() error {
 // slots are those that an expression over the row (join keys…, slots…) names.
 func slots(read fqgw.Expr, keys int) []int {
 	var out []int
-	expr.Walk(read, func(e fqgw.Expr) bool {
-		if c, ok := e.(*expr.Column); ok && c.Index >= keys && !slices.Contains(out, c.Index-keys) {
-			out = append(out, c.Index-keys)
+	for _, i := range expr.Columns(read) {
+		if i >= keys {
+			out = append(out, i-keys)
 		}
-		return true
-	})
+	}
 	slices.Sort(out)
 	return out
 }
@@ -426,6 +424,3 @@ func (f *definition) optionLoc(name string) int32 {
 
 // slotName names slot i in expressions over (join keys…, slots…).
 func slotName(i int) string { return "_fq_slot_" + strconv.Itoa(i) }
-
-// slotKey is what makes two slots the same.
-func slotKey(parts ...any) string { return fmt.Sprintf("%q", parts) }

@@ -100,11 +100,14 @@ func (f *definition) latestColumn(t *pg.ResTarget) error {
 	if err != nil {
 		return err
 	}
-	key := slotKey(feature.Read.String(), feature.Type)
-	slot, ok := f.slots[key]
+	key, err := expr.Encode(nil, feature.Read)
+	if err != nil {
+		return err
+	}
+	slot, ok := f.slots[string(key)]
 	if !ok {
 		slot = len(f.view.Row)
-		f.slots[key] = slot
+		f.slots[string(key)] = slot
 		f.view.Row = append(f.view.Row, feature.Read)
 	}
 	feature.Read = &expr.Column{Index: len(f.view.Keys) + slot, Typ: feature.Type, Name: slotName(slot)}

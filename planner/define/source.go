@@ -159,7 +159,9 @@ func (d *Definer) check(s *fqgw.Source, k *pg.Constraint, column string) error {
 	name := k.Conname
 	if name == "" {
 		if column == "" {
-			column = onlyColumn(e)
+			if read := expr.Columns(e); len(read) == 1 {
+				column = s.Columns[read[0]].Name
+			}
 		}
 		name = s.Name + "_check"
 		if column != "" {
@@ -177,23 +179,6 @@ func (d *Definer) check(s *fqgw.Source, k *pg.Constraint, column string) error {
 	}
 	s.Checks = append(s.Checks, fqgw.Check{Name: name, Expr: e, SQL: e.String()})
 	return nil
-}
-
-// onlyColumn is the name of the one column that e mentions, "" when it mentions
-// none or several.
-func onlyColumn(e fqgw.Expr) string {
-	only, many := "", false
-	expr.Walk(e, func(e fqgw.Expr) bool {
-		if c, ok := e.(*expr.Column); ok {
-			many = many || only != "" && only != c.Name
-			only = c.Name
-		}
-		return true
-	})
-	if many {
-		return ""
-	}
-	return only
 }
 
 // rowBinder binds the row expressions of a definition.

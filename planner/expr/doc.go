@@ -6,8 +6,8 @@
 //
 // Nodes are pointers, are immutable once built (a *Param whose type is still
 // unknown excepted), and may be evaluated from many goroutines. String of a node
-// is canonical SQL: it parses and binds to an equal tree, so definitions can be
-// stored and hashed by it.
+// is SQL that parses and binds to an equal tree, to be shown; what is kept, hashed
+// or compared is its encoding (Encode).
 //
 // The package does no I/O, reads no clock and starts no goroutine: now is
 // Env.Now, and what reaches beyond the library goes through Env.Session.

@@ -21,7 +21,7 @@ func bound(t *testing.T, sql string) fqgw.Expr {
 	return e
 }
 
-// TestCanonical pins what String prints: stored definitions are hashed by it.
+// TestCanonical pins what String prints.
 func TestCanonical(t *testing.T) {
 	for sql, want := range map[string]string{
 		"id + 1":                      "(id + 1)",

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -111,6 +112,19 @@ func Walk(e fqgw.Expr, f func(fqgw.Expr) bool) {
 	for _, k := range kids {
 		Walk(*k, f)
 	}
+}
+
+// Columns are the columns of its own row that e reads, each once, in the order in
+// which it names them; sub-plans are not entered.
+func Columns(e fqgw.Expr) []int {
+	var out []int
+	Walk(e, func(e fqgw.Expr) bool {
+		if c, ok := e.(*Column); ok && c.Level == 0 && !slices.Contains(out, c.Index) {
+			out = append(out, c.Index)
+		}
+		return true
+	})
+	return out
 }
 
 // Rewrite replaces the nodes of e from the leaves up: f gives a node's

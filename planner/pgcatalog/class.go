@@ -186,12 +186,9 @@ func (f fields) with(base fields) fields {
 // checkColumns are the attribute numbers that a CHECK mentions.
 func checkColumns(c *fqgw.Check) []int64 {
 	var out []int64
-	expr.Walk(c.Expr, func(e fqgw.Expr) bool {
-		if c, ok := e.(*expr.Column); ok && !slices.Contains(out, int64(c.Index+1)) {
-			out = append(out, int64(c.Index+1))
-		}
-		return true
-	})
+	for _, i := range expr.Columns(c.Expr) {
+		out = append(out, int64(i+1))
+	}
 	return out
 }
 

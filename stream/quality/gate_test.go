@@ -4,21 +4,21 @@ import (
 	"testing"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 )
 
-// positive is CHECK (price > 0); a price of 13 makes it raise.
-type positive struct{}
-
-func (positive) Type() fqgw.Type { return fqgw.Bool }
-func (positive) String() string  { return "price > 0" }
-func (positive) Eval(_ *fqgw.Env, row []fqgw.Value) (fqgw.Value, error) {
-	if row[1].IsNull() {
-		return fqgw.Null, nil
+// positive is CHECK (10 / (price - 13) < 11 AND price > 0): a price of 13 makes it raise.
+func positive(t *testing.T) fqgw.Expr {
+	price := &expr.Column{Index: 1, Typ: fqgw.Int8, Name: "price"}
+	op := func(left fqgw.Expr, name string, right fqgw.Expr) fqgw.Expr {
+		e, err := expr.Op(name, left, right)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
 	}
-	if row[1].Int() == 13 {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeDivisionByZero, "division by zero")
-	}
-	return fqgw.BoolValue(row[1].Int() > 0), nil
+	number := func(n int64) fqgw.Expr { return &expr.Const{Val: fqgw.IntValue(n), Typ: fqgw.Int8} }
+	return &expr.Logic{Args: []fqgw.Expr{op(op(number(10), "/", op(price, "-", number(13))), "<", number(11)), op(price, ">", number(0))}}
 }
 
 func TestJudge(t *testing.T) {
@@ -26,7 +26,7 @@ func TestJudge(t *testing.T) {
 	at, n := fqgw.TimestampValue, fqgw.IntValue
 	s := fqgw.Source{Name: "clicks", EventTime: 0, MaxFuture: 300, Columns: []fqgw.Column{
 		{Name: "ts", Type: fqgw.Timestamptz}, {Name: "price", Type: fqgw.Int8}, {Name: "user", Type: fqgw.Text, NotNull: true}, {Name: "seen", Type: fqgw.Timestamptz},
-	}, Checks: []fqgw.Check{{Name: "price_check", Expr: positive{}}}}
+	}, Checks: []fqgw.Check{{Name: "price_check", Expr: positive(t)}}}
 	user := fqgw.TextValue("u")
 	for _, c := range []struct {
 		name   string

@@ -73,7 +73,7 @@ func sameReading(a, b Reading) bool {
 // of one hop, filters, lifetimes, no keys.
 func answerViews() map[string]*fqgw.FeatureView {
 	views := goldenViews()
-	late := is("f > 1", func(row []fqgw.Value) bool { return row[colFloat].Float() > 1 })
+	late := above(1)
 	var aggs []fqgw.Aggregate
 	for i, a := range everyAggregate {
 		f := late

@@ -9,7 +9,7 @@ import (
 
 // benchView has 13 aggregates over windows of 1 h, 3 h (hop 1 min) and 1 d (hop 15 min).
 func benchView() *fqgw.FeatureView {
-	late := is("f > 15", func(row []fqgw.Value) bool { return row[colFloat].Float() > 15 })
+	late := above(15)
 	var aggs []fqgw.Aggregate
 	for w := range 3 {
 		aggs = append(aggs, agg("count", -1, w, nil), agg("avg", colFloat, w, nil), agg("max", colFloat, w, nil), agg("count", -1, w, late))

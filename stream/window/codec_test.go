@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // goldenViews are layouts whose states together use every part of the codec.
 func goldenViews() map[string]*fqgw.FeatureView {
-	paid := is("b", func(row []fqgw.Value) bool { return row[colBool].True() })
+	paid := sourceCol(colBool)
 	var all []fqgw.Aggregate
 	for i, a := range everyAggregate {
 		f := paid
@@ -141,7 +141,7 @@ func TestLayoutHash(t *testing.T) {
 		return newView([]fqgw.Window{win(hour)}, agg("sum", colFloat, 0, nil))
 	}
 	hash := layout(t, base()).hash
-	yes := is("b", func([]fqgw.Value) bool { return true })
+	yes := sourceCol(colBool)
 	for what, change := range map[string]func(*fqgw.FeatureView){
 		"where":    func(v *fqgw.FeatureView) { v.Where = yes },
 		"length":   func(v *fqgw.FeatureView) { v.Windows[0].Length += minute },
@@ -154,6 +154,13 @@ func TestLayoutHash(t *testing.T) {
 		if change(v); layout(t, v).hash == hash {
 			t.Errorf("another %s gives the same hash", what)
 		}
+	}
+	shown := base() // a release that prints an expression otherwise, or a column that is shown under another name
+	shown.Where = op(col(colInt, "other.i", fqgw.Int8), ">", whole(5))
+	plain := base()
+	plain.Where = op(sourceCol(colInt), ">", whole(5))
+	if shown.Where.String() == plain.Where.String() || layout(t, shown).hash != layout(t, plain).hash {
+		t.Errorf("%s and %s give two hashes", shown.Where, plain.Where)
 	}
 	v := base()
 	v.Features[0].Default, v.Name, v.Version = fqgw.FloatValue(1), "w", 2

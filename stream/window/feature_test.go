@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 )
 
 // TestFeatures pins SEMANTICS §4.2 and §4.3 over a view with read expressions
@@ -13,38 +14,20 @@ import (
 // overflow when there are rows.
 func TestFeatures(t *testing.T) {
 	v := newView([]fqgw.Window{win(hour)}, agg("count", -1, 0, nil), agg("avg", colFloat, 0, nil), agg("sum", colFloat, 0, nil))
-	read := func(name string, t fqgw.Type, def fqgw.Value, f func(row []fqgw.Value) (fqgw.Value, error), slots ...int) fqgw.Feature {
-		return fqgw.Feature{Name: name, Type: t, Read: double{name, t, f}, Slots: slots, Default: def}
+	read := func(name string, def fqgw.Value, e fqgw.Expr, slots ...int) fqgw.Feature {
+		return fqgw.Feature{Name: name, Type: e.Type(), Read: e, Slots: slots, Default: def}
 	}
-	plus := func(row []fqgw.Value) (fqgw.Value, error) {
-		if row[2].IsNull() {
-			return fqgw.Null, nil
-		}
-		return fqgw.FloatValue(row[2].Float() + 1), nil
-	}
-	ratio := func(row []fqgw.Value) (fqgw.Value, error) {
-		if row[1].IsNull() {
-			return fqgw.Null, nil
-		}
-		if row[1].Int() == 0 {
-			return fqgw.Null, fqgw.Errorf(fqgw.CodeDivisionByZero, "division by zero")
-		}
-		return fqgw.IntValue(100 / row[1].Int()), nil
-	}
+	c, a, big := col(1, "c", fqgw.Int8), col(2, "a", fqgw.Float8), col(3, "big", fqgw.Float8)
+	ratio := op(whole(100), "/", c)
 	v.Features = []fqgw.Feature{
-		{Name: "c", Type: fqgw.Int8, Read: col(1, "c", fqgw.Int8), Slots: []int{0}},
-		{Name: "a", Type: fqgw.Float8, Read: col(2, "a", fqgw.Float8), Slots: []int{1}, Default: fqgw.FloatValue(-1)},
-		read("plus", fqgw.Float8, fqgw.Null, plus, 1),
-		read("ratio", fqgw.Int8, fqgw.Null, ratio, 0),
-		read("ratio_or", fqgw.Int8, fqgw.IntValue(7), ratio, 0),
-		{Name: "big", Type: fqgw.Float8, Read: col(3, "big", fqgw.Float8), Slots: []int{2}},
-		{Name: "key", Type: fqgw.Text, Read: col(0, "k", fqgw.Text)},
-		read("big_or_a", fqgw.Float8, fqgw.Null, func(row []fqgw.Value) (fqgw.Value, error) {
-			if row[3].IsNull() {
-				return row[2], nil
-			}
-			return row[3], nil
-		}, 1, 2),
+		read("c", fqgw.Null, c, 0),
+		read("a", fqgw.FloatValue(-1), a, 1),
+		read("plus", fqgw.Null, op(a, "+", &expr.Const{Val: fqgw.FloatValue(1), Typ: fqgw.Float8}), 1),
+		read("ratio", fqgw.Null, ratio, 0),
+		read("ratio_or", fqgw.IntValue(7), ratio, 0),
+		read("big", fqgw.Null, big, 2),
+		read("key", fqgw.Null, col(0, "k", fqgw.Text)),
+		read("big_or_a", fqgw.Null, made(expr.Coalesce([]fqgw.Expr{big, a})), 1, 2),
 	}
 	l := layout(t, v)
 	reading := func(fs ...float64) *Reading {

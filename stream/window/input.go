@@ -81,7 +81,7 @@ func (l *Layout) Reduce(in *Input, ev *fqgw.Event) (keep bool, evalErrors int) {
 	}
 	in.pass = append(in.pass[:0], true)
 	for _, f := range l.filters[1:] {
-		in.pass = append(in.pass, eval(f).True())
+		in.pass = append(in.pass, eval(f.expr).True())
 	}
 	in.args = in.args[:0]
 	for i := range l.args {

@@ -9,35 +9,43 @@
 package window
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 )
 
 // Layout is the shape of the states of one state version. It is immutable and
 // safe for concurrent use.
 type Layout struct {
 	view    *fqgw.FeatureView
-	filters []fqgw.Expr // the distinct FILTERs; [0] is nil: every row
-	args    []arg       // the distinct arguments; in a latest-row view the slots
+	filters []filter // the distinct FILTERs; [0] is nil: every row
+	args    []arg    // the distinct arguments; in a latest-row view the slots
 	rings   []ringSpec
 	reads   []readSpec
 	slots   []slotSpec
-	hash    uint32    // of everything that the state's bytes depend on
+	hash    uint32    // of everything that the state's bytes depend on, by describe
 	sums    sync.Pool // of *sums
+}
+
+// filter is a condition on rows.
+type filter struct {
+	expr fqgw.Expr
+	code string // its encoding
 }
 
 // arg is a row expression whose value the state needs, for the rows that pass
 // one of the filters.
 type arg struct {
 	expr    fqgw.Expr
+	code    string // its encoding
 	filters []int
 }
 
@@ -78,18 +86,26 @@ type slotSpec struct {
 }
 
 // NewLayout makes the layout of a bound feature view. Errors are those of
-// ResultType; a view that define has accepted gives none.
+// ResultType and of expr.Encode; a view that define has accepted gives none.
 func NewLayout(v *fqgw.FeatureView) (*Layout, error) {
-	l := &Layout{view: v, filters: []fqgw.Expr{nil}}
+	l := &Layout{view: v, filters: []filter{{}}}
 	if v.Latest {
 		for _, e := range v.Row {
-			l.args = append(l.args, arg{e, []int{0}})
+			code, err := encoded(e)
+			if err != nil {
+				return nil, err
+			}
+			l.args = append(l.args, arg{e, code, []int{0}})
 			l.slots = append(l.slots, slotSpec{typ: e.Type()})
 		}
 	} else if err := l.windows(func(int) bool { return true }); err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256([]byte(l.describe()))
+	text, err := l.describe()
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(text)
 	l.hash = binary.BigEndian.Uint32(sum[:])
 	return l, nil
 }
@@ -101,7 +117,7 @@ func (l *Layout) Only(v *fqgw.FeatureView, features []int) *Layout {
 	if l.view.Latest {
 		return l
 	}
-	n := &Layout{view: l.view, filters: []fqgw.Expr{nil}, hash: ^l.hash}
+	n := &Layout{view: l.view, filters: []filter{{}}, hash: ^l.hash}
 	err := n.windows(func(slot int) bool {
 		return slices.ContainsFunc(features, func(f int) bool { return slices.Contains(v.Features[f].Slots, slot) })
 	})
@@ -168,13 +184,19 @@ func (l *Layout) slot(a *fqgw.Aggregate) error {
 	rd := readSpec{ring: l.ring(w.Hop), length: w.Length, acc: -1}
 	r := &l.rings[rd.ring]
 
-	f := l.filter(a.Filter)
+	f, err := l.filter(a.Filter)
+	if err != nil {
+		return err
+	}
 	if rd.filter = slices.Index(r.filters, f); rd.filter < 0 {
 		rd.filter = len(r.filters)
 		r.filters = append(r.filters, f)
 	}
 	if !a.Star {
-		spec := accSpec{kind: kindOf(a.Func, types[0]), arg: l.arg(a.Args[0], f), filter: rd.filter}
+		spec := accSpec{kind: kindOf(a.Func, types[0]), filter: rd.filter}
+		if spec.arg, err = l.arg(a.Args[0], f); err != nil {
+			return err
+		}
 		if rd.acc = slices.Index(r.accs, spec); rd.acc < 0 {
 			rd.acc = len(r.accs)
 			r.accs = append(r.accs, spec)
@@ -210,43 +232,50 @@ func (l *Layout) span() {
 	}
 }
 
-func (l *Layout) filter(e fqgw.Expr) int {
+// filter is the index of a filter; filters that are one tree share it.
+func (l *Layout) filter(e fqgw.Expr) (int, error) {
 	if e == nil {
-		return 0
+		return 0, nil
 	}
-	for i, f := range l.filters {
-		if f != nil && same(e, f) {
-			return i
-		}
+	code, err := encoded(e)
+	i := slices.IndexFunc(l.filters, func(f filter) bool { return f.code == code })
+	if i < 0 {
+		i = len(l.filters)
+		l.filters = append(l.filters, filter{e, code})
 	}
-	l.filters = append(l.filters, e)
-	return len(l.filters) - 1
+	return i, err
 }
 
-func (l *Layout) arg(e fqgw.Expr, filter int) int {
-	i := slices.IndexFunc(l.args, func(a arg) bool { return same(e, a.expr) })
+// arg is the index of an argument that a filter lets through.
+func (l *Layout) arg(e fqgw.Expr, filter int) (int, error) {
+	code, err := encoded(e)
+	i := slices.IndexFunc(l.args, func(a arg) bool { return a.code == code })
 	if i < 0 {
 		i = len(l.args)
-		l.args = append(l.args, arg{expr: e})
+		l.args = append(l.args, arg{expr: e, code: code})
 	}
 	if !slices.Contains(l.args[i].filters, filter) {
 		l.args[i].filters = append(l.args[i].filters, filter)
 	}
-	return i
+	return i, err
 }
 
-// same says whether two bound expressions are the same tree.
-func same(a, b fqgw.Expr) bool { return a.Type() == b.Type() && a.String() == b.String() }
+func encoded(e fqgw.Expr) (string, error) {
+	b, err := expr.Encode(nil, e)
+	return string(b), err
+}
 
-// describe names everything that the bytes of a state depend on.
-func (l *Layout) describe() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "latest=%t max_age=%d where=%s\n", l.view.Latest, l.view.MaxAge, text(l.view.Where))
+// describe names everything that the bytes of a state depend on, expressions by
+// their encoding: how they print may change from release to release.
+func (l *Layout) describe() ([]byte, error) {
+	var b bytes.Buffer
+	where, err := encoded(l.view.Where)
+	fmt.Fprintf(&b, "latest=%t max_age=%d where=%x\n", l.view.Latest, l.view.MaxAge, where)
 	for _, f := range l.filters {
-		fmt.Fprintf(&b, "filter %s\n", text(f))
+		fmt.Fprintf(&b, "filter %x\n", f.code)
 	}
 	for _, a := range l.args {
-		fmt.Fprintf(&b, "arg %d %s\n", a.expr.Type().OID, a.expr)
+		fmt.Fprintf(&b, "arg %x\n", a.code)
 	}
 	for _, r := range l.rings {
 		fmt.Fprintf(&b, "ring hop=%d length=%d filters=%v\n", r.hop, r.length, r.filters)
@@ -254,14 +283,7 @@ func (l *Layout) describe() string {
 			fmt.Fprintf(&b, "acc %s arg=%d filter=%d\n", a.kind.name, a.arg, a.filter)
 		}
 	}
-	return b.String()
-}
-
-func text(e fqgw.Expr) string {
-	if e == nil {
-		return ""
-	}
-	return e.String()
+	return b.Bytes(), err
 }
 
 // tile is the index of the tile of a time.

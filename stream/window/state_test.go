@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 )
 
 // counts reads count(*) of the only window at t, after the events were applied at H = h.
@@ -189,7 +190,7 @@ func TestEviction(t *testing.T) {
 func TestStateIsAFunction(t *testing.T) {
 	views := map[string]*fqgw.FeatureView{"latest": newLatest(30 * minute), "latest for ever": newLatest(0)}
 	var aggs []fqgw.Aggregate
-	paid := is("b", func(row []fqgw.Value) bool { return row[colBool].True() })
+	paid := sourceCol(colBool)
 	for i, a := range everyAggregate {
 		f := paid
 		if i%2 == 0 {
@@ -260,27 +261,13 @@ func TestStateIsAFunction(t *testing.T) {
 // TestFilters: a row counts where its FILTER is true; an expression that raises
 // is not true, or NULL as an argument, and is counted (SEMANTICS §2.4).
 func TestFilters(t *testing.T) {
-	broken := fqgw.Errorf(fqgw.CodeDivisionByZero, "division by zero")
-	raise := double{"1/i", fqgw.Int8, func(row []fqgw.Value) (fqgw.Value, error) {
-		if row[colInt].Int() == 0 {
-			return fqgw.Null, broken
-		}
-		return fqgw.IntValue(10 / row[colInt].Int()), nil
-	}}
-	raises := double{"1/i > 2", fqgw.Bool, func(row []fqgw.Value) (fqgw.Value, error) {
-		v, err := raise.eval(row)
-		return fqgw.BoolValue(v.Int() > 2), err
-	}}
-	nonZero := is("i <> 0", func(row []fqgw.Value) bool { return row[colInt].Int() != 0 })
+	i := sourceCol(colInt)
+	raise := op(whole(10), "/", i)
+	raises, nonZero := op(raise, ">", whole(2)), op(i, "<>", whole(0))
 	v := newView([]fqgw.Window{win(hour)}, agg("count", -1, 0, nil), agg("count", -1, 0, raises),
 		fqgw.Aggregate{Func: "sum", Args: []fqgw.Expr{raise}, Type: fqgw.Numeric},
 		fqgw.Aggregate{Func: "count", Args: []fqgw.Expr{raise}, Type: fqgw.Int8, Filter: nonZero})
-	v.Where = double{"i >= -5 or 1/i", fqgw.Bool, func(row []fqgw.Value) (fqgw.Value, error) {
-		if row[colInt].Int() == -100 {
-			return fqgw.Null, broken
-		}
-		return fqgw.BoolValue(row[colInt].Int() >= -5), nil
-	}}
+	v.Where = made(expr.And(op(op(whole(10), "/", op(i, "+", whole(100))), "<", whole(11)), op(i, ">=", whole(-5)))) // raises for -100
 	l := layout(t, v)
 	s := l.New()
 	l.Advance(s, hour)
@@ -307,7 +294,7 @@ func TestFilters(t *testing.T) {
 // TestSharing: windows of one hop share a ring, equal aggregates an accumulator.
 func TestSharing(t *testing.T) {
 	late := func() fqgw.Expr {
-		return is("f > 15", func(row []fqgw.Value) bool { return row[colFloat].Float() > 15 })
+		return above(15)
 	}
 	l := layout(t, newView([]fqgw.Window{win(hour), win(3 * hour), win(day)},
 		agg("count", -1, 0, nil), agg("avg", colFloat, 0, nil), agg("sum", colFloat, 1, nil), agg("sum", colFloat, 1, late()),
@@ -322,7 +309,7 @@ func TestSharing(t *testing.T) {
 
 // TestTimes: the newest contributing event time of each slot; NULL arguments contribute as rows.
 func TestTimes(t *testing.T) {
-	late := is("f > 15", func(row []fqgw.Value) bool { return row[colFloat].Float() > 15 })
+	late := above(15)
 	l := layout(t, newView([]fqgw.Window{win(hour), win(day)}, agg("count", -1, 0, nil), agg("sum", colFloat, 1, late), agg("count", -1, 0, late)))
 	s := l.New()
 	l.Advance(s, 20*hour)
@@ -338,7 +325,7 @@ func TestTimes(t *testing.T) {
 
 // TestExists: a row is there when any window has an event, whatever the filters say.
 func TestExists(t *testing.T) {
-	never := is("false", func([]fqgw.Value) bool { return false })
+	never := &expr.Const{Val: fqgw.BoolValue(false), Typ: fqgw.Bool}
 	l := layout(t, newView([]fqgw.Window{win(minute), win(hour)}, agg("sum", colFloat, 0, nil), agg("sum", colFloat, 1, never)))
 	s := l.New()
 	l.Advance(s, 10*hour)

@@ -8,27 +8,31 @@ import (
 	"testing"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 )
-
-// double stands in for planner/expr, which this room may not import.
-type double struct {
-	text string
-	typ  fqgw.Type
-	eval func(row []fqgw.Value) (fqgw.Value, error)
-}
-
-func (d double) Type() fqgw.Type                                        { return d.typ }
-func (d double) String() string                                         { return d.text }
-func (d double) Eval(_ *fqgw.Env, row []fqgw.Value) (fqgw.Value, error) { return d.eval(row) }
 
 // col is a reference to a column of a row.
 func col(i int, name string, t fqgw.Type) fqgw.Expr {
-	return double{name, t, func(row []fqgw.Value) (fqgw.Value, error) { return row[i], nil }}
+	return &expr.Column{Index: i, Typ: t, Name: name}
 }
 
-// is is a condition over a row.
-func is(text string, f func(row []fqgw.Value) bool) fqgw.Expr {
-	return double{text, fqgw.Bool, func(row []fqgw.Value) (fqgw.Value, error) { return fqgw.BoolValue(f(row)), nil }}
+// op is an operator over two expressions.
+func op(left fqgw.Expr, name string, right fqgw.Expr) fqgw.Expr {
+	return made(expr.Op(name, left, right))
+}
+
+func made(e fqgw.Expr, err error) fqgw.Expr {
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+func whole(n int64) fqgw.Expr { return &expr.Const{Val: fqgw.IntValue(n), Typ: fqgw.Int8} }
+
+// above is f > least.
+func above(least float64) fqgw.Expr {
+	return op(sourceCol(colFloat), ">", &expr.Const{Val: fqgw.FloatValue(least), Typ: fqgw.Float8})
 }
 
 // The columns of the source of these tests.
