@@ -15,7 +15,7 @@ func (e *Engine) Run(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
 	if !native(n) {
 		return e.runner.Run(env, n)
 	}
-	env, end := e.runner.Begin(env)
+	env, end := e.runner.Begin(env, nil)
 	rows, err := e.native(env, n)
 	if err == nil && end != nil {
 		rows = relational.Cancellable(env, rows)

@@ -48,8 +48,12 @@ type groupSet struct {
 }
 
 // aggregate groups by the keys' canonical bytes.
-func (b *builder) aggregate(in fqgw.Rows, g *grouping) (fqgw.Rows, error) {
-	defer in.Close()
+func (in *instance) aggregate(input fqgw.Rows, g *grouping) (fqgw.Rows, error) {
+	defer input.Close()
+	calls := make([]*aggCall, len(g.calls))
+	for i, c := range g.calls {
+		calls[i] = c.begun()
+	}
 	sets := make([]groupSet, len(g.sets))
 	for i, s := range g.sets {
 		sets[i] = groupSet{keys: s, byKey: map[string]*group{}}
@@ -57,18 +61,18 @@ func (b *builder) aggregate(in fqgw.Rows, g *grouping) (fqgw.Rows, error) {
 	keys := make([]fqgw.Value, len(g.groups))
 	var buf []byte
 	for count := 0; ; count++ {
-		row, err := in.Next()
+		row, err := input.Next()
 		if err == io.EOF {
 			break
 		}
 		if err == nil && count&often == 0 {
-			err = b.p.env.Ctx.Err()
+			err = in.env.Ctx.Err()
 		}
 		if err != nil {
 			return nil, err
 		}
 		for i, x := range g.groups {
-			if keys[i], err = x.Eval(&b.p.env, row); err != nil {
+			if keys[i], err = x.Eval(&in.env, row); err != nil {
 				return nil, err
 			}
 		}
@@ -80,8 +84,8 @@ func (b *builder) aggregate(in fqgw.Rows, g *grouping) (fqgw.Rows, error) {
 			}
 			gr := s.byKey[string(buf)]
 			if gr == nil {
-				if gr, err = b.newGroup(g, s.keys, keys); err == nil {
-					err = b.run.takeBytes(&b.p.account, mapEntry+int64(len(buf)))
+				if gr, err = in.newGroup(calls, s.keys, keys); err == nil {
+					err = in.run.takeBytes(&in.account, mapEntry+int64(len(buf)))
 				}
 				if err != nil {
 					return nil, err
@@ -90,19 +94,19 @@ func (b *builder) aggregate(in fqgw.Rows, g *grouping) (fqgw.Rows, error) {
 				s.order = append(s.order, gr)
 			}
 			for _, a := range gr.states {
-				if err := a.add(b, row); err != nil {
+				if err := a.add(in, row); err != nil {
 					return nil, err
 				}
 			}
 		}
 	}
-	return b.groupRows(g, sets, keys)
+	return in.groupRows(calls, sets, keys)
 }
 
-func (b *builder) groupRows(g *grouping, sets []groupSet, keys []fqgw.Value) (fqgw.Rows, error) {
+func (in *instance) groupRows(calls []*aggCall, sets []groupSet, keys []fqgw.Value) (fqgw.Rows, error) {
 	for i := range sets {
 		if len(sets[i].keys) == 0 && len(sets[i].order) == 0 { // one row for the whole, empty input
-			gr, err := b.newGroup(g, nil, keys)
+			gr, err := in.newGroup(calls, nil, keys)
 			if err != nil {
 				return nil, err
 			}
@@ -121,11 +125,11 @@ func (b *builder) groupRows(g *grouping, sets []groupSet, keys []fqgw.Value) (fq
 		sets[0].order[at] = nil
 		at++
 		for i, a := range gr.states {
-			v, err := a.result(b)
+			v, err := a.result(in)
 			if err != nil {
 				return nil, err
 			}
-			gr.row[len(g.groups)+i] = v
+			gr.row[len(keys)+i] = v
 		}
 		return gr.row, nil
 	}}, nil
@@ -136,15 +140,15 @@ func (b *builder) groupRows(g *grouping, sets []groupSet, keys []fqgw.Value) (fq
 const stateBytes = 192
 
 // newGroup copies the keys of its set; the others are NULL in its row.
-func (b *builder) newGroup(g *grouping, set []int, keys []fqgw.Value) (*group, error) {
-	gr := &group{row: make([]fqgw.Value, len(keys)+len(g.calls)), states: make([]*aggregation, len(g.calls))}
+func (in *instance) newGroup(calls []*aggCall, set []int, keys []fqgw.Value) (*group, error) {
+	gr := &group{row: make([]fqgw.Value, len(keys)+len(calls)), states: make([]*aggregation, len(calls))}
 	for _, k := range set {
 		gr.row[k] = keys[k]
 	}
-	if err := b.run.takeBytes(&b.p.account, fqgw.RowBytes(gr.row)+int64(len(g.calls))*stateBytes); err != nil {
+	if err := in.run.takeBytes(&in.account, fqgw.RowBytes(gr.row)+int64(len(calls))*stateBytes); err != nil {
 		return nil, err
 	}
-	for i, c := range g.calls {
+	for i, c := range calls {
 		s, err := newAggregation(c)
 		if err != nil {
 			return nil, err
@@ -162,7 +166,7 @@ type aggCall struct {
 	types    []fqgw.Type
 	order    []plan.SortKey
 	ordered  bool         // WITHIN GROUP: the sorted values are the arguments
-	scratch  []fqgw.Value // arguments of the current row
+	scratch  []fqgw.Value // arguments of the current row, where it is run
 	retained bool         // the accumulator's memory grows with its rows
 }
 
@@ -177,7 +181,6 @@ func (b *builder) aggCall(c *plan.AggCall) *aggCall {
 	for _, x := range a.args {
 		a.types = append(a.types, x.Type())
 	}
-	a.scratch = make([]fqgw.Value, len(a.args))
 	switch c.Func {
 	case "array_agg", "string_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg":
 		a.retained = true
@@ -189,6 +192,13 @@ func (b *builder) aggCall(c *plan.AggCall) *aggCall {
 		}
 	}
 	return a
+}
+
+// begun is the call with what it uses while it is run.
+func (c *aggCall) begun() *aggCall {
+	a := *c
+	a.scratch = make([]fqgw.Value, len(a.args))
+	return &a
 }
 
 // aggregation is one aggregate over one group: FILTER, DISTINCT and ORDER BY
@@ -212,17 +222,17 @@ func newAggregation(c *aggCall) (*aggregation, error) {
 	return a, nil
 }
 
-func (a *aggregation) add(b *builder, row []fqgw.Value) error {
+func (a *aggregation) add(in *instance, row []fqgw.Value) error {
 	c := a.call
 	if c.filter != nil {
-		v, err := c.filter.Eval(&b.p.env, row)
+		v, err := c.filter.Eval(&in.env, row)
 		if err != nil || !v.True() {
 			return err
 		}
 	}
 	args := c.scratch
 	for i, x := range c.args {
-		v, err := x.Eval(&b.p.env, row)
+		v, err := x.Eval(&in.env, row)
 		if err != nil {
 			return err
 		}
@@ -233,14 +243,14 @@ func (a *aggregation) add(b *builder, row []fqgw.Value) error {
 		if _, there := a.seen[key]; there {
 			return nil
 		}
-		if err := b.run.takeBytes(&b.p.account, mapEntry+int64(len(key))); err != nil {
+		if err := in.run.takeBytes(&in.account, mapEntry+int64(len(key))); err != nil {
 			return err
 		}
 		a.seen[key] = struct{}{}
 	}
 	if len(c.order) == 0 {
 		if c.retained {
-			if err := b.run.take(&b.p.account, args); err != nil {
+			if err := in.run.take(&in.account, args); err != nil {
 				return err
 			}
 		}
@@ -249,18 +259,18 @@ func (a *aggregation) add(b *builder, row []fqgw.Value) error {
 	h := keyed{row: slices.Clone(args)}
 	if h.keys = h.row; !c.ordered {
 		var err error
-		if h.keys, err = b.keys(c.order, row); err != nil {
+		if h.keys, err = in.keys(c.order, row); err != nil {
 			return err
 		}
 	}
 	a.held = append(a.held, h)
-	return b.run.takeBytes(&b.p.account, h.bytes(c.ordered))
+	return in.run.takeBytes(&in.account, h.bytes(c.ordered))
 }
 
 // result may be asked for again after more rows, unless there is an ORDER BY.
-func (a *aggregation) result(b *builder) (fqgw.Value, error) {
+func (a *aggregation) result(in *instance) (fqgw.Value, error) {
 	if len(a.call.order) > 0 {
-		if err := sortKeyed(contextOf(&b.p.env), a.held, a.call.order); err != nil {
+		if err := sortKeyed(in.env.Ctx, a.held, a.call.order); err != nil {
 			return fqgw.Null, err
 		}
 		for _, h := range a.held {
@@ -270,5 +280,5 @@ func (a *aggregation) result(b *builder) (fqgw.Value, error) {
 		}
 		a.held = nil
 	}
-	return a.fn.result(&b.p.env, a.call)
+	return a.fn.result(&in.env, a.call)
 }

@@ -13,8 +13,14 @@ import (
 
 // builder makes go-mysql-server's tree of a plan.
 type builder struct {
-	run *run
-	p   *program
+	programs *Programs
+	p        *program
+}
+
+// place takes the next place in the program's instances.
+func (b *builder) place() int {
+	b.p.places++
+	return b.p.places - 1
 }
 
 func contextOf(env *fqgw.Env) context.Context {
@@ -25,7 +31,7 @@ func contextOf(env *fqgw.Env) context.Context {
 }
 
 // runFunc runs one of our nodes over its inputs, which it closes.
-type runFunc func(in []fqgw.Rows) (fqgw.Rows, error)
+type runFunc func(in *instance, inputs []fqgw.Rows) (fqgw.Rows, error)
 
 // ours wraps a node that we run over inputs read as streams.
 func (b *builder) ours(n plan.Node, run runFunc, inputs ...plan.Node) (sql.Node, layout, error) {
@@ -33,18 +39,18 @@ func (b *builder) ours(n plan.Node, run runFunc, inputs ...plan.Node) (sql.Node,
 	l := layout{len(cols)}
 	out := &node{title: Title(n), schema: l.schema(cols), layout: l}
 	var layouts []layout
-	for _, in := range inputs {
-		c, cl, err := b.build(in)
+	for _, input := range inputs {
+		c, cl, err := b.build(input)
 		if err != nil {
 			return nil, nil, err
 		}
 		out.children = append(out.children, c)
 		layouts = append(layouts, cl)
 	}
-	out.open = func(ctx *sql.Context, n *node, _ sql.Row) (sql.RowIter, error) {
-		in := make([]fqgw.Rows, len(n.children))
+	out.open = func(ctx *sql.Context, in *instance, n *node, _ sql.Row) (sql.RowIter, error) {
+		inputs := make([]fqgw.Rows, len(n.children))
 		closeAll := func() {
-			for _, r := range in {
+			for _, r := range inputs {
 				if r != nil {
 					r.Close()
 				}
@@ -56,9 +62,9 @@ func (b *builder) ours(n plan.Node, run runFunc, inputs ...plan.Node) (sql.Node,
 				closeAll()
 				return nil, err
 			}
-			in[i] = r
+			inputs[i] = r
 		}
-		rows, err := run(in)
+		rows, err := run(in, inputs)
 		if err != nil {
 			closeAll()
 			return nil, err
@@ -86,23 +92,23 @@ func (b *builder) build(n plan.Node) (sql.Node, layout, error) {
 		return b.setOp(n)
 	case *plan.Sort:
 		keys := b.finalKeys(n.Keys)
-		return b.ours(n, func(in []fqgw.Rows) (fqgw.Rows, error) { return b.sort(in[0], keys) }, n.Input)
+		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) { return in.sort(of[0], keys) }, n.Input)
 	case *plan.Distinct:
 		types, on := typesOf(n.Columns()), b.finals(n.On)
-		return b.ours(n, func(in []fqgw.Rows) (fqgw.Rows, error) { return b.distinct(in[0], on, types), nil }, n.Input)
+		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) { return in.distinct(of[0], on, types), nil }, n.Input)
 	case *plan.Aggregate:
 		g := b.grouping(n)
-		return b.ours(n, func(in []fqgw.Rows) (fqgw.Rows, error) { return b.aggregate(in[0], g) }, n.Input)
+		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) { return in.aggregate(of[0], g) }, n.Input)
 	case *plan.Window:
 		calls := b.windowCalls(n)
-		return b.ours(n, func(in []fqgw.Rows) (fqgw.Rows, error) { return b.window(in[0], calls) }, n.Input)
+		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) { return in.window(of[0], calls) }, n.Input)
 	case *plan.ProjectSet:
 		s := b.setProjection(n)
-		return b.ours(n, func(in []fqgw.Rows) (fqgw.Rows, error) { return s.rows(in[0]), nil }, n.Input)
+		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) { return s.rows(in, of[0]), nil }, n.Input)
 	case *plan.CTEScan:
-		return b.ours(n, func([]fqgw.Rows) (fqgw.Rows, error) { return b.cte(n.CTE) })
+		return b.ours(n, func(in *instance, _ []fqgw.Rows) (fqgw.Rows, error) { return in.cte(n.CTE), nil })
 	case *plan.WorkTable:
-		return b.ours(n, func([]fqgw.Rows) (fqgw.Rows, error) { return b.workTable(n.CTE) })
+		return b.ours(n, func(in *instance, _ []fqgw.Rows) (fqgw.Rows, error) { return in.workTable(n.CTE) })
 	}
 	return b.leaf(n)
 }
@@ -111,22 +117,31 @@ func (b *builder) build(n plan.Node) (sql.Node, layout, error) {
 // with other outer rows and they cannot have changed.
 func (b *builder) leaf(n plan.Node) (sql.Node, layout, error) {
 	lasting := !b.p.steady && steady(n)
-	var kept [][]fqgw.Value
-	full := false
-	return b.ours(n, func([]fqgw.Rows) (fqgw.Rows, error) {
-		if full {
-			return &sliceRows{kept}, nil
+	at := b.place()
+	return b.ours(n, func(in *instance, _ []fqgw.Rows) (fqgw.Rows, error) {
+		if !lasting {
+			return in.run.runner.Leaf(&in.env, n)
 		}
-		rows, err := b.run.runner.Leaf(&b.p.env, n)
-		if err != nil || !lasting || b.p.generation == 1 {
+		keeps := place[keptRows](in, at)
+		if keeps.full {
+			return &sliceRows{keeps.rows}, nil
+		}
+		rows, err := in.run.runner.Leaf(&in.env, n)
+		if err != nil || in.generation == 1 {
 			return rows, err
 		}
-		if kept, err = b.run.collect(b.p.env.Ctx, &b.run.lasting, rows); err != nil {
+		if keeps.rows, err = in.run.collect(in.env.Ctx, &in.run.lasting, rows); err != nil {
 			return nil, err
 		}
-		full = true
-		return &sliceRows{kept}, nil
+		keeps.full = true
+		return &sliceRows{keeps.rows}, nil
 	})
+}
+
+// keptRows is the rows of a leaf that last; full when they are there.
+type keptRows struct {
+	rows [][]fqgw.Value
+	full bool
 }
 
 func (b *builder) project(xs []fqgw.Expr, in sql.Node, l layout) (sql.Node, layout, error) {
@@ -137,7 +152,7 @@ func (b *builder) project(xs []fqgw.Expr, in sql.Node, l layout) (sql.Node, layo
 		}
 		names += x.String()
 	}
-	p := &projection{leaf: leaf{names}, p: b.p, xs: b.finals(xs), layout: l}
+	p := &projection{leaf: leaf{names}, place: b.place(), xs: b.finals(xs), layout: l}
 	return gms.NewProject([]sql.Expression{p}, in), layout{len(xs)}, nil
 }
 
@@ -149,7 +164,7 @@ func (b *builder) single(n plan.Node) (sql.Node, error) {
 	}
 	one := layout{l.width()}
 	return &node{title: "Row", schema: one.schema(n.Columns()), layout: one, children: []sql.Node{tree},
-		open: func(ctx *sql.Context, n *node, _ sql.Row) (sql.RowIter, error) {
+		open: func(ctx *sql.Context, _ *instance, n *node, _ sql.Row) (sql.RowIter, error) {
 			rows, err := n.input(ctx, 0, l)
 			if err != nil {
 				return nil, err
@@ -163,14 +178,14 @@ func (b *builder) condition(x fqgw.Expr, l layout) *condition {
 	if x != nil {
 		t = x.String()
 	}
-	return &condition{leaf: leaf{t}, p: b.p, x: b.final(x), layout: l}
+	return &condition{leaf: leaf{t}, place: b.place(), x: b.final(x), layout: l}
 }
 
 func (b *builder) limit(n *plan.Limit) (sql.Node, layout, error) {
 	limit, offset := b.limits(n)
 	if n.Ties != nil {
 		keys := b.finalKeys(n.Ties)
-		return b.ours(n, func(in []fqgw.Rows) (fqgw.Rows, error) { return b.withTies(in[0], limit, offset, keys) }, n.Input)
+		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) { return in.withTies(of[0], limit, offset, keys) }, n.Input)
 	}
 	tree, l, err := b.build(n.Input)
 	if err != nil {
@@ -186,30 +201,30 @@ func (b *builder) limit(n *plan.Limit) (sql.Node, layout, error) {
 }
 
 // withTies is FETCH FIRST n ROWS WITH TIES: also the rows equal to the last by keys.
-func (b *builder) withTies(in fqgw.Rows, limit, offset *count, by []plan.SortKey) (fqgw.Rows, error) {
-	n, err := limit.value()
+func (in *instance) withTies(rows fqgw.Rows, limit, offset *count, by []plan.SortKey) (fqgw.Rows, error) {
+	n, err := limit.value(in)
 	if err != nil {
 		return nil, err
 	}
-	skip, err := offset.value()
+	skip, err := offset.value(in)
 	if err != nil {
 		return nil, err
 	}
 	var last []fqgw.Value
-	return &funcRows{close: in.Close, next: func() ([]fqgw.Value, error) {
+	return &funcRows{close: rows.Close, next: func() ([]fqgw.Value, error) {
 		for ; skip > 0; skip-- {
-			if _, err := in.Next(); err != nil {
+			if _, err := rows.Next(); err != nil {
 				return nil, err
 			}
 		}
 		if n == 0 && last == nil {
 			return nil, io.EOF
 		}
-		row, err := in.Next()
+		row, err := rows.Next()
 		if err != nil {
 			return nil, err
 		}
-		keys, err := b.keys(by, row)
+		keys, err := in.keys(by, row)
 		if err != nil {
 			return nil, err
 		}

@@ -30,23 +30,31 @@ type shared struct {
 	added [][]fqgw.Value // what this one did
 }
 
-func (b *builder) cte(c *plan.CTE) (fqgw.Rows, error) {
+func (in *instance) cte(c *plan.CTE) fqgw.Rows {
 	origin := c.Origin()
-	s := b.run.ctes[origin]
+	s := in.run.ctes[origin]
 	if s == nil || c.Correlated { // its rows are those of this run of the program
-		s = &shared{run: b.run, cte: c, env: b.p.env, account: &b.run.lasting}
+		s = &shared{run: in.run, cte: c, env: in.env, account: &in.run.lasting}
 		if c.Recursive && !c.All {
 			s.seen, s.types = map[string]struct{}{}, typesOf(c.Plan.Columns())
 		}
 		if c.Correlated {
-			s.account = &b.p.account
-			b.p.atEnd = append(b.p.atEnd, s.close)
+			s.account = &in.account
+			in.atEnd = append(in.atEnd, s.close)
 		} else {
-			b.run.ctes[origin] = s
-			b.run.atEnd = append(b.run.atEnd, s.close)
+			in.run.names(origin, s)
+			in.run.atEnd = append(in.run.atEnd, s.close)
 		}
 	}
-	return &sharedRows{s: s}, nil
+	return &sharedRows{s: s}
+}
+
+// names says what scans and working tables of a common table expression mean.
+func (r *run) names(origin *plan.CTE, s *shared) {
+	if r.ctes == nil {
+		r.ctes = map[*plan.CTE]*shared{}
+	}
+	r.ctes[origin] = s
 }
 
 // sharedRows is one scan.
@@ -76,7 +84,7 @@ func (s *shared) pull() error {
 		// The step's scans of the working table mean this one, whichever is under way.
 		origin := s.cte.Origin()
 		around := s.run.ctes[origin]
-		s.run.ctes[origin] = s
+		s.run.names(origin, s)
 		defer func() { s.run.ctes[origin] = around }()
 	}
 	s.err = s.find()
@@ -159,8 +167,8 @@ func (s *shared) close() {
 	s.work, s.added, s.seen = nil, nil, nil
 }
 
-func (b *builder) workTable(c *plan.CTE) (fqgw.Rows, error) {
-	s := b.run.ctes[c.Origin()]
+func (in *instance) workTable(c *plan.CTE) (fqgw.Rows, error) {
+	s := in.run.ctes[c.Origin()]
 	if s == nil {
 		return nil, fqgw.Errorf(fqgw.CodeInternal, "the working table of \"%s\" is read outside its query", c.Name)
 	}

@@ -2,23 +2,20 @@
 // the one door to that library.
 //
 // A plan becomes a tree of go-mysql-server's nodes, which its analyzer checks
-// and its executor runs: joins, lateral joins, filters, projections, limits and
+// and its executor runs: filters, projections, limits, lateral joins and
 // UNION ALL are its own nodes and iterators. What it does not do as PostgreSQL
-// does (it groups, deduplicates and looks rows up by a hash without comparing)
-// is a node of ours that its executor asks us to run: sorting, grouping,
-// windows, DISTINCT, INTERSECT and EXCEPT, full joins, common table
-// expressions, and the right side of a join, which is a hash table over
-// canonical bytes. Every scalar in the tree is planner/expr's, in a wrapper;
-// the analyzer refuses (XX000) a tree with any other.
+// does (it groups, deduplicates and looks rows up by a hash without comparing), or
+// does slower, is a node of ours that its executor asks us to run; the decisions,
+// operator by operator, are in docs/decisions.md. Every scalar in the tree is
+// planner/expr's, in a wrapper; the analyzer refuses (XX000) a tree with any other.
 //
 // # Rows
 //
-// To go-mysql-server a relation has one column: the whole row ([]fqgw.Value)
-// of a leaf or of a node that makes new rows. A join's row has one element per
-// side, so that joining copies two pointers and allocates no value; a nil
-// element is the missing side of an outer join. Expressions are bound over the
-// plan's columns; a wrapper lays the elements side by side first, which costs
-// nothing where there is one.
+// To go-mysql-server a relation has one column: the whole row ([]fqgw.Value). The
+// row of a lateral join has one element per side; a nil element is the missing side
+// of an outer join. Expressions are bound over the plan's columns; a wrapper lays
+// the elements side by side first, which costs nothing where there is one. Rows are
+// valid until the next one is asked for.
 //
 // # Analyzer rules
 //
@@ -29,7 +26,10 @@
 //
 // # Programs
 //
-// A plan is compiled once per statement into a program and run again with other
-// outer rows: the right side of a lateral join, a correlated subquery. What
-// cannot differ between those runs (hash tables, rows of leaves) is kept.
+// A plan is compiled once into a program, when it is first run: Programs are kept
+// with a statement, for all its runs and sessions. A program does not change; what
+// its nodes keep is in the places of an instance, which belongs to one run and runs
+// again with other outer rows: the right side of a lateral join, a correlated
+// subquery. What cannot differ between those times (hash tables, rows of leaves) is
+// kept in it.
 package relational

@@ -23,61 +23,63 @@ func (l *leaf) Children() []sql.Expression { return nil }
 // false, NULL being false, since its anti join takes NULL for NOT IN's.
 type condition struct {
 	leaf
-	p      *program
+	place  int
 	x      fqgw.Expr // nil: true
 	layout layout
-	buf    []fqgw.Value
-	count  int
 }
 
 func (c *condition) WithChildren(...sql.Expression) (sql.Expression, error) { return c, nil }
 
 // Eval also looks whether the statement was cancelled: the joins of
 // go-mysql-server do not.
-func (c *condition) Eval(_ *sql.Context, row sql.Row) (any, error) {
-	if c.count++; c.count&often == 0 {
-		if err := c.p.env.Ctx.Err(); err != nil {
-			return nil, err
-		}
+func (c *condition) Eval(ctx *sql.Context, row sql.Row) (any, error) {
+	in := instanceOf(ctx)
+	if err := in.tick(); err != nil {
+		return nil, err
 	}
 	if c.x == nil {
 		return true, nil
 	}
-	v, err := c.x.Eval(&c.p.env, c.layout.flat(&c.buf, row))
+	v, err := c.x.Eval(&in.env, c.layout.flat(place[[]fqgw.Value](in, c.place), row))
 	return v.True(), err
 }
 
 // projection makes the one element of a new row.
 type projection struct {
 	leaf
-	p      *program
+	place  int
 	xs     []fqgw.Expr
 	layout layout
-	buf    []fqgw.Value
-	out    tuple
+}
+
+// projected is what a projection uses again for its next row.
+type projected struct {
+	buf []fqgw.Value
+	out tuple
 }
 
 func (e *projection) WithChildren(...sql.Expression) (sql.Expression, error) { return e, nil }
 
-func (e *projection) Eval(_ *sql.Context, row sql.Row) (any, error) {
-	in := e.layout.flat(&e.buf, row)
-	if e.out.vals == nil {
-		e.out.vals = make([]fqgw.Value, len(e.xs))
+func (e *projection) Eval(ctx *sql.Context, row sql.Row) (any, error) {
+	in := instanceOf(ctx)
+	p := place[projected](in, e.place)
+	from := e.layout.flat(&p.buf, row)
+	if p.out.vals == nil {
+		p.out.vals = make([]fqgw.Value, len(e.xs))
 	}
 	for i, x := range e.xs {
-		v, err := x.Eval(&e.p.env, in)
+		v, err := x.Eval(&in.env, from)
 		if err != nil {
 			return nil, err
 		}
-		e.out.vals[i] = v
+		p.out.vals[i] = v
 	}
-	return &e.out, nil
+	return &p.out, nil
 }
 
 // count is the number of LIMIT or OFFSET; NULL is none.
 type count struct {
 	leaf
-	p    *program
 	x    fqgw.Expr
 	name string
 	none int64
@@ -85,13 +87,13 @@ type count struct {
 
 func (c *count) WithChildren(...sql.Expression) (sql.Expression, error) { return c, nil }
 
-func (c *count) Eval(*sql.Context, sql.Row) (any, error) { return c.value() }
+func (c *count) Eval(ctx *sql.Context, _ sql.Row) (any, error) { return c.value(instanceOf(ctx)) }
 
-func (c *count) value() (int64, error) {
+func (c *count) value(in *instance) (int64, error) {
 	if c.x == nil {
 		return c.none, nil
 	}
-	v, err := c.x.Eval(&c.p.env, nil)
+	v, err := c.x.Eval(&in.env, nil)
 	switch {
 	case err != nil:
 		return 0, err
@@ -106,8 +108,8 @@ func (c *count) value() (int64, error) {
 }
 
 func (b *builder) limits(n *plan.Limit) (limit, offset *count) {
-	return &count{leaf{text(n.Count)}, b.p, b.final(n.Count), "LIMIT", math.MaxInt64},
-		&count{leaf{text(n.Offset)}, b.p, b.final(n.Offset), "OFFSET", 0}
+	return &count{leaf{text(n.Count)}, b.final(n.Count), "LIMIT", math.MaxInt64},
+		&count{leaf{text(n.Offset)}, b.final(n.Offset), "OFFSET", 0}
 }
 
 func text(x fqgw.Expr) string {

@@ -9,62 +9,39 @@ import (
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// join makes go-mysql-server's join node. Its iterators ask the right side
-// anew for each left row: the right side is a table of ours, which answers by
-// key where an equality of the two sides is part of the condition. The whole
-// condition is asked of each pair all the same.
+// join makes the node of a join: inner joins of any number of relations are one
+// node of ours, each other kind is one over two; go-mysql-server's is the lateral join.
 func (b *builder) join(n *plan.Join) (sql.Node, layout, error) {
 	switch {
 	case n.Lateral:
 		return b.lateral(n)
-	case n.Kind == plan.FullOuter:
-		return b.fullJoin(n)
-	case n.Kind == plan.RightOuter:
-		return b.rightJoin(n)
-	case !b.p.steady && (n.Kind == plan.Inner || n.Kind == plan.Cross) && keepsLeft(n):
-		return b.exchanged(n, plan.Inner)
+	case n.Kind == plan.Inner || n.Kind == plan.Cross:
+		return b.innerJoin(n)
 	}
-	left, ll, err := b.build(n.Left)
-	if err != nil {
-		return nil, nil, err
-	}
-	right, err := b.table(n, ll)
-	if err != nil {
-		return nil, nil, err
-	}
-	rl := layout{len(n.Right.Columns())}
-	both := append(ll[:len(ll):len(ll)], rl...)
-	op := map[plan.JoinKind]gms.JoinType{plan.Inner: gms.JoinTypeInner, plan.Cross: gms.JoinTypeCross, plan.LeftOuter: gms.JoinTypeLeftOuter,
-		plan.Semi: gms.JoinTypeSemi, plan.Anti: gms.JoinTypeAnti}[n.Kind]
-	if op == gms.JoinTypeCross && n.Cond != nil {
-		op = gms.JoinTypeInner
-	}
-	tree := gms.NewJoin(left, right, op, b.condition(n.Cond, both))
-	if n.Kind == plan.Semi || n.Kind == plan.Anti {
-		return tree, ll, nil
-	}
-	return tree, both, nil
+	return b.outerJoin(n)
 }
 
 // equalities are the parts of a join's condition that equate an expression over
-// the left side with one over the right; the right ones are over the right
-// side's own columns.
-func equalities(n *plan.Join) (left, right []fqgw.Expr) {
+// the left side with one over the right, and the rest; the right ones are over the
+// right side's own columns.
+func equalities(n *plan.Join) (left, right, rest []fqgw.Expr) {
 	width := len(n.Left.Columns())
 	for _, c := range conjuncts(n.Cond) {
 		l, r, ok := equality(c)
-		if !ok {
-			continue
+		ls, rs := byte(0), byte(0)
+		if ok {
+			ls, rs = side(l, width), side(r, width)
 		}
-		ls, rs := side(l, width), side(r, width)
 		if ls == 'r' && rs == 'l' {
 			l, r, ls, rs = r, l, rs, ls
 		}
 		if ls == 'l' && rs == 'r' {
 			left, right = append(left, l), append(right, shifted(r, -width))
+		} else {
+			rest = append(rest, c)
 		}
 	}
-	return left, right
+	return left, right, rest
 }
 
 // conjuncts are the parts of a condition that are joined by AND.
@@ -140,56 +117,6 @@ func moved(x fqgw.Expr, to func(index int) int) fqgw.Expr {
 	})
 }
 
-// rightJoin is the left join of the sides exchanged, its columns put back.
-func (b *builder) rightJoin(n *plan.Join) (sql.Node, layout, error) {
-	for _, c := range conjuncts(n.Cond) {
-		if expr.HasSubquery(c) { // it sees the row as it was
-			return b.fullJoin(n)
-		}
-	}
-	return b.exchanged(n, plan.LeftOuter)
-}
-
-// keepsLeft says whether an inner join does better with its sides exchanged: the
-// left one is the same in all runs of the program, so that its table is made
-// once, the right one is not.
-func keepsLeft(n *plan.Join) bool {
-	if l, _ := equalities(n); len(l) == 0 || hasSubqueryOrNil(n.Cond) || !steady(n.Left) {
-		return false
-	}
-	var right census
-	right.node(n.Right, 0)
-	return !right.volatile && (right.free > 0 || right.working)
-}
-
-// exchanged is the join of that kind of the right side with the left one, its
-// columns put back.
-func (b *builder) exchanged(n *plan.Join, kind plan.JoinKind) (sql.Node, layout, error) {
-	l, r := len(n.Left.Columns()), len(n.Right.Columns())
-	cond := n.Cond
-	if cond != nil {
-		cond = moved(cond, func(i int) int {
-			if i < l {
-				return i + r
-			}
-			return i - l
-		})
-	}
-	tree, both, err := b.join(&plan.Join{Kind: kind, Left: n.Right, Right: n.Left, Cond: cond})
-	if err != nil {
-		return nil, nil, err
-	}
-	xs := make([]fqgw.Expr, l+r)
-	for i, c := range n.Columns() {
-		at := i + r
-		if i >= l {
-			at = i - l
-		}
-		xs[i] = &expr.Column{Index: at, Typ: c.Type, Name: c.Name}
-	}
-	return b.project(xs, tree, both)
-}
-
 // lateral runs the right side, a program of its own, for each row of the left,
 // which is its innermost outer row.
 func (b *builder) lateral(n *plan.Join) (sql.Node, layout, error) {
@@ -203,19 +130,23 @@ func (b *builder) lateral(n *plan.Join) (sql.Node, layout, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	inner, err := b.run.compile(n.Right)
+	inner, err := b.programs.compile(n.Right)
 	if err != nil {
 		return nil, nil, err
 	}
 	rl := layout{len(n.Right.Columns())}
 	both := append(ll[:len(ll):len(ll)], rl...)
 	partial := n.Kind == plan.Semi || n.Kind == plan.Anti
-	var outer []fqgw.Value
+	at := b.place()
 	right := &node{title: "Lateral", inside: inner.tree, schema: rl.schema(n.Right.Columns()), layout: rl,
-		open: func(_ *sql.Context, _ *node, row sql.Row) (sql.RowIter, error) {
-			env := b.p.env
-			env.Outer = append(env.Outer[:len(env.Outer):len(env.Outer)], append([]fqgw.Value(nil), ll.flat(&outer, row)...))
-			rows, err := inner.start(&env)
+		open: func(_ *sql.Context, in *instance, _ *node, row sql.Row) (sql.RowIter, error) {
+			s := place[lateralSide](in, at)
+			if s.in == nil || s.in.busy {
+				s.in = in.run.instance(inner)
+			}
+			env := in.env
+			env.Outer = append(env.Outer[:len(env.Outer):len(env.Outer)], append([]fqgw.Value(nil), ll.flat(&s.buf, row)...))
+			rows, err := s.in.start(&env)
 			if err != nil {
 				return nil, err
 			}
@@ -232,4 +163,10 @@ func (b *builder) lateral(n *plan.Join) (sql.Node, layout, error) {
 		return tree, ll, nil
 	}
 	return tree, both, nil
+}
+
+// lateralSide is the right side of a lateral join in an instance.
+type lateralSide struct {
+	in  *instance
+	buf []fqgw.Value // for the left row
 }

@@ -19,12 +19,30 @@ const (
 	memoPays  = 8     // it does when one row in so many was like another
 )
 
-// outerRow is what a subquery sees of the rows around it.
-type outerRow struct {
+// memo is what a subquery keeps in a run of its statement.
+type memo struct {
 	run     *run
-	columns []outerColumn
 	buf     []byte
 	account account
+
+	results map[string]fqgw.Value // of one that is remembered
+	asked   int
+	off     bool
+
+	sets map[string]*valueSet // of a member's, by what the query sees of the rows around it
+}
+
+func memoOf(env *fqgw.Env, x fqgw.Expr) *memo {
+	r := runOf(env)
+	m := r.memos[x]
+	if m == nil {
+		if r.memos == nil {
+			r.memos = map[fqgw.Expr]*memo{}
+		}
+		m = &memo{run: r, results: map[string]fqgw.Value{}, sets: map[string]*valueSet{}}
+		r.memos[x] = m
+	}
+	return m
 }
 
 func (c outerColumn) compare(o outerColumn) int {
@@ -32,74 +50,73 @@ func (c outerColumn) compare(o outerColumn) int {
 }
 
 // key is the same for rows in which the subquery sees the same values.
-func (o *outerRow) key(env *fqgw.Env, row []fqgw.Value) {
-	o.buf = o.buf[:0]
-	for _, c := range o.columns {
+func (m *memo) key(env *fqgw.Env, columns []outerColumn, row []fqgw.Value) {
+	m.buf = m.buf[:0]
+	for _, c := range columns {
 		from := row
 		if c.level > 1 {
 			from = env.Outer[len(env.Outer)-c.level+1]
 		}
-		o.buf = appendIdentity(o.buf, from[c.index])
+		m.buf = appendIdentity(m.buf, from[c.index])
 	}
 }
 
 // room takes bytes for what is kept; false when that is too much.
-func (o *outerRow) room(n int64) bool {
-	if limit := o.run.memory.Limit(); limit > 0 && o.account.held+n > limit/memoShare {
+func (m *memo) room(n int64) bool {
+	if limit := m.run.memory.Limit(); limit > 0 && m.account.held+n > limit/memoShare {
 		return false
 	}
-	return o.run.takeBytes(&o.account, n) == nil
+	return m.run.takeBytes(&m.account, n) == nil
+}
+
+func (m *memo) forget() {
+	clear(m.results)
+	clear(m.sets)
+	m.run.give(&m.account)
 }
 
 // remembered is a subquery with the results it had.
 type remembered struct {
 	*expr.Subquery
-	outerRow
-	results map[string]fqgw.Value
-	asked   int
-	off     bool
+	columns []outerColumn // that it sees of the rows around it
 }
 
-// Eval implements fqgw.Expr. It keeps state: a program is run by one goroutine.
+// Eval implements fqgw.Expr.
 func (r *remembered) Eval(env *fqgw.Env, row []fqgw.Value) (fqgw.Value, error) {
-	if r.off {
+	m := memoOf(env, r)
+	if m.off {
 		return r.Subquery.Eval(env, row)
 	}
-	r.key(env, row)
+	m.key(env, r.columns, row)
 	for _, x := range r.Left {
 		v, err := x.Eval(env, row)
 		if err != nil {
 			return fqgw.Null, err
 		}
-		r.buf = appendIdentity(r.buf, v)
+		m.buf = appendIdentity(m.buf, v)
 	}
-	r.asked++
-	if v, there := r.results[string(r.buf)]; there {
+	m.asked++
+	if v, there := m.results[string(m.buf)]; there {
 		return v, nil
 	}
-	if len(r.results) == memoTrial && r.asked < memoTrial+memoTrial/memoPays {
-		r.forget()
-		r.off = true
+	if len(m.results) == memoTrial && m.asked < memoTrial+memoTrial/memoPays {
+		m.forget()
+		m.off = true
 		return r.Subquery.Eval(env, row)
 	}
-	key := string(r.buf) // the buffer is used by the subquery's own rows
+	key := string(m.buf) // the buffer is used by the subquery's own rows
 	v, err := r.Subquery.Eval(env, row)
 	if err != nil {
 		return fqgw.Null, err
 	}
-	if n := mapEntry + int64(len(key)) + v.Bytes(); !r.room(n) {
-		r.forget()
-		if !r.room(n) {
+	if n := mapEntry + int64(len(key)) + v.Bytes(); !m.room(n) {
+		m.forget()
+		if !m.room(n) {
 			return v, nil
 		}
 	}
-	r.results[key] = v
+	m.results[key] = v
 	return v, nil
-}
-
-func (r *remembered) forget() {
-	clear(r.results)
-	r.run.give(&r.account)
 }
 
 // member is left IN (a query), or NOT IN; three-valued as in SQL. A query that
@@ -107,10 +124,9 @@ func (r *remembered) forget() {
 // be enough.
 type member struct {
 	*expr.Subquery
-	outerRow
-	plan plan.Node
-	not  bool
-	sets map[string]*valueSet // by what the query sees of the rows around it
+	columns []outerColumn // that it sees of the rows around it
+	plan    plan.Node
+	not     bool
 }
 
 // valueSet is the values of a query; nil until they are asked for again.
@@ -119,54 +135,54 @@ type valueSet struct {
 	null   bool // the query gave a NULL
 }
 
-// Eval implements fqgw.Expr. It keeps state: a program is run by one goroutine.
-func (m *member) Eval(env *fqgw.Env, row []fqgw.Value) (fqgw.Value, error) {
-	left, err := m.Left[0].Eval(env, row)
+// Eval implements fqgw.Expr.
+func (q *member) Eval(env *fqgw.Env, row []fqgw.Value) (fqgw.Value, error) {
+	left, err := q.Left[0].Eval(env, row)
 	if err != nil {
 		return fqgw.Null, err
 	}
-	m.key(env, row)
+	m := memoOf(env, q)
+	m.key(env, q.columns, row)
 	set := m.sets[string(m.buf)]
 	if set == nil {
 		key := string(m.buf)
 		if !m.room(mapEntry + int64(len(key))) {
-			clear(m.sets)
-			m.run.give(&m.account)
+			m.forget()
 		}
 		set = &valueSet{}
-		if m.sets[key] = set; len(m.columns) > 0 {
-			return m.Subquery.Eval(env, row)
+		if m.sets[key] = set; len(q.columns) > 0 {
+			return q.Subquery.Eval(env, row)
 		}
 	}
 	if set.values == nil {
-		if err := m.load(env, row, set); err != nil {
+		if err := q.load(m, env, row, set); err != nil {
 			return fqgw.Null, err
 		}
 		if set.values == nil { // they are too many to keep
-			return m.Subquery.Eval(env, row)
+			return q.Subquery.Eval(env, row)
 		}
 	}
 	if len(set.values) == 0 && !set.null {
-		return fqgw.BoolValue(m.not), nil
+		return fqgw.BoolValue(q.not), nil
 	}
 	if left.IsNull() {
 		return fqgw.Null, nil
 	}
-	m.buf = appendKey(m.buf[:0], left, m.Left[0].Type())
+	m.buf = appendKey(m.buf[:0], left, q.Left[0].Type())
 	if _, found := set.values[string(m.buf)]; found {
-		return fqgw.BoolValue(!m.not), nil
+		return fqgw.BoolValue(!q.not), nil
 	}
 	if set.null {
 		return fqgw.Null, nil
 	}
-	return fqgw.BoolValue(m.not), nil
+	return fqgw.BoolValue(q.not), nil
 }
 
 // load fills a set, unless there is no room for it; 53200 where it is the only one.
-func (m *member) load(env *fqgw.Env, row []fqgw.Value, set *valueSet) error {
+func (q *member) load(m *memo, env *fqgw.Env, row []fqgw.Value, set *valueSet) error {
 	inner := *env
 	inner.Outer = append(env.Outer[:len(env.Outer):len(env.Outer)], row)
-	rows, err := m.run.rows(&inner, m.plan)
+	rows, err := m.run.rows(&inner, q.plan)
 	if err != nil {
 		return err
 	}
@@ -185,17 +201,16 @@ func (m *member) load(env *fqgw.Env, row []fqgw.Value, set *valueSet) error {
 			null = true
 			continue
 		}
-		m.buf = appendKey(m.buf[:0], r[0], m.Columns[0])
+		m.buf = appendKey(m.buf[:0], r[0], q.Columns[0])
 		if _, found := values[string(m.buf)]; found {
 			continue
 		}
 		n := mapEntry + int64(len(m.buf))
 		switch {
-		case len(m.columns) == 0:
+		case len(q.columns) == 0:
 			err = m.run.takeBytes(&m.account, n)
 		case !m.room(n):
-			clear(m.sets)
-			m.run.give(&m.account)
+			m.forget()
 			return nil
 		}
 		if err != nil {

@@ -20,7 +20,7 @@ type node struct {
 	inside   sql.Node // the tree of the program that a lateral join runs
 	// open starts the node. For the right side of a join row is the left side's
 	// current row; it is nil elsewhere.
-	open func(ctx *sql.Context, n *node, row sql.Row) (sql.RowIter, error)
+	open func(ctx *sql.Context, in *instance, n *node, row sql.Row) (sql.RowIter, error)
 }
 
 func (n *node) Resolved() bool       { return true }
@@ -72,7 +72,7 @@ func Title(n plan.Node) string {
 		if n.Lateral {
 			return kind + " Lateral Join"
 		}
-		if l, _ := equalities(n); len(l) > 0 {
+		if l, _, _ := equalities(n); len(l) > 0 {
 			return kind + " Hash Join"
 		}
 		return kind + " Nested Loop Join"

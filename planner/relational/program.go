@@ -1,7 +1,9 @@
 package relational
 
 import (
+	"context"
 	"slices"
+	"sync"
 
 	"github.com/dolthub/go-mysql-server/sql"
 
@@ -10,94 +12,152 @@ import (
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// program is a compiled plan. It runs once at a time; each run has its own outer
-// rows.
+// Programs is what was made of the plans of one statement, its subqueries and
+// common table expressions: made when they are first run, and kept for further
+// runs. The zero value is empty. Safe for concurrent use.
+type Programs struct {
+	mu   sync.Mutex
+	made map[plan.Node]*program
+}
+
+func (c *Programs) of(n plan.Node) (*program, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.compile(n)
+}
+
+// compile makes the program of a plan, if that was not done.
+func (c *Programs) compile(n plan.Node) (*program, error) {
+	if p := c.made[n]; p != nil {
+		return p, nil
+	}
+	p := &program{steady: steady(n)}
+	b := &builder{programs: c, p: p}
+	var err error
+	if p.tree, p.layout, err = b.build(shape(n)); err != nil {
+		return nil, err
+	}
+	if p.tree, err = rules.Analyze(analysis, p.tree, nil, &sql.QueryFlags{}); err != nil {
+		return nil, err
+	}
+	if c.made == nil {
+		c.made = map[plan.Node]*program{}
+	}
+	c.made[n] = p
+	return p, nil
+}
+
+// analysis is the context in which trees are analysed: our rules look at nothing of it.
+var analysis = sql.NewContext(context.Background(), sql.WithSession(session))
+
+// program is a compiled plan. It does not change: what its nodes keep is in the
+// places of an instance.
 type program struct {
+	tree   sql.Node
+	layout layout
+	places int  // how many its nodes have taken
+	steady bool // the plan gives the same rows in each run within a statement
+}
+
+// instance runs a program within a run of the statement, once at a time; each time
+// it may see other rows around it.
+type instance struct {
+	*program
 	run        *run
-	env        fqgw.Env // of the current run: the expressions in the tree refer to it
+	env        fqgw.Env // of the run under way
 	ctx        *sql.Context
-	tree       sql.Node
-	layout     layout
-	generation int      // counts the runs
-	account    account  // what the current run keeps
+	generation int      // counts the times
+	account    account  // what is kept this time
 	atEnd      []func() // closes what may still be open when it ends
 	busy       bool
-	ticks      int // counts what is done between two looks at the context
+	ticks      int   // counts what is done between two looks at the context
+	places     []any // what its nodes keep, this time or for the next ones
 
-	// A plan that sees no outer row gives the same rows each time: from its second
-	// run on they are kept, unless they are too many.
-	steady  bool
+	// A plan that sees no outer row gives the same rows each time: from the second
+	// time on they are kept, unless they are too many.
 	kept    [][]fqgw.Value
 	full    bool
 	tooMany bool
 }
 
-// keptMax is the number of rows of a subquery that are kept for its next run.
-const keptMax = 100_000
-
-// compile makes the program of a plan.
-func (r *run) compile(n plan.Node) (*program, error) {
-	p := &program{run: r, steady: steady(n)}
-	b := &builder{run: r, p: p}
-	var err error
-	if p.tree, p.layout, err = b.build(shape(n)); err != nil {
-		return nil, err
-	}
-	ctx := sql.NewContext(contextOf(&p.env), sql.WithSession(session))
-	p.tree, err = rules.Analyze(ctx, p.tree, nil, &sql.QueryFlags{})
-	return p, err
+// within is the context of an instance for go-mysql-server, whose nodes hand it
+// through to ours.
+type within struct {
+	context.Context
+	in *instance
 }
 
-// start runs a program; it is busy until its rows are closed.
-func (p *program) start(env *fqgw.Env) (fqgw.Rows, error) {
-	if p.full {
-		return &sliceRows{p.kept}, nil
+func instanceOf(ctx *sql.Context) *instance { return ctx.Context.(*within).in }
+
+// place is what a node keeps in an instance, under the number that it took when it was built.
+func place[T any](in *instance, i int) *T {
+	if in.places[i] == nil {
+		in.places[i] = new(T)
 	}
-	p.env = *env
-	p.env.Run = p.run.sub
-	if p.ctx == nil || p.ctx.Context != env.Ctx {
-		p.ctx = sql.NewContext(env.Ctx, sql.WithSession(session))
+	return in.places[i].(*T)
+}
+
+// keptMax is the number of rows of a subquery that are kept for its next time.
+const keptMax = 100_000
+
+// start runs the program; the instance is busy until its rows are closed.
+func (in *instance) start(env *fqgw.Env) (fqgw.Rows, error) {
+	if in.full {
+		return &sliceRows{in.kept}, nil
 	}
-	p.generation++
-	iter, err := executor.Build(p.ctx, p.tree, nil)
+	in.env = *env
+	in.env.Run = in.run.sub
+	if in.ctx == nil || in.ctx.Context.(*within).Context != env.Ctx {
+		in.ctx = &sql.Context{Context: &within{env.Ctx, in}, Session: session}
+	}
+	in.generation++
+	iter, err := executor.Build(in.ctx, in.tree, nil)
 	if err != nil {
-		p.end()
+		in.end()
 		return nil, err
 	}
-	p.busy = true
-	rows := &iterRows{ctx: p.ctx, iter: iter, layout: p.layout, done: p.end}
-	if p.steady && !p.tooMany && p.generation > 1 {
-		return p.keep(rows)
+	in.busy = true
+	rows := &iterRows{ctx: in.ctx, iter: iter, layout: in.layout, done: in.end}
+	if in.steady && !in.tooMany && in.generation > 1 {
+		return in.keep(rows)
 	}
 	return rows, nil
 }
 
-func (p *program) end() {
-	p.busy = false
-	for _, f := range p.atEnd {
+func (in *instance) end() {
+	in.busy = false
+	for _, f := range in.atEnd {
 		f()
 	}
-	p.atEnd = p.atEnd[:0]
-	p.run.give(&p.account)
+	in.atEnd = in.atEnd[:0]
+	in.run.give(&in.account)
 }
 
-// keep takes the rows for the runs to come. Of more than keptMax it takes none,
+// tick ends with the statement's context; it is asked now and then.
+func (in *instance) tick() error {
+	if in.ticks++; in.ticks&often == 0 {
+		return in.env.Ctx.Err()
+	}
+	return nil
+}
+
+// keep takes the rows for the times to come. Of more than keptMax it takes none,
 // and does not try again: an EXISTS over a large table needs its first row only.
-func (p *program) keep(rows fqgw.Rows) (fqgw.Rows, error) {
+func (in *instance) keep(rows fqgw.Rows) (fqgw.Rows, error) {
 	var a account
-	head, more, err := p.run.collectSome(p.env.Ctx, &a, rows, keptMax)
+	head, more, err := in.run.collectSome(in.env.Ctx, &a, rows, keptMax)
 	if err != nil {
-		p.run.give(&a)
+		in.run.give(&a)
 		return nil, err
 	}
 	if !more {
-		p.run.lasting.held += a.held
-		p.kept, p.full = head, true
+		in.run.lasting.held += a.held
+		in.kept, in.full = head, true
 		return &sliceRows{head}, nil
 	}
-	p.tooMany = true
+	in.tooMany = true
 	first := sliceRows{head}
-	return &funcRows{close: func() error { p.run.give(&a); return rows.Close() }, next: func() ([]fqgw.Value, error) {
+	return &funcRows{close: func() error { in.run.give(&a); return rows.Close() }, next: func() ([]fqgw.Value, error) {
 		if row, err := first.Next(); err == nil {
 			return row, nil
 		}

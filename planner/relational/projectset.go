@@ -11,7 +11,6 @@ import (
 // setProjection is a ProjectSet: set-returning functions of the SELECT list run
 // in step, shorter ones give NULLs.
 type setProjection struct {
-	p     *program
 	exprs []fqgw.Expr
 	names []string        // of the functions, "" where there is none
 	of    []*fqgw.RowType // of what they return, nil for single values
@@ -20,7 +19,7 @@ type setProjection struct {
 }
 
 func (b *builder) setProjection(n *plan.ProjectSet) *setProjection {
-	s := &setProjection{p: b.p, exprs: b.finals(n.Exprs), names: make([]string, len(n.Sets)), of: make([]*fqgw.RowType, len(n.Sets)), args: make([][]fqgw.Expr, len(n.Sets)), types: make([][]fqgw.Type, len(n.Sets))}
+	s := &setProjection{exprs: b.finals(n.Exprs), names: make([]string, len(n.Sets)), of: make([]*fqgw.RowType, len(n.Sets)), args: make([][]fqgw.Expr, len(n.Sets)), types: make([][]fqgw.Type, len(n.Sets))}
 	for i, f := range n.Sets {
 		if f == nil {
 			continue
@@ -39,7 +38,7 @@ func (b *builder) setProjection(n *plan.ProjectSet) *setProjection {
 	return s
 }
 
-func (s *setProjection) rows(in fqgw.Rows) fqgw.Rows {
+func (s *setProjection) rows(in *instance, input fqgw.Rows) fqgw.Rows {
 	var row []fqgw.Value
 	sets := make([]fqgw.Rows, len(s.names))
 	active := false
@@ -52,20 +51,20 @@ func (s *setProjection) rows(in fqgw.Rows) fqgw.Rows {
 		}
 	}
 	out := make([]fqgw.Value, len(s.exprs))
-	return &funcRows{close: func() error { closeSets(); return in.Close() }, next: func() ([]fqgw.Value, error) {
+	return &funcRows{close: func() error { closeSets(); return input.Close() }, next: func() ([]fqgw.Value, error) {
 		for {
 			if !active {
-				r, err := in.Next()
+				r, err := input.Next()
 				if err != nil {
 					return nil, err
 				}
 				row = append(row[:0:0], r...)
-				if err := s.open(row, sets); err != nil {
+				if err := s.open(in, row, sets); err != nil {
 					return nil, err
 				}
 				active = true
 			}
-			ok, err := s.step(row, sets, out)
+			ok, err := s.step(in, row, sets, out)
 			if err != nil {
 				return nil, err
 			}
@@ -78,7 +77,7 @@ func (s *setProjection) rows(in fqgw.Rows) fqgw.Rows {
 }
 
 // step fills the next row of the sets; false when all have ended.
-func (s *setProjection) step(row []fqgw.Value, sets []fqgw.Rows, out []fqgw.Value) (bool, error) {
+func (s *setProjection) step(in *instance, row []fqgw.Value, sets []fqgw.Rows, out []fqgw.Value) (bool, error) {
 	any := false
 	clear(out)
 	for i, set := range sets {
@@ -106,7 +105,7 @@ func (s *setProjection) step(row []fqgw.Value, sets []fqgw.Rows, out []fqgw.Valu
 		if s.names[i] != "" {
 			continue
 		}
-		v, err := x.Eval(&s.p.env, row)
+		v, err := x.Eval(&in.env, row)
 		if err != nil {
 			return false, err
 		}
@@ -115,8 +114,8 @@ func (s *setProjection) step(row []fqgw.Value, sets []fqgw.Rows, out []fqgw.Valu
 	return true, nil
 }
 
-func (s *setProjection) open(row []fqgw.Value, sets []fqgw.Rows) error {
-	env := s.p.env
+func (s *setProjection) open(in *instance, row []fqgw.Value, sets []fqgw.Rows) error {
+	env := in.env
 	env.Outer = append(env.Outer[:len(env.Outer):len(env.Outer)], row)
 	for i, name := range s.names {
 		if name == "" {

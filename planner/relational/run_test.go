@@ -72,8 +72,7 @@ func compareRows(a, b []fqgw.Value) int {
 func TestForeignExpression(t *testing.T) {
 	leaf := &node{title: "leaf", layout: layout{1}, schema: layout{1}.schema([]plan.Column{{Name: "a", Type: fqgw.Int4}})}
 	foreign := expression.NewEquals(expression.NewGetField(0, types.Int64, "a", true), expression.NewLiteral(int64(1), types.Int64))
-	p := &program{run: &run{}}
-	b := &builder{p: p, run: p.run}
+	b := &builder{p: &program{}}
 	ours := b.condition(&expr.Const{Val: fqgw.BoolValue(true), Typ: fqgw.Bool}, layout{1})
 	for name, tree := range map[string]sql.Node{
 		"filter":      gms.NewFilter(foreign, leaf),
@@ -341,9 +340,9 @@ func TestShared(t *testing.T) {
 		t.Error(l.scans, err)
 	}
 	r := &Runner{Leaf: l.run}
-	env, end := r.Begin(&fqgw.Env{})
+	env, end := r.Begin(&fqgw.Env{}, nil)
 	defer end()
-	if again, _ := r.Begin(env); again != env {
+	if again, _ := r.Begin(env, nil); again != env {
 		t.Error("a begun Env was begun again")
 	}
 	clear(l.scans)
@@ -365,7 +364,7 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := Describe(n)
-	for _, want := range []string{"Limit", "Sort", "Hash Aggregate", "InnerJoin", "Hash"} {
+	for _, want := range []string{"Limit", "Sort", "Hash Aggregate", "Inner Hash Join"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)
 		}

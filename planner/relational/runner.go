@@ -28,10 +28,10 @@ type Runner struct {
 
 // Run runs a plan. The rows end with env.Ctx; the caller closes them. A plan run
 // below another (a subquery, the input of a leaf) whose Env came from that one's
-// shares its common table expressions, compiled programs and memory bound.
+// shares its common table expressions, programs and memory bound.
 func (r *Runner) Run(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
-	env, end := r.Begin(env)
-	rows, err := env.Ctx.Value(runKey{}).(*run).rows(env, n)
+	env, end := r.Begin(env, nil)
+	rows, err := runOf(env).rows(env, n)
 	return Ending(rows, err, end)
 }
 
@@ -50,17 +50,18 @@ func Ending(rows fqgw.Rows, err error, end func()) (fqgw.Rows, error) {
 
 // Begin is env for one statement: what is run below the Env it returns shares
 // as Run says, until end. An Env that was begun is returned as it is, without an
-// end. Who evaluates expressions with subqueries outside Run
-// should begin first, else each of them is planned at every row.
-func (r *Runner) Begin(env *fqgw.Env) (begun *fqgw.Env, end func()) {
-	ctx := env.Ctx
-	if ctx == nil {
-		ctx = context.Background()
-	}
+// end. Who evaluates expressions with subqueries outside Run should begin first,
+// else each of them is planned at every row. Programs are those of the statement's
+// runs before; nil: it is run once.
+func (r *Runner) Begin(env *fqgw.Env, programs *Programs) (begun *fqgw.Env, end func()) {
+	ctx := contextOf(env)
 	if s, ok := ctx.Value(runKey{}).(*run); ok && s.runner == r {
 		return env, nil
 	}
-	s := &run{runner: r, ctes: map[*plan.CTE]*shared{}, programs: map[plan.Node][]*program{}, memory: env.Memory}
+	if programs == nil {
+		programs = &Programs{}
+	}
+	s := &run{runner: r, programs: programs, memory: env.Memory}
 	if s.memory == nil {
 		s.memory = fqgw.NewMemory("the statement", r.MemoryLimit)
 	}
@@ -71,15 +72,20 @@ func (r *Runner) Begin(env *fqgw.Env) (begun *fqgw.Env, end func()) {
 
 type runKey struct{}
 
-// run is one statement: what it shares between its parts. It is used by one
-// goroutine at a time.
+// runOf is the statement that a begun Env is of.
+func runOf(env *fqgw.Env) *run { return env.Ctx.Value(runKey{}).(*run) }
+
+// run is one run of a statement: what it shares between its parts. It is used by
+// one goroutine at a time.
 type run struct {
-	runner   *Runner
-	ctes     map[*plan.CTE]*shared
-	programs map[plan.Node][]*program
-	memory   *fqgw.Memory
-	lasting  account  // what is kept until the statement ends
-	atEnd    []func() // closes what may still be open then
+	runner    *Runner
+	programs  *Programs
+	instances map[*program][]*instance
+	ctes      map[*plan.CTE]*shared
+	memos     map[fqgw.Expr]*memo // what subqueries gave, by their expression
+	memory    *fqgw.Memory
+	lasting   account  // what is kept until the statement ends
+	atEnd     []func() // closes what may still be open then
 }
 
 func (r *run) end() {
@@ -92,20 +98,28 @@ func (r *run) end() {
 
 func (r *run) sub(env *fqgw.Env, n any) (fqgw.Rows, error) { return r.rows(env, n.(plan.Node)) }
 
-// rows runs a plan, compiling it if that was not done yet or if all its programs
-// are running.
+// rows runs a plan.
 func (r *run) rows(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
-	for _, p := range r.programs[n] {
-		if !p.busy {
-			return p.start(env)
-		}
-	}
-	p, err := r.compile(n)
+	p, err := r.programs.of(n)
 	if err != nil {
 		return nil, err
 	}
-	r.programs[n] = append(r.programs[n], p)
-	return p.start(env)
+	return r.instance(p).start(env)
+}
+
+// instance is one of a program that is not running.
+func (r *run) instance(p *program) *instance {
+	for _, in := range r.instances[p] {
+		if !in.busy {
+			return in
+		}
+	}
+	in := &instance{program: p, run: r, places: make([]any, p.places)}
+	if r.instances == nil {
+		r.instances = map[*program][]*instance{}
+	}
+	r.instances[p] = append(r.instances[p], in)
+	return in
 }
 
 // session serves every statement: none of what a session holds is ever used.
@@ -156,7 +170,7 @@ type ours struct{}
 // Build implements sql.NodeExecBuilder; nil, nil is "not mine".
 func (ours) Build(ctx *sql.Context, n sql.Node, row sql.Row) (sql.RowIter, error) {
 	if m, ok := n.(*node); ok {
-		return m.open(ctx, m, row)
+		return m.open(ctx, instanceOf(ctx), m, row)
 	}
 	return nil, nil
 }
@@ -189,8 +203,12 @@ func (r *run) collect(ctx context.Context, a *account, in fqgw.Rows) ([][]fqgw.V
 	return out, err
 }
 
+// slabRows is how many rows are allocated at once, at most.
+const slabRows = 128
+
 // collectSome reads up to n rows; when there are more it leaves in open.
 func (r *run) collectSome(ctx context.Context, a *account, in fqgw.Rows, n int) (out [][]fqgw.Value, more bool, err error) {
+	var slab []fqgw.Value // rows are allocated many at once
 	for len(out) < n {
 		row, err := in.Next()
 		if err == io.EOF {
@@ -206,16 +224,19 @@ func (r *run) collectSome(ctx context.Context, a *account, in fqgw.Rows, n int) 
 			in.Close()
 			return nil, false, err
 		}
-		out = append(out, append([]fqgw.Value(nil), row...))
+		if len(slab) < len(row) {
+			slab = make([]fqgw.Value, min(len(out)+4, slabRows)*len(row))
+		}
+		copy(slab, row)
+		out = append(out, slab[:len(row):len(row)])
+		slab = slab[len(row):]
 	}
 	return out, true, nil
 }
 
 // Describe is the tree that runs a plan, for people; "" when it cannot be made.
 func Describe(n plan.Node) string {
-	r := &Runner{}
-	env, _ := r.Begin(&fqgw.Env{})
-	p, err := env.Ctx.Value(runKey{}).(*run).compile(n)
+	p, err := (&Programs{}).of(n)
 	if err != nil {
 		return ""
 	}

@@ -16,11 +16,13 @@ func (b *builder) setOp(n *plan.SetOp) (sql.Node, layout, error) {
 	types := typesOf(n.Cols)
 	switch {
 	case n.Kind != plan.Union:
-		return b.ours(n, func(in []fqgw.Rows) (fqgw.Rows, error) { return b.intersectOrExcept(n, types, in[0], in[1]) }, n.Left, n.Right)
+		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) {
+			return in.intersectOrExcept(n, types, of[0], of[1])
+		}, n.Left, n.Right)
 	case !n.All:
 		all := *n
 		all.All = true
-		return b.ours(n, func(in []fqgw.Rows) (fqgw.Rows, error) { return b.distinct(in[0], nil, types), nil }, &all)
+		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) { return in.distinct(of[0], nil, types), nil }, &all)
 	}
 	left, err := b.single(n.Left)
 	if err != nil {
@@ -35,7 +37,7 @@ func (b *builder) setOp(n *plan.SetOp) (sql.Node, layout, error) {
 
 // intersectOrExcept counts the right side's rows: with ALL each takes one of
 // the left's, without it rows come once.
-func (b *builder) intersectOrExcept(n *plan.SetOp, types []fqgw.Type, left, right fqgw.Rows) (fqgw.Rows, error) {
+func (in *instance) intersectOrExcept(n *plan.SetOp, types []fqgw.Type, left, right fqgw.Rows) (fqgw.Rows, error) {
 	counts := map[string]int{}
 	var buf []byte
 	for {
@@ -48,7 +50,7 @@ func (b *builder) intersectOrExcept(n *plan.SetOp, types []fqgw.Type, left, righ
 		}
 		buf = rowKey(buf[:0], row, types)
 		if counts[string(buf)]++; counts[string(buf)] == 1 {
-			if err := b.run.takeBytes(&b.p.account, mapEntry+int64(len(buf))); err != nil {
+			if err := in.run.takeBytes(&in.account, mapEntry+int64(len(buf))); err != nil {
 				return nil, err
 			}
 		}
@@ -74,7 +76,7 @@ func (b *builder) intersectOrExcept(n *plan.SetOp, types []fqgw.Type, left, righ
 			}
 			if there == (n.Kind == plan.Intersect) {
 				if !n.All {
-					if err := b.run.takeBytes(&b.p.account, mapEntry+int64(len(buf))); err != nil {
+					if err := in.run.takeBytes(&in.account, mapEntry+int64(len(buf))); err != nil {
 						return nil, err
 					}
 					given[string(buf)] = true

@@ -22,13 +22,13 @@ func (k *keyed) bytes(shared bool) int64 {
 }
 
 // keys are the sort keys of a row; it ends with the statement's context.
-func (b *builder) keys(by []plan.SortKey, row []fqgw.Value) ([]fqgw.Value, error) {
-	if b.p.ticks++; b.p.ticks&often == 0 && contextOf(&b.p.env).Err() != nil {
-		return nil, b.p.env.Ctx.Err()
+func (in *instance) keys(by []plan.SortKey, row []fqgw.Value) ([]fqgw.Value, error) {
+	if err := in.tick(); err != nil {
+		return nil, err
 	}
 	out := make([]fqgw.Value, len(by))
 	for i, k := range by {
-		v, err := k.Expr.Eval(&b.p.env, row)
+		v, err := k.Expr.Eval(&in.env, row)
 		if err != nil {
 			return nil, err
 		}
@@ -61,23 +61,23 @@ func compareKeys(by []plan.SortKey, a, b []fqgw.Value) int {
 }
 
 // sort keeps the order of equal rows.
-func (b *builder) sort(in fqgw.Rows, by []plan.SortKey) (fqgw.Rows, error) {
-	rows, err := b.run.collect(b.p.env.Ctx, &b.p.account, in)
+func (in *instance) sort(input fqgw.Rows, by []plan.SortKey) (fqgw.Rows, error) {
+	rows, err := in.run.collect(in.env.Ctx, &in.account, input)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]keyed, len(rows))
 	for i, r := range rows {
-		keys, err := b.keys(by, r)
+		keys, err := in.keys(by, r)
 		if err != nil {
 			return nil, err
 		}
-		if err := b.run.take(&b.p.account, keys); err != nil {
+		if err := in.run.take(&in.account, keys); err != nil {
 			return nil, err
 		}
 		list[i] = keyed{keys, r}
 	}
-	if err := sortKeyed(b.p.env.Ctx, list, by); err != nil {
+	if err := sortKeyed(in.env.Ctx, list, by); err != nil {
 		return nil, err
 	}
 	for i := range list {
@@ -103,12 +103,12 @@ func sortKeyed(ctx context.Context, list []keyed, by []plan.SortKey) error {
 }
 
 // distinct passes the first of each set of rows equal in on, or altogether.
-func (b *builder) distinct(in fqgw.Rows, on []fqgw.Expr, types []fqgw.Type) fqgw.Rows {
+func (in *instance) distinct(rows fqgw.Rows, on []fqgw.Expr, types []fqgw.Type) fqgw.Rows {
 	seen := map[string]struct{}{}
 	var buf []byte
-	return &funcRows{close: in.Close, next: func() ([]fqgw.Value, error) {
+	return &funcRows{close: rows.Close, next: func() ([]fqgw.Value, error) {
 		for {
-			row, err := in.Next()
+			row, err := rows.Next()
 			if err != nil {
 				return nil, err
 			}
@@ -116,7 +116,7 @@ func (b *builder) distinct(in fqgw.Rows, on []fqgw.Expr, types []fqgw.Type) fqgw
 				buf = rowKey(buf, row, types)
 			}
 			for _, x := range on {
-				v, err := x.Eval(&b.p.env, row)
+				v, err := x.Eval(&in.env, row)
 				if err != nil {
 					return nil, err
 				}
@@ -125,7 +125,7 @@ func (b *builder) distinct(in fqgw.Rows, on []fqgw.Expr, types []fqgw.Type) fqgw
 			if _, there := seen[string(buf)]; there {
 				continue
 			}
-			if err := b.run.takeBytes(&b.p.account, mapEntry+int64(len(buf))); err != nil {
+			if err := in.run.takeBytes(&in.account, mapEntry+int64(len(buf))); err != nil {
 				return nil, err
 			}
 			seen[string(buf)] = struct{}{}

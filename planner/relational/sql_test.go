@@ -67,9 +67,12 @@ a|\N|7`},
 	"nothing": {"a int4 b text", ""},
 }
 
-func tableColumns(name string) []fqgw.Column {
+func tableColumns(name string) []fqgw.Column { return columnsOf(tables[name].columns) }
+
+// columnsOf reads names and types, in turn.
+func columnsOf(text string) []fqgw.Column {
 	var out []fqgw.Column
-	f := strings.Fields(tables[name].columns)
+	f := strings.Fields(text)
 	for i := 0; i < len(f); i += 2 {
 		t, ok := fqgw.TypeByName(f[i+1])
 		if !ok {

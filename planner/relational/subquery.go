@@ -26,13 +26,13 @@ func (b *builder) final(x fqgw.Expr) fqgw.Expr {
 		if c.node(n, 0); c.volatile || c.working {
 			return e
 		}
-		seen := outerRow{run: b.run, columns: slices.SortedFunc(maps.Keys(c.outer), outerColumn.compare)}
+		seen := slices.SortedFunc(maps.Keys(c.outer), outerColumn.compare)
 		in := s.Kind == expr.AnySubquery && s.Operator == "="
 		notIn := s.Kind == expr.AllSubquery && s.Operator == "<>"
 		if (in || notIn) && len(s.Left) == 1 && len(s.Columns) == 1 && sameKey(s.Left[0].Type(), s.Columns[0]) {
-			return &member{Subquery: s, outerRow: seen, plan: n, not: notIn, sets: map[string]*valueSet{}}
+			return &member{Subquery: s, columns: seen, plan: n, not: notIn}
 		}
-		return &remembered{Subquery: s, outerRow: seen, results: map[string]fqgw.Value{}}
+		return &remembered{Subquery: s, columns: seen}
 	})
 }
 

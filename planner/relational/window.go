@@ -37,8 +37,8 @@ func (b *builder) windowCalls(n *plan.Window) []*windowCall {
 
 // window appends one column per call to the rows, which come in the order of
 // the last window, as PostgreSQL gives them.
-func (b *builder) window(in fqgw.Rows, calls []*windowCall) (fqgw.Rows, error) {
-	rows, err := b.run.collect(b.p.env.Ctx, &b.p.account, in)
+func (in *instance) window(input fqgw.Rows, calls []*windowCall) (fqgw.Rows, error) {
+	rows, err := in.run.collect(in.env.Ctx, &in.account, input)
 	if err != nil || len(rows) == 0 {
 		return &sliceRows{}, err
 	}
@@ -46,31 +46,31 @@ func (b *builder) window(in fqgw.Rows, calls []*windowCall) (fqgw.Rows, error) {
 	list := make([]keyed, len(rows))
 	more := make([]fqgw.Value, len(calls))
 	for i, r := range rows {
-		if err := b.run.take(&b.p.account, more); err != nil {
+		if err := in.run.take(&in.account, more); err != nil {
 			return nil, err
 		}
 		list[i].row = append(r, more...)
 	}
 	var held account // the keys of the window under way
-	defer b.run.give(&held)
+	defer in.run.give(&held)
 	spec := ""
 	for c, call := range calls {
 		if c == 0 || call.spec != spec {
 			spec = call.spec
-			b.run.give(&held)
+			in.run.give(&held)
 			for i := range list {
-				if list[i].keys, err = b.keys(call.by, list[i].row[:width]); err == nil {
-					err = b.run.take(&held, list[i].keys)
+				if list[i].keys, err = in.keys(call.by, list[i].row[:width]); err == nil {
+					err = in.run.take(&held, list[i].keys)
 				}
 				if err != nil {
 					return nil, err
 				}
 			}
-			if err := sortKeyed(b.p.env.Ctx, list, call.by); err != nil {
+			if err := sortKeyed(in.env.Ctx, list, call.by); err != nil {
 				return nil, err
 			}
 		}
-		if err := b.windowColumn(list, call, width, width+c); err != nil {
+		if err := in.windowColumn(list, call, width, width+c); err != nil {
 			return nil, err
 		}
 	}
@@ -81,17 +81,18 @@ func (b *builder) window(in fqgw.Rows, calls []*windowCall) (fqgw.Rows, error) {
 }
 
 // windowColumn fills column at of every row.
-func (b *builder) windowColumn(rows []keyed, c *windowCall, width, at int) error {
+func (in *instance) windowColumn(rows []keyed, c *windowCall, width, at int) error {
+	agg := c.agg.begun()
 	for len(rows) > 0 {
 		n := 1
 		for n < len(rows) && compareKeys(c.by[:c.partition], rows[0].keys, rows[n].keys) == 0 {
 			n++
 		}
-		w := &partition{b: b, call: c, rows: rows[:n], width: width}
+		w := &partition{in: in, call: c, agg: agg, rows: rows[:n], width: width}
 		w.findPeers()
 		for i := range w.rows {
-			if i&often == 0 && b.p.env.Ctx.Err() != nil {
-				return b.p.env.Ctx.Err()
+			if i&often == 0 && in.env.Ctx.Err() != nil {
+				return in.env.Ctx.Err()
 			}
 			v, err := w.value(i)
 			if err != nil {
@@ -107,8 +108,9 @@ func (b *builder) windowColumn(rows []keyed, c *windowCall, width, at int) error
 // partition is one partition in its order. first and last are the bounds of
 // each row's peers, number the position of the peers among all.
 type partition struct {
-	b                   *builder
+	in                  *instance
 	call                *windowCall
+	agg                 *aggCall // the call's, as it is run
 	rows                []keyed
 	width               int
 	first, last, number []int
@@ -134,10 +136,10 @@ func (w *partition) findPeers() {
 	}
 }
 
-func (w *partition) env() *fqgw.Env { return &w.b.p.env }
+func (w *partition) env() *fqgw.Env { return &w.in.env }
 
 func (w *partition) arg(row, i int) (fqgw.Value, error) {
-	return w.call.agg.args[i].Eval(w.env(), w.rows[row].row[:w.width])
+	return w.agg.args[i].Eval(w.env(), w.rows[row].row[:w.width])
 }
 
 func (w *partition) value(i int) (fqgw.Value, error) {
@@ -192,7 +194,7 @@ func (w *partition) ntile(i int) (fqgw.Value, error) {
 
 func (w *partition) shift(i int) (fqgw.Value, error) {
 	by := int64(1)
-	if len(w.call.agg.args) > 1 {
+	if len(w.agg.args) > 1 {
 		v, err := w.arg(i, 1)
 		if err != nil || v.IsNull() {
 			return fqgw.Null, err
@@ -205,7 +207,7 @@ func (w *partition) shift(i int) (fqgw.Value, error) {
 	if to := int64(i) + by; to >= 0 && to < int64(len(w.rows)) {
 		return w.arg(int(to), 0)
 	}
-	if len(w.call.agg.args) > 2 {
+	if len(w.agg.args) > 2 {
 		return w.arg(i, 2)
 	}
 	return fqgw.Null, nil
@@ -262,11 +264,11 @@ func (w *partition) includes(i, k int) bool {
 
 func (w *partition) aggregate(i, lo, hi int) (fqgw.Value, error) {
 	f := &w.call.Frame
-	grows := f.Start == plan.UnboundedPreceding && f.Exclude == 0 && len(w.call.agg.order) == 0
+	grows := f.Start == plan.UnboundedPreceding && f.Exclude == 0 && len(w.agg.order) == 0
 	if grows && w.running != nil && hi+1 >= w.upTo {
 		return w.extend(hi)
 	}
-	agg, err := newAggregation(w.call.agg)
+	agg, err := newAggregation(w.agg)
 	if err != nil {
 		return fqgw.Null, err
 	}
@@ -281,11 +283,11 @@ func (w *partition) aggregate(i, lo, hi int) (fqgw.Value, error) {
 		if !w.includes(i, k) {
 			continue
 		}
-		if err := agg.add(w.b, w.rows[k].row[:w.width]); err != nil {
+		if err := agg.add(w.in, w.rows[k].row[:w.width]); err != nil {
 			return fqgw.Null, err
 		}
 	}
-	return agg.result(w.b)
+	return agg.result(w.in)
 }
 
 // extend adds the rows up to hi; the result is computed once for each end.
@@ -294,11 +296,11 @@ func (w *partition) extend(hi int) (v fqgw.Value, err error) {
 		return w.result, nil
 	}
 	for ; w.upTo <= hi; w.upTo++ {
-		if err := w.running.add(w.b, w.rows[w.upTo].row[:w.width]); err != nil {
+		if err := w.running.add(w.in, w.rows[w.upTo].row[:w.width]); err != nil {
 			return fqgw.Null, err
 		}
 	}
-	w.result, err = w.running.result(w.b)
+	w.result, err = w.running.result(w.in)
 	return w.result, err
 }
 

@@ -1,0 +1,283 @@
+package relational
+
+import (
+	"math/bits"
+	"strconv"
+
+	"github.com/dolthub/go-mysql-server/sql"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// innerJoin is inner joins of any number of relations, which give the same rows in
+// any order. One relation streams; its rows look up the others one after the
+// other, in tables. Which streams and in which order the others follow is decided
+// when they are in memory and their true sizes are known.
+type innerJoin struct {
+	*relations
+	start []int // of each relation's columns in the whole row, and its width
+	conds []*joinCond
+}
+
+// joinCond is one part of the condition, over the whole row.
+type joinCond struct {
+	x     fqgw.Expr
+	reads relSet
+	whole bool // it is asked of whole rows only
+	// An equality has two sides with what they read; those that read one relation
+	// are over its own row too.
+	sides [2]joinSide
+}
+
+type joinSide struct {
+	x     fqgw.Expr
+	reads relSet
+	own   fqgw.Expr // nil: it is no key
+	alike bool      // the same in all runs of the program
+}
+
+// relSet is a set of the relations of a join.
+type relSet uint64
+
+// maxRelations is how many relations one innerJoin has at most.
+const maxRelations = 64
+
+func (s relSet) has(i int) bool       { return s&(1<<i) != 0 }
+func (s relSet) within(o relSet) bool { return s&^o == 0 }
+func (s relSet) only(i int) bool      { return s == 1<<i }
+func (s relSet) single() (i int, ok bool) {
+	return bits.TrailingZeros64(uint64(s)), bits.OnesCount64(uint64(s)) == 1
+}
+
+func (b *builder) innerJoin(n *plan.Join) (sql.Node, layout, error) {
+	c := &chain{}
+	c.flatten(n, 0, true)
+	rels, trees, err := b.relations(c.rels)
+	if err != nil {
+		return nil, nil, err
+	}
+	j := &innerJoin{relations: rels, start: append(c.start, len(n.Columns()))}
+	for _, x := range c.conds {
+		j.conds = append(j.conds, j.cond(b, c, x))
+	}
+	at := b.place()
+	one := layout{len(n.Columns())}
+	return &node{title: Title(n), schema: one.schema(n.Columns()), layout: one, children: trees,
+		open: func(ctx *sql.Context, in *instance, n *node, _ sql.Row) (sql.RowIter, error) {
+			kept := place[[]*relation](in, at)
+			if *kept == nil {
+				*kept = make([]*relation, len(n.children))
+			}
+			rows, err := j.open(ctx, in, n, *kept)
+			if err != nil {
+				closeAll(*kept)
+				return nil, err
+			}
+			return newRowsIter(rows), nil
+		}}, one, nil
+}
+
+// flatten takes inner joins apart; a part is a relation or any other node. A
+// condition with a subquery, which sees the columns of its join, stays where
+// these are the first of the row.
+func (c *chain) flatten(n plan.Node, at int, top bool) {
+	j, ok := n.(*plan.Join)
+	if !ok || j.Lateral || j.Kind != plan.Inner && j.Kind != plan.Cross || !top && at > 0 && hasSubqueryOrNil(j.Cond) || len(c.rels) >= maxRelations-2 && !top {
+		c.rels, c.start = append(c.rels, n), append(c.start, at)
+		return
+	}
+	c.flatten(j.Left, at, false)
+	c.flatten(j.Right, at+len(j.Left.Columns()), false)
+	for _, x := range conjuncts(j.Cond) {
+		if at > 0 {
+			x = shifted(x, at)
+		}
+		c.conds = append(c.conds, x)
+	}
+}
+
+func (j *innerJoin) cond(b *builder, c *chain, x fqgw.Expr) *joinCond {
+	k := &joinCond{x: b.final(x), whole: expr.HasSubquery(x) || expr.Volatile(x), reads: c.set(x)}
+	l, r, ok := equality(x)
+	if !ok || k.whole {
+		return k
+	}
+	for i, e := range []fqgw.Expr{l, r} {
+		s := joinSide{x: e, reads: c.set(e), alike: alike(e)}
+		if rel, single := s.reads.single(); single {
+			s.own = shifted(e, -c.start[rel])
+		}
+		k.sides[i] = s
+	}
+	return k
+}
+
+// set is the relations whose columns an expression reads.
+func (c *chain) set(x fqgw.Expr) (s relSet) {
+	expr.Walk(x, func(e fqgw.Expr) bool {
+		if col, ok := e.(*expr.Column); ok && col.Level == 0 {
+			s |= 1 << c.rel(col.Index)
+		}
+		return true
+	})
+	return s
+}
+
+// keys are the keys by which a relation is looked up when those in placed are
+// there: over its own row, and over the whole one. used are the conditions.
+func (j *innerJoin) keys(rel int, placed relSet) (own, probe []fqgw.Expr, used []bool, id string, lasting bool) {
+	used, lasting = make([]bool, len(j.conds)), true
+	for n, k := range j.conds {
+		for i, s := range k.sides {
+			other := k.sides[1-i]
+			if s.own == nil || !s.reads.only(rel) || other.reads == 0 || !other.reads.within(placed) || used[n] {
+				continue
+			}
+			own, probe, used[n] = append(own, s.own), append(probe, other.x), true
+			id += strconv.Itoa(2*n+i) + " "
+			lasting = lasting && s.alike
+		}
+	}
+	return own, probe, used, id, lasting
+}
+
+// level is a relation in its place in the order.
+type level struct {
+	to      []fqgw.Value // its part of the whole row
+	table   *table       // nil for the one that streams
+	probe   []fqgw.Expr
+	conds   []fqgw.Expr // asked when it is there
+	matches matches
+}
+
+func (j *innerJoin) open(ctx *sql.Context, in *instance, n *node, list []*relation) (fqgw.Rows, error) {
+	stream, err := j.load(ctx, in, n, list)
+	if err != nil {
+		return nil, err
+	}
+	r := &innerRows{in: in, list: list, row: make([]fqgw.Value, j.start[len(list)])}
+	placed, asked := relSet(0), make([]bool, len(j.conds))
+	add := func(rel int, lv level, keyed []bool) {
+		placed |= 1 << rel
+		lv.to = r.row[j.start[rel]:j.start[rel+1]]
+		for i, k := range j.conds {
+			switch last := bits.OnesCount64(uint64(placed)) == len(list); {
+			case asked[i]:
+			case keyed != nil && keyed[i]:
+				asked[i] = true
+			case !k.whole && k.reads.within(placed) || k.whole && last:
+				asked[i] = true
+				lv.conds = append(lv.conds, k.x)
+			}
+		}
+		r.levels = append(r.levels, lv)
+	}
+	for i, l := range list {
+		if i != stream && len(l.rows) == 0 {
+			closeAll(list)
+			return &sliceRows{}, nil
+		}
+	}
+	add(stream, level{}, nil)
+	for len(r.levels) < len(list) {
+		if err := j.follow(in, list, placed, add); err != nil {
+			return nil, err
+		}
+	}
+	r.stream = list[stream].stream()
+	return r, nil
+}
+
+// follow adds the relation of those that are not placed that leaves the fewest rows.
+func (j *innerJoin) follow(in *instance, list []*relation, placed relSet, add func(rel int, lv level, keyed []bool)) error {
+	best, least, level, keyed := -1, 0.0, level{}, []bool(nil)
+	for rel, l := range list {
+		if placed.has(rel) {
+			continue
+		}
+		own, probe, used, id, lasting := j.keys(rel, placed)
+		t, err := l.table(in, id, own, lasting)
+		if err != nil {
+			return err
+		}
+		// For each row before it come as many as a key has, on average; where that is
+		// the same the smaller relation lets fewer through.
+		size := float64(len(l.rows))
+		if len(own) > 0 {
+			size = size / float64(max(len(t.first), 1)) * float64(bits.Len(uint(len(l.rows)))+1)
+		} else {
+			size *= crossed
+		}
+		if best < 0 || size < least {
+			best, least, keyed = rel, size, used
+			level.table, level.probe = t, probe
+		}
+	}
+	add(best, level, keyed)
+	return nil
+}
+
+// crossed is how much worse a relation is that no key ties to those before.
+const crossed = 1000
+
+// innerRows goes through the matches of one level after the other.
+type innerRows struct {
+	in     *instance
+	list   []*relation
+	stream fqgw.Rows
+	row    []fqgw.Value
+	levels []level
+	at     int // the level whose next row is wanted
+}
+
+func (r *innerRows) Close() error { closeAll(r.list); return nil }
+
+func (r *innerRows) Next() ([]fqgw.Value, error) {
+	for {
+		lv := &r.levels[r.at]
+		if err := r.in.tick(); err != nil {
+			return nil, err
+		}
+		if r.at == 0 {
+			row, err := r.stream.Next()
+			if err != nil {
+				return nil, err
+			}
+			copy(lv.to, row)
+		} else {
+			i, ok := lv.matches.take()
+			if !ok {
+				r.at--
+				continue
+			}
+			copy(lv.to, lv.table.rows[i])
+		}
+		ok, err := allTrue(&r.in.env, lv.conds, r.row)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		if r.at == len(r.levels)-1 {
+			return r.row, nil
+		}
+		r.at++
+		next := &r.levels[r.at]
+		if next.matches, err = next.table.candidates(&r.in.env, next.probe, r.row); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func allTrue(env *fqgw.Env, conds []fqgw.Expr, row []fqgw.Value) (bool, error) {
+	for _, x := range conds {
+		v, err := x.Eval(env, row)
+		if err != nil || !v.True() {
+			return false, err
+		}
+	}
+	return true, nil
+}
