@@ -317,7 +317,7 @@ func (s *Session) runDiscard(ctx context.Context, st *plan.Discard) (*Result, er
 	}
 	if what == "ALL" || what == "PLANS" { // all are analysed again
 		for _, p := range s.prepared {
-			p.bound = binding{}
+			p.bound, p.valid = unbound, nil
 		}
 	}
 	if what == "ALL" && s.tx.batch { // it is a transaction of its own

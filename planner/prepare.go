@@ -15,7 +15,7 @@ import (
 // Prepare binds a statement and describes it. paramOIDs are the types that the
 // client gave, 0 where it left them to be inferred.
 func (s *Session) Prepare(ctx context.Context, t *Text, paramOIDs []uint32) (*Prepared, error) {
-	p := &Prepared{text: t, types: paramOIDs}
+	p := &Prepared{text: t, types: paramOIDs, bound: unbound}
 	if t == nil {
 		return p, nil
 	}
@@ -32,7 +32,7 @@ func (s *Session) Prepare(ctx context.Context, t *Text, paramOIDs []uint32) (*Pr
 // PrepareQuery is Prepare for a statement of a query string, which has no
 // parameters: a $1 in it is 42P02.
 func (s *Session) PrepareQuery(ctx context.Context, t *Text) (*Prepared, error) {
-	p := &Prepared{text: t, plain: true}
+	p := &Prepared{text: t, plain: true, bound: unbound}
 	if t == nil {
 		return p, nil
 	}
@@ -65,65 +65,102 @@ func (s *Session) bind(ctx context.Context, p *Prepared) error {
 		return errAborted
 	}
 	s.tx.queried = s.tx.queried || define.Analysed(p.text.stmt)
-	cat := s.catalog()
+	cat, t := s.catalog(), &s.settings.typed
+	reads := t.reads
+	reads.plain = p.plain
+	// A catalog that a transaction has for itself, or that is not the newest any
+	// more, is nobody else's.
+	shared := cat == s.planner.engine.Catalog()
+	if shared {
+		if b := s.planner.cache.find(p.text, cat, &reads, p.types, s.hides); b != nil {
+			p.take(b)
+			return nil
+		}
+	}
+	s.planner.cache.binds.Add(1)
+	b := &binding{reading: reads, types: p.types, catalog: cat}
 	var params *bind.Params
 	if !p.plain {
 		params = bind.NewParams(p.types)
 	}
-	b := &bind.Binder{Catalog: cat, System: s.planner.engine.SystemRelation, Temp: s.tempTable,
-		SearchPath: s.settings.typed.path, AsOfDefault: s.settings.typed.asOf, Params: params, Stmt: p.text.stmt}
-	var used []any
-	b.Used = func(r any) { used = append(used, r) }
-	d := &define.Definer{Binder: b}
-	st, err := d.Bind(p.text.stmt)
+	binder := &bind.Binder{Catalog: cat, System: s.planner.engine.SystemRelation, SearchPath: t.path, AsOfDefault: t.asOf, Params: params, Stmt: p.text.stmt}
+	binder.Temp = func(name string) *fqgw.Table {
+		b.asked = append(b.asked, name)
+		table := s.tempTable(name)
+		b.temp = b.temp || table != nil
+		return table
+	}
+	binder.Used = func(r any) { b.used = append(b.used, r) }
+	st, err := (&define.Definer{Binder: binder}).Bind(p.text.stmt)
 	if err != nil {
 		return err
 	}
 	sink(st)
-	types, err := params.Types()
-	if err != nil {
+	if b.params, err = params.Types(); err != nil {
 		return err
 	}
-	p.Params = types
-	p.bound = binding{statement: st, route: route(st), catalog: cat, search: s.settings.values["search_path"], asOf: s.settings.values["fqgw.as_of"]}
+	b.statement, b.route = st, route(st)
+	if b.columns, err = s.columnsOf(st); err != nil {
+		return err
+	}
 	switch st.(type) {
 	case *plan.Query, *plan.Insert, *plan.CopyTo:
-		p.bound.used, p.bound.lasting = used, true
-	}
-	p.CopyIn, p.CopyOut, p.Columns = false, false, nil
-	switch st := st.(type) {
-	case *plan.Query:
-		p.Columns = columns(st)
-	case *plan.Explain:
-		p.Columns = explainColumns(st)
-	case *plan.Show:
-		if _, err := s.settings.show(st.Name, s); err != nil && !strings.EqualFold(st.Name, "all") {
-			return err
+		b.lasting = true
+		if shared && !b.temp {
+			s.planner.cache.add(p.text, b)
 		}
-		p.Columns = showColumns(st.Name)
-	case *plan.CopyFrom:
-		p.CopyIn = true
-	case *plan.CopyTo:
-		p.CopyOut = st.Path == ""
-	case *plan.Execute:
-		named, err := s.Named(st.Name)
-		if err != nil {
-			return err
-		}
-		p.Columns = named.Columns
 	}
+	p.take(b)
 	return nil
 }
 
-// binding is a bound statement and what it was bound to.
-type binding struct {
-	statement    plan.Statement
-	route        string
-	catalog      *fqgw.Catalog
-	search, asOf string // the settings
-	lasting      bool   // it holds in another catalog that has the same relations
-	used         []any  // the relations: *fqgw.Table, *fqgw.Source, *fqgw.FeatureView, *fqgw.View
+// take makes b what p is bound to.
+func (p *Prepared) take(b *binding) {
+	p.bound, p.valid = b, b.catalog
+	p.Params, p.Columns = b.params, b.columns
 }
+
+// columnsOf are the columns of the rows that a statement returns; nil for none.
+func (s *Session) columnsOf(st plan.Statement) ([]plan.Column, error) {
+	switch st := st.(type) {
+	case *plan.Query:
+		return columns(st), nil
+	case *plan.Explain:
+		return explainColumns(st), nil
+	case *plan.Show:
+		if _, err := s.settings.show(st.Name, s); err != nil && !strings.EqualFold(st.Name, "all") {
+			return nil, err
+		}
+		return showColumns(st.Name), nil
+	case *plan.Execute:
+		named, err := s.Named(st.Name)
+		if err != nil {
+			return nil, err
+		}
+		return named.Columns, nil
+	}
+	return nil, nil
+}
+
+// binding is a bound statement and what it was bound to. It may be that of many
+// sessions and is not changed once it is made.
+type binding struct {
+	statement plan.Statement
+	params    []fqgw.Type
+	columns   []plan.Column
+	route     string
+
+	reading reading
+	types   []uint32 // of the parameters, as the client gave them
+	catalog *fqgw.Catalog
+	lasting bool     // it holds in another catalog that has the same relations
+	used    []any    // the relations: *fqgw.Table, *fqgw.Source, *fqgw.FeatureView, *fqgw.View
+	asked   []string // names that a temporary table would have had
+	temp    bool     // it reads a temporary table
+}
+
+// unbound is that of a statement which is yet to be bound.
+var unbound = &binding{}
 
 // Revalidate is done when a portal is made: a query is bound again if it must be.
 func (s *Session) Revalidate(ctx context.Context, p *Prepared) error {
@@ -146,11 +183,12 @@ func (s *Session) fresh(ctx context.Context, p *Prepared) error {
 	if s.tx.status == 'E' && !define.EndsBlock(p.text.stmt) {
 		return errAborted
 	}
-	same := s.there(&p.bound) && p.bound.search == s.settings.values["search_path"]
-	if same && p.bound.asOf == s.settings.values["fqgw.as_of"] {
+	reads := &s.settings.typed.reads
+	same := s.there(p) && p.bound.reading.search == reads.search
+	if same && p.bound.reading.asOf == reads.asOf {
 		return nil
 	}
-	q := &Prepared{text: p.text, types: p.types}
+	q := &Prepared{text: p.text, types: p.types, plain: p.plain}
 	if len(p.Params) > 0 {
 		q.types = make([]uint32, len(p.Params))
 		for i, t := range p.Params {
@@ -163,7 +201,7 @@ func (s *Session) fresh(ctx context.Context, p *Prepared) error {
 	if p.Columns != nil && !sameColumns(p.Columns, q.Columns) {
 		return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "cached plan must not change result type")
 	}
-	p.bound = q.bound
+	p.bound, p.valid = q.bound, q.valid
 	if !same && p.read != nil {
 		s.analyse(ctx, p)
 	}
@@ -171,10 +209,13 @@ func (s *Session) fresh(ctx context.Context, p *Prepared) error {
 }
 
 // there says whether the relations of a statement are the ones that it was bound to.
-func (s *Session) there(b *binding) bool {
-	cat := s.catalog()
+func (s *Session) there(p *Prepared) bool {
+	b, cat := p.bound, s.catalog()
+	if p.valid == cat && !b.temp {
+		return true
+	}
 	if !b.lasting {
-		return b.catalog == cat
+		return p.valid == cat
 	}
 	for _, r := range b.used {
 		same := false
@@ -192,7 +233,7 @@ func (s *Session) there(b *binding) bool {
 			return false
 		}
 	}
-	b.catalog = cat
+	p.valid = cat
 	return true
 }
 
@@ -227,6 +268,9 @@ func sameColumns(a, b []plan.Column) bool {
 	}
 	return true
 }
+
+// hides says whether a temporary table of the session has that name.
+func (s *Session) hides(name string) bool { return s.temp[name] != nil }
 
 func (s *Session) tempTable(name string) *fqgw.Table {
 	if t := s.temp[name]; t != nil {

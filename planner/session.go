@@ -19,6 +19,7 @@ import (
 type Planner struct {
 	engine *exec.Engine
 	meter  *Meter
+	cache  *planCache
 
 	mu       sync.Mutex
 	sessions map[int32]*Session // by backend pid; for pg_cancel_backend
@@ -26,7 +27,7 @@ type Planner struct {
 
 // New makes a planner over a running engine.
 func New(e *exec.Engine) *Planner {
-	return &Planner{engine: e, meter: newMeter(), sessions: map[int32]*Session{}}
+	return &Planner{engine: e, meter: newMeter(), cache: newPlanCache(min(planCacheBytes, e.MemoryLimit()/8)), sessions: map[int32]*Session{}}
 }
 
 // Meter counts what the sessions do.
@@ -105,13 +106,21 @@ func (s *Session) Close() {
 	s.planner.mu.Unlock()
 }
 
-// Text is one statement of a query string, parsed.
+// Text is one statement of a query string, parsed. It may be that of other
+// sessions too.
 type Text struct {
 	stmt *parse.Statement
+
+	// The plan cache's: its lock guards them.
+	home  *queryString // nil: the cache does not have it
+	bound []*binding
 }
 
 // Split parses a query string into its statements, none for an empty one.
 func (s *Session) Split(sql string) ([]*Text, error) {
+	if texts := s.planner.cache.split(sql); texts != nil {
+		return texts, nil
+	}
 	began := time.Now()
 	stmts, err := parse.Parse(sql)
 	if err != nil {
@@ -122,22 +131,23 @@ func (s *Session) Split(sql string) ([]*Text, error) {
 	for i, st := range stmts {
 		out[i] = &Text{stmt: st}
 	}
+	s.planner.cache.keep(sql, out)
 	return out, nil
 }
 
-// Prepared is a statement with its parameters and result described.
+// Prepared is a statement with its parameters and result described. What the
+// slices have is shared and must not be changed.
 type Prepared struct {
 	Params  []fqgw.Type
 	Columns []plan.Column // nil: returns no rows; a SELECT without columns has none but returns rows
-	CopyIn  bool          // COPY … FROM STDIN
-	CopyOut bool          // COPY … TO STDOUT
 
 	text   *Text // nil for the empty statement
 	types  []uint32
-	plain  bool // of a query string: without parameters
-	bound  binding
-	read   *fqgw.Env // in which its literals are read: that of when it was analysed
-	number int64     // the transaction of then
+	plain  bool          // of a query string: without parameters
+	bound  *binding      // what it was bound to last
+	valid  *fqgw.Catalog // the last one in which bound was found to hold
+	read   *fqgw.Env     // in which its literals are read: that of when it was analysed
+	number int64         // the transaction of then
 }
 
 // Result is a statement's answer. When Rows is set the caller reads it to its

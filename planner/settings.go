@@ -37,6 +37,7 @@ type typed struct {
 	style fqgw.Style     // DateStyle, IntervalStyle, bytea_output, extra_float_digits
 	path  []string       // search_path: its schemas
 	asOf  fqgw.Expr      // fqgw.as_of; nil is now
+	reads reading        // what the binding of a text depends on
 
 	// Times are 0 where there is no limit.
 	deadline         time.Duration // fqgw.deadline
@@ -57,12 +58,14 @@ func (g *settings) put(name, value string) {
 		if t.zone, _ = expr.SessionZone(value); t.zone == nil {
 			t.zone = time.UTC
 		}
+		t.reads.zone = value
 	case "datestyle", "intervalstyle", "bytea_output", "extra_float_digits":
 		t.style = guc.Style(g.values["datestyle"], g.values["intervalstyle"], g.values["bytea_output"], g.values["extra_float_digits"])
+		t.reads.style = t.style
 	case "search_path":
-		t.path = searchPath(value)
+		t.path, t.reads.search = searchPath(value), value
 	case "fqgw.as_of":
-		t.asOf = nil
+		t.asOf, t.reads.asOf = nil, value
 		if v, err := expr.Parse(value, fqgw.Timestamptz, nil); value != "" && err == nil { // it is kept in UTC
 			t.asOf = &expr.Const{Val: v, Typ: fqgw.Timestamptz}
 		}
@@ -89,6 +92,7 @@ func (g *settings) init(user string) {
 	}
 	g.defaults["server_version"] = ServerVersion
 	g.defaults["session_authorization"] = user
+	g.typed.reads.role = user
 	for name, value := range g.defaults {
 		g.put(name, value)
 	}

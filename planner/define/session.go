@@ -154,7 +154,7 @@ func (d *Definer) index(n *pg.IndexStmt) (plan.Statement, error) {
 	}
 	from := []*pg.Node{{Node: &pg.Node_RangeVar{RangeVar: n.Relation}}}
 	sel := &pg.SelectStmt{FromClause: from, WhereClause: n.WhereClause, LimitOption: pg.LimitOption_LIMIT_OPTION_DEFAULT, Op: pg.SetOperation_SETOP_NONE}
-	for _, p := range append(n.IndexParams, n.IndexIncludingParams...) {
+	for _, p := range slices.Concat(n.IndexParams, n.IndexIncludingParams) {
 		elem := p.GetIndexElem()
 		value := elem.Expr
 		if value == nil {

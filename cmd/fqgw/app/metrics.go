@@ -112,6 +112,9 @@ func (a *App) metrics() []metric {
 		}),
 		one("fqgw_clock_seconds", "The clock that T is read from, since 1970.", gauge, func() float64 { return float64(a.clock.Now()) / 1e6 }),
 		one("fqgw_sessions", "Open sessions.", gauge, func() float64 { return float64(a.planner.Sessions()) }),
+		one("fqgw_plan_cache_hits_total", "Statements whose plan was in the plan cache.", counter, func() float64 { return float64(a.planner.CacheStats().Hits) }),
+		one("fqgw_plan_cache_binds_total", "Statements that were bound, because the plan cache did not have them.", counter, func() float64 { return float64(a.planner.CacheStats().Binds) }),
+		one("fqgw_plan_cache_bytes", "Memory of the plan cache, estimated.", gauge, func() float64 { return float64(a.planner.CacheStats().Bytes) }),
 		one("fqgw_catalog_version", "Version of the catalog.", gauge, func() float64 { return float64(a.engine.Catalog().Version) }),
 		{"fqgw_build_info", "1, with the version.", gauge, []string{"version"}, func(send func(any, ...string)) { send(1.0, planner.Version) }},
 	}
