@@ -42,6 +42,7 @@ const (
 // Source is a typed event stream and its history.
 type Source struct {
 	OID         uint32
+	Schema      string // "": public
 	Name        string
 	Columns     []Column
 	Checks      []Check
@@ -135,6 +136,7 @@ type Feature struct {
 // latest-row view. A feature is an expression over (join keys…, slots…).
 type FeatureView struct {
 	OID     uint32
+	Schema  string // "": public
 	Name    string
 	Version int   // of the view: 1, 2 …
 	State   int64 // the state version's number; never used again for another state

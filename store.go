@@ -198,11 +198,13 @@ type Consumer interface {
 // it, and what was decided then.
 type Object struct {
 	OID     uint32
-	Kind    string // "source", "feature view", "table", "view"
+	Kind    string // "schema", "source", "feature view", "table", "view"
+	Schema  string // of a relation: its schema
 	Name    string
 	Version int
 	State   int64             // feature views: the state version
-	SQL     string            // the statement, bound anew at each start
+	SQL     string            // the statement as written, bound anew at each start
+	Path    []string          // where the statement's bare names are looked up; nil: in public
 	Props   map[string]string // defaults, comments, options that ALTER changed
 }
 

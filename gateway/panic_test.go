@@ -17,7 +17,7 @@ import (
 // session lives.
 func TestPanics(t *testing.T) {
 	cat := (*fqgw.Catalog)(nil).Clone()
-	cat.Tables["lake"] = &fqgw.Table{OID: 20000, Name: "lake", Columns: []fqgw.Column{{Name: "a", Type: fqgw.Int4}}, History: "lake.lake"}
+	cat.Tables[fqgw.Public("lake")] = &fqgw.Table{OID: 20000, Name: "lake", Columns: []fqgw.Column{{Name: "a", Type: fqgw.Int4}}, History: "lake.lake"}
 	engine := exec.New(exec.Options{Catalog: cat, Clock: fqgw.RealClock(), Logger: slog.New(slog.DiscardHandler), MemoryLimit: 1 << 20})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

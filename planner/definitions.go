@@ -20,11 +20,11 @@ func (s *Session) runDefinition(env *fqgw.Env, st plan.Statement) (*Result, erro
 	}
 	switch st := st.(type) {
 	case *plan.CreateSource:
-		return s.create(ctx, "SOURCE", st.Source.Name, st.IfNotExists, st.Notices, e.CreateSource(st))
+		return s.create(ctx, "SOURCE", st.Source.Qualified(), st.IfNotExists, st.Notices, e.CreateSource(st))
 	case *plan.CreateFeatureView:
-		return s.create(ctx, "FEATURE VIEW", st.View.Name, st.IfNotExists, st.Notices, e.CreateFeatureView(st))
+		return s.create(ctx, "FEATURE VIEW", st.View.Qualified(), st.IfNotExists, st.Notices, e.CreateFeatureView(st))
 	case *plan.CreateView:
-		return s.create(ctx, "VIEW", st.View.Name, false, nil, e.CreateView(st))
+		return s.create(ctx, "VIEW", st.View.Qualified(), false, nil, e.CreateView(st))
 	case *plan.CreateTable:
 		return s.createTable(env, st)
 	case *plan.Drop:
@@ -48,22 +48,22 @@ func (s *Session) drop(ctx context.Context, st *plan.Drop) (*Result, error) {
 	var temp []string
 	cat := s.catalog()
 	for _, n := range st.Names {
-		mine := n.Schema != "public" && s.temp[n.Name] != nil
-		switch kind := cat.Has(n.Name); {
+		mine := n.Written != fqgw.PublicSchema && s.temp[n.Name] != nil
+		switch kind := cat.Has(n.QualifiedName); {
 		case mine && st.Kind != "table":
 			return nil, fqgw.Errorf(fqgw.CodeWrongObjectType, "\"%s\" is not a %s", n.Name, st.Kind).WithHint("Use DROP TABLE to remove a table.")
 		case mine:
 			temp = append(temp, n.Name)
 			continue
-		case n.Schema == "pg_temp" && !st.IfExists:
+		case n.Written == "pg_temp" && !st.IfExists:
 			return nil, fqgw.Errorf(fqgw.CodeUndefinedTable, "table \"%s\" does not exist", n.Name)
-		case st.IfExists && (kind == "" || n.Schema == "pg_temp"):
+		case st.IfExists && (kind == "" || n.Written == "pg_temp"):
 			s.notify(fmt.Sprintf("%s \"%s\" does not exist, skipping", st.Kind, n.Name), "")
 			continue
 		}
 		rest.Names = append(rest.Names, n)
 	}
-	c := s.planner.engine.Drop(&rest, func(cat *fqgw.Catalog, v *fqgw.View) []string { return s.reads(cat, v) })
+	c := s.planner.engine.Drop(&rest, func(cat *fqgw.Catalog, v *fqgw.View) []fqgw.QualifiedName { return s.reads(cat, v) })
 	if len(rest.Names) > 0 {
 		if err := s.change(ctx, c); err != nil {
 			return nil, err
@@ -106,9 +106,9 @@ func (s *Session) altered(ctx context.Context, c exec.Change) (*Result, error) {
 	return &Result{Tag: fixedTag(c.Tag)}, nil
 }
 
-func (s *Session) create(ctx context.Context, kind, name string, ifNotExists bool, notices []string, c exec.Change) (*Result, error) {
+func (s *Session) create(ctx context.Context, kind string, name fqgw.QualifiedName, ifNotExists bool, notices []string, c exec.Change) (*Result, error) {
 	if ifNotExists && s.catalog().Has(name) != "" {
-		s.options.Notice(Notice{Severity: "NOTICE", Code: "42P07", Message: fmt.Sprintf("relation \"%s\" already exists, skipping", name)})
+		s.options.Notice(Notice{Severity: "NOTICE", Code: "42P07", Message: fmt.Sprintf("relation \"%s\" already exists, skipping", name.Name)})
 		return &Result{Tag: fixedTag("CREATE " + kind)}, nil
 	}
 	for _, n := range notices {
@@ -122,7 +122,7 @@ func (s *Session) create(ctx context.Context, kind, name string, ifNotExists boo
 
 func (s *Session) createTable(env *fqgw.Env, st *plan.CreateTable) (*Result, error) {
 	e := s.planner.engine
-	exists := s.catalog().Has(st.Table.Name) != ""
+	exists := s.catalog().Has(st.Table.Qualified()) != ""
 	if st.Temp {
 		exists = s.temp[st.Table.Name] != nil
 	}
@@ -134,7 +134,7 @@ func (s *Session) createTable(env *fqgw.Env, st *plan.CreateTable) (*Result, err
 		return s.createTemp(env, st, exists)
 	}
 	if st.Query == nil {
-		return s.create(env.Ctx, "TABLE", st.Table.Name, false, nil, e.CreateTable(st))
+		return s.create(env.Ctx, "TABLE", st.Table.Qualified(), false, nil, e.CreateTable(st))
 	}
 	var n int64
 	if err := s.change(env.Ctx, e.CreateTableAs(env, st, &n)); err != nil {
@@ -164,13 +164,14 @@ func (s *Session) createTemp(env *fqgw.Env, st *plan.CreateTable, exists bool) (
 }
 
 // reads are the relations that a plain view reads, found by binding it.
-func (s *Session) reads(cat *fqgw.Catalog, v *fqgw.View) []string {
+func (s *Session) reads(cat *fqgw.Catalog, v *fqgw.View) []fqgw.QualifiedName {
 	stmts, err := parse.Parse(v.Query)
 	if err != nil || len(stmts) != 1 {
 		return nil
 	}
-	var out []string
-	b := &bind.Binder{Catalog: cat, System: s.planner.engine.SystemRelation, Stmt: stmts[0], Expanded: func(view string) { out = append(out, view) }}
+	var out []fqgw.QualifiedName
+	b := &bind.Binder{Catalog: cat, System: s.planner.engine.SystemRelation, SearchPath: v.Path, Stmt: stmts[0],
+		Expanded: func(v *fqgw.View) { out = append(out, v.Qualified()) }}
 	root, err := b.Query(stmts[0].Node)
 	if err != nil {
 		return nil
@@ -179,13 +180,13 @@ func (s *Session) reads(cat *fqgw.Catalog, v *fqgw.View) []string {
 	walk = func(n plan.Node) {
 		switch n := n.(type) {
 		case *plan.FeatureScan:
-			out = append(out, n.View.Name)
+			out = append(out, n.View.Qualified())
 		case *plan.FeatureJoin:
-			out = append(out, n.View.Name)
+			out = append(out, n.View.Qualified())
 		case *plan.SourceScan:
-			out = append(out, n.Source.Name)
+			out = append(out, n.Source.Qualified())
 		case *plan.TableScan:
-			out = append(out, n.Table.Name)
+			out = append(out, n.Table.Qualified())
 		}
 		for _, c := range n.Children() {
 			walk(c)

@@ -188,8 +188,8 @@ func TestPlanOfTransaction(t *testing.T) {
 		t.Error("a block that changed nothing has another plan")
 	}
 	changed := planner.engine.Catalog().Clone()
-	table := *changed.Tables["labels"]
-	changed.Tables["labels"] = &table
+	table := *changed.Tables[fqgw.Public("labels")]
+	changed.Tables[fqgw.Public("labels")] = &table
 	a.tx.catalog = changed // as a definition of the block makes it
 	mine := a.prepared(t, sql)
 	if mine.bound == first.bound || b.prepared(t, sql).bound != first.bound || a.prepared(t, sql).bound == mine.bound {

@@ -221,13 +221,13 @@ func (s *Session) there(p *Prepared) bool {
 		same := false
 		switch r := r.(type) {
 		case *fqgw.Table:
-			same = cat.Tables[r.Name] == r || s.TempTable(r) != nil
+			same = cat.Tables[r.Qualified()] == r || s.TempTable(r) != nil
 		case *fqgw.Source:
-			same = cat.Sources[r.Name] == r
+			same = cat.Sources[r.Qualified()] == r
 		case *fqgw.FeatureView:
-			same = cat.Features[r.Name] == r
+			same = cat.Features[r.Qualified()] == r
 		case *fqgw.View:
-			same = cat.Views[r.Name] == r
+			same = cat.Views[r.Qualified()] == r
 		}
 		if !same {
 			return false

@@ -21,7 +21,12 @@ type client struct {
 
 func newClient(t *testing.T) *client {
 	t.Helper()
-	engine := exec.New(exec.Options{Catalog: &fqgw.Catalog{}, Clock: fqgw.RealClock(), Logger: slog.New(slog.DiscardHandler)})
+	return clientOf(t, &fqgw.Catalog{})
+}
+
+func clientOf(t *testing.T, cat *fqgw.Catalog) *client {
+	t.Helper()
+	engine := exec.New(exec.Options{Catalog: cat, Clock: fqgw.RealClock(), Logger: slog.New(slog.DiscardHandler)})
 	c := &client{}
 	var err error
 	c.Session, err = New(engine).NewSession(SessionOptions{User: "test", PID: 1, Notice: func(n Notice) { c.said = append(c.said, n.Severity+" "+n.Code) }})

@@ -52,7 +52,7 @@ func (p *Pipeline) addView(ctx context.Context, v *fqgw.FeatureView, notice func
 	if err != nil {
 		return err
 	}
-	s, err := p.source(v.Source.Name)
+	s, err := p.source(v.Source.Qualified().String())
 	if err != nil {
 		return err
 	}

@@ -301,7 +301,7 @@ func (f *feed) refuse(r *fqgw.LogRecord, err error) {
 	reason := fmt.Sprintf("%s (%s)", e.Message, e.Code)
 	f.s.stats.refused(r.Partition)
 	f.s.p.metrics.reject(e.Code)
-	f.verdicts = append(f.verdicts, deadLetter{Source: f.s.src.Name, Pos: fqgw.Position{Epoch: f.crew.at.epoch, Partition: r.Partition, Offset: r.Offset},
+	f.verdicts = append(f.verdicts, deadLetter{Source: f.s.src.Qualified().String(), Pos: fqgw.Position{Epoch: f.crew.at.epoch, Partition: r.Partition, Offset: r.Offset},
 		Time: r.Timestamp, Rejected: f.s.p.o.Clock.Now(), Reason: reason, Column: e.Column, Key: bytes.Clone(r.Key), Payload: bytes.Clone(r.Value)})
 }
 

@@ -21,7 +21,7 @@ const recordBytes = 1_000_000
 // column and the row's number leaves the topic as it was. known is the known
 // time of each row; 0, or nil for all, is the clock's now.
 func (p *Pipeline) Insert(ctx context.Context, src *fqgw.Source, rows [][]fqgw.Value, known []int64) error {
-	s, err := p.source(src.Name)
+	s, err := p.source(src.Qualified().String())
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 func topicFact(source string) string { return "topic " + source }
 
 func (s *source) frontierFact(epoch int32) string {
-	return "frontier " + s.src.Name + " " + strconv.Itoa(int(epoch))
+	return "frontier " + s.src.Qualified().String() + " " + strconv.Itoa(int(epoch))
 }
 
 // sinceFact is the least known time of the records of a history, whatever source
@@ -137,7 +137,7 @@ func (p *Pipeline) findTopic(ctx context.Context, src *fqgw.Source) (t fqgw.Topi
 		return t, false, err
 	}
 	if err == nil {
-		err = p.o.Registry.Put(ctx, topicFact(src.Name), topicText(t))
+		err = p.o.Registry.Put(ctx, topicFact(src.Qualified().String()), topicText(t))
 	}
 	return t, made, err
 }
@@ -145,7 +145,7 @@ func (p *Pipeline) findTopic(ctx context.Context, src *fqgw.Source) (t fqgw.Topi
 // knownTopic is the source's topic as it was when it last answered; why, if it
 // never did. A topic that was made again meanwhile is noticed when the log is back.
 func (p *Pipeline) knownTopic(ctx context.Context, src *fqgw.Source, why error) (t fqgw.Topic, err error) {
-	text, err := p.o.Registry.Get(ctx, topicFact(src.Name))
+	text, err := p.o.Registry.Get(ctx, topicFact(src.Qualified().String()))
 	if err != nil {
 		return t, err
 	}
@@ -172,7 +172,7 @@ func (s *source) keep(ctx context.Context) {
 // from a process before: then the view can be read while the stream is not yet
 // back, and is behind by what came since, as it is in any outage of the log.
 func (p *Pipeline) Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error) {
-	s, err := p.source(v.Source.Name)
+	s, err := p.source(v.Source.Qualified().String())
 	if err != nil {
 		return false, err
 	}

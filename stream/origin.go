@@ -84,7 +84,7 @@ func (p *Pipeline) number(ctx context.Context, src *fqgw.Source, t fqgw.Topic) (
 			WithHint("WITH (history = 'lake.name') uses another table.")
 	}
 	for _, o := range list {
-		e, err := p.o.Registry.Epoch(ctx, src.Name, o.id)
+		e, err := p.o.Registry.Epoch(ctx, src.Qualified().String(), o.id)
 		if err != nil {
 			return nil, err
 		}
@@ -93,7 +93,7 @@ func (p *Pipeline) number(ctx context.Context, src *fqgw.Source, t fqgw.Topic) (
 				WithHint("Give the source another name, or use another table: WITH (history = 'lake.name').")
 		}
 	}
-	if at.epoch, err = p.o.Registry.Epoch(ctx, src.Name, t.ID); err != nil || mine {
+	if at.epoch, err = p.o.Registry.Epoch(ctx, src.Qualified().String(), t.ID); err != nil || mine {
 		return at, err
 	}
 	return at, p.o.History.SetOrigin(ctx, src.History, originsText(append(list, origin{at.epoch, t.ID, t.Name})))

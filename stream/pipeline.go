@@ -140,20 +140,20 @@ func (p *Pipeline) Run(ctx context.Context) error {
 // AddSource takes up a source: its topic is checked or created, its history
 // table is made if it is not there, and consumption starts.
 func (p *Pipeline) AddSource(ctx context.Context, src *fqgw.Source) error {
-	if s, err := p.source(src.Name); err == nil && s.life.Err() != nil { // it was dropped and is about to end
+	if s, err := p.source(src.Qualified().String()); err == nil && s.life.Err() != nil { // it was dropped and is about to end
 		select {
 		case <-s.done:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 		p.mu.Lock()
-		if p.sources[src.Name] == s && !p.stopped {
-			delete(p.sources, src.Name)
+		if p.sources[src.Qualified().String()] == s && !p.stopped {
+			delete(p.sources, src.Qualified().String())
 		}
 		p.mu.Unlock()
 	}
 	p.mu.Lock()
-	_, there := p.sources[src.Name]
+	_, there := p.sources[src.Qualified().String()]
 	stopped := p.stopped
 	shared := p.sharing(src)
 	p.mu.Unlock()
@@ -172,13 +172,13 @@ func (p *Pipeline) AddSource(ctx context.Context, src *fqgw.Source) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.sources[src.Name] != nil || p.stopped {
+	if p.sources[src.Qualified().String()] != nil || p.stopped {
 		return fqgw.Errorf(fqgw.CodeNotInState, "source %q cannot be started now", src.Name)
 	}
 	if err := p.sharing(src); err != nil {
 		return err
 	}
-	p.sources[src.Name] = s
+	p.sources[src.Qualified().String()] = s
 	go s.run()
 	return nil
 }

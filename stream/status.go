@@ -276,7 +276,7 @@ func (s *stats) status(src *source, end []int64) []fqgw.StreamStatus {
 			p.end = end[i]
 		}
 		p.end = max(p.end, p.next)
-		st := fqgw.StreamStatus{Source: src.src.Name, Partition: int32(i), Epoch: s.epoch, Applied: math.MaxInt64, Landed: p.landed, End: p.end,
+		st := fqgw.StreamStatus{Source: src.src.Qualified().String(), Partition: int32(i), Epoch: s.epoch, Applied: math.MaxInt64, Landed: p.landed, End: p.end,
 			KnownTime: p.known, Freshness: p.fresh, Rejected: p.rejected, NullKeys: p.nullKeys, EvalErrors: p.evalErrs}
 		if p.eventTime != math.MinInt64 {
 			st.EventTime = p.eventTime

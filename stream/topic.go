@@ -45,7 +45,7 @@ func (s *source) takeUp(ctx context.Context) (*incarnation, error) {
 		s.kept = ""
 		s.p.o.Logger.Warn("a topic was made again: its records count as new ones", "source", s.src.Name, "topic", t.Name)
 	}
-	if err := s.p.o.Registry.Put(ctx, topicFact(s.src.Name), topicText(t)); err != nil {
+	if err := s.p.o.Registry.Put(ctx, topicFact(s.src.Qualified().String()), topicText(t)); err != nil {
 		return nil, err
 	}
 	s.at.Store(now)

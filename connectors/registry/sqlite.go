@@ -26,8 +26,8 @@ const schema = `
 CREATE TABLE version (number INTEGER NOT NULL);
 INSERT INTO version VALUES (0);
 CREATE TABLE objects (
-	oid INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
-	state INTEGER NOT NULL, sql TEXT NOT NULL, props TEXT NOT NULL
+	oid INTEGER PRIMARY KEY, kind TEXT NOT NULL, schema TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+	state INTEGER NOT NULL, sql TEXT NOT NULL, path TEXT NOT NULL, props TEXT NOT NULL
 );
 CREATE TABLE sequences (name TEXT PRIMARY KEY, next INTEGER NOT NULL);
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -113,19 +113,19 @@ func (r *SQLite) Load(ctx context.Context) (defs fqgw.Definitions, err error) {
 		if err := tx.QueryRowContext(ctx, "SELECT number FROM version").Scan(&defs.Version); err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, "SELECT oid, kind, name, version, state, sql, props FROM objects ORDER BY oid")
+		rows, err := tx.QueryContext(ctx, "SELECT oid, kind, schema, name, version, state, sql, path, props FROM objects ORDER BY oid")
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
 			var o fqgw.Object
-			var props string
-			if err := rows.Scan(&o.OID, &o.Kind, &o.Name, &o.Version, &o.State, &o.SQL, &props); err != nil {
+			var path, props string
+			if err := rows.Scan(&o.OID, &o.Kind, &o.Schema, &o.Name, &o.Version, &o.State, &o.SQL, &path, &props); err != nil {
 				return err
 			}
-			if err := json.Unmarshal([]byte(props), &o.Props); err != nil {
-				return fmt.Errorf("properties of %s: %w", o.Name, err)
+			if err := errors.Join(json.Unmarshal([]byte(path), &o.Path), json.Unmarshal([]byte(props), &o.Props)); err != nil {
+				return fmt.Errorf("path and properties of %s: %w", o.Name, err)
 			}
 			defs.Objects = append(defs.Objects, o)
 		}
@@ -149,13 +149,15 @@ func (r *SQLite) Commit(ctx context.Context, base int64, put []fqgw.Object, drop
 			}
 		}
 		for _, o := range put {
+			path, perr := json.Marshal(o.Path)
 			props, err := json.Marshal(o.Props)
-			if err != nil {
+			if err := errors.Join(perr, err); err != nil {
 				return err
 			}
-			if _, err := tx.ExecContext(ctx, `INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (oid) DO UPDATE SET
-				kind = excluded.kind, name = excluded.name, version = excluded.version, state = excluded.state, sql = excluded.sql, props = excluded.props`,
-				o.OID, o.Kind, o.Name, o.Version, o.State, o.SQL, string(props)); err != nil {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (oid) DO UPDATE SET
+				kind = excluded.kind, schema = excluded.schema, name = excluded.name, version = excluded.version, state = excluded.state, sql = excluded.sql,
+				path = excluded.path, props = excluded.props`,
+				o.OID, o.Kind, o.Schema, o.Name, o.Version, o.State, o.SQL, string(path), string(props)); err != nil {
 				return err
 			}
 		}

@@ -30,7 +30,7 @@ type Binder struct {
 	// Definition binds row expressions of definitions: now(), volatile functions,
 	// what asks the session, parameters and subqueries are refused (SEMANTICS §2.4).
 	Definition bool
-	Expanded   func(view string) // told of every plain view that is read; may be nil
+	Expanded   func(v *fqgw.View) // told of every plain view that is read; may be nil
 	// Used is told of every relation of the catalog that is named, in the texts of
 	// plain views too, and of temporary tables; may be nil.
 	Used func(relation any)

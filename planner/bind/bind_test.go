@@ -211,8 +211,8 @@ func TestWhereNamesAreFound(t *testing.T) {
 	_, err = bindSQL("SELECT * FROM t", func(b *Binder) { b.SearchPath = []string{} })
 	wantError(t, err, "42P01", `relation "t" does not exist`)
 	_, err = bindSQL("SELECT * FROM loop", func(b *Binder) {
-		b.Catalog.Views["loop"] = &fqgw.View{Name: "loop", Query: "SELECT * FROM loop2 WHERE true"}
-		b.Catalog.Views["loop2"] = &fqgw.View{Name: "loop2", Query: "SELECT * FROM loop WHERE true"}
+		b.Catalog.Views[fqgw.Public("loop")] = &fqgw.View{Name: "loop", Query: "SELECT * FROM loop2 WHERE true"}
+		b.Catalog.Views[fqgw.Public("loop2")] = &fqgw.View{Name: "loop2", Query: "SELECT * FROM loop WHERE true"}
 	})
 	wantError(t, err, "42P17", "reads itself")
 }

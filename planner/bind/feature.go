@@ -102,8 +102,11 @@ func (b *Binder) featureNamed(rv *pg.RangeVar, asOf []*pg.Node, lat *Scope) (*fe
 		return nil, nil
 	}
 	ft.name, ft.loc = rv.Relname, rv.Location
-	if n.cte == nil {
-		ft.schema = "public"
+	switch {
+	case n.view != nil:
+		ft.schema = n.view.Qualified().Schema
+	case n.feature != nil:
+		ft.schema = n.feature.Qualified().Schema
 	}
 	if len(asOf) > 0 && ft.times == nil {
 		ft.times = func(row *Scope) (*times, error) { return b.timesOf(asOf, row) }
@@ -119,7 +122,7 @@ func (b *Binder) featureNamed(rv *pg.RangeVar, asOf []*pg.Node, lat *Scope) (*fe
 // featureOf is a feature view named in FROM.
 func (b *Binder) featureOf(v *fqgw.FeatureView, rv *pg.RangeVar, asOf []*pg.Node) *feature {
 	ft := viewFeature(v)
-	ft.name, ft.schema, ft.loc = rv.Relname, "public", rv.Location
+	ft.name, ft.schema, ft.loc = rv.Relname, v.Qualified().Schema, rv.Location
 	if len(asOf) > 0 {
 		ft.times = func(row *Scope) (*times, error) { return b.timesOf(asOf, row) }
 	}

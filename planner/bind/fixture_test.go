@@ -41,31 +41,31 @@ func testCatalog() *fqgw.Catalog {
 	deps := &fqgw.Source{OID: 100, Name: "departures", EventTime: 0, History: "lake.departures",
 		Columns: columns("event_ts timestamptz origin text carrier text tailnum text flight int4 dep_delay float8 user_id int8 day date")}
 	c := &fqgw.Catalog{
-		Sources: map[string]*fqgw.Source{"departures": deps},
-		Features: map[string]*fqgw.FeatureView{
-			"origin_departures":  view(201, "origin_departures", deps, "origin text", "departures_1h int8 avg_delay_3h float8 late_3h int8"),
-			"carrier_departures": view(202, "carrier_departures", deps, "origin text carrier text", "departures_7d int8 share_7d float8"),
-			"origin_weather":     view(203, "origin_weather", deps, "origin text", "wind float8 visib float8"),
-			"user_clicks":        view(204, "user_clicks", deps, "user_id int8", "clicks int8"),
-			"world":              view(205, "world", deps, "", "n int8"),
-			"day_counts":         view(206, "day_counts", deps, "day date", "n int8"),
+		Sources: map[fqgw.QualifiedName]*fqgw.Source{fqgw.Public("departures"): deps},
+		Features: map[fqgw.QualifiedName]*fqgw.FeatureView{
+			fqgw.Public("origin_departures"):  view(201, "origin_departures", deps, "origin text", "departures_1h int8 avg_delay_3h float8 late_3h int8"),
+			fqgw.Public("carrier_departures"): view(202, "carrier_departures", deps, "origin text carrier text", "departures_7d int8 share_7d float8"),
+			fqgw.Public("origin_weather"):     view(203, "origin_weather", deps, "origin text", "wind float8 visib float8"),
+			fqgw.Public("user_clicks"):        view(204, "user_clicks", deps, "user_id int8", "clicks int8"),
+			fqgw.Public("world"):              view(205, "world", deps, "", "n int8"),
+			fqgw.Public("day_counts"):         view(206, "day_counts", deps, "day date", "n int8"),
 		},
-		Tables: map[string]*fqgw.Table{
-			"labels": {OID: 300, Name: "labels", History: "lake.labels",
+		Tables: map[fqgw.QualifiedName]*fqgw.Table{
+			fqgw.Public("labels"): {OID: 300, Name: "labels", History: "lake.labels",
 				Columns: columns("label_id int8 origin text carrier text user_id int4 predict_ts timestamptz delayed bool amount numeric tags _text")},
-			"dims": {OID: 301, Name: "dims", Columns: columns("origin text city text")},
-			"t":    {OID: 302, Name: "t", Columns: columns("a int4 b text c float8")},
-			"u":    {OID: 303, Name: "u", Columns: columns("a int8 b text d date")},
+			fqgw.Public("dims"): {OID: 301, Name: "dims", Columns: columns("origin text city text")},
+			fqgw.Public("t"):    {OID: 302, Name: "t", Columns: columns("a int4 b text c float8")},
+			fqgw.Public("u"):    {OID: 303, Name: "u", Columns: columns("a int8 b text d date")},
 		},
-		Views: map[string]*fqgw.View{
-			"flight_risk": {OID: 401, Name: "flight_risk", Service: true,
+		Views: map[fqgw.QualifiedName]*fqgw.View{
+			fqgw.Public("flight_risk"): {OID: 401, Name: "flight_risk", Service: true,
 				Columns: columns("origin text carrier text departures_1h int8 share_7d float8 wind float8 excess float8 bad bool"),
 				Query: `SELECT c.origin, c.carrier, o.departures_1h, c.share_7d, w.wind, c.share_7d - o.avg_delay_3h AS excess,
 					coalesce(w.visib < 3 OR w.wind > 25, false) AS bad
 					FROM carrier_departures c LEFT JOIN origin_departures o ON o.origin = c.origin LEFT JOIN origin_weather w ON w.origin = c.origin`},
-			"busy":   {OID: 402, Name: "busy", Columns: columns("origin text n int8"), Query: "SELECT origin, departures_1h AS n FROM origin_departures WHERE departures_1h > 3"},
-			"thin":   {OID: 403, Name: "thin", Columns: columns("place text n int8"), Query: "SELECT origin AS place, departures_1h AS n FROM origin_departures"},
-			"broken": {OID: 404, Name: "broken", Query: "SELECT nothing FROM labels"},
+			fqgw.Public("busy"):   {OID: 402, Name: "busy", Columns: columns("origin text n int8"), Query: "SELECT origin, departures_1h AS n FROM origin_departures WHERE departures_1h > 3"},
+			fqgw.Public("thin"):   {OID: 403, Name: "thin", Columns: columns("place text n int8"), Query: "SELECT origin AS place, departures_1h AS n FROM origin_departures"},
+			fqgw.Public("broken"): {OID: 404, Name: "broken", Query: "SELECT nothing FROM labels"},
 		},
 	}
 	return c

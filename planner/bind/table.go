@@ -64,7 +64,7 @@ func (b *Binder) find(rv *pg.RangeVar, sc *Scope) (named, error) {
 	}
 	path := b.SearchPath
 	if path == nil {
-		path = []string{"public"}
+		path = []string{fqgw.PublicSchema}
 	}
 	for _, schema := range path {
 		if n, ok := b.inSchema(schema, name); ok {
@@ -84,11 +84,12 @@ func (b *Binder) temporary(schema, name string) *fqgw.Table {
 func (b *Binder) inSchema(schema, name string) (named, bool) {
 	c := b.Catalog
 	switch {
-	case schema == "public" && c != nil:
-		n := named{source: c.Sources[name], feature: c.Features[name], table: c.Tables[name], view: c.Views[name]}
+	case c != nil && c.HasSchema(schema):
+		q := fqgw.QualifiedName{Schema: schema, Name: name}
+		n := named{source: c.Sources[q], feature: c.Features[q], table: c.Tables[q], view: c.Views[q]}
 		return n, n != named{}
 	case schema == "lake" && c != nil: // the lake's own names
-		if t := c.Tables[name]; t != nil {
+		if t := c.Tables[fqgw.Public(name)]; t != nil {
 			return named{table: t}, true
 		}
 		for _, t := range c.Tables {
@@ -101,7 +102,7 @@ func (b *Binder) inSchema(schema, name string) (named, bool) {
 				return named{source: s}, true
 			}
 		}
-	case schema != "public" && b.System != nil:
+	case schema != fqgw.PublicSchema && b.System != nil:
 		if r := b.System(schema, name); r != nil {
 			return named{system: r}, true
 		}
@@ -115,7 +116,7 @@ func (b *Binder) noTable(rv *pg.RangeVar) error {
 		shown = rv.Schemaname + "." + shown
 	}
 	e := b.fail(rv.Location, fqgw.CodeUndefinedTable, "relation %q does not exist", shown)
-	if b.Catalog != nil && (rv.Schemaname == "" || rv.Schemaname == "public") {
+	if b.Catalog != nil && (rv.Schemaname == "" || rv.Schemaname == fqgw.PublicSchema) {
 		if near := nearest(rv.Relname, b.Catalog.Names()); near != "" {
 			e.Hint = "Perhaps you meant the relation \"" + near + "\"."
 		}
@@ -159,6 +160,7 @@ func (b *Binder) table(rv *pg.RangeVar, asOf []*pg.Node, lat *Scope, blk *block)
 		}
 		f, err := b.derived(node, nil, rv.Relname, rv.Location)
 		if err == nil {
+			f.rels[0].schema = n.view.Qualified().Schema
 			err = b.storedAlias(f.rels[0], rv.Alias)
 		}
 		return known(f, err, fields)
@@ -205,7 +207,7 @@ func (b *Binder) scanned(rv *pg.RangeVar, schema string, oid uint32, cols []fqgw
 
 func (b *Binder) sourceScan(s *fqgw.Source, rv *pg.RangeVar, t *times, blk *block, asOf []*pg.Node) (*from, error) {
 	all := append(slices.Clone(s.Columns), fqgw.HiddenColumns...)
-	rel, cols, fields, err := b.scanned(rv, "public", s.OID, all, len(s.Columns), blk)
+	rel, cols, fields, err := b.scanned(rv, s.Qualified().Schema, s.OID, all, len(s.Columns), blk)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +221,7 @@ func (b *Binder) sourceScan(s *fqgw.Source, rv *pg.RangeVar, t *times, blk *bloc
 }
 
 func (b *Binder) tableScan(s *fqgw.Table, rv *pg.RangeVar, t *times, blk *block, asOf []*pg.Node) (*from, error) {
-	rel, cols, fields, err := b.scanned(rv, "public", s.OID, s.Columns, len(s.Columns), blk)
+	rel, cols, fields, err := b.scanned(rv, s.Qualified().Schema, s.OID, s.Columns, len(s.Columns), blk)
 	if err != nil {
 		return nil, err
 	}
@@ -279,8 +281,9 @@ func (b *Binder) viewNode(v *fqgw.View, site *Scope, t *times, loc int32, more .
 // viewText parses a view and gives the binder of its text: the catalog is the
 // same, but parameters, temporary tables and positions are the statement's own.
 func (b *Binder) viewText(v *fqgw.View, loc int32) (*Binder, *pg.SelectStmt, error) {
-	if slices.Contains(b.views, v.Name) {
-		return nil, nil, b.fail(loc, fqgw.CodeInvalidDefinition, "view %q reads itself: %s", v.Name, strings.Join(append(b.views, v.Name), " → "))
+	name := v.Qualified().String()
+	if slices.Contains(b.views, name) {
+		return nil, nil, b.fail(loc, fqgw.CodeInvalidDefinition, "view %q reads itself: %s", v.Name, strings.Join(append(b.views, name), " → "))
 	}
 	stmts, err := parse.Parse(v.Query)
 	if err != nil {
@@ -290,9 +293,10 @@ func (b *Binder) viewText(v *fqgw.View, loc int32) (*Binder, *pg.SelectStmt, err
 		return nil, nil, b.fail(loc, fqgw.CodeDataCorrupted, "the text of view %q is not one query", v.Name)
 	}
 	if b.Expanded != nil {
-		b.Expanded(v.Name)
+		b.Expanded(v)
 	}
-	in := &Binder{Catalog: b.Catalog, System: b.System, Expanded: b.Expanded, Used: b.Used, Routed: b.Routed, views: append(slices.Clone(b.views), v.Name), subplans: b.subplans + 100}
+	in := &Binder{Catalog: b.Catalog, System: b.System, SearchPath: v.Path, Expanded: b.Expanded, Used: b.Used, Routed: b.Routed,
+		views: append(slices.Clone(b.views), name), subplans: b.subplans + 100}
 	return in, stmts[0].Node.GetSelectStmt(), nil
 }
 

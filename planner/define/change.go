@@ -40,9 +40,9 @@ func (d *Definer) drop(n *pg.DropStmt) (plan.Statement, error) {
 			}
 			return nil, err
 		}
-		n := plan.RelationName{Name: name}
+		n := plan.RelationName{QualifiedName: name}
 		if len(parts) > 1 {
-			n.Schema = parts[len(parts)-2]
+			n.Written = parts[len(parts)-2]
 		}
 		st.Names = append(st.Names, n)
 	}
@@ -76,7 +76,7 @@ func (d *Definer) alter(n *pg.AlterTableStmt) (plan.Statement, error) {
 	if i < 0 {
 		return nil, d.noFeature(v, cmd.Name, n.Relation.Location)
 	}
-	st := &plan.AlterFeature{View: v.Name, Feature: cmd.Name, SQL: "NULL"}
+	st := &plan.AlterFeature{View: v.Qualified(), Feature: cmd.Name, SQL: "NULL"}
 	if cmd.Def == nil { // DROP DEFAULT
 		return st, nil
 	}
@@ -97,7 +97,7 @@ func (d *Definer) featureView(r *pg.RangeVar) (*fqgw.FeatureView, error) {
 	if kind := cat.Has(name); kind != "" {
 		return nil, d.fail(r.Location, fqgw.CodeWrongObjectType, "\"%s\" is a %s, not a feature view", name, kind)
 	}
-	return nil, d.undefined(r.Location, "feature view", name, names(cat.Features))
+	return nil, d.undefined(r.Location, "feature view", name.String(), fqgw.NamesOf(cat.Features))
 }
 
 func featureIndex(v *fqgw.FeatureView, name string) int {
@@ -172,7 +172,7 @@ func (d *Definer) comment(n *pg.CommentStmt) (plan.Statement, error) {
 	}
 	cat := d.Binder.Catalog
 	if st.Kind = cat.Has(st.Name); st.Kind == "" {
-		return nil, d.undefined(-1, "relation", st.Name, cat.Names())
+		return nil, d.undefined(-1, "relation", st.Name.String(), cat.Names())
 	}
 	wanted := map[pg.ObjectType]string{pg.ObjectType_OBJECT_TABLE: "table", pg.ObjectType_OBJECT_VIEW: "view", pg.ObjectType_OBJECT_MATVIEW: "feature view"}[n.Objtype]
 	if d.stmt.Definition != "" {
@@ -196,7 +196,7 @@ func (d *Definer) refresh(n *pg.RefreshMatViewStmt) (plan.Statement, error) {
 // changesRows refuses UPDATE, DELETE and their kin, with the reason.
 func (d *Definer) changesRows(verb string, r *pg.RangeVar) error {
 	e := d.unsupported(r.GetLocation(), "%s", verb)
-	if d.Binder.Catalog.Sources[r.GetRelname()] != nil {
+	if name, err := d.relationName(r); err == nil && d.Binder.Catalog.Sources[name] != nil {
 		return e.WithDetail("Source \"%s\" is append-only: a corrected row is one more event.", r.Relname).WithHint("INSERT the corrected row.")
 	}
 	return e.WithHint("Tables are written by INSERT, COPY and CREATE TABLE AS.")

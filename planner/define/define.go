@@ -5,6 +5,7 @@
 package define
 
 import (
+	"slices"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -124,20 +125,55 @@ func (d *Definer) at(err error, loc int32) error {
 	return fqgw.AsError(err).At(d.stmt.Pos(loc))
 }
 
-// relationName is the name of a relation in the only schema that people define
-// things in; 3F000 for another one.
-func (d *Definer) relationName(r *pg.RangeVar) (string, error) {
-	switch r.Schemaname {
-	case "", "public", "pg_temp":
-		return r.Relname, nil
-	case "pg_catalog", "information_schema", "fqgw":
-		return "", d.fail(r.Location, "42501", "permission denied: schema \"%s\" is a system schema", r.Schemaname)
+// relationName is the relation that a statement names: a bare name is that of the
+// first schema of the search path with a relation of that name, else one to be
+// made. 3F000 for a schema that is not there.
+func (d *Definer) relationName(r *pg.RangeVar) (fqgw.QualifiedName, error) {
+	cat := d.Binder.Catalog
+	switch s := r.Schemaname; {
+	case s == "":
+		for _, s := range d.path() {
+			if n := (fqgw.QualifiedName{Schema: s, Name: r.Relname}); cat.Has(n) != "" {
+				return n, nil
+			}
+		}
+		return fqgw.QualifiedName{Schema: d.path()[0], Name: r.Relname}, nil
+	case s == "pg_temp":
+		return fqgw.Public(r.Relname), nil
+	case cat.HasSchema(s):
+		return fqgw.QualifiedName{Schema: s, Name: r.Relname}, nil
+	case s == "pg_catalog", s == "information_schema", s == "fqgw":
+		return fqgw.QualifiedName{}, d.fail(r.Location, "42501", "permission denied: schema \"%s\" is a system schema", s)
 	}
-	return "", d.fail(r.Location, fqgw.CodeInvalidSchema, "schema \"%s\" does not exist", r.Schemaname)
+	return fqgw.QualifiedName{}, d.fail(r.Location, fqgw.CodeInvalidSchema, "schema \"%s\" does not exist", r.Schemaname)
+}
+
+// path are the schemas of the search path that people define things in, at least
+// one: new relations go into the first.
+func (d *Definer) path() []string {
+	var out []string
+	for _, s := range d.Binder.SearchPath {
+		if d.Binder.Catalog.HasSchema(s) {
+			out = append(out, s)
+		}
+	}
+	if out == nil {
+		return []string{fqgw.PublicSchema}
+	}
+	return out
+}
+
+// storedPath is where the bare names of a definition are looked up whenever it is
+// bound again; nil: in public alone.
+func (d *Definer) storedPath() []string {
+	if slices.Equal(d.Binder.SearchPath, []string{fqgw.PublicSchema}) {
+		return nil
+	}
+	return slices.Clone(d.Binder.SearchPath)
 }
 
 // listName is the name in a list of its parts, as DROP and COMMENT have it.
-func (d *Definer) listName(parts []string) (string, error) {
+func (d *Definer) listName(parts []string) (fqgw.QualifiedName, error) {
 	r := &pg.RangeVar{Relname: parts[len(parts)-1], Location: -1}
 	if len(parts) > 1 {
 		r.Schemaname = parts[len(parts)-2]
@@ -146,10 +182,14 @@ func (d *Definer) listName(parts []string) (string, error) {
 }
 
 // newName is the name of a relation to be made.
-func (d *Definer) newName(r *pg.RangeVar) (string, error) {
-	name, err := d.relationName(r)
-	if err == nil && strings.HasPrefix(name, "_fq_") {
-		err = d.fail(r.Location, "42939", "relation name \"%s\" is reserved", name)
+func (d *Definer) newName(r *pg.RangeVar) (fqgw.QualifiedName, error) {
+	name := fqgw.QualifiedName{Schema: d.path()[0], Name: r.Relname}
+	var err error
+	if r.Schemaname != "" {
+		name, err = d.relationName(r)
+	}
+	if err == nil && strings.HasPrefix(name.Name, "_fq_") {
+		err = d.fail(r.Location, "42939", "relation name \"%s\" is reserved", name.Name)
 	}
 	return name, err
 }

@@ -36,13 +36,13 @@ func script(cat *fqgw.Catalog, sql string) (plan.Statement, error) {
 		}
 		switch st := st.(type) {
 		case *plan.CreateSource:
-			cat.Sources[st.Source.Name] = st.Source
+			cat.Sources[st.Source.Qualified()] = st.Source
 		case *plan.CreateFeatureView:
-			cat.Features[st.View.Name] = st.View
+			cat.Features[st.View.Qualified()] = st.View
 		case *plan.CreateTable:
-			cat.Tables[st.Table.Name] = st.Table
+			cat.Tables[st.Table.Qualified()] = st.Table
 		case *plan.CreateView:
-			cat.Views[st.View.Name] = st.View
+			cat.Views[st.View.Qualified()] = st.View
 		}
 	}
 	return st, nil

@@ -49,7 +49,7 @@ func (d *Definer) createFeatureView(n *pg.CreateTableAsStmt) (plan.Statement, er
 		return nil, d.unsupported(into.Rel.Location, "TABLESPACE")
 	}
 	f := &definition{Definer: d, sel: sel, binder: d.rowBinder(), names: words(n.Into.ColNames), slots: map[string]int{},
-		view: &fqgw.FeatureView{Name: name, SQL: d.stmt.Text}}
+		view: &fqgw.FeatureView{Schema: name.Schema, Name: name.Name, SQL: d.stmt.Text}}
 	if f.options, err = d.optionList(n.Into.Options); err != nil {
 		return nil, err
 	}
@@ -61,11 +61,11 @@ func (d *Definer) createFeatureView(n *pg.CreateTableAsStmt) (plan.Statement, er
 	if err != nil {
 		return nil, err
 	}
-	return &plan.CreateFeatureView{View: f.view, IfNotExists: n.IfNotExists, OrReplace: d.stmt.OrReplace, NoWait: noWait || n.Into.SkipData}, nil
+	return &plan.CreateFeatureView{View: f.view, Path: d.storedPath(), IfNotExists: n.IfNotExists, OrReplace: d.stmt.OrReplace, NoWait: noWait || n.Into.SkipData}, nil
 }
 
 // noReplacing refuses CREATE OR REPLACE of what there is.
-func (d *Definer) noReplacing(r *pg.RangeVar, name, kind string) error {
+func (d *Definer) noReplacing(r *pg.RangeVar, name fqgw.QualifiedName, kind string) error {
 	if !d.stmt.OrReplace || d.Binder.Catalog.Has(name) != kind {
 		return nil
 	}
@@ -167,13 +167,13 @@ func (f *definition) source(r *pg.RangeVar) error {
 		return err
 	}
 	cat := f.binder.Catalog
-	f.rel, f.view.Source = name, cat.Sources[name]
+	f.rel, f.view.Source = name.Name, cat.Sources[name]
 	if f.view.Source == nil {
 		if kind := cat.Has(name); kind != "" {
 			return f.fail(r.Location, fqgw.CodeWrongObjectType, "\"%s\" is a %s, not a source", name, kind).
 				WithHint("A feature view reads a source; CREATE VIEW combines feature views.")
 		}
-		return f.undefined(r.Location, "source", name, names(cat.Sources))
+		return f.undefined(r.Location, "source", name.String(), fqgw.NamesOf(cat.Sources))
 	}
 	if a := r.Alias; a != nil {
 		f.rel = a.Aliasname

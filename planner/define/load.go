@@ -23,6 +23,11 @@ func Load(defs fqgw.Definitions) (*fqgw.Catalog, error) {
 	cat := (*fqgw.Catalog)(nil).Clone()
 	cat.Version = defs.Version
 	objects := slices.Clone(defs.Objects)
+	for i := range objects {
+		if o := &objects[i]; o.Kind == "schema" {
+			cat.Schemas[o.Name] = &fqgw.Schema{OID: o.OID, Name: o.Name, Comment: o.Props["comment"]}
+		}
+	}
 	slices.SortFunc(objects, func(a, b fqgw.Object) int { return int(int64(a.OID) - int64(b.OID)) })
 	for _, kind := range []string{"source", "feature view", "table"} {
 		for i := range objects {
@@ -46,10 +51,19 @@ func bound(cat *fqgw.Catalog, o *fqgw.Object) (plan.Statement, error) {
 	if len(stmts) != 1 {
 		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "the stored definition has %d statements", len(stmts))
 	}
-	return (&Definer{Binder: &bind.Binder{Catalog: cat}}).Bind(stmts[0])
+	return (&Definer{Binder: &bind.Binder{Catalog: cat, SearchPath: o.Path}}).Bind(stmts[0])
+}
+
+// nameOf is the name of a stored relation.
+func nameOf(o *fqgw.Object) fqgw.QualifiedName {
+	if o.Schema == "" {
+		return fqgw.Public(o.Name)
+	}
+	return fqgw.QualifiedName{Schema: o.Schema, Name: o.Name}
 }
 
 func load(cat *fqgw.Catalog, o *fqgw.Object) error {
+	name := nameOf(o)
 	st, err := bound(cat, o)
 	if err != nil {
 		return err
@@ -57,22 +71,22 @@ func load(cat *fqgw.Catalog, o *fqgw.Object) error {
 	switch st := st.(type) {
 	case *plan.CreateSource:
 		s := st.Source
-		s.OID, s.Name, s.GateVersion, s.Comment = o.OID, o.Name, o.Version, o.Props["comment"]
+		s.OID, s.Schema, s.Name, s.GateVersion, s.Comment = o.OID, name.Schema, name.Name, o.Version, o.Props["comment"]
 		if h := o.Props["history"]; h != "" {
 			s.History = h
 		}
 		columnComments(s.Columns, o)
-		cat.Sources[o.Name] = s
+		cat.Sources[name] = s
 	case *plan.CreateTable:
 		t := st.Table
-		t.OID, t.Name, t.History, t.Comment = o.OID, o.Name, o.Props["history"], o.Props["comment"]
+		t.OID, t.Schema, t.Name, t.History, t.Comment = o.OID, name.Schema, name.Name, o.Props["history"], o.Props["comment"]
 		if t.History == "" {
-			t.History = "lake." + o.Name
+			t.History = name.LakeTable()
 		}
 		columnComments(t.Columns, o)
-		cat.Tables[o.Name] = t
+		cat.Tables[name] = t
 	case *plan.CreateFeatureView:
-		cat.Features[o.Name] = st.View
+		cat.Features[name] = st.View
 		return featureProps(cat, st.View, o)
 	default:
 		return fqgw.Errorf(fqgw.CodeDataCorrupted, "the stored definition is no %s", o.Kind)
@@ -88,7 +102,7 @@ func columnComments(cols []fqgw.Column, o *fqgw.Object) {
 
 // featureProps applies what ALTER and COMMENT changed, and the numbers.
 func featureProps(cat *fqgw.Catalog, v *fqgw.FeatureView, o *fqgw.Object) error {
-	v.OID, v.Name, v.Version, v.State, v.Comment = o.OID, o.Name, o.Version, o.State, o.Props["comment"]
+	v.OID, v.Schema, v.Name, v.Version, v.State, v.Comment = o.OID, nameOf(o).Schema, o.Name, o.Version, o.State, o.Props["comment"]
 	for i := range v.Features {
 		v.Features[i].Comment = o.Props["comment."+v.Features[i].Name]
 	}
@@ -123,9 +137,9 @@ func loadViews(cat *fqgw.Catalog, objects []fqgw.Object) {
 		}
 	}
 	keep := func(v *fqgw.View, o *fqgw.Object) {
-		v.OID, v.Name, v.SQL, v.Comment = o.OID, o.Name, o.SQL, o.Props["comment"]
+		v.OID, v.Schema, v.Name, v.SQL, v.Path, v.Comment = o.OID, nameOf(o).Schema, o.Name, o.SQL, o.Path, o.Props["comment"]
 		columnComments(v.Columns, o)
-		cat.Views[o.Name] = v
+		cat.Views[nameOf(o)] = v
 	}
 	for again := true; again; {
 		again = false

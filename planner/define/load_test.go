@@ -21,26 +21,26 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := cat.Features["v"]
+	v := cat.Features[fqgw.Public("v")]
 	if cat.Version != 9 || v.OID != 20003 || v.Version != 3 || v.State != 7 || v.Comment != "about v" || v.Features[0].Comment != "about a" {
 		t.Errorf("%+v", v)
 	}
 	if v.Features[0].Default.Int() != 5 || !v.Features[1].Default.IsNull() || v.Features[2].Default.Str() != "none" {
 		t.Errorf("defaults %v %v %v", v.Features[0].Default, v.Features[1].Default, v.Features[2].Default)
 	}
-	s := cat.Sources["clicks"]
+	s := cat.Sources[fqgw.Public("clicks")]
 	if v.Source != s || s.OID != 20001 || s.GateVersion != 2 || s.History != "lake.clicks_1" || s.Comment != "about clicks" || s.Columns[3].Comment != "how many" {
 		t.Errorf("%+v", s)
 	}
-	l := cat.Tables["labels"]
+	l := cat.Tables[fqgw.Public("labels")]
 	if l.OID != 20002 || l.History != "lake.labels_20002" || len(l.Columns) != 2 || !l.Columns[0].NotNull || l.Columns[1].Type != fqgw.NumericOf(10, 2) {
 		t.Errorf("%+v", l)
 	}
-	if o, i := cat.Views["outer_view"], cat.Views["inner_view"]; len(o.Columns) != 1 || o.Columns[0].Type != fqgw.Int4 || o.OID != 20005 || i.Columns[0].Comment != "the id" ||
+	if o, i := cat.Views[fqgw.Public("outer_view")], cat.Views[fqgw.Public("inner_view")]; len(o.Columns) != 1 || o.Columns[0].Type != fqgw.Int4 || o.OID != 20005 || i.Columns[0].Comment != "the id" ||
 		o.Query != "SELECT x FROM inner_view" {
 		t.Errorf("%+v %+v", o, i)
 	}
-	if b := cat.Views["broken"]; b == nil || b.Columns != nil || b.Query != "SELECT * FROM pg_class" {
+	if b := cat.Views[fqgw.Public("broken")]; b == nil || b.Columns != nil || b.Query != "SELECT * FROM pg_class" {
 		t.Errorf("%+v", b)
 	}
 	for _, bad := range []fqgw.Object{

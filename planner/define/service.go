@@ -9,20 +9,20 @@ import (
 // isService says whether a view's SELECT is a feature service (SEMANTICS §5): it
 // joins feature views on their keys, without WHERE, grouping or anything else
 // that removes or makes rows, and shows every join key.
-func isService(cat *fqgw.Catalog, sel *pg.SelectStmt) bool {
+func (d *Definer) isService(sel *pg.SelectStmt) bool {
 	if sel == nil || sel.WithClause != nil || sel.Op != pg.SetOperation_SETOP_NONE || len(sel.ValuesLists) > 0 ||
 		len(sel.DistinctClause) > 0 || sel.WhereClause != nil || len(sel.GroupClause) > 0 || sel.HavingClause != nil ||
 		len(sel.WindowClause) > 0 || len(sel.SortClause) > 0 || sel.LimitCount != nil || sel.LimitOffset != nil ||
 		len(sel.LockingClause) > 0 || len(sel.FromClause) != 1 {
 		return false
 	}
-	s := &service{cat: cat, views: map[string]*fqgw.FeatureView{}, class: map[keyRef]keyRef{}}
+	s := &service{d: d, views: map[string]*fqgw.FeatureView{}, class: map[keyRef]keyRef{}}
 	return s.join(sel.FromClause[0]) && s.shown(sel.TargetList)
 }
 
 // service is a FROM clause of feature views: which of their keys are equal.
 type service struct {
-	cat   *fqgw.Catalog
+	d     *Definer
 	views map[string]*fqgw.FeatureView // by alias
 	class map[keyRef]keyRef            // union-find over the keys
 	order []string                     // the aliases from left to right
@@ -85,7 +85,10 @@ func (s *service) join(n *pg.Node) bool {
 }
 
 func (s *service) relation(r *pg.RangeVar) bool {
-	v := s.cat.Features[r.Relname]
+	var v *fqgw.FeatureView
+	if q, err := s.d.relationName(r); err == nil {
+		v = s.d.Binder.Catalog.Features[q]
+	}
 	name := r.Relname
 	if a := r.Alias; a != nil {
 		name = a.Aliasname
@@ -93,7 +96,7 @@ func (s *service) relation(r *pg.RangeVar) bool {
 			return false
 		}
 	}
-	if v == nil || r.Schemaname != "" && r.Schemaname != "public" || s.views[name] != nil {
+	if v == nil || s.views[name] != nil {
 		return false
 	}
 	s.views[name] = v

@@ -28,8 +28,8 @@ func (d *Definer) createSource(n *pg.CreateStmt) (plan.Statement, error) {
 	if err := d.plainTable(n, "source"); err != nil {
 		return nil, err
 	}
-	s := &fqgw.Source{Name: name, Connector: "kafka", Topic: name, Format: "json", EventTime: -1, KnownColumn: -1, KeyColumn: -1,
-		MaxFuture: 300 * second, TimeUnit: 1000, Start: "earliest", History: "lake." + name, SQL: d.stmt.Text}
+	s := &fqgw.Source{Schema: name.Schema, Name: name.Name, Connector: "kafka", Topic: name.Dotted(), Format: "json", EventTime: -1, KnownColumn: -1, KeyColumn: -1,
+		MaxFuture: 300 * second, TimeUnit: 1000, Start: "earliest", History: name.LakeTable(), SQL: d.stmt.Text}
 	opts, err := d.optionList(n.Options)
 	if err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ func TestSource(t *testing.T) {
 	if s.Options["known_time"] != "seen" || s.Options["field.id"] != "order.id" || s.Options["partitions"] != "3" {
 		t.Errorf("options %v", s.Options)
 	}
-	if s := cat.Sources["clicks"]; s.Topic != "clicks" || s.History != "lake.clicks" || s.MaxFuture != 300*second || s.TimeUnit != 1000 || s.KeyColumn != -1 ||
+	if s := cat.Sources[fqgw.Public("clicks")]; s.Topic != "clicks" || s.History != "lake.clicks" || s.MaxFuture != 300*second || s.TimeUnit != 1000 || s.KeyColumn != -1 ||
 		s.Start != "earliest" || s.Known != fqgw.KnownByRecord || s.Partitions != 0 {
 		t.Errorf("defaults: %+v", s)
 	}

@@ -28,7 +28,7 @@ func (d *Definer) createTable(n *pg.CreateStmt) (plan.Statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &fqgw.Table{Name: name}
+	t := &fqgw.Table{Schema: name.Schema, Name: name.Name}
 	for _, c := range cols {
 		if len(c.rest) > 0 {
 			return nil, d.refusedConstraint(c.rest[0], "table")
@@ -65,7 +65,7 @@ func (d *Definer) createTableAs(n *pg.CreateTableAsStmt) (plan.Statement, error)
 	if err != nil {
 		return nil, err
 	}
-	t := &fqgw.Table{Name: name}
+	t := &fqgw.Table{Schema: name.Schema, Name: name.Name}
 	if t.Columns, err = d.queryColumns(root, words(into.ColNames), into.Rel.Location); err != nil {
 		return nil, err
 	}
@@ -115,7 +115,8 @@ func (d *Definer) createView(n *pg.ViewStmt) (plan.Statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &fqgw.View{Name: name, Query: d.stmt.Body(), SQL: d.stmt.Text, Service: isService(d.Binder.Catalog, n.Query.GetSelectStmt())}
+	v := &fqgw.View{Schema: name.Schema, Name: name.Name, Query: d.stmt.Body(), SQL: d.stmt.Text, Path: d.storedPath(),
+		Service: d.isService(n.Query.GetSelectStmt())}
 	renamed := words(n.Aliases)
 	if v.Columns, err = d.queryColumns(root, renamed, n.View.Location); err != nil {
 		return nil, err
@@ -125,7 +126,7 @@ func (d *Definer) createView(n *pg.ViewStmt) (plan.Statement, error) {
 		for i, r := range renamed {
 			quoted[i] = expr.QuoteIdent(r)
 		}
-		v.Query = "SELECT * FROM (" + v.Query + ") AS " + expr.QuoteIdent(name) + "(" + strings.Join(quoted, ", ") + ")"
+		v.Query = "SELECT * FROM (" + v.Query + ") AS " + expr.QuoteIdent(name.Name) + "(" + strings.Join(quoted, ", ") + ")"
 	}
 	return &plan.CreateView{View: v, OrReplace: n.Replace}, nil
 }
@@ -207,8 +208,8 @@ func (d *Definer) target(r *pg.RangeVar, source **fqgw.Source, table **fqgw.Tabl
 		return nil, err
 	}
 	cat := d.Binder.Catalog
-	if d.Binder.Temp != nil && r.Schemaname != "public" {
-		*table = d.Binder.Temp(name)
+	if d.Binder.Temp != nil && r.Schemaname != fqgw.PublicSchema {
+		*table = d.Binder.Temp(name.Name)
 	}
 	if *table == nil {
 		*source, *table = cat.Sources[name], cat.Tables[name]
@@ -225,7 +226,7 @@ func (d *Definer) target(r *pg.RangeVar, source **fqgw.Source, table **fqgw.Tabl
 		return nil, d.fail(r.Location, fqgw.CodeWrongObjectType, "cannot %s into %s \"%s\"", strings.ToLower(verb), kind, name).
 			WithHint("Write into the source that it reads.")
 	}
-	return nil, d.undefined(r.Location, "relation", name, append(names(cat.Sources), names(cat.Tables)...))
+	return nil, d.undefined(r.Location, "relation", name.String(), append(fqgw.NamesOf(cat.Sources), fqgw.NamesOf(cat.Tables)...))
 }
 
 func (d *Definer) used(relation any) {

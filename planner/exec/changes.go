@@ -115,7 +115,7 @@ func (c *Changes) Add(ctx context.Context, base *fqgw.Catalog, ch Change) (*fqgw
 
 // pending marks the feature views of cat that were not there before. They are
 // copies: at COMMIT they are defined again.
-func pending(before map[string]*fqgw.FeatureView, cat *fqgw.Catalog) {
+func pending(before map[fqgw.QualifiedName]*fqgw.FeatureView, cat *fqgw.Catalog) {
 	for name, v := range cat.Features {
 		if old := before[name]; old == nil || old.State != v.State {
 			c := *v

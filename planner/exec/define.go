@@ -10,12 +10,9 @@ import (
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// LakeTable is the lake's name for a relation.
-func LakeTable(name string) string { return "lake." + name }
-
-func taken(cat *fqgw.Catalog, name string) error {
+func taken(cat *fqgw.Catalog, name fqgw.QualifiedName) error {
 	if kind := cat.Has(name); kind != "" {
-		return fqgw.Errorf(fqgw.CodeDuplicateTable, "relation \"%s\" already exists", name)
+		return fqgw.Errorf(fqgw.CodeDuplicateTable, "relation \"%s\" already exists", name.Name)
 	}
 	return nil
 }
@@ -27,7 +24,7 @@ func (e *Engine) CreateSource(st *plan.CreateSource) Change {
 	return Change{
 		Tag: "CREATE SOURCE",
 		Define: func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) ([]fqgw.Object, []uint32, error) {
-			if err := taken(cat, s.Name); err != nil {
+			if err := taken(cat, s.Qualified()); err != nil {
 				return nil, nil, err
 			}
 			oid, err := n.Next(ctx, "oid")
@@ -36,10 +33,11 @@ func (e *Engine) CreateSource(st *plan.CreateSource) Change {
 			}
 			s.OID, s.GateVersion = uint32(oid), 1
 			if s.History == "" {
-				s.History = LakeTable(s.Name)
+				s.History = s.Qualified().LakeTable()
 			}
-			cat.Sources[s.Name] = &s
-			return []fqgw.Object{{OID: s.OID, Kind: "source", Name: s.Name, Version: 1, SQL: s.SQL, Props: map[string]string{"history": s.History}}}, nil, nil
+			cat.Sources[s.Qualified()] = &s
+			return []fqgw.Object{{OID: s.OID, Kind: "source", Schema: s.Qualified().Schema, Name: s.Name, Version: 1, SQL: s.SQL,
+				Props: map[string]string{"history": s.History}}}, nil, nil
 		},
 		// The stream starts before the definition is kept, so that a topic which
 		// cannot be had leaves nothing behind.
@@ -49,9 +47,9 @@ func (e *Engine) CreateSource(st *plan.CreateSource) Change {
 			}
 			return e.o.Streams.AddSource(ctx, &s)
 		},
-		Undo: func(ctx context.Context) error { return e.o.Streams.DropSource(ctx, s.Name) },
+		Undo: func(ctx context.Context) error { return e.o.Streams.DropSource(ctx, s.Qualified().String()) },
 		After: func(ctx context.Context, notice func(string, string)) error {
-			if msg := e.o.Streams.TopicNotice(s.Name); msg != "" {
+			if msg := e.o.Streams.TopicNotice(s.Qualified().String()); msg != "" {
 				notice(msg, "")
 			}
 			return nil
@@ -66,10 +64,10 @@ func (e *Engine) CreateFeatureView(st *plan.CreateFeatureView) Change {
 	return Change{
 		Tag: "CREATE FEATURE VIEW",
 		Define: func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) ([]fqgw.Object, []uint32, error) {
-			if err := taken(cat, v.Name); err != nil {
+			if err := taken(cat, v.Qualified()); err != nil {
 				return nil, nil, err
 			}
-			src := cat.Sources[v.Source.Name]
+			src := cat.Sources[v.Source.Qualified()]
 			if src == nil {
 				return nil, nil, fqgw.Errorf(fqgw.CodeUndefinedTable, "source \"%s\" does not exist", v.Source.Name)
 			}
@@ -81,8 +79,9 @@ func (e *Engine) CreateFeatureView(st *plan.CreateFeatureView) Change {
 				return nil, nil, err
 			}
 			v.OID, v.Version, v.Source = uint32(oid), 1, src
-			cat.Features[v.Name] = &v
-			return []fqgw.Object{{OID: v.OID, Kind: "feature view", Name: v.Name, Version: 1, State: v.State, SQL: v.SQL, Props: map[string]string{}}}, nil, nil
+			cat.Features[v.Qualified()] = &v
+			return []fqgw.Object{{OID: v.OID, Kind: "feature view", Schema: v.Qualified().Schema, Name: v.Name, Version: 1, State: v.State, SQL: v.SQL,
+				Path: st.Path, Props: map[string]string{}}}, nil, nil
 		},
 		After: func(ctx context.Context, notice func(string, string)) error {
 			b := e.fill(&v, false, func(msg string) {})
@@ -92,7 +91,7 @@ func (e *Engine) CreateFeatureView(st *plan.CreateFeatureView) Change {
 			if err := b.wait(ctx, &v, notice); err != nil {
 				return err
 			}
-			for _, msg := range e.o.Streams.Notices(v.Source.Name) {
+			for _, msg := range e.o.Streams.Notices(v.Source.Qualified().String()) {
 				notice(msg, "")
 			}
 			return nil
@@ -106,9 +105,9 @@ func (e *Engine) CreateView(st *plan.CreateView) Change {
 	return Change{
 		Tag: "CREATE VIEW",
 		Define: func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) ([]fqgw.Object, []uint32, error) {
-			old := cat.Views[v.Name]
+			old := cat.Views[v.Qualified()]
 			if old == nil || !st.OrReplace {
-				if err := taken(cat, v.Name); err != nil {
+				if err := taken(cat, v.Qualified()); err != nil {
 					return nil, nil, err
 				}
 				oid, err := n.Next(ctx, "oid")
@@ -119,8 +118,9 @@ func (e *Engine) CreateView(st *plan.CreateView) Change {
 			} else {
 				v.OID = old.OID
 			}
-			cat.Views[v.Name] = &v
-			return []fqgw.Object{{OID: v.OID, Kind: "view", Name: v.Name, Version: 1, SQL: v.SQL, Props: map[string]string{}}}, nil, nil
+			cat.Views[v.Qualified()] = &v
+			return []fqgw.Object{{OID: v.OID, Kind: "view", Schema: v.Qualified().Schema, Name: v.Name, Version: 1, SQL: v.SQL, Path: v.Path,
+				Props: map[string]string{}}}, nil, nil
 		},
 	}
 }
@@ -171,12 +171,12 @@ func (e *Engine) CreateTableAs(env *fqgw.Env, st *plan.CreateTable, filled *int6
 }
 
 // numbered is a lake name that no other table of the registry has.
-func numbered(t *fqgw.Table) string { return fmt.Sprintf("%s_%d", LakeTable(t.Name), t.OID) }
+func numbered(t *fqgw.Table) string { return fmt.Sprintf("%s_%d", t.Qualified().LakeTable(), t.OID) }
 
 // defineTable enters a table.
 func (e *Engine) defineTable(t *fqgw.Table) func(context.Context, *fqgw.Catalog, *Numbers) ([]fqgw.Object, []uint32, error) {
 	return func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) ([]fqgw.Object, []uint32, error) {
-		if err := taken(cat, t.Name); err != nil {
+		if err := taken(cat, t.Qualified()); err != nil {
 			return nil, nil, err
 		}
 		oid, err := n.Next(ctx, "oid")
@@ -184,10 +184,11 @@ func (e *Engine) defineTable(t *fqgw.Table) func(context.Context, *fqgw.Catalog,
 			return nil, nil, err
 		}
 		if t.OID = uint32(oid); t.History == "" {
-			t.History = LakeTable(t.Name)
+			t.History = t.Qualified().LakeTable()
 		}
-		cat.Tables[t.Name] = t
-		return []fqgw.Object{{OID: t.OID, Kind: "table", Name: t.Name, Version: 1, SQL: tableSQL(t), Props: map[string]string{"history": t.History}}}, nil, nil
+		cat.Tables[t.Qualified()] = t
+		return []fqgw.Object{{OID: t.OID, Kind: "table", Schema: t.Qualified().Schema, Name: t.Name, Version: 1, SQL: tableSQL(t),
+			Props: map[string]string{"history": t.History}}}, nil, nil
 	}
 }
 
@@ -200,7 +201,7 @@ func tableSQL(t *fqgw.Table) string {
 			cols[i] += " NOT NULL"
 		}
 	}
-	return fmt.Sprintf("CREATE TABLE %s (%s)", quoteIdent(t.Name), strings.Join(cols, ", "))
+	return fmt.Sprintf("CREATE TABLE %s (%s)", quoteIdent(t.Qualified().Schema)+"."+quoteIdent(t.Name), strings.Join(cols, ", "))
 }
 
 func quoteIdent(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
@@ -225,14 +226,14 @@ func (e *Engine) AlterDefault(st *plan.AlterFeature) Change {
 				}
 			}
 			if !found {
-				return nil, nil, fqgw.Errorf(fqgw.CodeUndefinedColumn, "column \"%s\" of feature view \"%s\" does not exist", st.Feature, st.View)
+				return nil, nil, fqgw.Errorf(fqgw.CodeUndefinedColumn, "column \"%s\" of feature view \"%s\" does not exist", st.Feature, st.View.Name)
 			}
 			obj, err := e.object(ctx, v.OID)
 			if err != nil {
 				return nil, nil, err
 			}
 			obj.Version = v.Version
-			obj.Kind, obj.Name, obj.State, obj.SQL, obj.OID = "feature view", v.Name, v.State, v.SQL, v.OID
+			obj.Kind, obj.Schema, obj.Name, obj.State, obj.SQL, obj.OID = "feature view", v.Qualified().Schema, v.Name, v.State, v.SQL, v.OID
 			setProp(&obj, "default."+st.Feature, st.SQL)
 			v.Options = withDefault(old.Options, st.Feature, st.SQL)
 			for name, sql := range v.Options {
@@ -240,7 +241,7 @@ func (e *Engine) AlterDefault(st *plan.AlterFeature) Change {
 					setProp(&obj, name, sql)
 				}
 			}
-			cat.Features[v.Name] = &v
+			cat.Features[v.Qualified()] = &v
 			return []fqgw.Object{obj}, nil, nil
 		},
 	}
@@ -282,9 +283,9 @@ func (e *Engine) object(ctx context.Context, oid uint32) (fqgw.Object, error) {
 	return fqgw.Object{OID: oid}, nil
 }
 
-func missing(cat *fqgw.Catalog, kind, name string) *fqgw.Error {
+func missing(cat *fqgw.Catalog, kind string, name fqgw.QualifiedName) *fqgw.Error {
 	err := fqgw.Errorf(fqgw.CodeUndefinedTable, "%s \"%s\" does not exist", kind, name)
-	if near := fqgw.Nearest(name, cat.Names()); near != "" {
+	if near := fqgw.Nearest(name.String(), cat.Names()); near != "" {
 		err = err.WithHint("Perhaps you meant \"%s\".", near)
 	}
 	return err

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -13,7 +14,7 @@ import (
 
 // Drop removes relations; with Cascade, what depends on them too. DependsOn
 // names the relations that a plain view reads.
-func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.View) []string) Change {
+func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.View) []fqgw.QualifiedName) Change {
 	var gone []victim
 	var cascaded []string
 	return Change{
@@ -21,20 +22,20 @@ func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.V
 		Define: func(ctx context.Context, cat *fqgw.Catalog, _ *Numbers) ([]fqgw.Object, []uint32, error) {
 			gone, cascaded = nil, nil
 			var oids []uint32
-			var victims []string
+			var victims []fqgw.QualifiedName
 			for _, n := range st.Names {
-				kind := cat.Has(n.Name)
+				kind := cat.Has(n.QualifiedName)
 				switch {
 				case kind == "" && st.IfExists:
 					continue
 				case kind == "":
-					return nil, nil, missing(cat, st.Kind, n.Name)
+					return nil, nil, missing(cat, st.Kind, n.QualifiedName)
 				case kind != st.Kind:
 					return nil, nil, fqgw.Errorf(fqgw.CodeWrongObjectType, "\"%s\" is not a %s", n.Name, st.Kind).
 						WithHint("Use DROP %s to remove a %s.", strings.ToUpper(kind), kind)
 				}
-				if !slices.Contains(victims, n.Name) {
-					victims = append(victims, n.Name)
+				if !slices.Contains(victims, n.QualifiedName) {
+					victims = append(victims, n.QualifiedName)
 				}
 			}
 			named := len(victims)
@@ -48,7 +49,7 @@ func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.V
 				}
 			}
 			if len(detail) > 0 && !st.Cascade {
-				what := st.Kind + " " + victims[0]
+				what := st.Kind + " " + victims[0].String()
 				if named > 1 {
 					what = "the " + st.Kind + "s"
 				}
@@ -56,7 +57,7 @@ func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.V
 					WithDetail("%s", strings.Join(detail, "\n")).WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
 			}
 			for _, v := range victims[named:] {
-				cascaded = append(cascaded, cat.Has(v)+" "+v)
+				cascaded = append(cascaded, cat.Has(v)+" "+v.String())
 			}
 			for _, v := range slices.Backward(victims) {
 				g := e.dropOne(cat, v, st.Purge)
@@ -106,29 +107,29 @@ func leftOf(gone []victim) (out []leftover) {
 	return out
 }
 
-func dependents(cat *fqgw.Catalog, name string, dependsOn func(*fqgw.Catalog, *fqgw.View) []string) []string {
-	var out []string
+func dependents(cat *fqgw.Catalog, name fqgw.QualifiedName, dependsOn func(*fqgw.Catalog, *fqgw.View) []fqgw.QualifiedName) []fqgw.QualifiedName {
+	var out []fqgw.QualifiedName
 	for _, v := range cat.Features {
-		if v.Source.Name == name {
-			out = append(out, v.Name)
+		if v.Source.Qualified() == name {
+			out = append(out, v.Qualified())
 		}
 	}
 	for _, v := range cat.Views {
-		if v.Name != name && slices.Contains(dependsOn(cat, v), name) {
-			out = append(out, v.Name)
+		if v.Qualified() != name && slices.Contains(dependsOn(cat, v), name) {
+			out = append(out, v.Qualified())
 		}
 	}
-	slices.Sort(out)
+	slices.SortFunc(out, func(a, b fqgw.QualifiedName) int { return cmp.Compare(a.String(), b.String()) })
 	return out
 }
 
 // dropOne takes a relation out of the catalog.
-func (e *Engine) dropOne(cat *fqgw.Catalog, name string, purge bool) victim {
+func (e *Engine) dropOne(cat *fqgw.Catalog, name fqgw.QualifiedName, purge bool) victim {
 	if s := cat.Sources[name]; s != nil {
 		delete(cat.Sources, name)
-		g := victim{oid: s.OID, source: name}
+		g := victim{oid: s.OID, source: name.String()}
 		if purge {
-			g.left = []leftover{{OID: s.OID, What: "topic", Name: s.Topic, Topic: e.o.Streams.TopicID(name)}, {OID: s.OID, What: "history", Name: s.History}}
+			g.left = []leftover{{OID: s.OID, What: "topic", Name: s.Topic, Topic: e.o.Streams.TopicID(name.String())}, {OID: s.OID, What: "history", Name: s.History}}
 		}
 		return g
 	}
@@ -136,7 +137,7 @@ func (e *Engine) dropOne(cat *fqgw.Catalog, name string, purge bool) victim {
 		delete(cat.Features, name)
 		g := victim{oid: v.OID, view: v}
 		if v.Options["online"] != "false" {
-			g.left = []leftover{{OID: v.OID, What: "view", Name: name, State: v.State}}
+			g.left = []leftover{{OID: v.OID, What: "view", Name: name.String(), State: v.State}}
 		}
 		return g
 	}
@@ -196,7 +197,7 @@ func setComment(cat *fqgw.Catalog, st *plan.Comment) (uint32, error) {
 				return cols, nil
 			}
 		}
-		return nil, fqgw.Errorf(fqgw.CodeUndefinedColumn, "column \"%s\" of relation \"%s\" does not exist", st.Column, st.Name)
+		return nil, fqgw.Errorf(fqgw.CodeUndefinedColumn, "column \"%s\" of relation \"%s\" does not exist", st.Column, st.Name.Name)
 	}
 	var err error
 	switch {

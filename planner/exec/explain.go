@@ -300,7 +300,7 @@ func (e *Engine) describeView(env *fqgw.Env, kind string, v *fqgw.FeatureView, a
 	if v.MaxAge > 0 {
 		note("Max age", "%s", span(env, v.MaxAge))
 	}
-	if since, ok := e.o.Streams.Since(v.Source.Name); ok {
+	if since, ok := e.o.Streams.Since(v.Source.Qualified().String()); ok {
 		note("History since", "%s", microsText(since))
 	}
 	return s

@@ -38,7 +38,7 @@ func (e *Engine) readHistory(env *fqgw.Env, l *window.Layout, probes []probe) ([
 		return answers, nil
 	}
 	e.noticeFuture(env, maxT)
-	if err := e.waitKnown(env, v.Source.Name, maxK); err != nil {
+	if err := e.waitKnown(env, v.Source.Qualified().String(), maxK); err != nil {
 		return nil, err
 	}
 	late := unknown{by: maxK}
@@ -77,7 +77,7 @@ func (e *Engine) allThen(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (
 		}
 	}
 	e.noticeFuture(env, t)
-	if err := e.waitKnown(env, n.View.Source.Name, k); err != nil {
+	if err := e.waitKnown(env, n.View.Source.Qualified().String(), k); err != nil {
 		return nil, err
 	}
 	late := unknown{by: k}

@@ -32,7 +32,7 @@ func (e *Engine) noticeNothing(env *fqgw.Env, v *fqgw.FeatureView, answers []ans
 	if found(answers) {
 		return
 	}
-	for _, msg := range e.o.Streams.Notices(v.Source.Name) {
+	for _, msg := range e.o.Streams.Notices(v.Source.Qualified().String()) {
 		notify(env, msg, "")
 	}
 }

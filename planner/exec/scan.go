@@ -104,7 +104,7 @@ func (e *Engine) sourceScan(env *fqgw.Env, n *plan.SourceScan) (fqgw.Rows, error
 		}
 		known = t
 	}
-	err := e.waitKnown(env, s.Name, min(known, env.Now))
+	err := e.waitKnown(env, s.Qualified().String(), min(known, env.Now))
 	if n.AsOf == nil && err != nil && strings.HasPrefix(string(fqgw.AsError(err).Code), "08") && env.Ctx.Err() == nil {
 		// What is landed is there to be read; of a time it would have to be whole.
 		notify(env, fmt.Sprintf("what the topic of source \"%s\" has since its last landing is not shown: %s", s.Name, fqgw.AsError(err).Message), "")

@@ -57,7 +57,7 @@ func (e *Engine) withSince(env *fqgw.Env, r *plan.SystemRelation) ([][]fqgw.Valu
 	state, since := place("state_version"), place("history_since")
 	sources := map[int64]string{}
 	for _, v := range env.Session.Catalog().Features {
-		sources[v.State] = v.Source.Name
+		sources[v.State] = v.Source.Qualified().String()
 	}
 	for _, row := range rows {
 		if t, ok := e.o.Streams.Since(sources[row[state].Int()]); ok {

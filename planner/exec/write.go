@@ -146,16 +146,17 @@ func withPending(env *fqgw.Env, n *plan.TableScan, rows fqgw.Rows) fqgw.Rows {
 
 // still is nil while the rows' relation is the one that their statement saw.
 func (w *Written) still(cat *fqgw.Catalog) error {
-	name, same := "", false
+	var name fqgw.QualifiedName
+	same := false
 	if w.Table != nil {
-		name = w.Table.Name
+		name = w.Table.Qualified()
 		same = cat.Tables[name] != nil && cat.Tables[name].OID == w.Table.OID
 	} else {
-		name = w.Source.Name
+		name = w.Source.Qualified()
 		same = cat.Sources[name] != nil && cat.Sources[name].OID == w.Source.OID
 	}
 	if !same {
-		return fqgw.Errorf(fqgw.CodeSerialization, "relation \"%s\" was dropped or made again by another transaction", name)
+		return fqgw.Errorf(fqgw.CodeSerialization, "relation \"%s\" was dropped or made again by another transaction", name.Name)
 	}
 	return nil
 }

@@ -79,6 +79,10 @@ func searchPath(env *fqgw.Env) []string {
 		switch p = strings.Trim(strings.TrimSpace(p), `"`); p {
 		case "public", "fqgw", "information_schema", "pg_catalog":
 			out = append(out, p)
+		default:
+			if env != nil && env.Session != nil && env.Session.Catalog().HasSchema(p) {
+				out = append(out, p)
+			}
 		}
 	}
 	return out

@@ -300,7 +300,7 @@ func (s *session) User() string                                { return "ann" }
 func (s *session) Database() string                            { return "db" }
 func (s *session) BackendPID() int32                           { return 42 }
 func (s *session) Catalog() *fqgw.Catalog {
-	return &fqgw.Catalog{Tables: map[string]*fqgw.Table{"My Table": {OID: 16400, Name: "My Table"}}}
+	return &fqgw.Catalog{Tables: map[fqgw.QualifiedName]*fqgw.Table{fqgw.Public("My Table"): {OID: 16400, Name: "My Table"}}}
 }
 
 func (s *session) Call(_ context.Context, name string, args []value) (value, bool, error) {

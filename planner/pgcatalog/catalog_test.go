@@ -51,10 +51,10 @@ func example() *fqgw.Catalog {
 		Columns: []fqgw.OutputColumn{{Name: "n", Key: -1, Feature: 0}, {Name: "user_id", Key: 0, Feature: -1}, {Name: "spent", Key: -1, Feature: 1}},
 		SQL:     "CREATE FEATURE VIEW user_clicks WITH (hop = '5 s') AS\nSELECT count(*) OVER m5 AS n, user_id, 1 AS spent FROM clicks;"}
 	return &fqgw.Catalog{
-		Sources:  map[string]*fqgw.Source{"clicks": clicks},
-		Features: map[string]*fqgw.FeatureView{"user_clicks": view},
-		Tables:   map[string]*fqgw.Table{"labels": {OID: 16400, Name: "labels", Columns: []fqgw.Column{{Name: "id", Type: fqgw.Int4}, {Name: "tags", Type: fqgw.Text.Array()}}}},
-		Views:    map[string]*fqgw.View{"risk": {OID: 16410, Name: "risk", Query: "SELECT 1 AS x", SQL: "CREATE VIEW risk AS SELECT 1 AS x", Columns: []fqgw.Column{{Name: "x", Type: fqgw.Int4}}}},
+		Sources:  map[fqgw.QualifiedName]*fqgw.Source{fqgw.Public("clicks"): clicks},
+		Features: map[fqgw.QualifiedName]*fqgw.FeatureView{fqgw.Public("user_clicks"): view},
+		Tables:   map[fqgw.QualifiedName]*fqgw.Table{fqgw.Public("labels"): {OID: 16400, Name: "labels", Columns: []fqgw.Column{{Name: "id", Type: fqgw.Int4}, {Name: "tags", Type: fqgw.Text.Array()}}}},
+		Views:    map[fqgw.QualifiedName]*fqgw.View{fqgw.Public("risk"): {OID: 16410, Name: "risk", Query: "SELECT 1 AS x", SQL: "CREATE VIEW risk AS SELECT 1 AS x", Columns: []fqgw.Column{{Name: "x", Type: fqgw.Int4}}}},
 	}
 }
 
@@ -315,7 +315,7 @@ func TestDefinitions(t *testing.T) {
 	want := []string{
 		" SELECT count(*) OVER m5 AS n, user_id, 1 AS spent FROM clicks; true", " false",
 		"CREATE UNIQUE INDEX user_clicks_pkey ON public.user_clicks USING btree (user_id) true", "user_id true", " false",
-		"in euros true", " false", "CHECK (" + c.Sources["clicks"].Checks[0].SQL + ") true", "PRIMARY KEY (user_id) true",
+		"in euros true", " false", "CHECK (" + c.Sources[fqgw.Public("clicks")].Checks[0].SQL + ") true", "PRIMARY KEY (user_id) true",
 		"text, integer, integer true", "text true", "interval true",
 	}
 	if !slices.Equal(got, want) {

@@ -37,7 +37,7 @@ func fillClass(r *relation, s *snapshot) [][]fqgw.Value {
 			am = 0
 		}
 		out = append(out, row(&r.SystemRelation, fields{
-			"oid": oid(o.oid), "relname": text(o.name), "relnamespace": number(nsPublic), "reltype": oid(o.rowType()),
+			"oid": oid(o.oid), "relname": text(o.name.Name), "relnamespace": oid(s.namespace(o)), "reltype": oid(o.rowType()),
 			"relowner": number(owner), "relam": number(am), "relfilenode": oid(o.oid), "reltuples": fqgw.FloatValue(tuples), "relpages": number(pages), "reloptions": s.options(o),
 			"relhasindex": boolean(len(o.keys) > 0), "relpersistence": text("p"), "relkind": text(string(o.kind)),
 			"relnatts": number(int64(len(o.columns))), "relchecks": number(int64(len(o.checks))),
@@ -45,7 +45,7 @@ func fillClass(r *relation, s *snapshot) [][]fqgw.Value {
 		}))
 		if len(o.keys) > 0 {
 			out = append(out, row(&r.SystemRelation, fields{
-				"oid": oid(o.indexOID()), "relname": text(o.indexName()), "relnamespace": number(nsPublic),
+				"oid": oid(o.indexOID()), "relname": text(o.indexName()), "relnamespace": oid(s.namespace(o)),
 				"relowner": number(owner), "relam": number(amBtree), "relfilenode": oid(o.indexOID()),
 				"relpersistence": text("p"), "relkind": text("i"), "relnatts": number(int64(len(o.keys))),
 				"relispopulated": boolean(true), "relreplident": text("n"),
@@ -153,7 +153,7 @@ func fillIndex(r *relation, s *snapshot) [][]fqgw.Value {
 
 func fillConstraint(r *relation, s *snapshot) [][]fqgw.Value {
 	var out [][]fqgw.Value
-	base := fields{"connamespace": number(nsPublic), "convalidated": boolean(true), "conislocal": boolean(true), "connoinherit": boolean(true),
+	base := fields{"convalidated": boolean(true), "conislocal": boolean(true), "connoinherit": boolean(true),
 		"confupdtype": text(" "), "confdeltype": text(" "), "confmatchtype": text(" ")}
 	for _, o := range s.objects {
 		if len(o.keys) > 0 {
@@ -163,12 +163,12 @@ func fillConstraint(r *relation, s *snapshot) [][]fqgw.Value {
 			}
 			f := fields{"oid": oid(o.constraint()), "conname": text(o.indexName()), "contype": text("p"), "conrelid": oid(o.oid),
 				"conindid": oid(o.indexOID()), "conkey": vector(fqgw.Int2.Array(), attrs)}
-			out = append(out, row(&r.SystemRelation, f.with(base)))
+			out = append(out, row(&r.SystemRelation, f.with(base).with(fields{"connamespace": oid(s.namespace(o))})))
 		}
 		for i, c := range o.checks {
 			f := fields{"oid": oid(o.check(i)), "conname": text(c.Name), "contype": text("c"), "conrelid": oid(o.oid),
 				"conkey": vector(fqgw.Int2.Array(), checkColumns(&c)), "conbin": text(parenthesised(c.SQL))}
-			out = append(out, row(&r.SystemRelation, f.with(base)))
+			out = append(out, row(&r.SystemRelation, f.with(base).with(fields{"connamespace": oid(s.namespace(o))})))
 		}
 	}
 	return out

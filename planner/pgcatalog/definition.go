@@ -41,7 +41,8 @@ func IndexDef(c *fqgw.Catalog, oid uint32, column int) (string, bool) {
 	cols := o.quotedKeys()
 	switch {
 	case column == 0:
-		return fmt.Sprintf("CREATE UNIQUE INDEX %s ON public.%s USING btree (%s)", expr.QuoteIdent(o.indexName()), expr.QuoteIdent(o.name), strings.Join(cols, ", ")), true
+		return fmt.Sprintf("CREATE UNIQUE INDEX %s ON %s.%s USING btree (%s)", expr.QuoteIdent(o.indexName()),
+			expr.QuoteIdent(o.name.Schema), expr.QuoteIdent(o.name.Name), strings.Join(cols, ", ")), true
 	case column > 0 && column <= len(cols):
 		return cols[column-1], true
 	}

@@ -23,7 +23,7 @@ func eachRelation(s *snapshot, f func(schema, name, tableType string, insertable
 		f(sys.Schema, sys.Name, tableType(sys.kind), false)
 	}
 	for _, o := range s.objects {
-		f("public", o.name, tableType(o.kind), o.kind == 'r')
+		f(o.name.Schema, o.name.Name, tableType(o.kind), o.kind == 'r')
 	}
 }
 
@@ -39,8 +39,9 @@ func fillSchemaTables(r *relation, s *snapshot) [][]fqgw.Value {
 
 func fillSchemata(r *relation, s *snapshot) [][]fqgw.Value {
 	var out [][]fqgw.Value
-	for _, n := range []uint32{nsCatalog, nsPublic, nsFqgw, nsSchema} {
-		out = append(out, row(&r.SystemRelation, fields{"catalog_name": text(s.database()), "schema_name": text(schemaNames[n]), "schema_owner": text(s.user())}))
+	for _, n := range s.schemas(nsCatalog, nsPublic, nsFqgw, nsSchema) {
+		name, _ := schemaName(s.catalog, n)
+		out = append(out, row(&r.SystemRelation, fields{"catalog_name": text(s.database()), "schema_name": text(name), "schema_owner": text(s.user())}))
 	}
 	return out
 }
@@ -52,7 +53,7 @@ func fillSchemaViews(r *relation, s *snapshot) [][]fqgw.Value {
 			continue
 		}
 		def, _ := ViewDef(s.catalog, o.oid)
-		out = append(out, row(&r.SystemRelation, fields{"table_catalog": text(s.database()), "table_schema": text("public"), "table_name": text(o.name),
+		out = append(out, row(&r.SystemRelation, fields{"table_catalog": text(s.database()), "table_schema": text(o.name.Schema), "table_name": text(o.name.Name),
 			"view_definition": text(def), "check_option": text("NONE"), "is_updatable": text("NO"), "is_insertable_into": text("NO"),
 			"is_trigger_updatable": text("NO"), "is_trigger_deletable": text("NO"), "is_trigger_insertable_into": text("NO")}))
 	}
@@ -111,7 +112,7 @@ func fillSchemaColumns(r *relation, s *snapshot) [][]fqgw.Value {
 	}
 	for _, o := range s.objects {
 		for i, c := range o.columns {
-			add("public", o.name, i+1, c.Name, c.Type.OID, c.Type.Mod, c.NotNull, c.def, o.kind == 'r')
+			add(o.name.Schema, o.name.Name, i+1, c.Name, c.Type.OID, c.Type.Mod, c.NotNull, c.def, o.kind == 'r')
 		}
 	}
 	return out
@@ -180,8 +181,8 @@ func fillElementTypes(r *relation, s *snapshot) [][]fqgw.Value {
 			v := make([]fqgw.Value, len(r.Columns))
 			set := func(col string, x fqgw.Value) { v[at[col]] = x }
 			set("object_catalog", text(s.database()))
-			set("object_schema", text("public"))
-			set("object_name", text(o.name))
+			set("object_schema", text(o.name.Schema))
+			set("object_name", text(o.name.Name))
 			set("object_type", text("TABLE"))
 			set("collection_type_identifier", text(strconv.Itoa(i+1)))
 			describeType(set, c.Type.Elem().OID, c.Type.Mod)
@@ -199,8 +200,8 @@ func fillTableConstraints(r *relation, s *snapshot) [][]fqgw.Value {
 	var out [][]fqgw.Value
 	db := text(s.database())
 	add := func(o *object, name, kind string) {
-		out = append(out, row(&r.SystemRelation, fields{"constraint_catalog": db, "constraint_schema": text("public"), "constraint_name": text(name),
-			"table_catalog": db, "table_schema": text("public"), "table_name": text(o.name), "constraint_type": text(kind),
+		out = append(out, row(&r.SystemRelation, fields{"constraint_catalog": db, "constraint_schema": text(o.name.Schema), "constraint_name": text(name),
+			"table_catalog": db, "table_schema": text(o.name.Schema), "table_name": text(o.name.Name), "constraint_type": text(kind),
 			"is_deferrable": text("NO"), "initially_deferred": text("NO"), "enforced": text("YES")}))
 	}
 	for _, o := range s.objects {
@@ -218,7 +219,7 @@ func fillCheckConstraints(r *relation, s *snapshot) [][]fqgw.Value {
 	var out [][]fqgw.Value
 	for _, o := range s.objects {
 		for _, c := range o.checks {
-			out = append(out, row(&r.SystemRelation, fields{"constraint_catalog": text(s.database()), "constraint_schema": text("public"),
+			out = append(out, row(&r.SystemRelation, fields{"constraint_catalog": text(s.database()), "constraint_schema": text(o.name.Schema),
 				"constraint_name": text(c.Name), "check_clause": text(parenthesised(c.SQL))}))
 		}
 	}
@@ -230,8 +231,8 @@ func fillKeyColumns(r *relation, s *snapshot) [][]fqgw.Value {
 	db := text(s.database())
 	for _, o := range s.objects {
 		for i, name := range o.keyNames() {
-			out = append(out, row(&r.SystemRelation, fields{"constraint_catalog": db, "constraint_schema": text("public"), "constraint_name": text(o.indexName()),
-				"table_catalog": db, "table_schema": text("public"), "table_name": text(o.name), "column_name": text(name), "ordinal_position": number(int64(i + 1))}))
+			out = append(out, row(&r.SystemRelation, fields{"constraint_catalog": db, "constraint_schema": text(o.name.Schema), "constraint_name": text(o.indexName()),
+				"table_catalog": db, "table_schema": text(o.name.Schema), "table_name": text(o.name.Name), "column_name": text(name), "ordinal_position": number(int64(i + 1))}))
 		}
 	}
 	return out
@@ -241,8 +242,8 @@ func fillConstraintColumns(r *relation, s *snapshot) [][]fqgw.Value {
 	var out [][]fqgw.Value
 	db := text(s.database())
 	add := func(o *object, column, constraint string) {
-		out = append(out, row(&r.SystemRelation, fields{"table_catalog": db, "table_schema": text("public"), "table_name": text(o.name), "column_name": text(column),
-			"constraint_catalog": db, "constraint_schema": text("public"), "constraint_name": text(constraint)}))
+		out = append(out, row(&r.SystemRelation, fields{"table_catalog": db, "table_schema": text(o.name.Schema), "table_name": text(o.name.Name), "column_name": text(column),
+			"constraint_catalog": db, "constraint_schema": text(o.name.Schema), "constraint_name": text(constraint)}))
 	}
 	for _, o := range s.objects {
 		for _, name := range o.keyNames() {

@@ -15,7 +15,7 @@ const owner = 10
 // object is one relation that a user defined.
 type object struct {
 	oid     uint32
-	name    string
+	name    fqgw.QualifiedName
 	kind    byte // relkind
 	columns []column
 	keys    []int // indexes of the columns that are join keys
@@ -38,7 +38,7 @@ func (o *object) constraint() uint32   { return 4<<28 | o.oid }
 func (o *object) rule() uint32         { return 5<<28 | o.oid }
 func (o *object) check(i int) uint32   { return 6<<28 | (o.oid<<6+uint32(i))&(1<<28-1) }
 func (o *object) attrdef(i int) uint32 { return 7<<28 | (o.oid<<11+uint32(i))&(1<<28-1) }
-func (o *object) indexName() string    { return o.name + "_pkey" }
+func (o *object) indexName() string    { return o.name.Name + "_pkey" }
 
 func names(cols []column) []string {
 	out := make([]string, len(cols))
@@ -64,24 +64,24 @@ var lastListing atomic.Pointer[listing]
 type listing struct {
 	catalog *fqgw.Catalog
 	objects []*object
-	byOID   map[uint32]*object // by the OID of an object, its index or its constraint
-	byName  map[string]uint32  // objects and their indexes
+	byOID   map[uint32]*object            // by the OID of an object, its index or its constraint
+	byName  map[fqgw.QualifiedName]uint32 // objects and their indexes
 }
 
 func listingOf(c *fqgw.Catalog) *listing {
 	if l := lastListing.Load(); l != nil && l.catalog == c {
 		return l
 	}
-	l := &listing{catalog: c, byOID: map[uint32]*object{}, byName: map[string]uint32{}}
+	l := &listing{catalog: c, byOID: map[uint32]*object{}, byName: map[fqgw.QualifiedName]uint32{}}
 	if c != nil {
 		for _, s := range c.Sources {
-			l.objects = append(l.objects, &object{oid: s.OID, name: s.Name, kind: 'r', columns: plain(s.Columns), checks: s.Checks, options: s.Options, comment: s.Comment})
+			l.objects = append(l.objects, &object{oid: s.OID, name: s.Qualified(), kind: 'r', columns: plain(s.Columns), checks: s.Checks, options: s.Options, comment: s.Comment})
 		}
 		for _, t := range c.Tables {
-			l.objects = append(l.objects, &object{oid: t.OID, name: t.Name, kind: 'r', columns: plain(t.Columns), comment: t.Comment})
+			l.objects = append(l.objects, &object{oid: t.OID, name: t.Qualified(), kind: 'r', columns: plain(t.Columns), comment: t.Comment})
 		}
 		for _, v := range c.Views {
-			l.objects = append(l.objects, &object{oid: v.OID, name: v.Name, kind: 'v', columns: plain(v.Columns), comment: v.Comment, query: v.Query})
+			l.objects = append(l.objects, &object{oid: v.OID, name: v.Qualified(), kind: 'v', columns: plain(v.Columns), comment: v.Comment, query: v.Query})
 		}
 		for name, v := range c.Features {
 			l.objects = append(l.objects, ofFeature(name, v))
@@ -94,8 +94,9 @@ func listingOf(c *fqgw.Catalog) *listing {
 	for _, o := range l.objects {
 		if len(o.keys) > 0 {
 			l.byOID[o.indexOID()], l.byOID[o.constraint()] = o, o
-			if _, taken := l.byName[o.indexName()]; !taken {
-				l.byName[o.indexName()] = o.indexOID()
+			index := fqgw.QualifiedName{Schema: o.name.Schema, Name: o.indexName()}
+			if _, taken := l.byName[index]; !taken {
+				l.byName[index] = o.indexOID()
 			}
 		}
 		for i := range o.checks {
@@ -124,7 +125,7 @@ func plain(cols []fqgw.Column) []column {
 	return out
 }
 
-func ofFeature(name string, v *fqgw.FeatureView) *object {
+func ofFeature(name fqgw.QualifiedName, v *fqgw.FeatureView) *object {
 	o := &object{oid: v.OID, name: name, kind: 'm', comment: v.Comment, query: selectOf(v.SQL)}
 	for i, c := range v.Columns {
 		col := column{Column: fqgw.Column{Name: c.Name, Type: v.OutputType(i), NotNull: c.Key >= 0}}

@@ -60,7 +60,9 @@ func instant(us int64) fqgw.Value {
 	return fqgw.TimestampValue(us)
 }
 
-func sorted[T any](m map[string]*T) []string { return slices.Sorted(maps.Keys(m)) }
+func sorted[T any](m map[fqgw.QualifiedName]*T) []fqgw.QualifiedName {
+	return slices.SortedFunc(maps.Keys(m), func(a, b fqgw.QualifiedName) int { return strings.Compare(a.String(), b.String()) })
+}
 
 func fillSources(r *relation, s *snapshot) [][]fqgw.Value {
 	var out [][]fqgw.Value
@@ -77,7 +79,7 @@ func fillSources(r *relation, s *snapshot) [][]fqgw.Value {
 		if src.EventTime >= 0 && src.EventTime < len(src.Columns) {
 			eventTime = src.Columns[src.EventTime].Name
 		}
-		out = append(out, row(&r.SystemRelation, fields{"name": text(name), "connector": text(src.Connector), "topic": textOrNull(src.Topic), "format": textOrNull(src.Format),
+		out = append(out, row(&r.SystemRelation, fields{"name": text(name.String()), "connector": text(src.Connector), "topic": textOrNull(src.Topic), "format": textOrNull(src.Format),
 			"event_time": textOrNull(eventTime), "known_time": text(known), "max_future": span(src.MaxFuture), "history": textOrNull(src.History),
 			"columns": texts(names(plain(src.Columns))), "gate_version": number(int64(src.GateVersion)), "sql": text(src.SQL), "comment": textOrNull(src.Comment)}))
 	}
@@ -102,7 +104,7 @@ func fillFeatureViews(r *relation, s *snapshot) [][]fqgw.Value {
 		for _, f := range v.Features {
 			features = append(features, f.Name)
 		}
-		out = append(out, row(&r.SystemRelation, fields{"name": text(name), "version": number(int64(v.Version)), "state_version": number(v.State), "source": text(v.Source.Name),
+		out = append(out, row(&r.SystemRelation, fields{"name": text(name.String()), "version": number(int64(v.Version)), "state_version": number(v.State), "source": text(v.Source.Qualified().String()),
 			"keys": texts(keys), "kind": text(kind), "max_age": span(v.MaxAge), "windows": texts(windows), "features": texts(features),
 			"history_since": fqgw.Null, "sql": text(v.SQL), "comment": textOrNull(v.Comment)}))
 	}
@@ -121,7 +123,7 @@ func fillFeatures(r *relation, s *snapshot) [][]fqgw.Value {
 			if !f.Default.IsNull() {
 				def = text(expr.Text(f.Default, f.Type, nil))
 			}
-			base := fields{"feature_view": text(name), "feature": text(f.Name), "position": number(int64(i + 1)), "type": text(f.Type.String()),
+			base := fields{"feature_view": text(name.String()), "feature": text(f.Name), "position": number(int64(i + 1)), "type": text(f.Type.String()),
 				"expression": text(expression(v, f.Read)), "default_value": def, "comment": textOrNull(f.Comment)}
 			windows := windowsOf(v, f.Read)
 			if len(windows) == 0 {
@@ -216,14 +218,14 @@ func fillVersions(r *relation, s *snapshot) [][]fqgw.Value {
 	current := map[*fqgw.FeatureView]bool{}
 	for name, v := range s.catalog.Features {
 		views = append(views, v)
-		current[v] = current[v] || name == v.Name
+		current[v] = current[v] || name == v.Qualified()
 	}
 	slices.SortFunc(views, func(a, b *fqgw.FeatureView) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
+		return cmp.Or(strings.Compare(a.Qualified().String(), b.Qualified().String()), cmp.Compare(a.Version, b.Version))
 	})
 	var out [][]fqgw.Value
 	for _, v := range slices.Compact(views) {
-		out = append(out, row(&r.SystemRelation, fields{"feature_view": text(v.Name), "version": number(int64(v.Version)), "state_version": number(v.State),
+		out = append(out, row(&r.SystemRelation, fields{"feature_view": text(v.Qualified().String()), "version": number(int64(v.Version)), "state_version": number(v.State),
 			"current": boolean(current[v]), "history_since": fqgw.Null, "sql": text(v.SQL)}))
 	}
 	return out

@@ -58,7 +58,7 @@ func (n Names) Out(typ string, oid uint32) (string, bool) {
 		name, ok := collations()[oid]
 		return expr.QuoteIdent(name), ok
 	case "regnamespace":
-		name, ok := schemaNames[oid]
+		name, ok := schemaName(n.Catalog, oid)
 		return expr.QuoteIdent(name), ok
 	case "regrole":
 		return expr.QuoteIdent(n.User), oid == owner
@@ -162,7 +162,11 @@ func (n Names) In(typ, text string) (uint32, error) {
 		}
 		return 0, missing(fqgw.CodeUndefinedTable, "relation")
 	case "regtype":
-		if id, ok := listingOf(n.Catalog).byName[name]; ok && slices.Contains(path, "public") {
+		for _, s := range path {
+			id, ok := listingOf(n.Catalog).byName[fqgw.QualifiedName{Schema: s, Name: name}]
+			if !ok {
+				continue
+			}
 			switch o := byOID(n.Catalog, id); {
 			case o == nil: // an index has no row type
 			case isArray:
@@ -182,10 +186,8 @@ func (n Names) In(typ, text string) (uint32, error) {
 		}
 		return 0, fqgw.Errorf(fqgw.CodeUndefinedObject, "collation \"%s\" for encoding \"UTF8\" does not exist", strings.Join(parts, "."))
 	case "regnamespace":
-		for id, s := range schemaNames {
-			if s == name {
-				return id, nil
-			}
+		if id := schemaOID(n.Catalog, name); id != 0 {
+			return id, nil
 		}
 		return 0, missing(fqgw.CodeInvalidSchema, "schema")
 	case "regrole":
@@ -340,11 +342,15 @@ func TypeName(c *fqgw.Catalog, oid uint32) (string, bool) {
 		return typeText(oid), true
 	}
 	if o := byOID(c, oid&^(15<<28)); o != nil {
+		name := expr.QuoteIdent(o.name.Name)
+		if o.name.Schema != fqgw.PublicSchema {
+			name = expr.QuoteIdent(o.name.Schema) + "." + name
+		}
 		switch oid {
 		case o.rowType():
-			return expr.QuoteIdent(o.name), true
+			return name, true
 		case o.arrayType():
-			return expr.QuoteIdent(o.name) + "[]", true
+			return name + "[]", true
 		}
 	}
 	return "", false

@@ -9,9 +9,9 @@ import (
 
 // The answers are PostgreSQL 15's to the same names in the same schemas.
 func TestNames(t *testing.T) {
-	c := &fqgw.Catalog{Tables: map[string]*fqgw.Table{}}
+	c := &fqgw.Catalog{Tables: map[fqgw.QualifiedName]*fqgw.Table{}}
 	for i, name := range []string{"labels", "order", "My Table", "pg_class", "a.b"} {
-		c.Tables[name] = &fqgw.Table{OID: uint32(20000 + i), Name: name}
+		c.Tables[fqgw.Public(name)] = &fqgw.Table{OID: uint32(20000 + i), Name: name}
 	}
 	usual := pgcatalog.Names{Catalog: c, Path: []string{"public"}, User: "Ann"}
 	first := pgcatalog.Names{Catalog: c, Path: []string{"public", "pg_catalog"}, User: "Ann"}

@@ -1,6 +1,8 @@
 package pgcatalog
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -19,6 +21,44 @@ const (
 
 // schemaNames are the schemas by OID.
 var schemaNames = map[uint32]string{nsCatalog: "pg_catalog", nsToast: "pg_toast", nsPublic: "public", nsSchema: "information_schema", nsFqgw: "fqgw"}
+
+// schemaOID is the OID of a schema, 0 when there is none of that name.
+func schemaOID(c *fqgw.Catalog, name string) uint32 {
+	for id, s := range schemaNames {
+		if s == name {
+			return id
+		}
+	}
+	if c != nil && c.Schemas[name] != nil {
+		return c.Schemas[name].OID
+	}
+	return 0
+}
+
+// schemaName is the reverse of schemaOID.
+func schemaName(c *fqgw.Catalog, oid uint32) (string, bool) {
+	if s, ok := schemaNames[oid]; ok || c == nil {
+		return s, ok
+	}
+	for _, s := range c.Schemas {
+		if s.OID == oid {
+			return s.Name, true
+		}
+	}
+	return "", false
+}
+
+// namespace is the OID of the schema of an object.
+func (s *snapshot) namespace(o *object) uint32 { return schemaOID(s.catalog, o.name.Schema) }
+
+// schemas are the OIDs of all schemas: those of the system that are named, then
+// those that somebody made.
+func (s *snapshot) schemas(system ...uint32) []uint32 {
+	for _, name := range slices.Sorted(maps.Keys(s.catalog.Schemas)) {
+		system = append(system, s.catalog.Schemas[name].OID)
+	}
+	return system
+}
 
 // relation is a system relation with what pg_class says of it.
 type relation struct {
@@ -119,16 +159,13 @@ func shown(typ uint32) fqgw.Type {
 }
 
 // ClassOID is the OID of a relation or index; schemas are pg_catalog,
-// information_schema, fqgw and public, where users' objects are.
+// information_schema, fqgw and those where users' objects are.
 func ClassOID(c *fqgw.Catalog, schema, name string) (uint32, bool) {
-	if schema == "public" {
-		oid, ok := listingOf(c).byName[name]
-		return oid, ok
-	}
 	if r := relations().byName[schema+"."+name]; r != nil {
 		return r.OID, true
 	}
-	return 0, false
+	oid, ok := listingOf(c).byName[fqgw.QualifiedName{Schema: schema, Name: name}]
+	return oid, ok
 }
 
 // ClassName is the reverse of ClassOID.
@@ -140,9 +177,9 @@ func ClassName(c *fqgw.Catalog, oid uint32) (schema, name string, ok bool) {
 	case o == nil:
 		return "", "", false
 	case oid == o.oid:
-		return "public", o.name, true
+		return o.name.Schema, o.name.Name, true
 	case oid == o.indexOID():
-		return "public", o.indexName(), true
+		return o.name.Schema, o.indexName(), true
 	}
 	return "", "", false
 }

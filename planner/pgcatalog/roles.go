@@ -15,8 +15,9 @@ const databaseOID = 5
 
 func fillNamespace(r *relation, s *snapshot) [][]fqgw.Value {
 	var out [][]fqgw.Value
-	for _, n := range []uint32{nsCatalog, nsToast, nsPublic, nsFqgw, nsSchema} {
-		out = append(out, row(&r.SystemRelation, fields{"oid": oid(n), "nspname": text(schemaNames[n]), "nspowner": number(owner)}))
+	for _, n := range s.schemas(nsCatalog, nsToast, nsPublic, nsFqgw, nsSchema) {
+		name, _ := schemaName(s.catalog, n)
+		out = append(out, row(&r.SystemRelation, fields{"oid": oid(n), "nspname": text(name), "nspowner": number(owner)}))
 	}
 	return out
 }

@@ -79,13 +79,13 @@ func fillType(r *relation, s *snapshot) [][]fqgw.Value {
 	out = out[:len(out):len(out)]
 	proc := func(name string) fqgw.Value { return oid(procOID(name)) }
 	for _, o := range s.objects {
-		base := fields{"typnamespace": number(nsPublic), "typowner": number(owner), "typlen": number(-1), "typisdefined": boolean(true), "typdelim": text(","),
+		base := fields{"typnamespace": oid(s.namespace(o)), "typowner": number(owner), "typlen": number(-1), "typisdefined": boolean(true), "typdelim": text(","),
 			"typalign": text("d"), "typstorage": text("x"), "typtypmod": number(-1)}
 		out = append(out, row(&r.SystemRelation, fields{
-			"oid": oid(o.rowType()), "typname": text(o.name), "typtype": text("c"), "typcategory": text("C"), "typrelid": oid(o.oid),
+			"oid": oid(o.rowType()), "typname": text(o.name.Name), "typtype": text("c"), "typcategory": text("C"), "typrelid": oid(o.oid),
 			"typarray": oid(o.arrayType()), "typinput": proc("record_in"), "typoutput": proc("record_out"), "typreceive": proc("record_recv"), "typsend": proc("record_send"),
 		}.with(base)), row(&r.SystemRelation, fields{
-			"oid": oid(o.arrayType()), "typname": text("_" + o.name), "typtype": text("b"), "typcategory": text("A"), "typelem": oid(o.rowType()),
+			"oid": oid(o.arrayType()), "typname": text("_" + o.name.Name), "typtype": text("b"), "typcategory": text("A"), "typelem": oid(o.rowType()),
 			"typsubscript": proc("array_subscript_handler"), "typinput": proc("array_in"), "typoutput": proc("array_out"), "typreceive": proc("array_recv"), "typsend": proc("array_send"),
 		}.with(base)))
 	}

@@ -18,7 +18,7 @@ func fillTables(r *relation, s *snapshot) [][]fqgw.Value {
 	}
 	for _, o := range s.objects {
 		if o.kind == 'r' {
-			out = append(out, row(&r.SystemRelation, fields{"schemaname": text("public"), "tablename": text(o.name), "tableowner": text(s.user()),
+			out = append(out, row(&r.SystemRelation, fields{"schemaname": text(o.name.Schema), "tablename": text(o.name.Name), "tableowner": text(s.user()),
 				"hasindexes": boolean(false), "hasrules": boolean(false), "hastriggers": boolean(false), "rowsecurity": boolean(false)}))
 		}
 	}
@@ -40,7 +40,7 @@ func fillViews(r *relation, s *snapshot) [][]fqgw.Value {
 	for _, o := range s.objects {
 		if o.kind == kind {
 			def, _ := ViewDef(s.catalog, o.oid)
-			out = append(out, row(&r.SystemRelation, fields{"schemaname": text("public"), prefix + "name": text(o.name), prefix + "owner": text(s.user()),
+			out = append(out, row(&r.SystemRelation, fields{"schemaname": text(o.name.Schema), prefix + "name": text(o.name.Name), prefix + "owner": text(s.user()),
 				"definition": text(def), "hasindexes": boolean(len(o.keys) > 0), "ispopulated": boolean(true)}))
 		}
 	}
@@ -53,7 +53,7 @@ func fillIndexes(r *relation, s *snapshot) [][]fqgw.Value {
 	for _, o := range s.objects {
 		if len(o.keys) > 0 {
 			def, _ := IndexDef(s.catalog, o.indexOID(), 0)
-			out = append(out, row(&r.SystemRelation, fields{"schemaname": text("public"), "tablename": text(o.name), "indexname": text(o.indexName()), "indexdef": text(def)}))
+			out = append(out, row(&r.SystemRelation, fields{"schemaname": text(o.name.Schema), "tablename": text(o.name.Name), "indexname": text(o.indexName()), "indexdef": text(def)}))
 		}
 	}
 	return out
@@ -67,7 +67,7 @@ func fillStatTables(r *relation, s *snapshot) [][]fqgw.Value {
 		if o.kind == 'v' {
 			continue
 		}
-		f := fields{"relid": oid(o.oid), "schemaname": text("public"), "relname": text(o.name)}
+		f := fields{"relid": oid(o.oid), "schemaname": text(o.name.Schema), "relname": text(o.name.Name)}
 		for _, c := range r.Columns {
 			if _, ok := f[c.Name]; !ok && c.Type == fqgw.Int8 {
 				f[c.Name] = number(0)

@@ -25,6 +25,7 @@ type (
 	}
 	CreateFeatureView struct {
 		View        *fqgw.FeatureView // without OID, version and state
+		Path        []string          // where its bare names were looked up; nil: in public
 		IfNotExists bool
 		OrReplace   bool
 		NoWait      bool
@@ -70,19 +71,23 @@ type (
 		Cascade  bool
 		Purge    bool
 	}
-	// RelationName is a name as it was written; without a schema it may be that of
-	// a temporary table.
-	RelationName struct{ Schema, Name string }
+	// RelationName is a name with how it was written; without a schema it may be that
+	// of a temporary table.
+	RelationName struct {
+		fqgw.QualifiedName
+		Written string // the schema as the statement has it, "" for none
+	}
 	// AlterFeature sets or drops a feature's default.
 	AlterFeature struct {
-		View    string
+		View    fqgw.QualifiedName
 		Feature string
 		Default fqgw.Value // NULL drops it
 		SQL     string     // of the default
 	}
 	Comment struct {
-		Kind, Name, Column string
-		Text               string
+		Kind         string
+		Name         fqgw.QualifiedName
+		Column, Text string
 	}
 	// Refresh is REFRESH MATERIALIZED VIEW: accepted, does nothing.
 	Refresh struct{ Name string }

@@ -88,9 +88,9 @@ var benchLeaf = sync.OnceValue(func() *testLeaf {
 })
 
 func bindBench(sql string) (plan.Node, error) {
-	c := &fqgw.Catalog{Tables: map[string]*fqgw.Table{}}
+	c := &fqgw.Catalog{Tables: map[fqgw.QualifiedName]*fqgw.Table{}}
 	for i, t := range benchTables {
-		c.Tables[t.name] = &fqgw.Table{OID: uint32(20000 + i), Name: t.name, Columns: columnsOf(t.columns)}
+		c.Tables[fqgw.Public(t.name)] = &fqgw.Table{OID: uint32(20000 + i), Name: t.name, Columns: columnsOf(t.columns)}
 	}
 	st, err := parse.Parse(sql)
 	if err != nil {

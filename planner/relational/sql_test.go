@@ -107,11 +107,11 @@ func tableRows(name string) [][]fqgw.Value {
 }
 
 func testCatalog() *fqgw.Catalog {
-	c := &fqgw.Catalog{Tables: map[string]*fqgw.Table{}}
+	c := &fqgw.Catalog{Tables: map[fqgw.QualifiedName]*fqgw.Table{}}
 	oid := uint32(20000)
 	for name := range tables {
 		oid++
-		c.Tables[name] = &fqgw.Table{OID: oid, Name: name, Columns: tableColumns(name)}
+		c.Tables[fqgw.Public(name)] = &fqgw.Table{OID: oid, Name: name, Columns: tableColumns(name)}
 	}
 	return c
 }
