@@ -101,7 +101,7 @@ func (s *Session) run(env *fqgw.Env, st plan.Statement) (*Result, error) {
 	ctx := env.Ctx
 	switch st := st.(type) {
 	case *plan.Query:
-		rows, err := e.Run(env, st.Root)
+		rows, err := e.Query(env, st)
 		if err != nil {
 			return nil, err
 		}

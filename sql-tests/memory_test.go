@@ -56,7 +56,9 @@ var memoryGroups = []struct {
 		{name: "scan", sql: "SELECT * FROM big"},
 		{name: "scan, LIMIT", sql: "SELECT * FROM big OFFSET 1000 LIMIT 1000"},
 		{name: "sort", sql: "SELECT * FROM big ORDER BY s", want: tooMuch},
-		{name: "sort, LIMIT", sql: "SELECT * FROM big ORDER BY s LIMIT 10", want: tooMuch}, // sorts all of them
+		{name: "sort, LIMIT", sql: "SELECT * FROM big ORDER BY s LIMIT 10"},
+		{name: "sort, large LIMIT", sql: "SELECT * FROM big ORDER BY s LIMIT 1000000", want: tooMuch},
+		{name: "sort, WITH TIES", sql: "SELECT 1 FROM big ORDER BY 1 FETCH FIRST 10 ROWS WITH TIES", want: tooMuch},
 		{name: "distinct", sql: "SELECT DISTINCT s, n FROM big", want: tooMuch},
 		{name: "distinct, few", sql: "SELECT DISTINCT k FROM big"},
 		{name: "DISTINCT ON", sql: "SELECT DISTINCT ON (s) s, t FROM big ORDER BY s, t", want: tooMuch},

@@ -10,12 +10,22 @@ import (
 	"github.com/fqgw/fqgw/planner/relational"
 )
 
-// Run runs a plan. The rows end with env.Ctx; the caller closes them.
-func (e *Engine) Run(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
+// Query runs a query, keeping with it what its plan was compiled to. The rows end
+// with env.Ctx; the caller closes them. Safe for concurrent use with the same query.
+func (e *Engine) Query(env *fqgw.Env, q *plan.Query) (fqgw.Rows, error) {
+	programs := q.Made.Get(func() any { return &relational.Programs{} }).(*relational.Programs)
+	return e.run(env, q.Root, programs)
+}
+
+// Run runs a plan once. The rows end with env.Ctx; the caller closes them.
+func (e *Engine) Run(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) { return e.run(env, n, nil) }
+
+func (e *Engine) run(env *fqgw.Env, n plan.Node, programs *relational.Programs) (fqgw.Rows, error) {
+	env, end := e.runner.Begin(env, programs)
 	if !native(n) {
-		return e.runner.Run(env, n)
+		rows, err := e.runner.Run(env, n)
+		return relational.Ending(rows, err, end)
 	}
-	env, end := e.runner.Begin(env, nil)
 	rows, err := e.native(env, n)
 	if err == nil && end != nil {
 		rows = relational.Cancellable(env, rows)

@@ -6,9 +6,11 @@ import "github.com/fqgw/fqgw"
 type Statement interface{ statement() }
 
 type (
-	// Query is a SELECT or VALUES.
+	// Query is a SELECT or VALUES. Made is what the executor made of Root, for all
+	// runs of the statement.
 	Query struct {
 		Root Node
+		Made Made
 	}
 	// Explain shows the plan of Statement; Analyze runs it first.
 	Explain struct {

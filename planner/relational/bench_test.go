@@ -201,3 +201,36 @@ func askTimes(b *testing.B) func(sql string) time.Duration {
 		return time.Duration(ms * 1e6)
 	}
 }
+
+// BenchmarkSmall runs small queries: compiled anew each time, and with the programs
+// of the runs before.
+func BenchmarkSmall(b *testing.B) {
+	leaf := newTestLeaf()
+	for _, q := range []struct{ name, sql string }{
+		{"point", "SELECT title FROM dept WHERE id = 10 ORDER BY 1"},
+		{"join", "SELECT e.name, d.title, u.b FROM emp e JOIN dept d ON d.id = e.dept JOIN u ON u.a = e.id WHERE e.pay > 60 ORDER BY 1 LIMIT 5"},
+		{"subquery", "SELECT name, (SELECT max(b.pay) FROM emp b WHERE b.boss = e.id) FROM emp e WHERE EXISTS (SELECT 1 FROM dept d WHERE d.id = e.dept)"},
+	} {
+		n, err := bindSQL(q.sql)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, kept := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%s/kept=%v", q.name, kept), func(b *testing.B) {
+				b.ReportAllocs()
+				r := &Runner{Leaf: leaf.run}
+				programs := &Programs{}
+				for range b.N {
+					if !kept {
+						programs = &Programs{}
+					}
+					env, end := r.Begin(&fqgw.Env{Ctx: context.Background()}, programs)
+					if err := drain(r.Run(env, n)); err != nil {
+						b.Fatal(err)
+					}
+					end()
+				}
+			})
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 type builder struct {
 	programs *Programs
 	p        *program
+	bounds   map[*plan.Sort]*bound
 }
 
 // place takes the next place in the program's instances.
@@ -91,8 +92,8 @@ func (b *builder) build(n plan.Node) (sql.Node, layout, error) {
 	case *plan.SetOp:
 		return b.setOp(n)
 	case *plan.Sort:
-		keys := b.finalKeys(n.Keys)
-		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) { return in.sort(of[0], keys) }, n.Input)
+		keys, bound := b.finalKeys(n.Keys), b.bounds[n]
+		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) { return in.sort(of[0], keys, bound) }, n.Input)
 	case *plan.Distinct:
 		types, on := typesOf(n.Columns()), b.finals(n.On)
 		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) { return in.distinct(of[0], on, types), nil }, n.Input)
@@ -183,6 +184,13 @@ func (b *builder) condition(x fqgw.Expr, l layout) *condition {
 
 func (b *builder) limit(n *plan.Limit) (sql.Node, layout, error) {
 	limit, offset := b.limits(n)
+	if s := sortBelow(n.Input); s != nil && n.Count != nil {
+		if b.bounds == nil {
+			b.bounds = map[*plan.Sort]*bound{}
+		}
+		b.bounds[s] = &bound{limit, offset, n.Ties != nil}
+		defer delete(b.bounds, s)
+	}
 	if n.Ties != nil {
 		keys := b.finalKeys(n.Ties)
 		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) { return in.withTies(of[0], limit, offset, keys) }, n.Input)
@@ -198,6 +206,17 @@ func (b *builder) limit(n *plan.Limit) (sql.Node, layout, error) {
 		tree = gms.NewLimit(limit, tree)
 	}
 	return tree, l, nil
+}
+
+// sortBelow is the sort whose first rows are those of n, if it is one.
+func sortBelow(n plan.Node) *plan.Sort {
+	switch n := n.(type) {
+	case *plan.Sort:
+		return n
+	case *plan.Project:
+		return sortBelow(n.Input)
+	}
+	return nil
 }
 
 // withTies is FETCH FIRST n ROWS WITH TIES: also the rows equal to the last by keys.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/fqgw/fqgw"
@@ -201,8 +202,14 @@ func answer(l *testLeaf, sql string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	env := &fqgw.Env{Ctx: context.Background(), Now: 1357387200_000000}
-	rows, err := (&Runner{Leaf: l.run, MemoryLimit: 64 << 20}).Run(env, n)
+	return answerOf(l, n, nil)
+}
+
+func answerOf(l *testLeaf, n plan.Node, programs *Programs) ([]string, error) {
+	r := &Runner{Leaf: l.run, MemoryLimit: 64 << 20}
+	env, end := r.Begin(&fqgw.Env{Ctx: context.Background(), Now: 1357387200_000000}, programs)
+	defer end()
+	rows, err := r.Run(env, n)
 	if err != nil {
 		return nil, err
 	}
@@ -291,6 +298,38 @@ func TestSQL(t *testing.T) {
 			t.Errorf("%s\n  got  %q\n  want %q", q.sql, got, want)
 		}
 	}
+}
+
+// TestProgramsAreShared runs each query with the same programs several times at
+// once: the answers must be those of a run by itself.
+func TestProgramsAreShared(t *testing.T) {
+	var qs []question
+	for _, q := range questions(t) {
+		if q.err == "" {
+			qs = append(qs, q)
+		}
+	}
+	plans, programs := make([]plan.Node, len(qs)), make([]Programs, len(qs))
+	for i, q := range qs {
+		var err error
+		if plans[i], err = bindSQL(q.sql); err != nil {
+			t.Fatal(q.sql, err)
+		}
+	}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			leaf := newTestLeaf()
+			for i, q := range qs {
+				want, err := answer(leaf, q.sql)
+				got, again := answerOf(leaf, plans[i], &programs[i])
+				if !slices.Equal(got, want) || again != nil || err != nil {
+					t.Errorf("%s\n  got  %q %v\n  want %q %v", q.sql, got, again, want, err)
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 // ordered says whether the query ends in ORDER BY, LIMIT or the like.

@@ -1,0 +1,35 @@
+package relational
+
+import "github.com/fqgw/fqgw"
+
+// distinct passes the first of each set of rows equal in on, or altogether.
+func (in *instance) distinct(rows fqgw.Rows, on []fqgw.Expr, types []fqgw.Type) fqgw.Rows {
+	seen := map[string]struct{}{}
+	var buf []byte
+	return &funcRows{close: rows.Close, next: func() ([]fqgw.Value, error) {
+		for {
+			row, err := rows.Next()
+			if err != nil {
+				return nil, err
+			}
+			if buf = buf[:0]; on == nil {
+				buf = rowKey(buf, row, types)
+			}
+			for _, x := range on {
+				v, err := x.Eval(&in.env, row)
+				if err != nil {
+					return nil, err
+				}
+				buf = appendKey(buf, v, x.Type())
+			}
+			if _, there := seen[string(buf)]; there {
+				continue
+			}
+			if err := in.run.takeBytes(&in.account, mapEntry+int64(len(buf))); err != nil {
+				return nil, err
+			}
+			seen[string(buf)] = struct{}{}
+			return row, nil
+		}
+	}}
+}
