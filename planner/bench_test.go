@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"testing"
@@ -83,4 +84,43 @@ func BenchmarkPlan(b *testing.B) {
 			res.Rows.Close()
 		}
 	})
+}
+
+// BenchmarkInsertInBlock is one INSERT of a transaction block, by a prepared statement
+// that was prepared before it.
+func BenchmarkInsertInBlock(b *testing.B) {
+	cat := known(b).Clone()
+	for i := range 200 { // others' relations
+		t := &fqgw.Table{OID: uint32(30000 + i), Name: fmt.Sprintf("t%d", i), Schema: fqgw.PublicSchema}
+		cat.Tables[t.Qualified()] = t
+	}
+	p := New(exec.New(exec.Options{Catalog: cat, Clock: fqgw.RealClock(), Logger: slog.New(slog.DiscardHandler)}))
+	s, err := p.NewSession(SessionOptions{User: "bench", PID: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	ctx := context.Background()
+	prepare := func(sql string) *Prepared {
+		texts, err := s.Split(sql)
+		var q *Prepared
+		if err == nil {
+			q, err = s.Prepare(ctx, texts[0], nil)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		return q
+	}
+	insert := prepare("INSERT INTO labels (id, user_id) VALUES ($1, $2)")
+	args := []fqgw.Value{fqgw.IntValue(1), fqgw.IntValue(2)}
+	if _, err := s.Execute(ctx, prepare("BEGIN"), nil); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Execute(ctx, insert, args); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -187,6 +187,10 @@ func TestPlanOfTransaction(t *testing.T) {
 	if a.prepared(t, sql).bound != first.bound {
 		t.Error("a block that changed nothing has another plan")
 	}
+	a.query("INSERT INTO labels (id) VALUES (1)")
+	if a.catalog() != planner.engine.Catalog() || a.prepared(t, sql).bound != first.bound {
+		t.Error("an INSERT made a catalog for the block")
+	}
 	changed := planner.engine.Catalog().Clone()
 	table := *changed.Tables[fqgw.Public("labels")]
 	changed.Tables[fqgw.Public("labels")] = &table

@@ -55,6 +55,7 @@ func (n *Numbers) Next(ctx context.Context, sequence string) (int64, error) {
 type Changes struct {
 	engine *Engine
 	list   []pendingChange
+	bytes  int64 // of their rows
 }
 
 type pendingChange struct {
@@ -80,6 +81,7 @@ func (c *Changes) Truncate(n int) {
 	}
 	for _, p := range slices.Backward(c.list[n:]) {
 		c.undo(p)
+		c.bytes -= p.Rows.bytes()
 	}
 	c.list = c.list[:n]
 }
@@ -93,11 +95,12 @@ func (c *Changes) undo(p pendingChange) {
 }
 
 // Add checks a change against the catalog that the session sees and returns the
-// catalog as it is with it.
+// catalog as it is with it: the same one unless the change defines something.
 func (c *Changes) Add(ctx context.Context, base *fqgw.Catalog, ch Change) (*fqgw.Catalog, error) {
 	p := pendingChange{Change: ch, numbers: &Numbers{e: c.engine}}
-	cat := base.Clone()
+	cat := base
 	if ch.Define != nil {
+		cat = base.Clone()
 		before := maps.Clone(cat.Features)
 		if _, _, err := ch.Define(ctx, cat, p.numbers); err != nil {
 			return nil, err
@@ -110,6 +113,7 @@ func (c *Changes) Add(ctx context.Context, base *fqgw.Catalog, ch Change) (*fqgw
 		}
 	}
 	c.list = append(c.list, p)
+	c.bytes += p.Rows.bytes()
 	return cat, nil
 }
 

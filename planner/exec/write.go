@@ -60,16 +60,18 @@ func (e *Engine) collect(s Session, t Target, rows fqgw.Rows) (*Written, error) 
 }
 
 // Bytes is about what the rows of the transaction take in memory; 0 for nil.
-func (c *Changes) Bytes() (n int64) {
+func (c *Changes) Bytes() int64 {
 	if c == nil {
 		return 0
 	}
-	for _, p := range c.list {
-		if p.Rows != nil {
-			n += p.Rows.Bytes
-		}
+	return c.bytes
+}
+
+func (w *Written) bytes() int64 {
+	if w == nil {
+		return 0
 	}
-	return n
+	return w.Bytes
 }
 
 // groups are the rows of a transaction by what they go to, each in the order of
