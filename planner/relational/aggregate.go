@@ -43,8 +43,8 @@ type group struct {
 // first seen.
 type groupSet struct {
 	keys  []int
-	byKey map[string]*group
-	order []*group
+	set   keySet
+	order []*group // by the number of their key
 }
 
 // aggregate groups by the keys' canonical bytes.
@@ -56,7 +56,7 @@ func (in *instance) aggregate(input fqgw.Rows, g *grouping) (fqgw.Rows, error) {
 	}
 	sets := make([]groupSet, len(g.sets))
 	for i, s := range g.sets {
-		sets[i] = groupSet{keys: s, byKey: map[string]*group{}}
+		sets[i].keys = s
 	}
 	keys := make([]fqgw.Value, len(g.groups))
 	var buf []byte
@@ -82,18 +82,18 @@ func (in *instance) aggregate(input fqgw.Rows, g *grouping) (fqgw.Rows, error) {
 			for _, k := range s.keys {
 				buf = appendKey(buf, keys[k], g.types[k])
 			}
-			gr := s.byKey[string(buf)]
-			if gr == nil {
-				if gr, err = in.newGroup(calls, s.keys, keys); err == nil {
-					err = in.run.takeBytes(&in.account, mapEntry+int64(len(buf)))
+			n, added := s.set.add(buf)
+			if added {
+				gr, err := in.newGroup(calls, s.keys, keys)
+				if err == nil {
+					err = in.run.takeBytes(&in.account, keyBytes+int64(len(buf)))
 				}
 				if err != nil {
 					return nil, err
 				}
-				s.byKey[string(buf)] = gr
 				s.order = append(s.order, gr)
 			}
-			for _, a := range gr.states {
+			for _, a := range s.order[n].states {
 				if err := a.add(in, row); err != nil {
 					return nil, err
 				}
@@ -206,8 +206,9 @@ func (c *aggCall) begun() *aggCall {
 type aggregation struct {
 	call *aggCall
 	fn   accumulator
-	seen map[string]struct{} // DISTINCT
-	held []keyed             // with ORDER BY: sort keys and arguments
+	seen *keySet // DISTINCT
+	buf  []byte
+	held []keyed // with ORDER BY: sort keys and arguments
 }
 
 func newAggregation(c *aggCall) (*aggregation, error) {
@@ -217,7 +218,7 @@ func newAggregation(c *aggCall) (*aggregation, error) {
 	}
 	a := &aggregation{call: c, fn: fn}
 	if c.Distinct {
-		a.seen = map[string]struct{}{}
+		a.seen = &keySet{}
 	}
 	return a, nil
 }
@@ -239,14 +240,13 @@ func (a *aggregation) add(in *instance, row []fqgw.Value) error {
 		args[i] = v
 	}
 	if a.seen != nil {
-		key := string(rowKey(nil, args, c.types))
-		if _, there := a.seen[key]; there {
+		a.buf = rowKey(a.buf[:0], args, c.types)
+		if _, added := a.seen.add(a.buf); !added {
 			return nil
 		}
-		if err := in.run.takeBytes(&in.account, mapEntry+int64(len(key))); err != nil {
+		if err := in.run.takeBytes(&in.account, keyBytes+int64(len(a.buf))); err != nil {
 			return err
 		}
-		a.seen[key] = struct{}{}
 	}
 	if len(c.order) == 0 {
 		if c.retained {

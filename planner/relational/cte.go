@@ -23,7 +23,7 @@ type shared struct {
 	begun bool
 	err   error // by which it ended
 
-	seen  map[string]struct{} // UNION: every row so far
+	seen  *keySet // UNION: every row so far
 	types []fqgw.Type
 	buf   []byte
 	work  [][]fqgw.Value // the working table: what the step before added
@@ -36,7 +36,7 @@ func (in *instance) cte(c *plan.CTE) fqgw.Rows {
 	if s == nil || c.Correlated { // its rows are those of this run of the program
 		s = &shared{run: in.run, cte: c, env: in.env, account: &in.run.lasting}
 		if c.Recursive && !c.All {
-			s.seen, s.types = map[string]struct{}{}, typesOf(c.Plan.Columns())
+			s.seen, s.types = &keySet{}, typesOf(c.Plan.Columns())
 		}
 		if c.Correlated {
 			s.account = &in.account
@@ -119,13 +119,12 @@ func (s *shared) find() (err error) {
 		}
 		if s.seen != nil {
 			s.buf = rowKey(s.buf[:0], row, s.types)
-			if _, there := s.seen[string(s.buf)]; there {
+			if _, added := s.seen.add(s.buf); !added {
 				continue
 			}
-			if err := s.run.takeBytes(s.account, mapEntry+int64(len(s.buf))); err != nil {
+			if err := s.run.takeBytes(s.account, keyBytes+int64(len(s.buf))); err != nil {
 				return err
 			}
-			s.seen[string(s.buf)] = struct{}{}
 		}
 		if err := s.run.take(s.account, row); err != nil {
 			return err

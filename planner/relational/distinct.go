@@ -4,7 +4,7 @@ import "github.com/fqgw/fqgw"
 
 // distinct passes the first of each set of rows equal in on, or altogether.
 func (in *instance) distinct(rows fqgw.Rows, on []fqgw.Expr, types []fqgw.Type) fqgw.Rows {
-	seen := map[string]struct{}{}
+	var seen keySet
 	var buf []byte
 	return &funcRows{close: rows.Close, next: func() ([]fqgw.Value, error) {
 		for {
@@ -22,13 +22,12 @@ func (in *instance) distinct(rows fqgw.Rows, on []fqgw.Expr, types []fqgw.Type) 
 				}
 				buf = appendKey(buf, v, x.Type())
 			}
-			if _, there := seen[string(buf)]; there {
+			if _, added := seen.add(buf); !added {
 				continue
 			}
-			if err := in.run.takeBytes(&in.account, mapEntry+int64(len(buf))); err != nil {
+			if err := in.run.takeBytes(&in.account, keyBytes+int64(len(buf))); err != nil {
 				return nil, err
 			}
-			seen[string(buf)] = struct{}{}
 			return row, nil
 		}
 	}}

@@ -131,7 +131,7 @@ type member struct {
 
 // valueSet is the values of a query; nil until they are asked for again.
 type valueSet struct {
-	values map[string]struct{}
+	values *keySet
 	null   bool // the query gave a NULL
 }
 
@@ -162,14 +162,14 @@ func (q *member) Eval(env *fqgw.Env, row []fqgw.Value) (fqgw.Value, error) {
 			return q.Subquery.Eval(env, row)
 		}
 	}
-	if len(set.values) == 0 && !set.null {
+	if set.values.len() == 0 && !set.null {
 		return fqgw.BoolValue(q.not), nil
 	}
 	if left.IsNull() {
 		return fqgw.Null, nil
 	}
 	m.buf = appendKey(m.buf[:0], left, q.Left[0].Type())
-	if _, found := set.values[string(m.buf)]; found {
+	if set.values.find(m.buf) >= 0 {
 		return fqgw.BoolValue(!q.not), nil
 	}
 	if set.null {
@@ -187,7 +187,7 @@ func (q *member) load(m *memo, env *fqgw.Env, row []fqgw.Value, set *valueSet) e
 		return err
 	}
 	defer rows.Close()
-	values, null := map[string]struct{}{}, false
+	values, null := &keySet{}, false
 	for {
 		r, err := rows.Next()
 		if err == io.EOF {
@@ -202,10 +202,10 @@ func (q *member) load(m *memo, env *fqgw.Env, row []fqgw.Value, set *valueSet) e
 			continue
 		}
 		m.buf = appendKey(m.buf[:0], r[0], q.Columns[0])
-		if _, found := values[string(m.buf)]; found {
+		if _, added := values.add(m.buf); !added {
 			continue
 		}
-		n := mapEntry + int64(len(m.buf))
+		n := keyBytes + int64(len(m.buf))
 		switch {
 		case len(q.columns) == 0:
 			err = m.run.takeBytes(&m.account, n)
@@ -216,7 +216,6 @@ func (q *member) load(m *memo, env *fqgw.Env, row []fqgw.Value, set *valueSet) e
 		if err != nil {
 			return err
 		}
-		values[string(m.buf)] = struct{}{}
 	}
 }
 

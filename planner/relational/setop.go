@@ -38,8 +38,18 @@ func (b *builder) setOp(n *plan.SetOp) (sql.Node, layout, error) {
 // intersectOrExcept counts the right side's rows: with ALL each takes one of
 // the left's, without it rows come once.
 func (in *instance) intersectOrExcept(n *plan.SetOp, types []fqgw.Type, left, right fqgw.Rows) (fqgw.Rows, error) {
-	counts := map[string]int{}
+	var set keySet
+	var counts []int32 // of the right side's rows; without ALL -1 when one was given
 	var buf []byte
+	add := func(row []fqgw.Value) (int, error) {
+		buf = rowKey(buf[:0], row, types)
+		n, added := set.add(buf)
+		if !added {
+			return n, in.tick()
+		}
+		counts = append(counts, 0)
+		return n, in.run.takeBytes(&in.account, keyBytes+4+int64(len(buf)))
+	}
 	for {
 		row, err := right.Next()
 		if err == io.EOF {
@@ -48,38 +58,37 @@ func (in *instance) intersectOrExcept(n *plan.SetOp, types []fqgw.Type, left, ri
 		if err != nil {
 			return nil, err
 		}
-		buf = rowKey(buf[:0], row, types)
-		if counts[string(buf)]++; counts[string(buf)] == 1 {
-			if err := in.run.takeBytes(&in.account, mapEntry+int64(len(buf))); err != nil {
-				return nil, err
-			}
+		k, err := add(row)
+		if err != nil {
+			return nil, err
 		}
+		counts[k]++
 	}
 	if err := right.Close(); err != nil {
 		return nil, err
 	}
-	given := map[string]bool{}
 	return &funcRows{close: left.Close, next: func() ([]fqgw.Value, error) {
 		for {
 			row, err := left.Next()
 			if err != nil {
 				return nil, err
 			}
-			buf = rowKey(buf[:0], row, types)
-			there := counts[string(buf)] > 0
-			if n.All {
-				if there {
-					counts[string(buf)]--
-				}
-			} else if given[string(buf)] {
+			var k int
+			if n.All || n.Kind == plan.Intersect { // what the right side does not have need not be kept
+				buf = rowKey(buf[:0], row, types)
+				k = set.find(buf)
+			} else if k, err = add(row); err != nil {
+				return nil, err
+			}
+			there := k >= 0 && counts[k] > 0
+			if n.All && there {
+				counts[k]--
+			} else if !n.All && k >= 0 && counts[k] < 0 {
 				continue
 			}
 			if there == (n.Kind == plan.Intersect) {
 				if !n.All {
-					if err := in.run.takeBytes(&in.account, mapEntry+int64(len(buf))); err != nil {
-						return nil, err
-					}
-					given[string(buf)] = true
+					counts[k] = -1
 				}
 				return row, nil
 			}

@@ -27,6 +27,11 @@ import (
 //	go test ./planner/relational -run TestSQL -ask 'host=127.0.0.1 port=15872 user=postgres'
 var ask15 = flag.String("ask", "", "conninfo of a PostgreSQL 15 that answers the queries of testdata anew")
 
+var (
+	askSeed   = flag.Int("askseed", 1, "seed of the random queries that -ask answers")
+	askRounds = flag.Int("askrounds", 30, "their rounds, of 20 queries each")
+)
+
 var answersFiles = []string{"testdata/queries.txt", "testdata/correlated.txt"}
 
 // tables are the relations of the queries: columns, then rows in text form.

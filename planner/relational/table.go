@@ -17,7 +17,8 @@ type table struct {
 	keys  []fqgw.Expr // over the rows
 	types []fqgw.Type
 	rows  [][]fqgw.Value
-	first map[string]int32
+	set   keySet
+	first []int32 // the first row of each key
 	next  []int32 // the next row of the same key, -1 none
 	buf   []byte
 }
@@ -35,7 +36,7 @@ func (in *instance) index(a *account, keys []fqgw.Expr, rows [][]fqgw.Value) (*t
 	if err := in.run.takeBytes(a, 4*int64(len(rows))); err != nil {
 		return nil, err
 	}
-	t.first, t.next = map[string]int32{}, make([]int32, len(rows))
+	t.next = make([]int32, len(rows))
 	for i := len(rows) - 1; i >= 0; i-- { // backwards: chains then go forwards
 		t.next[i] = -1
 		if err := in.tick(); err != nil {
@@ -48,12 +49,15 @@ func (in *instance) index(a *account, keys []fqgw.Expr, rows [][]fqgw.Value) (*t
 		if !ok {
 			continue
 		}
-		if old, there := t.first[string(t.buf)]; there {
-			t.next[i] = old
-		} else if err := in.run.takeBytes(a, mapEntry+int64(len(t.buf))); err != nil {
+		n, added := t.set.add(t.buf)
+		if !added {
+			t.next[i], t.first[n] = t.first[n], int32(i)
+			continue
+		}
+		t.first = append(t.first, int32(i))
+		if err := in.run.takeBytes(a, keyBytes+4+int64(len(t.buf))); err != nil {
 			return nil, err
 		}
-		t.first[string(t.buf)] = int32(i)
 	}
 	return t, nil
 }
@@ -84,8 +88,8 @@ func (t *table) candidates(env *fqgw.Env, xs []fqgw.Expr, row []fqgw.Value) (mat
 	if err != nil || !ok {
 		return m, err
 	}
-	if at, there := t.first[string(t.buf)]; there {
-		m.at = at
+	if n := t.set.find(t.buf); n >= 0 {
+		m.at = t.first[n]
 	}
 	return m, nil
 }
