@@ -343,7 +343,11 @@ func randomOperators(rnd *rand.Rand) string {
 		}
 		return s
 	}
-	switch rnd.IntN(8) {
+	switch rnd.IntN(9) {
+	case 8:
+		return fmt.Sprintf("SELECT x.* FROM %s x, %s w WHERE %s AND %s EXISTS (SELECT * FROM %s y LEFT JOIN %s z ON %s WHERE %s AND (y.%s IS NULL) IS %s AND %s EXISTS (SELECT FROM %s v WHERE %s%s))",
+			table(), table(), match("x", "w"), pick("", "NOT"), table(), table(), match("y", "z"), match("x", "y"), column(), pick("true", "false"),
+			pick("", "NOT"), table(), match("v", "y"), pick("", " AND "+match("v", "x")))
 	case 0:
 		return fmt.Sprintf("SELECT x.*, y.* FROM %s x %s JOIN %s y ON %s", table(), pick("", "LEFT", "RIGHT"), table(), match("x", "y"))
 	case 1:

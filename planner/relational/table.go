@@ -118,6 +118,9 @@ func (m *matches) take() (int32, bool) {
 // filter is go-mysql-server's; but where a program that is run again selects
 // rows of an unchanging input by outer values, it looks them up in a table.
 func (b *builder) filter(n *plan.Filter) (sql.Node, layout, error) {
+	if tree, rest := unnested(n); tree != n.Input {
+		return b.build(filtered(shape(tree), rest))
+	}
 	tree, l, err := b.build(n.Input)
 	if err != nil {
 		return nil, nil, err
