@@ -117,10 +117,3 @@ func (e *Env) Location() *time.Location {
 	}
 	return e.Zone
 }
-
-// Rows is a stream of rows. Next gives io.EOF at the end; the row is valid
-// until the following Next. Close may be called at any time, more than once.
-type Rows interface {
-	Next() ([]Value, error)
-	Close() error
-}

@@ -48,6 +48,7 @@ type conn struct {
 	batch    bool // an extended batch is open
 	lost     bool // a message was taken that belongs to nothing: what follows cannot be understood
 	enc      wire.RowEncoder
+	row      encodedRow
 	shape    shape
 	pending  int  // bytes sent to out since the last flush
 	limited  bool // the wait for the client has a deadline

@@ -314,7 +314,7 @@ func (c *conn) continuePortal(ctx context.Context, msg *pgproto3.Execute, p *por
 		complete(0)
 		return nil
 	}
-	c.enc.Reset(types(res.Columns), p.formats, c.session.Env())
+	c.enc.Reset(res.Columns, p.formats, c.session.Env())
 	n, more, err := c.sendRows(res.Rows, int64(msg.MaxRows))
 	if err != nil {
 		return err

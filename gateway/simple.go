@@ -89,7 +89,7 @@ func (c *conn) answer(ctx context.Context, res *planner.Result) (n int64, err er
 		return c.copyIn(ctx, res.CopyIn)
 	case res.Rows != nil:
 		c.out.Send(rowDescription(res.Columns, nil))
-		c.enc.Reset(types(res.Columns), nil, c.session.Env())
+		c.enc.Reset(res.Columns, nil, c.session.Env())
 		n, _, err = c.sendRows(res.Rows, 0)
 		if closed := res.Rows.Close(); err == nil {
 			err = closed
@@ -101,27 +101,31 @@ func (c *conn) answer(ctx context.Context, res *planner.Result) (n int64, err er
 // sendRows sends rows through c.enc: all of them, or at most max; more says
 // that it stopped at max.
 func (c *conn) sendRows(rows fqgw.Rows, max int64) (n int64, more bool, err error) {
-	var msg pgproto3.DataRow
 	for max == 0 || n < max {
-		row, err := rows.Next()
-		if err == io.EOF {
+		c.enc.Begin()
+		if err := fqgw.WriteRow(rows, &c.enc); err == io.EOF {
 			return n, false, nil
-		}
-		if err != nil {
+		} else if err != nil {
 			return n, false, err
 		}
-		var size int
-		if msg.Values, size, err = c.enc.Encode(row); err != nil {
+		if c.row.message, err = c.enc.Message(); err != nil {
 			return n, false, err
 		}
-		c.out.Send(&msg)
+		c.out.Send(&c.row)
 		n++
-		if err := c.sent(size); err != nil {
+		if err := c.sent(len(c.row.message)); err != nil {
 			return n, false, errBroken
 		}
 	}
 	return n, true, nil
 }
+
+// encodedRow is a DataRow that is its bytes already.
+type encodedRow struct{ message []byte }
+
+func (*encodedRow) Backend()                            {}
+func (*encodedRow) Decode([]byte) error                 { return errors.ErrUnsupported }
+func (r *encodedRow) Encode(dst []byte) ([]byte, error) { return append(dst, r.message...), nil }
 
 func types(cols []plan.Column) []fqgw.Type {
 	out := make([]fqgw.Type, len(cols))

@@ -90,6 +90,14 @@ func (c *closing) Next() ([]fqgw.Value, error) {
 	return row, err
 }
 
+func (c *closing) WriteRow(w fqgw.RowWriter) error {
+	err := fqgw.WriteRow(c.Rows, w)
+	if err != nil && err != io.EOF {
+		err = timedOut(c.ctx, err)
+	}
+	return err
+}
+
 func (c *closing) Close() error {
 	err := c.Rows.Close()
 	c.cancel()

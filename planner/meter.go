@@ -147,6 +147,14 @@ func (m *metered) Next() ([]fqgw.Value, error) {
 	return row, err
 }
 
+func (m *metered) WriteRow(w fqgw.RowWriter) error {
+	err := fqgw.WriteRow(m.Rows, w)
+	if err != nil && err != io.EOF {
+		m.err = err
+	}
+	return err
+}
+
 func (m *metered) Close() error {
 	err := m.Rows.Close()
 	if m.err == nil {

@@ -22,7 +22,7 @@ func appendText(dst []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) []byte {
 	case t == fqgw.Int8 || t == fqgw.Int4 || t == fqgw.Int2 || t == fqgw.OID:
 		return strconv.AppendInt(dst, v.Int(), 10)
 	}
-	return append(dst, expr.Text(v, t, env)...)
+	return expr.AppendText(dst, v, t, env)
 }
 
 // text is raw as a string: valid UTF-8 without zero bytes, or 22021.

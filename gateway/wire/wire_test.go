@@ -125,19 +125,29 @@ func TestDecodeBadBinary(t *testing.T) {
 }
 
 func TestRowEncoder(t *testing.T) {
+	columns := []plan.Column{{Type: fqgw.Int4}, {Type: fqgw.Text}, {Type: fqgw.Text}, {Type: fqgw.Float8}}
 	var e RowEncoder
-	e.Reset([]fqgw.Type{fqgw.Int4, fqgw.Text, fqgw.Text, fqgw.Float8}, []int16{1, 0, 0, 1}, nil)
+	e.Reset(columns, []int16{1, 0, 0, 1}, nil)
+	const want = "44" + "00000022" + "0004" + "0000000400000007" + "00000000" + "ffffffff" + "000000087ff0000000000000"
 	for range 2 { // the buffers are used again
-		got, _, err := e.Encode([]fqgw.Value{fqgw.IntValue(7), fqgw.TextValue(""), fqgw.Null, fqgw.FloatValue(math.Inf(1))})
-		if err != nil {
-			t.Fatal(err)
+		e.Begin()
+		for _, v := range []fqgw.Value{fqgw.IntValue(7), fqgw.TextValue(""), fqgw.Null, fqgw.FloatValue(math.Inf(1))} {
+			e.Value(v)
 		}
-		want := [][]byte{{0, 0, 0, 7}, {}, nil, {0x7f, 0xf0, 0, 0, 0, 0, 0, 0}}
-		for i := range want {
-			if !bytes.Equal(got[i], want[i]) || (got[i] == nil) != (want[i] == nil) {
-				t.Errorf("value %d is %v, want %v", i, got[i], want[i])
-			}
+		if got, err := e.Message(); err != nil || hex.EncodeToString(got) != want {
+			t.Errorf("the row is %x, %v; want %s", got, err, want)
 		}
+	}
+	e.Begin()
+	e.Null()
+	if _, err := e.Message(); err == nil {
+		t.Error("a row of one column is taken for one of four")
+	}
+	e.Reset([]plan.Column{{Type: fqgw.Record}}, []int16{1}, nil)
+	e.Begin()
+	e.Value(fqgw.Value{})
+	if _, err := e.Message(); err != nil {
+		t.Error(err)
 	}
 }
 

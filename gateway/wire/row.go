@@ -1,0 +1,207 @@
+package wire
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// RowEncoder makes DataRow messages of rows that are given to it column by
+// column, as fqgw.RowWriter. The zero value is ready for Reset; it is used again
+// and again without allocating.
+type RowEncoder struct {
+	of      []plan.Column
+	formats []int16 // as in Bind
+	columns []column
+	env     *fqgw.Env
+	buf     []byte
+	at      int // the column that comes next
+	err     error
+}
+
+// column is a column's type, and how its plain values are written.
+type column struct {
+	typ    fqgw.Type
+	format int16
+	plain  plain
+}
+
+// plain says for which plain values the bytes are known without the type's
+// output function.
+type plain uint8
+
+const (
+	byValue   plain = iota // for none
+	intText                // integers in decimal
+	int2Bytes              // integers of 2, 4 and 8 bytes
+	int4Bytes
+	int8Bytes
+	floatBytes // doubles
+	asIs       // text that is its own output
+	rawBytes   // bytea in binary
+)
+
+func plainOf(t fqgw.Type, format int16) plain {
+	if format == 1 {
+		switch t.Base() {
+		case fqgw.Int2:
+			return int2Bytes
+		case fqgw.Int4:
+			return int4Bytes
+		case fqgw.Int8:
+			return int8Bytes
+		case fqgw.Float8:
+			return floatBytes
+		case fqgw.Bytea:
+			return rawBytes
+		}
+	}
+	switch t.Base() {
+	case fqgw.Int2, fqgw.Int4, fqgw.Int8:
+		return intText
+	case fqgw.Text, fqgw.Varchar, fqgw.BPChar, fqgw.JSON:
+		return asIs
+	}
+	return byValue
+}
+
+// Reset sets the columns, their formats as in Bind, and the session in which text
+// is printed. The columns are kept and must not change.
+func (e *RowEncoder) Reset(columns []plan.Column, formats []int16, env *fqgw.Env) {
+	e.env = env
+	if len(columns) == len(e.of) && (len(columns) == 0 || &columns[0] == &e.of[0]) && slices.Equal(formats, e.formats) {
+		return // mostly it is the statement of before
+	}
+	e.of, e.formats, e.columns = columns, append(e.formats[:0], formats...), e.columns[:0]
+	for i := range columns {
+		f := Format(formats, i)
+		e.columns = append(e.columns, column{columns[i].Type, f, plainOf(columns[i].Type, f)})
+	}
+}
+
+// maxRow is the longest row that PostgreSQL's protocol knows.
+const maxRow = 0x3fffffff
+
+// Begin forgets the row before and begins another.
+func (e *RowEncoder) Begin() {
+	e.buf = binary.BigEndian.AppendUint16(append(e.buf[:0], 'D', 0, 0, 0, 0), uint16(len(e.columns)))
+	e.at, e.err = 0, nil
+}
+
+// Message is the DataRow message of the row, valid until the next Begin.
+func (e *RowEncoder) Message() ([]byte, error) {
+	switch {
+	case e.err != nil:
+		return nil, e.err
+	case e.at != len(e.columns):
+		return nil, fqgw.Errorf(fqgw.CodeInternal, "a row of %d columns where there are %d", e.at, len(e.columns))
+	case len(e.buf) > maxRow:
+		return nil, fqgw.Errorf(fqgw.CodeLimitExceeded, "a row of %d bytes is longer than the limit of %d", len(e.buf), maxRow)
+	}
+	binary.BigEndian.PutUint32(e.buf[1:], uint32(len(e.buf)-1))
+	return e.buf, nil
+}
+
+// nowhere stands for the columns that a row has too many.
+var nowhere column
+
+func (e *RowEncoder) next() *column {
+	i := e.at
+	e.at++
+	if i >= len(e.columns) {
+		return &nowhere
+	}
+	return &e.columns[i]
+}
+
+// Null implements fqgw.RowWriter.
+func (e *RowEncoder) Null() {
+	e.at++
+	e.buf = append(e.buf, 0xff, 0xff, 0xff, 0xff)
+}
+
+// Int implements fqgw.RowWriter.
+func (e *RowEncoder) Int(k fqgw.Kind, n int64) {
+	c := e.next()
+	be := binary.BigEndian
+	if k == fqgw.KindInt {
+		switch c.plain {
+		case intText:
+			at := len(e.buf)
+			e.buf = strconv.AppendInt(append(e.buf, 0, 0, 0, 0), n, 10)
+			be.PutUint32(e.buf[at:], uint32(len(e.buf)-at-4))
+			return
+		case int2Bytes:
+			e.buf = be.AppendUint16(append(e.buf, 0, 0, 0, 2), uint16(n))
+			return
+		case int4Bytes:
+			e.buf = be.AppendUint32(append(e.buf, 0, 0, 0, 4), uint32(n))
+			return
+		case int8Bytes:
+			e.buf = be.AppendUint64(append(e.buf, 0, 0, 0, 8), uint64(n))
+			return
+		}
+	}
+	switch k {
+	case fqgw.KindDate:
+		e.value(c, fqgw.DateValue(n))
+	case fqgw.KindTime:
+		e.value(c, fqgw.TimeValue(n))
+	case fqgw.KindTimestamp:
+		e.value(c, fqgw.TimestampValue(n))
+	default:
+		e.value(c, fqgw.IntValue(n))
+	}
+}
+
+// Float implements fqgw.RowWriter.
+func (e *RowEncoder) Float(f float64) {
+	c := e.next()
+	if c.plain == floatBytes {
+		e.buf = binary.BigEndian.AppendUint64(append(e.buf, 0, 0, 0, 8), math.Float64bits(f))
+		return
+	}
+	e.value(c, fqgw.FloatValue(f))
+}
+
+// Bytes implements fqgw.RowWriter.
+func (e *RowEncoder) Bytes(k fqgw.Kind, b []byte) {
+	c := e.next()
+	switch {
+	case k == fqgw.KindText && c.plain == asIs, k == fqgw.KindBytes && c.plain == rawBytes:
+		e.buf = append(binary.BigEndian.AppendUint32(e.buf, uint32(len(b))), b...)
+	case k == fqgw.KindText:
+		e.value(c, fqgw.TextValue(string(b)))
+	case k == fqgw.KindBytes:
+		e.value(c, fqgw.BytesValue(string(b)))
+	default:
+		e.value(c, fqgw.UUIDValue([16]byte(b)))
+	}
+}
+
+// Value implements fqgw.RowWriter.
+func (e *RowEncoder) Value(v fqgw.Value) {
+	if v.IsNull() {
+		e.Null()
+		return
+	}
+	e.value(e.next(), v)
+}
+
+// value appends a value that is not NULL behind its length.
+func (e *RowEncoder) value(c *column, v fqgw.Value) {
+	at := len(e.buf)
+	buf, err := AppendValue(append(e.buf, 0, 0, 0, 0), v, c.typ, c.format, e.env)
+	if err != nil {
+		if e.err == nil {
+			e.err = err
+		}
+		return
+	}
+	e.buf = buf
+	binary.BigEndian.PutUint32(e.buf[at:], uint32(len(e.buf)-at-4))
+}
