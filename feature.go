@@ -166,6 +166,23 @@ type OutputColumn struct {
 	Feature int // index in Features, or -1
 }
 
+// OutputKind is what an Output shows.
+type OutputKind uint8
+
+const (
+	OutKey     OutputKind = iota // join key Index
+	OutFeature                   // the value of feature Index
+	OutStatus                    // the status of feature Index, text
+	OutTime                      // the feature time of feature Index, timestamptz
+	OutToken                     // the token of the view and entity, text
+)
+
+// Output is one column that a query shows of a feature view.
+type Output struct {
+	Kind  OutputKind
+	Index int
+}
+
 // SlotTypes are the types of the slots, in order.
 func (v *FeatureView) SlotTypes() []Type {
 	var out []Type

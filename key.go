@@ -41,11 +41,21 @@ func EncodeKey(parts ...Value) (key EntityKey, ok bool) {
 
 // AppendKey is EncodeKey with a buffer that the caller may use again.
 func AppendKey(buf []byte, parts []Value) (EntityKey, bool) {
-	b := append(buf[:0], entityKeyVersion)
+	b, ok := AppendKeyBytes(buf[:0], parts)
+	if !ok {
+		return "", false
+	}
+	return EntityKey(b), true
+}
+
+// AppendKeyBytes appends the bytes of the entity key of the tuple; ok is false, and
+// what was appended means nothing, when a part is NULL.
+func AppendKeyBytes(b []byte, parts []Value) (key []byte, ok bool) {
+	b = append(b, entityKeyVersion)
 	for _, v := range parts {
 		switch v.Kind() {
 		case KindNull:
-			return "", false
+			return b, false
 		case KindBool:
 			b = append(b, 'b', byte(v.num))
 		case KindInt:
@@ -64,7 +74,7 @@ func AppendKey(buf []byte, parts []Value) (EntityKey, bool) {
 			panic(fmt.Sprintf("fqgw: kind %d in an entity key", v.Kind()))
 		}
 	}
-	return EntityKey(b), true
+	return b, true
 }
 
 func appendKeyInt(b []byte, tag byte, n uint64) []byte {

@@ -132,6 +132,9 @@ func (r *Unpacker) Fail() { r.bad, r.b, r.at = true, nil, 0 }
 // Left is the number of bytes that were not read yet.
 func (r *Unpacker) Left() int { return len(r.b) - r.at }
 
+// At is the number of bytes that were read.
+func (r *Unpacker) At() int { return r.at }
+
 // Take is the next n bytes, a part of what is read.
 func (r *Unpacker) Take(n int) []byte {
 	if n < 0 || n > r.Left() {
@@ -301,8 +304,10 @@ func (r *Unpacker) array(depth int) Value {
 	return ListValue(l)
 }
 
+// maxDepth is how deep arrays and records may lie in each other.
+const maxDepth = 16
+
 func (r *Unpacker) row(depth int) []Value {
-	const maxDepth = 16
 	if depth > maxDepth {
 		r.Fail()
 		return nil

@@ -41,11 +41,11 @@ func entities(spine plan.Node, keys []fqgw.Expr, types []fqgw.Type) (n *plan.Ent
 
 // severalJoin is the join of a feature view whose entities a spine's row may name
 // several of; outs are what it shows behind the spine's row.
-func (q *equating) severalJoin(spine *from, at, known fqgw.Expr, left bool, on fqgw.Expr, outs []plan.Output, cols []plan.Column) plan.Node {
+func (q *equating) severalJoin(spine *from, at, known fqgw.Expr, left bool, on fqgw.Expr, outs []fqgw.Output, cols []plan.Column) plan.Node {
 	width := spine.width()
 	names, keys, _ := entities(spine.node, q.keys, q.ft.keys)
 	join := &plan.FeatureJoin{Input: names, View: q.ft.view, Keys: keys, At: at, Known: known, Left: left,
-		Outputs: append(slices.Clone(outs), plan.Output{Kind: plan.OutKey}), Cols: slices.Clone(names.Cols)}
+		Outputs: append(slices.Clone(outs), fqgw.Output{Kind: fqgw.OutKey}), Cols: slices.Clone(names.Cols), Compiled: new(plan.Compiled)}
 	join.Cols = append(append(join.Cols, cols...), plan.Column{Name: "found", Type: q.ft.keys[0]})
 	// The spine's columns, those of the view, the row's number, whether it is found.
 	all := columnsOf(join)
@@ -59,7 +59,7 @@ func (q *equating) severalJoin(spine *from, at, known fqgw.Expr, left bool, on f
 	}
 	rejected := make([]fqgw.Value, len(outs))
 	for i, o := range outs {
-		if o.Kind == plan.OutStatus {
+		if o.Kind == fqgw.OutStatus {
 			rejected[i] = fqgw.TextValue(fqgw.StatusNotFound.String())
 		}
 	}

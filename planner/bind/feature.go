@@ -276,16 +276,16 @@ func (ft *feature) timesAt(row *Scope) (at, known fqgw.Expr, err error) {
 
 // relation makes the names of a feature view's outputs, which stand behind the
 // first width columns of a row, and the outputs: those that the query mentions.
-func (ft *feature) relation(m *mentions, width int) (*relation, []plan.Output, []plan.Column) {
+func (ft *feature) relation(m *mentions, width int) (*relation, []fqgw.Output, []plan.Column) {
 	return ft.relationOver(m, width, nil)
 }
 
 // relationOver is relation where the join keys stand already in the row, at
 // these places (-1: not).
-func (ft *feature) relationOver(m *mentions, width int, keys []int) (*relation, []plan.Output, []plan.Column) {
+func (ft *feature) relationOver(m *mentions, width int, keys []int) (*relation, []fqgw.Output, []plan.Column) {
 	v := ft.view
 	rel := &relation{name: ft.name, table: ft.name, schema: ft.schema, loc: ft.loc, view: v, row: ft.row}
-	var outs []plan.Output
+	var outs []fqgw.Output
 	var cols []plan.Column
 	for _, c := range ft.cols {
 		rc := relColumn{name: c.name, index: -1, typ: c.typ}
@@ -293,9 +293,9 @@ func (ft *feature) relationOver(m *mentions, width int, keys []int) (*relation, 
 			rc.index = keys[c.key]
 		} else if m.needs(ft.name, c.name) {
 			rc.index = width + len(outs)
-			o := plan.Output{Kind: plan.OutFeature, Index: v.Columns[c.of].Feature}
+			o := fqgw.Output{Kind: fqgw.OutFeature, Index: v.Columns[c.of].Feature}
 			if c.key >= 0 {
-				o = plan.Output{Kind: plan.OutKey, Index: c.key}
+				o = fqgw.Output{Kind: fqgw.OutKey, Index: c.key}
 			}
 			outs = append(outs, o)
 			cols = append(cols, plan.Column{Name: c.name, Type: c.typ, Rel: v.OID, Att: int16(c.of + 1)})
@@ -306,15 +306,15 @@ func (ft *feature) relationOver(m *mentions, width int, keys []int) (*relation, 
 		if !m.asks(p, ft.name) || rel.extra(p) >= 0 {
 			continue
 		}
-		o, typ := plan.Output{Kind: plan.OutToken}, fqgw.Text
+		o, typ := fqgw.Output{Kind: fqgw.OutToken}, fqgw.Text
 		if p.kind != "feature_token" {
 			i := ft.column(p.col)
 			if i < 0 || ft.cols[i].key >= 0 {
 				continue
 			}
-			o = plan.Output{Kind: plan.OutStatus, Index: v.Columns[ft.cols[i].of].Feature}
+			o = fqgw.Output{Kind: fqgw.OutStatus, Index: v.Columns[ft.cols[i].of].Feature}
 			if p.kind == "feature_time" {
-				o.Kind, typ = plan.OutTime, fqgw.Timestamptz
+				o.Kind, typ = fqgw.OutTime, fqgw.Timestamptz
 			}
 		}
 		rel.extras = append(rel.extras, extra{kind: p.kind, column: p.col, index: width + len(outs)})
@@ -357,7 +357,7 @@ func (b *Binder) featureScan(ft *feature, lat *Scope, blk *block) (*from, error)
 		return nil, err
 	}
 	rel, outs, cols := ft.relation(blk.mention, 0)
-	scan := &plan.FeatureScan{View: ft.view, At: at, Known: known, Outputs: outs, Cols: cols}
+	scan := &plan.FeatureScan{View: ft.view, At: at, Known: known, Outputs: outs, Cols: cols, Compiled: new(plan.Compiled)}
 	if len(ft.keys) == 0 {
 		scan.Keys = [][]fqgw.Expr{{}} // a view of global windows has one row
 	}

@@ -131,7 +131,7 @@ func (q *equating) node(spine *from, at, known fqgw.Expr, jn joining) (*from, er
 		return &from{node: spine.node}, nil // exactly the spine's rows, and nothing is shown of the view
 	}
 	return &from{node: &plan.FeatureJoin{Input: spine.node, View: q.ft.view, Keys: q.keys, At: at, Known: known, Left: left, On: on,
-		Outputs: outs, Cols: append(slices.Clone(spine.node.Columns()), cols...)}}, nil
+		Outputs: outs, Cols: append(slices.Clone(spine.node.Columns()), cols...), Compiled: new(plan.Compiled)}}, nil
 }
 
 // conditions reads ON or USING; names, merged and values describe the columns

@@ -292,7 +292,7 @@ func keyOutput(n *plan.FeatureScan, e fqgw.Expr) int {
 		return keyOutput(n, c.Arg)
 	}
 	c, ok := e.(*expr.Column)
-	if !ok || c.Level != 0 || n.Outputs[c.Index].Kind != plan.OutKey {
+	if !ok || c.Level != 0 || n.Outputs[c.Index].Kind != fqgw.OutKey {
 		return -1
 	}
 	return n.Outputs[c.Index].Index

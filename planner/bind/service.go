@@ -307,14 +307,14 @@ func (b *Binder) serviceJoin(spine *from, q *equating, at, known fqgw.Expr, left
 		sc.rels = append(sc.rels, rel)
 		if len(vals) > 0 && (shown || left && several) {
 			found = append(found, &expr.Column{Index: len(node.Columns()) + len(outs), Typ: mem.ft.keys[0], Name: "found"})
-			outs, cols = append(outs, plan.Output{Kind: plan.OutKey}), append(cols, plan.Column{Name: "found", Type: mem.ft.keys[0]})
+			outs, cols = append(outs, fqgw.Output{Kind: fqgw.OutKey}), append(cols, plan.Column{Name: "found", Type: mem.ft.keys[0]})
 		}
 		outer := left || mem.outer
 		if outer && len(outs) == 0 {
 			continue
 		}
 		node = &plan.FeatureJoin{Input: node, View: mem.ft.view, Keys: vals, At: at, Known: known, Left: outer,
-			Outputs: outs, Cols: append(slices.Clone(node.Columns()), cols...)}
+			Outputs: outs, Cols: append(slices.Clone(node.Columns()), cols...), Compiled: new(plan.Compiled)}
 	}
 	if shown && len(found) > 0 {
 		if node, err = s.showKeys(node, own, sc.rels, anyNotNull(found)); err != nil {

@@ -117,7 +117,7 @@ func tableFunc(n *plan.TableFunc) string {
 	return s
 }
 
-func outs(list []plan.Output) string {
+func outs(list []fqgw.Output) string {
 	var out []string
 	for _, o := range list {
 		out = append(out, fmt.Sprintf("%s%d", [...]string{"k", "f", "status", "time", "token"}[o.Kind], o.Index))

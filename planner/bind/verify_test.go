@@ -202,15 +202,15 @@ func (v *verifier) node(n plan.Node, outer [][]plan.Column) {
 	}
 }
 
-func (v *verifier) outputs(n plan.Node, view *fqgw.FeatureView, outs []plan.Output, cols []plan.Column) {
+func (v *verifier) outputs(n plan.Node, view *fqgw.FeatureView, outs []fqgw.Output, cols []plan.Column) {
 	for i, o := range outs {
 		var want fqgw.Type
 		switch o.Kind {
-		case plan.OutKey:
+		case fqgw.OutKey:
 			want = view.Keys[o.Index].Type
-		case plan.OutFeature:
+		case fqgw.OutFeature:
 			want = view.Features[o.Index].Type
-		case plan.OutTime:
+		case fqgw.OutTime:
 			want = fqgw.Timestamptz
 		default:
 			want = fqgw.Text

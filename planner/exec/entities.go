@@ -21,18 +21,24 @@ var nobody = fqgw.BoolValue(false)
 // equals x, and the others. NULL is NULL, and a value that no key equals nobody.
 func keysOver(env *fqgw.Env, x fqgw.Expr, key fqgw.Type, row []fqgw.Value) (first fqgw.Value, others []fqgw.Value, err error) {
 	v, err := x.Eval(env, row)
-	if err != nil || v.IsNull() {
+	if err != nil {
 		return fqgw.Null, nil, err
 	}
+	first, others = keysEqual(env, v, x.Type(), key)
+	return first, others, nil
+}
+
+// keysEqual is keysOver for a value of type of.
+func keysEqual(env *fqgw.Env, v fqgw.Value, of, key fqgw.Type) (first fqgw.Value, others []fqgw.Value) {
 	// Every text type encodes alike, and a value is never cut to the key's modifier.
-	if v.Kind() == key.Kind() && (v.Kind() == fqgw.KindText || x.Type().OID == key.OID) {
-		return v, nil, nil
+	if v.IsNull() || v.Kind() == key.Kind() && (v.Kind() == fqgw.KindText || of.OID == key.OID) {
+		return v, nil
 	}
-	equal := expr.EqualKeys(v, x.Type(), key, env)
+	equal := expr.EqualKeys(v, of, key, env)
 	if len(equal) == 0 {
-		return nobody, nil, nil
+		return nobody, nil
 	}
-	return equal[0], equal[1:], nil
+	return equal[0], equal[1:]
 }
 
 // tuplesOver are the entities that keys name over a row: one, or several where

@@ -5,12 +5,12 @@ import (
 	"io"
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/pit"
-	"github.com/fqgw/fqgw/planner/plan"
 	"github.com/fqgw/fqgw/stream/window"
 )
 
@@ -18,10 +18,12 @@ import (
 // it bounds the memory of a point-in-time join.
 const spineRows = 1 << 18
 
-// readHistory answers probes as of their own times from the lake (SEMANTICS §5).
-func (e *Engine) readHistory(env *fqgw.Env, l *window.Layout, probes []probe) ([]answer, error) {
-	v := l.View()
-	answers := make([]answer, len(probes))
+// readHistory answers the chunk's probes as of their own times from the lake
+// (SEMANTICS §5).
+func (r *looked) readHistory() error {
+	e, env, v, probes := r.e, r.env, r.view, r.probes[r.next:r.end]
+	l := r.program.Shown()
+	r.readings = slices.Grow(r.readings[:0], len(probes))[:len(probes)]
 	asked := make([]pit.Probe, len(probes))
 	minT, maxT, maxK := int64(math.MaxInt64), int64(math.MinInt64), int64(math.MinInt64)
 	for i := range probes {
@@ -33,70 +35,63 @@ func (e *Engine) readHistory(env *fqgw.Env, l *window.Layout, probes []probe) ([
 	}
 	if maxT < minT { // no probe has an entity
 		for i := range probes {
-			answers[i].reading = l.Empty(probes[i].t)
+			r.readings[i] = l.Empty(probes[i].t)
 		}
-		return answers, nil
+		return nil
 	}
 	e.noticeFuture(env, maxT)
 	if err := e.waitKnown(env, v.Source.Qualified().String(), maxK); err != nil {
-		return nil, err
+		return err
 	}
-	late := unknown{by: maxK}
-	err := pit.Join(l, asked, late.watch(e.historyOf(env, v, minT, maxT)), eventMemory(env), func(i int, r *window.Reading) error {
-		answers[i].reading = *r // which may be kept
+	late, found := unknown{by: maxK}, false
+	err := pit.Join(l, asked, late.watch(e.historyOf(env, v, minT, maxT)), eventMemory(env), func(i int, reading *window.Reading) error {
+		r.readings[i] = *reading // which may be kept
+		found = found || reading.Exists || reading.OutsideMaxAge
 		return nil
 	})
-	if err == nil && !found(answers) {
+	if err == nil && !found {
 		late.notice(env, v)
 	}
-	return answers, err
-}
-
-// shown is the layout for what some outputs show.
-func shown(l *window.Layout, v *fqgw.FeatureView, outs []plan.Output) *window.Layout {
-	var features []int
-	for _, o := range outs {
-		switch o.Kind {
-		case plan.OutFeature, plan.OutStatus, plan.OutTime:
-			features = append(features, o.Index)
-		}
-	}
-	return l.Only(v, features)
+	return err
 }
 
 // allThen reads every entity of a view as of one time.
-func (e *Engine) allThen(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (fqgw.Rows, error) {
-	t, ok, err := constantTime(env, n.At)
+func (e *Engine) allThen(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
+	t, ok, err := constantTime(env, l.at)
 	if err != nil || !ok {
 		return Slice(nil), err
 	}
 	k := t
-	if n.Known != nil {
-		if k, ok, err = constantTime(env, n.Known); err != nil || !ok {
+	if l.known != nil {
+		if k, ok, err = constantTime(env, l.known); err != nil || !ok {
 			return Slice(nil), err
 		}
 	}
 	e.noticeFuture(env, t)
-	if err := e.waitKnown(env, n.View.Source.Qualified().String(), k); err != nil {
+	if err := e.waitKnown(env, l.view.Source.Qualified().String(), k); err != nil {
 		return nil, err
 	}
 	late := unknown{by: k}
 	found := false
 	next, stop := iter.Pull2(func(yield func([]fqgw.Value, error) bool) {
-		err := pit.All(l, t, k, late.watch(e.historyOf(env, n.View, t, t)), eventMemory(env), func(key fqgw.EntityKey, r *window.Reading) error {
-			parts, err := fqgw.DecodeKey(key)
-			if err != nil {
+		var a window.Answer
+		err := pit.All(l.program.Shown(), t, k, late.watch(e.historyOf(env, l.view, t, t)), eventMemory(env), func(key fqgw.EntityKey, r *window.Reading) error {
+			if a.Key, err = fqgw.DecodeKey(key); err != nil {
 				return err
 			}
 			found = true
-			p := probe{parts: parts, key: key, t: t, k: k, ok: true}
-			var told tally
-			row, err := appendOutputs(nil, n.View, n.Outputs, &p, &answer{reading: *r}, &told)
-			e.served.add(true, &told)
-			if err == nil && !yield(row, nil) {
-				err = errEnough
+			if a.Key == nil {
+				a.Key = []fqgw.Value{}
 			}
-			return err
+			l.program.Of(&a, r)
+			a.Shown = true
+			var told tally
+			row := l.columnsOf(&a, &told)
+			e.served.add(true, &told)
+			if !yield(row, nil) {
+				return errEnough
+			}
+			return nil
 		})
 		if err != nil && err != errEnough {
 			yield(nil, err)
@@ -108,7 +103,7 @@ func (e *Engine) allThen(env *fqgw.Env, n *plan.FeatureScan, l *window.Layout) (
 			return row, err
 		}
 		if !found {
-			late.notice(env, n.View)
+			late.notice(env, l.view)
 			found = true
 		}
 		return nil, io.EOF

@@ -4,16 +4,15 @@ import (
 	"sync/atomic"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/planner/plan"
 )
 
 // tally counts statuses of feature values, by fqgw.Status.
 type tally [fqgw.StatusTimeout + 1]uint64
 
 // notFound counts the features of a key without a row.
-func (t *tally) notFound(outs []plan.Output) {
+func (t *tally) notFound(outs []fqgw.Output) {
 	for i := range outs {
-		if outs[i].Kind == plan.OutFeature {
+		if outs[i].Kind == fqgw.OutFeature {
 			t[fqgw.StatusNotFound]++
 		}
 	}

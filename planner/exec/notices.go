@@ -28,22 +28,10 @@ func (e *Engine) noticeFuture(env *fqgw.Env, t int64) {
 
 // noticeNothing says, after an online read that found no entity, what is odd
 // about the view's source.
-func (e *Engine) noticeNothing(env *fqgw.Env, v *fqgw.FeatureView, answers []answer) {
-	if found(answers) {
-		return
-	}
+func (e *Engine) noticeNothing(env *fqgw.Env, v *fqgw.FeatureView) {
 	for _, msg := range e.o.Streams.Notices(v.Source.Qualified().String()) {
 		notify(env, msg, "")
 	}
-}
-
-func found(answers []answer) bool {
-	for i := range answers {
-		if answers[i].reading.Exists || answers[i].reading.OutsideMaxAge {
-			return true
-		}
-	}
-	return false
 }
 
 // unknown counts the events of a history that had happened at a time and were

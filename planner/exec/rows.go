@@ -57,11 +57,17 @@ const (
 	chunkLeast = 16
 )
 
-// take reads a chunk of rows that may be kept, and says how many bytes it takes;
+// take appends a chunk of rows that may be kept to an empty list, and says how many bytes it takes;
 // more says whether there may be others.
-func (c *chunk) take(rows fqgw.Rows) (out [][]fqgw.Value, size int64, more bool, err error) {
-	s, ok := rows.(*stream)
-	fresh := ok && s.fresh
+func (c *chunk) take(rows fqgw.Rows, to [][]fqgw.Value) (out [][]fqgw.Value, size int64, more bool, err error) {
+	out = to
+	fresh := false
+	switch r := rows.(type) {
+	case *stream:
+		fresh = r.fresh
+	case *looked:
+		fresh = true
+	}
 	room := c.memory.Limit() / chunkShare
 	for len(out) < c.rows && (room == 0 || size < room || len(out) < chunkLeast) {
 		r, err := rows.Next()
@@ -78,67 +84,4 @@ func (c *chunk) take(rows fqgw.Rows) (out [][]fqgw.Value, size int64, more bool,
 		size += fqgw.RowBytes(r) + c.each
 	}
 	return out, size, true, nil
-}
-
-// batched streams what fill makes of chunks of the input: rows of their own.
-func batched(input fqgw.Rows, c chunk, fill func(in [][]fqgw.Value) ([][]fqgw.Value, error)) fqgw.Rows {
-	var ready [][]fqgw.Value
-	var held int64
-	more := true
-	hold := func(n int64) error {
-		c.memory.Give(held)
-		held = 0
-		err := c.memory.Take(n)
-		if err == nil {
-			held = n
-		}
-		return err
-	}
-	closing := func() error {
-		_ = hold(0)
-		return input.Close()
-	}
-	return &stream{fresh: true, close: closing, next: func() ([]fqgw.Value, error) {
-		for len(ready) == 0 {
-			if !more {
-				return nil, io.EOF
-			}
-			var in [][]fqgw.Value
-			var size int64
-			var err error
-			if in, size, more, err = c.take(input); err != nil {
-				return nil, err
-			}
-			if len(in) == 0 {
-				continue
-			}
-			if err = hold(size); err != nil {
-				return nil, err
-			}
-			if ready, err = fill(in); err != nil {
-				return nil, err
-			}
-			size = 0
-			for _, r := range ready {
-				size += fqgw.RowBytes(r)
-			}
-			if err = hold(size); err != nil {
-				return nil, err
-			}
-		}
-		r := ready[0]
-		ready = ready[1:]
-		return r, nil
-	}}
-}
-
-// indexes streams the numbers below n, for batched over what is in memory.
-func indexes(n int) fqgw.Rows {
-	i := -1
-	return &stream{next: func() ([]fqgw.Value, error) {
-		if i++; i >= n {
-			return nil, io.EOF
-		}
-		return []fqgw.Value{fqgw.IntValue(int64(i))}, nil
-	}}
 }

@@ -21,6 +21,11 @@ func (e *Engine) Query(env *fqgw.Env, q *plan.Query) (fqgw.Rows, error) {
 func (e *Engine) Run(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) { return e.run(env, n, nil) }
 
 func (e *Engine) run(env *fqgw.Env, n plan.Node, programs *relational.Programs) (fqgw.Rows, error) {
+	if l, err := e.lookupOf(n); err != nil {
+		return nil, err
+	} else if l != nil && l.alone {
+		return e.look(env, l)
+	}
 	env, end := e.runner.Begin(env, programs)
 	if !native(n) {
 		rows, err := e.runner.Run(env, n)
@@ -74,6 +79,12 @@ func (e *Engine) native(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
 			}
 		}}, nil
 	case *plan.Project:
+		if l, err := e.lookupOf(n); l != nil || err != nil {
+			if err != nil {
+				return nil, err
+			}
+			return e.look(env, l)
+		}
 		in, err := e.native(env, n.Input)
 		if err != nil {
 			return nil, err
@@ -153,10 +164,12 @@ func (e *Engine) leaf(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
 		return e.sourceScan(env, n)
 	case *plan.TableScan:
 		return e.tableScan(env, n)
-	case *plan.FeatureScan:
-		return e.featureScan(env, n)
-	case *plan.FeatureJoin:
-		return e.featureJoin(env, n)
+	case *plan.FeatureScan, *plan.FeatureJoin:
+		l, err := e.lookupOf(n)
+		if err != nil {
+			return nil, err
+		}
+		return e.look(env, l)
 	case *plan.Entities:
 		return e.entities(env, n)
 	case *plan.Settle:

@@ -179,7 +179,7 @@ func bounds(env *fqgw.Env, n *plan.SourceScan) (from, to int64, empty bool, err 
 		}
 		// A time without a zone is UTC here as it is in the events, whatever the
 		// session's zone makes of it elsewhere.
-		t, ok, err := constantTime(&definitionEnv, &expr.Const{Val: v, Typ: b.x.Type()})
+		t, ok, err := constantTime(&fqgw.Env{}, &expr.Const{Val: v, Typ: b.x.Type()})
 		if err != nil || !ok {
 			return 0, 0, !ok, err
 		}

@@ -69,8 +69,9 @@ type (
 		At, Known fqgw.Expr
 		Keys      [][]fqgw.Expr
 		KeyArray  fqgw.Expr
-		Outputs   []Output
+		Outputs   []fqgw.Output
 		Cols      []Column
+		Compiled  *Compiled
 	}
 	// CTEScan reads a common table expression that is run once for the statement,
 	// or for each row around this node when it is correlated.
@@ -108,23 +109,6 @@ func (c *CTE) Origin() *CTE {
 	return c
 }
 
-// What an Output of a feature view is.
-type OutputKind uint8
-
-const (
-	OutKey     OutputKind = iota // join key Index
-	OutFeature                   // the value of feature Index
-	OutStatus                    // feature_status of feature Index, text
-	OutTime                      // feature_time of feature Index, timestamptz
-	OutToken                     // the token of the view and entity, text
-)
-
-// Output is one column that FeatureScan or FeatureJoin appends.
-type Output struct {
-	Kind  OutputKind
-	Index int
-}
-
 // Unary and binary nodes.
 type (
 	// FeatureJoin joins a feature view onto its input by the entity: Keys gives
@@ -141,8 +125,9 @@ type (
 		At, Known fqgw.Expr
 		Left      bool
 		On        fqgw.Expr
-		Outputs   []Output
+		Outputs   []fqgw.Output
 		Cols      []Column
+		Compiled  *Compiled
 	}
 	// Entities names the entities of a spine: those whose join keys, of Types,
 	// equal the values of Keys over the input's row. Mostly it is one, but several

@@ -30,14 +30,15 @@ type kind struct {
 	name  string // outlives the process in the layout's hash
 	make  func(n int) []accumulator
 	clear func(accumulator)
-	size  int64 // bytes in memory, without what it refers to
+	skip  func(r *reader) // passes over a packed one
+	size  int64           // bytes in memory, without what it refers to
 }
 
 // kindNamed is the kind of the accumulators of type T. It makes n of them side by side.
 func kindNamed[T any, P interface {
 	*T
 	accumulator
-}](name string) *kind {
+}](name string, skip func(*reader)) *kind {
 	return &kind{name, func(n int) []accumulator {
 		all, out := make([]T, n), make([]accumulator, n)
 		for i := range all {
@@ -47,24 +48,24 @@ func kindNamed[T any, P interface {
 	}, func(a accumulator) {
 		var empty T
 		*a.(P) = empty
-	}, int64(reflect.TypeFor[T]().Size())}
+	}, skip, int64(reflect.TypeFor[T]().Size())}
 }
 
 var (
-	kindCount          = kindNamed[counter]("count")
-	kindIntSum         = kindNamed[intSum]("int sum")
-	kindFloatSum       = kindNamed[floatSum]("float sum")
-	kindNumericSum     = kindNamed[numericSum]("numeric sum")
-	kindIntMoments     = kindNamed[intMoments]("int moments")
-	kindFloatMoments   = kindNamed[floatMoments]("float moments")
-	kindNumericMoments = kindNamed[numericMoments]("numeric moments")
-	kindMin            = kindNamed[minimum]("min")
-	kindMax            = kindNamed[maximum]("max")
-	kindBools          = kindNamed[bools]("bools")
-	kindFirst          = kindNamed[first]("first")
-	kindLast           = kindNamed[last]("last")
-	kindDistinct       = kindNamed[distinct]("distinct")
-	kindSketch         = kindNamed[sketch]("sketch")
+	kindCount          = kindNamed[counter]("count", skipCounter)
+	kindIntSum         = kindNamed[intSum]("int sum", skipIntSum)
+	kindFloatSum       = kindNamed[floatSum]("float sum", skipFloatSum)
+	kindNumericSum     = kindNamed[numericSum]("numeric sum", skipNumericSum)
+	kindIntMoments     = kindNamed[intMoments]("int moments", skipIntMoments)
+	kindFloatMoments   = kindNamed[floatMoments]("float moments", skipFloatMoments)
+	kindNumericMoments = kindNamed[numericMoments]("numeric moments", skipNumericMoments)
+	kindMin            = kindNamed[minimum]("min", skipExtreme)
+	kindMax            = kindNamed[maximum]("max", skipExtreme)
+	kindBools          = kindNamed[bools]("bools", skipBools)
+	kindFirst          = kindNamed[first]("first", skipEdge)
+	kindLast           = kindNamed[last]("last", skipEdge)
+	kindDistinct       = kindNamed[distinct]("distinct", skipDistinct)
+	kindSketch         = kindNamed[sketch]("sketch", skipSketch)
 )
 
 // canonicalName resolves PostgreSQL's second names.

@@ -81,8 +81,9 @@ func BenchmarkRead(b *testing.B) {
 		})
 		b.Run("answer "+c.name, func(b *testing.B) {
 			b.ReportAllocs()
+			p, a := NewProgram(l, c.v, everyFeature(c.v)), Answer{Key: []fqgw.Value{fqgw.TextValue("a")}}
 			for b.Loop() {
-				if _, err := l.Answer(packed, c.over); err != nil {
+				if err := p.Online(&a, packed, c.over); err != nil {
 					b.Fatal(err)
 				}
 			}

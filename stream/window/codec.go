@@ -25,7 +25,10 @@ import (
 //	         filters as bits, the arguments
 //
 // Times are written relative to H. An entity without events has no bytes.
-const codecVersion = 1
+const (
+	codecVersion = 1
+	headBytes    = 5 // version and hash
+)
 
 // Encode appends the packed state. It is canonical: a function of (applied
 // events, H), nothing for an entity without events. It changes nothing that can
@@ -61,10 +64,11 @@ func (l *Layout) Decode(b []byte) (*State, error) {
 	if len(b) == 0 {
 		return s, nil
 	}
-	r, err := l.open(b)
+	in, err := l.open(b)
 	if err != nil {
 		return nil, err
 	}
+	r := &in
 	s.horizon = r.Varint()
 	for m := range l.ownMarks(r, s.horizon) {
 		s.own = append(s.own, m)
@@ -88,18 +92,18 @@ func (l *Layout) damaged() error {
 	return fqgw.Errorf(fqgw.CodeDataCorrupted, "the state of an entity of feature view \"%s\" is damaged", l.view.Name)
 }
 
-// open checks the head of a packed state; the reader stands at the horizon.
-func (l *Layout) open(b []byte) (*reader, error) {
-	if len(b) < 5 {
-		return nil, l.damaged()
+// open checks the head of a packed state; the reader's first is the horizon.
+func (l *Layout) open(b []byte) (reader, error) {
+	if len(b) < headBytes {
+		return reader{}, l.damaged()
 	}
 	if b[0] != codecVersion {
-		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "state of feature view \"%s\" has the unknown format %d", l.view.Name, b[0])
+		return reader{}, fqgw.Errorf(fqgw.CodeDataCorrupted, "state of feature view \"%s\" has the unknown format %d", l.view.Name, b[0])
 	}
 	if h := binary.BigEndian.Uint32(b[1:]); h != l.hash {
-		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "state of feature view \"%s\" was written for another layout (%08x, not %08x)", l.view.Name, h, l.hash)
+		return reader{}, fqgw.Errorf(fqgw.CodeDataCorrupted, "state of feature view \"%s\" was written for another layout (%08x, not %08x)", l.view.Name, h, l.hash)
 	}
-	return &reader{fqgw.Unpack(b[5:])}, nil
+	return reader{fqgw.Unpack(b[headBytes:])}, nil
 }
 
 // ownMarks reads the own marks.
@@ -235,6 +239,16 @@ func (r *ringSpec) indexes(in *reader, h int64) iter.Seq2[int64, int] {
 // readTile reads a tile into row counts, which must be zero, and counts its
 // accumulators into accs.
 func (r *ringSpec) readTile(in *reader, index, h int64, rows []rowCount, accs []accumulator) {
+	r.readRows(in, index, h, rows)
+	for j, acc := range accs {
+		if c := rows[r.accs[j].filter]; c.n > 0 && !in.Bad() {
+			acc.read(in, c.newest)
+		}
+	}
+}
+
+// readRows reads the row counts of a tile, which must be zero.
+func (r *ringSpec) readRows(in *reader, index, h int64, rows []rowCount) {
 	end := r.end(index, h)
 	for j := range rows {
 		c := &rows[j]
@@ -252,11 +266,6 @@ func (r *ringSpec) readTile(in *reader, index, h int64, rows []rowCount, accs []
 	if rows[0].n == 0 {
 		in.Fail()
 	}
-	for j, acc := range accs {
-		if c := rows[r.accs[j].filter]; c.n > 0 && !in.Bad() {
-			acc.read(in, c.newest)
-		}
-	}
 }
 
 func (r *latest) append(dst []byte, h int64) []byte {
@@ -269,21 +278,32 @@ func (r *latest) append(dst []byte, h int64) []byte {
 	return fqgw.AppendPackedRow(appendMoment(append(dst, 1), &r.row, h), r.row.args)
 }
 
+// rowPlace reads what there is of the latest row, as append writes it, and its
+// place in the order of events; the values of a row follow.
+func (l *Layout) rowPlace(r *reader, row *Input, h int64) (what byte) {
+	if what = r.Byte(); what == 0 {
+		return 0
+	}
+	r.moment(row, h)
+	stub := what == 2
+	if what > 2 || row.VisibleAt() > h || stub != tooOld(row.Time, h, l.view.MaxAge) || stub && row.tie != "" {
+		r.Fail()
+	}
+	return what
+}
+
 func (l *Layout) readRow(r *reader, s *State) {
-	what := r.Byte()
+	var row Input
+	what := l.rowPlace(r, &row, s.horizon)
 	if what == 0 {
 		return
 	}
-	s.latest = latest{has: true, stub: what == 2}
-	row := &s.latest.row
-	r.moment(row, s.horizon)
 	if what == 1 {
-		row.args = r.Row()
+		if row.args = r.Row(); len(row.args) != len(l.args) {
+			r.Fail()
+		}
 	}
-	if what > 2 || row.VisibleAt() > s.horizon || s.latest.stub != tooOld(row.Time, s.horizon, l.view.MaxAge) ||
-		!s.latest.stub && len(row.args) != len(l.args) || s.latest.stub && row.tie != "" {
-		r.Fail()
-	}
+	s.latest = latest{has: true, stub: what == 2, row: row}
 }
 
 func (l *Layout) appendHeld(dst []byte, in *Input, h int64) []byte {

@@ -212,7 +212,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		h := s.Horizon()
 		r := l.Read(s, h)
-		Features(l.View(), []fqgw.Value{fqgw.TextValue("a")}, &r, &fqgw.Env{})
+		naiveFeatures(l.View(), []fqgw.Value{fqgw.TextValue("a")}, &r, &fqgw.Env{})
 		l.Read(s, h+hour)
 		apply(t, l, s, ev(1<<40, h, float8(1), integer(1)))
 		l.Advance(s, h+5*minute)

@@ -58,7 +58,7 @@ func TestFeatures(t *testing.T) {
 		{"NULL time", key, nil, "NULL not_found | -1 default (not_found) | NULL not_found | NULL not_found | 7 default (not_found) | NULL not_found | NULL not_found | NULL not_found"},
 	} {
 		got := ""
-		for i, f := range Features(v, c.key, c.r, &fqgw.Env{}) {
+		for i, f := range naiveFeatures(v, c.key, c.r, &fqgw.Env{}) {
 			if i > 0 {
 				got += " | "
 			}
@@ -74,13 +74,13 @@ func TestFeatures(t *testing.T) {
 		}
 	}
 	// Which slots a feature depends on decides its time and its errors.
-	if fs := Features(v, key, reading(1), &fqgw.Env{}); fs[0].Time != hour || fs[6].Time != NoTime {
+	if fs := naiveFeatures(v, key, reading(1), &fqgw.Env{}); fs[0].Time != hour || fs[6].Time != NoTime {
 		t.Errorf("times %d and %d", fs[0].Time, fs[6].Time)
 	}
 	// A later version of the view over the same state has its own read expressions.
 	w := *v
 	w.Features = []fqgw.Feature{v.Features[5], v.Features[0]}
-	if fs := Features(&w, key, reading(math.MaxFloat64, math.MaxFloat64), &fqgw.Env{}); fs[0].Status != fqgw.StatusError || fs[1].Status != fqgw.StatusPresent {
+	if fs := naiveFeatures(&w, key, reading(math.MaxFloat64, math.MaxFloat64), &fqgw.Env{}); fs[0].Status != fqgw.StatusError || fs[1].Status != fqgw.StatusPresent {
 		t.Errorf("a later version: %+v", fs)
 	}
 }
@@ -106,7 +106,7 @@ func TestLatestFeatures(t *testing.T) {
 		{hour, l.New(), "NULL not_found not_found none default not_found"},
 	} {
 		r := l.Read(c.s, c.at)
-		fs := Features(v, key, &r, &fqgw.Env{})
+		fs := naiveFeatures(v, key, &r, &fqgw.Env{})
 		got := fmt.Sprint(show(fs[0].Value), " ", fs[0].Status, " ", fs[0].Cause, " ", show(fs[1].Value), " ", fs[1].Status, " ", fs[1].Cause)
 		if got != c.want {
 			t.Errorf("%s, want %s", got, c.want)

@@ -56,7 +56,7 @@ func TestMaxAge(t *testing.T) {
 	apply(t, l, s, ev(0, 10*hour, float8(1), str("x")))
 	status := func(s *State, at int64) fqgw.Status {
 		r := l.Read(s, at)
-		return Features(v, []fqgw.Value{fqgw.TextValue("a")}, &r, &fqgw.Env{})[0].Status
+		return naiveFeatures(v, []fqgw.Value{fqgw.TextValue("a")}, &r, &fqgw.Env{})[0].Status
 	}
 	for _, c := range []struct {
 		at   int64

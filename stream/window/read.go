@@ -10,10 +10,33 @@ type Reading struct {
 	Slots         []fqgw.Value // the values of empty windows, or NULLs, where there is no row
 	Errors        []bool       // the slot is NULL because its result left its type
 	Times         []int64      // newest contributing event time per slot, or NoTime
-	Marks         fqgw.Marks   // own marks of the state
 
-	layout *Layout
+	// A row that stays packed: its bytes, where in them each slot's value begins,
+	// and its event time.
+	packed  []byte
+	at      []int32
+	rowTime int64
 }
+
+// slot is the value of a slot.
+func (r *Reading) slot(i int) fqgw.Value {
+	if r.packed == nil {
+		return r.Slots[i]
+	}
+	in := fqgw.Unpack(r.packed[r.at[i]:])
+	return in.Value()
+}
+
+// time is the time of a slot.
+func (r *Reading) time(i int) int64 {
+	if r.packed == nil {
+		return r.Times[i]
+	}
+	return r.rowTime
+}
+
+// failed says whether a slot is NULL because its result left its type.
+func (r *Reading) failed(i int) bool { return r.packed == nil && r.Errors[i] }
 
 // Empty is the reading for a key that was never seen.
 func (l *Layout) Empty(t int64) Reading { return l.Read(l.New(), t) }
@@ -22,10 +45,8 @@ func (l *Layout) Empty(t int64) Reading { return l.Read(l.New(), t) }
 // §3.8). The state is not changed and the reading shares nothing with it that
 // later changes.
 func (l *Layout) Read(s *State, t int64) Reading {
-	r := l.reading(s.horizon, t)
-	for _, m := range s.own {
-		r.Marks = r.Marks.Set(m.last.Partition, m.after())
-	}
+	var r Reading
+	l.clear(&r, s.horizon, t)
 	if l.view.Latest {
 		l.readLatest(s, &r)
 		return r
@@ -43,60 +64,62 @@ func (l *Layout) Read(s *State, t int64) Reading {
 	return r
 }
 
-// Answer is Decode and Read in one pass over the packed state, which it does
-// not keep.
-func (l *Layout) Answer(b []byte, t int64) (Reading, error) {
-	if l.view.Latest || len(b) == 0 {
-		s, err := l.Decode(b)
-		if err != nil {
-			return Reading{}, err
-		}
-		return l.Read(s, t), nil
-	}
-	in, err := l.open(b)
-	if err != nil {
-		return Reading{}, err
-	}
-	h := in.Varint()
-	r := l.reading(h, t)
-	something := false
-	for m := range l.ownMarks(in, h) {
-		r.Marks = r.Marks.Set(m.last.Partition, m.after())
-		something = true
-	}
-	sum := l.begin(r.T)
-	for i := range l.rings {
-		spec, ring := &l.rings[i], &sum.rings[i]
-		for index := range spec.indexes(in, h) {
-			s := ring.at(index)
-			clear(ring.rows)
-			spec.readTile(in, index, h, ring.rows, s.accs)
-			for f := range s.rows {
-				s.rows[f].merge(ring.rows[f])
-			}
-			something = true
-		}
-	}
-	for held := range l.heldInputs(in, h) {
-		l.addHeld(sum, &held, r.T)
-		something = true
-	}
-	if in.Bad() || in.Left() > 0 || !something {
-		return Reading{}, l.damaged()
-	}
-	l.finish(sum, &r)
-	return r, nil
-}
-
-// reading is an answer without values for a state of horizon h.
-func (l *Layout) reading(h, t int64) Reading {
+// clear makes r an answer without values for a state of horizon h.
+func (l *Layout) clear(r *Reading, h, t int64) {
 	n := len(l.slots)
-	if len(l.view.Keys) == 0 {
-		t = fqgw.Floor(t, 1_000_000)
+	l.at(r, h, t)
+	if cap(r.Slots) < n {
+		r.Slots, r.Errors, r.Times = make([]fqgw.Value, n), make([]bool, n), make([]int64, n)
 	}
-	r := Reading{T: max(t, h), Slots: make([]fqgw.Value, n), Errors: make([]bool, n), Times: make([]int64, n), layout: l}
+	r.Slots, r.Errors, r.Times = r.Slots[:n], r.Errors[:n], r.Times[:n]
+	clear(r.Slots)
+	clear(r.Errors)
 	for i := range r.Times {
 		r.Times[i] = NoTime
 	}
-	return r
+}
+
+// at makes r an answer that says nothing yet for a state of horizon h.
+func (l *Layout) at(r *Reading, h, t int64) {
+	if len(l.view.Keys) == 0 {
+		t = fqgw.Floor(t, 1_000_000)
+	}
+	r.T, r.Exists, r.OutsideMaxAge, r.packed = max(t, h), false, false, nil
+}
+
+// answerLatest answers a latest-row view at r.T from the rest of a packed state b,
+// whose values stay packed. marks says that there were own marks.
+func (l *Layout) answerLatest(r *Reading, b []byte, in *reader, h int64, marks bool) error {
+	var row Input
+	what := l.rowPlace(in, &row, h)
+	if what == 1 {
+		n := in.Length()
+		if n != len(l.args) {
+			in.Fail()
+		}
+		r.at = r.at[:0]
+		for ; n > 0 && !in.Bad(); n-- {
+			r.at = append(r.at, int32(in.At()))
+			in.Skip()
+		}
+	}
+	if in.Length() > 0 && !in.Bad() { // events kept singly may come before it
+		s, err := l.Decode(b)
+		if err == nil {
+			*r = l.Read(s, r.T)
+		}
+		return err
+	}
+	if in.Bad() || in.Left() > 0 || !marks && what == 0 {
+		return l.damaged()
+	}
+	if what == 0 {
+		return nil
+	}
+	if tooOld(row.Time, r.T, l.view.MaxAge) {
+		r.OutsideMaxAge = true
+		return nil
+	}
+	r.Exists, r.packed, r.rowTime = true, b[headBytes:], row.Time
+	return nil
 }

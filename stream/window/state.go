@@ -52,10 +52,6 @@ type ownMark struct {
 	newest int64 // greatest event time of the partition's events
 }
 
-// after is the mark behind the record of the last event: states are stored and
-// read with all changes of a record.
-func (m *ownMark) after() fqgw.Mark { return fqgw.Mark{Epoch: m.last.Epoch, Next: m.last.Offset + 1} }
-
 // New is the state of an entity without events; its horizon is the beginning of
 // time, so that Advance comes before the first Apply or every event is held.
 func (l *Layout) New() *State {

@@ -107,9 +107,8 @@ func TestOwnMarks(t *testing.T) {
 	if l.Pending(s) != 1 {
 		t.Errorf("%d kept singly, want 1", l.Pending(s))
 	}
-	want := fqgw.Marks{{Epoch: 1, Next: 1}, {}, {Next: 5}}
-	if len(r.Marks) != 3 || r.Marks[0] != want[0] || r.Marks[1] != want[1] || r.Marks[2] != want[2] {
-		t.Errorf("marks %v, want %v", r.Marks, want)
+	if len(s.own) != 2 || s.own[0].last != (fqgw.Position{Epoch: 1}) || s.own[1].last != (fqgw.Position{Partition: 2, Offset: 4}) {
+		t.Errorf("own marks %+v", s.own)
 	}
 }
 
@@ -140,8 +139,8 @@ func TestSeveralChanges(t *testing.T) {
 			if got := shows(l.Read(s, hour+1).Slots[:1]); got != shows([]fqgw.Value{fqgw.IntValue(7)}) {
 				t.Errorf("%s, stored after %d changes: %s is the last one", name, cut, got)
 			}
-			if r := l.Read(s, hour+1); !v.Latest && r.Slots[1].Int() != 7 || r.Marks.Of(0) != (fqgw.Mark{Next: 6}) {
-				t.Errorf("%s, stored after %d changes: %s, marks %v", name, cut, shows(r.Slots), r.Marks)
+			if r := l.Read(s, hour+1); !v.Latest && r.Slots[1].Int() != 7 || s.own[0].last != (fqgw.Position{Offset: 5, Sub: 1}) {
+				t.Errorf("%s, stored after %d changes: %s, own marks %+v", name, cut, shows(r.Slots), s.own)
 			}
 		}
 	}

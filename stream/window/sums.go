@@ -12,7 +12,7 @@ type sums struct{ rings []ringSums }
 // behind them one for what is older than all.
 type ringSums struct {
 	spans []span
-	rows  []rowCount // of the tile that is being read
+	whole []rowCount // of the tile that is being read, with what is not shown
 }
 
 // span sums the tiles of a window that are in no shorter one.
@@ -42,7 +42,7 @@ func (l *Layout) begin(t int64) *sums {
 
 func (r *ringSpec) sums() ringSums {
 	n := len(r.lengths) + 1
-	out := ringSums{make([]span, n), make([]rowCount, len(r.filters))}
+	out := ringSums{spans: make([]span, n)}
 	for i := range out.spans {
 		out.spans[i] = span{rows: make([]rowCount, len(r.filters)), accs: make([]accumulator, len(r.accs))}
 	}

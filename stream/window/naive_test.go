@@ -1,39 +1,33 @@
 package window
 
 import (
-	"math"
 	"slices"
 
 	"github.com/fqgw/fqgw"
 )
 
-// FeatureValue is the value of one feature for one entity (SEMANTICS §4).
-type FeatureValue struct {
-	Value  fqgw.Value
-	Status fqgw.Status
-	Cause  fqgw.Status // of a default: the status that it replaced; else Status
-	Time   int64       // event time of the newest contributing event, or NoTime
+// naiveFeature is a FeatureValue with its default.
+type naiveFeature struct {
+	FeatureValue
+	Cause fqgw.Status // of a default: the status that it replaced; else Status
 }
 
-// NoTime stands where no event contributed.
-const NoTime = math.MinInt64
-
-// Features are the values of all features of a view for one entity: read
+// naiveFeatures are the values of all features of a view for one entity: read
 // expressions, statuses, defaults. key has the join keys; it is nil when one of
 // them, or the time asked for, is NULL: then every value is (a view without
 // keys takes an empty key that is not nil). Where r has no row the values are
 // those that a LEFT JOIN shows; a caller that wants rows only asks r.Exists.
 // env is for the read expressions.
-func Features(v *fqgw.FeatureView, key []fqgw.Value, r *Reading, env *fqgw.Env) []FeatureValue {
+func naiveFeatures(v *fqgw.FeatureView, key []fqgw.Value, r *Reading, env *fqgw.Env) []naiveFeature {
 	known := key != nil && r != nil
-	out := make([]FeatureValue, len(v.Features))
+	out := make([]naiveFeature, len(v.Features))
 	var row []fqgw.Value
 	if known {
 		row = append(append(make([]fqgw.Value, 0, len(key)+len(r.Slots)), key...), r.Slots...)
 	}
 	for i := range out {
 		f := &out[i]
-		*f = FeatureValue{Status: fqgw.StatusNotFound, Time: NoTime}
+		*f = naiveFeature{FeatureValue: FeatureValue{Status: fqgw.StatusNotFound, Time: NoTime}}
 		switch {
 		case !known:
 		case r.Exists || !v.Latest:
@@ -50,7 +44,7 @@ func Features(v *fqgw.FeatureView, key []fqgw.Value, r *Reading, env *fqgw.Env) 
 }
 
 // read evaluates a read expression; slots are those it names.
-func (f *FeatureValue) read(e fqgw.Expr, row []fqgw.Value, r *Reading, env *fqgw.Env, slots []int) {
+func (f *naiveFeature) read(e fqgw.Expr, row []fqgw.Value, r *Reading, env *fqgw.Env, slots []int) {
 	v, err := e.Eval(env, row)
 	f.Value = v
 	for _, s := range slots {
