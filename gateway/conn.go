@@ -24,9 +24,9 @@ const (
 	maxMessage = 256 << 20
 	// flushBytes is when answers are written out although more is to come.
 	flushBytes = 64 << 10
-	// watchAfter is how long a statement runs before its client is watched: one
-	// that hangs up cancels its statement.
-	watchAfter = 200 * time.Millisecond
+	// watchEvery is how often the statements are looked at that run: the client of one
+	// that has run since the last time is watched, and cancels it by hanging up.
+	watchEvery = 200 * time.Millisecond
 )
 
 // conn is one client's connection: the protocol's state. What belongs to SQL is
@@ -43,7 +43,6 @@ type conn struct {
 	seated  bool // it counts against the limit; guarded by server.mu
 	session *planner.Session
 
-	portals  map[string]*portal
 	skipping bool // after an error of the extended protocol, until Sync
 	batch    bool // an extended batch is open
 	lost     bool // a message was taken that belongs to nothing: what follows cannot be understood
@@ -52,19 +51,24 @@ type conn struct {
 	shape    shape
 	pending  int  // bytes sent to out since the last flush
 	limited  bool // the wait for the client has a deadline
-
-	watch    *time.Timer   // set while a statement runs
-	watching chan struct{} // closed when the watch has ended
+	done     pgproto3.CommandComplete
+	turn     pgproto3.ReadyForQuery
 
 	mu       sync.Mutex
-	cancel   context.CancelFunc // of the running statement
-	idle     bool               // waiting for the client
+	life     context.Context // of the statements, one after the other, until one is cancelled; nil before the first
+	cancel   context.CancelFunc
+	running  bool          // a statement runs
+	number   uint64        // of the statement
+	seen     uint64        // the number when the last look was taken
+	free     bool          // the client may be watched: nobody reads from it
+	watching chan struct{} // closed when the watch has ended; nil: there is none
+	idle     bool          // waiting for the client
 	stopping bool
 	aborted  bool // no statement may go on
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, net: nc, portals: map[string]*portal{}, idle: true}
+	c := &conn{server: s, net: nc, idle: true}
 	c.in = bufio.NewReaderSize(nc, 8<<10)
 	c.out = pgproto3.NewBackend(traffic{c}, traffic{c})
 	c.out.SetMaxBodyLen(maxMessage)
@@ -112,15 +116,14 @@ func (c *conn) serve(ctx context.Context) {
 		}
 		return
 	}
-	defer c.closePortals()
-	defer c.session.Close()
+	defer c.end()
 	if c.ready() != nil {
 		return
 	}
 	for {
 		msg, err := c.receive()
 		if err != nil {
-			c.end(err)
+			c.goodbye(err)
 			return
 		}
 		if _, ok := msg.(*pgproto3.Terminate); ok {
@@ -161,8 +164,14 @@ func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 
 var errShutdown = errors.New("gateway: shutting down")
 
-// end says goodbye after receive failed.
-func (c *conn) end(err error) {
+// end lets go of what the connection has.
+func (c *conn) end() {
+	c.session.Close()
+	c.renew()
+}
+
+// goodbye tells the client why the connection ends, after receive failed.
+func (c *conn) goodbye(err error) {
 	var tooLong *pgproto3.ExceededMaxBodyLenErr
 	switch {
 	case errors.Is(err, errShutdown):
@@ -192,6 +201,7 @@ func (c *conn) handle(msg pgproto3.FrontendMessage) (err error) {
 			id := fmt.Sprintf("%d-%d", c.pid, time.Now().UnixMicro())
 			c.server.o.Logger.Error("a statement panicked", "query", id, "panic", p, "stack", string(debug.Stack()))
 			e := fqgw.Errorf(fqgw.CodeInternal, "internal error (query %s)", id)
+			c.renew() // it did not end what it had begun
 			switch msg.(type) {
 			case *pgproto3.Query, *pgproto3.Sync:
 				c.fail(e)
@@ -258,7 +268,8 @@ func (c *conn) sent(n int) error {
 func (c *conn) ready() error {
 	c.session.Rest()
 	c.parameters()
-	c.out.Send(&pgproto3.ReadyForQuery{TxStatus: c.session.TxStatus()})
+	c.turn.TxStatus = c.session.TxStatus()
+	c.out.Send(&c.turn)
 	return c.flush()
 }
 
@@ -279,7 +290,6 @@ func (c *conn) fail(err error) {
 		c.server.o.Logger.Error("a statement failed", "error", err)
 	}
 	c.session.Failed()
-	c.sweepPortals()
 	c.out.Send(errorResponse(e, "ERROR"))
 	if c.lost {
 		c.fatal(fqgw.Errorf(fqgw.CodeProtocolViolation, "terminating connection because protocol synchronization was lost"))
@@ -336,54 +346,87 @@ func clean(s string) string {
 	return s
 }
 
-// statement makes the context of a statement: cancelled by CancelRequest, by
-// the server's abort, and by a client that hangs up. done must be called.
-func (c *conn) statement() (ctx context.Context, done func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(c.ctx))
+// begin gives the context of a statement: cancelled by CancelRequest, by the
+// server's abort, and by a client that hangs up. It is that of the statements
+// before, if none of them was cancelled: who starts what goes on without the
+// statement's reader has a context of its own. finish must be called.
+func (c *conn) begin() context.Context {
 	c.mu.Lock()
-	c.cancel = cancel
-	if c.aborted {
-		cancel()
+	defer c.mu.Unlock()
+	if c.life == nil || c.life.Err() != nil {
+		c.life, c.cancel = context.WithCancel(context.WithoutCancel(c.ctx))
 	}
+	if c.aborted {
+		c.cancel()
+	}
+	c.running, c.free = true, true
+	c.number++
+	return c.life
+}
+
+// finish is the end of a statement.
+func (c *conn) finish() {
+	c.mu.Lock()
+	c.running = false
 	c.mu.Unlock()
-	watching := make(chan struct{})
+	c.unwatch()
+}
+
+// renew ends the context of the statements: the next one has another.
+func (c *conn) renew() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel()
+	}
+}
+
+// look begins to watch the client of a statement that runs since the last look:
+// one that hangs up cancels it.
+func (c *conn) look() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case !c.running || !c.free || c.watching != nil:
+		return
+	case c.seen != c.number:
+		c.seen = c.number
+		return
+	}
+	watching, cancel := make(chan struct{}), c.cancel
 	c.watching = watching
-	c.watch = time.AfterFunc(watchAfter, func() {
+	go func() {
 		defer close(watching)
 		if _, err := c.in.Peek(1); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			cancel()
 		}
-	})
-	return ctx, func() {
-		c.unwatch()
-		c.mu.Lock()
-		c.cancel = nil
-		c.mu.Unlock()
-	}
+	}()
 }
 
 // unwatch stops watching the client, so that its messages can be read.
 func (c *conn) unwatch() {
-	if c.watch == nil {
+	c.mu.Lock()
+	c.free = false
+	watching := c.watching
+	c.watching = nil
+	c.mu.Unlock()
+	if watching == nil {
 		return
 	}
-	if !c.watch.Stop() {
-		_ = c.net.SetReadDeadline(time.Unix(1, 0))
-		<-c.watching
-		c.mu.Lock()
-		if !c.aborted {
-			_ = c.net.SetReadDeadline(time.Time{})
-		}
-		c.mu.Unlock()
+	_ = c.net.SetReadDeadline(time.Unix(1, 0))
+	<-watching
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.aborted {
+		_ = c.net.SetReadDeadline(time.Time{})
 	}
-	c.watch = nil
 }
 
 // cancelStatement ends the running statement with 57014; nothing when none runs.
 func (c *conn) cancelStatement() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cancel != nil {
+	if c.running {
 		c.cancel()
 	}
 }
@@ -404,7 +447,7 @@ func (c *conn) abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.aborted = true
-	if c.cancel != nil {
+	if c.running {
 		c.cancel()
 	}
 	_ = c.net.SetReadDeadline(time.Unix(1, 0))

@@ -69,6 +69,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	var sessions sync.WaitGroup
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
+	defer s.watch()()
 	var err error
 	for wait := time.Duration(0); ; {
 		var nc net.Conn
@@ -118,6 +119,27 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		s.o.Logger.Error("sessions do not end although they were cancelled", "sessions", len(s.conns))
 	}
 	return err
+}
+
+// watch looks after the statements that run until done is called.
+func (s *Server) watch() (done func()) {
+	tick, over := time.NewTicker(watchEvery), make(chan struct{})
+	var looks sync.WaitGroup
+	looks.Go(func() {
+		for {
+			select {
+			case <-tick.C:
+				s.each((*conn).look)
+			case <-over:
+				return
+			}
+		}
+	})
+	return func() {
+		tick.Stop()
+		close(over)
+		looks.Wait()
+	}
 }
 
 func (s *Server) each(f func(*conn)) {

@@ -283,3 +283,49 @@ func TestSessionsAtShutdown(t *testing.T) {
 		closed(t, deaf, 5*time.Second)
 	})
 }
+
+// TestHangUp: a statement whose client hangs up is cancelled; one that runs for a
+// while leaves the messages behind it to be read, and a CancelRequest that comes
+// between two statements harms neither.
+func TestHangUp(t *testing.T) {
+	s := serve(t, Options{Drain: 10 * time.Second})
+	_, gone, _ := s.session()
+	if _, err := gone.Write(queryMessage("SELECT pg_sleep(60)")); err != nil {
+		t.Fatal(err)
+	}
+	f, stays, key := s.session()
+	if _, err := stays.Write(append(queryMessage("SELECT pg_sleep(1)"), queryMessage("SELECT 2")...)); err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	rows := 0
+	ready := func(n int) {
+		t.Helper()
+		for n > 0 {
+			msg, err := f.Receive()
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch msg := msg.(type) {
+			case *pgproto3.ErrorResponse:
+				t.Errorf("%s: %s", msg.Code, msg.Message)
+			case *pgproto3.DataRow:
+				rows++
+			case *pgproto3.ReadyForQuery:
+				n--
+			}
+		}
+	}
+	ready(2)
+	closed(t, s.socket(packet(codeCancel, string(append(binary.BigEndian.AppendUint32(nil, key.ProcessID), key.SecretKey...)))), time.Second)
+	if _, err := stays.Write(queryMessage("SELECT 3")); err != nil {
+		t.Fatal(err)
+	}
+	ready(1)
+	if rows != 3 {
+		t.Errorf("%d rows", rows)
+	}
+	if took := s.stop(); took > 2*time.Second {
+		t.Errorf("the statement whose client hung up ran on: the shutdown took %v", took)
+	}
+}

@@ -17,10 +17,7 @@ import (
 // transaction, the first error ends it, one ReadyForQuery. Messages of the
 // extended protocol before it, without Sync, are part of its transaction.
 func (c *conn) simple(sql string) error {
-	if p := c.portals[""]; p != nil {
-		p.close()
-		delete(c.portals, "")
-	}
+	c.session.ClosePortal("")
 	c.session.Forget("")
 	c.batch = false
 	err := c.statements(sql)
@@ -30,7 +27,6 @@ func (c *conn) simple(sql string) error {
 	if err != nil {
 		c.fail(err)
 	}
-	c.sweepPortals()
 	return c.ready()
 }
 
@@ -55,9 +51,9 @@ func (c *conn) statements(sql string) error {
 // simpleStatement runs one statement of a string; with the last one its
 // transaction ends before it is said to be complete.
 func (c *conn) simpleStatement(t *planner.Text, last bool) error {
-	ctx, done := c.statement()
-	defer done()
-	p, err := c.session.PrepareQuery(ctx, t)
+	ctx := c.begin()
+	defer c.finish()
+	p, err := c.session.PrepareQuery(t)
 	if err != nil {
 		return err
 	}
@@ -65,7 +61,6 @@ func (c *conn) simpleStatement(t *planner.Text, last bool) error {
 	if err != nil {
 		return err
 	}
-	c.sweepPortals() // it may have ended a block
 	n, err := c.answer(ctx, res)
 	if err != nil {
 		return err
@@ -75,8 +70,14 @@ func (c *conn) simpleStatement(t *planner.Text, last bool) error {
 			return err
 		}
 	}
-	c.out.Send(&pgproto3.CommandComplete{CommandTag: []byte(res.Tag(n))})
+	c.complete(res.Tag, n)
 	return nil
+}
+
+// complete says that a statement is done.
+func (c *conn) complete(tag planner.Tag, rows int64) {
+	c.done.CommandTag = tag.Append(c.done.CommandTag[:0], rows)
+	c.out.Send(&c.done)
 }
 
 // answer sends the rows of a result in text format, or does its COPY, and says

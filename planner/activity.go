@@ -14,8 +14,8 @@ type activity struct {
 }
 
 // does notes a statement that begins.
-func (a *activity) does(query string) {
-	now := time.Now().UnixMicro()
+func (a *activity) does(query string, began time.Time) {
+	now := began.UnixMicro()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.a.Query, a.a.State, a.a.QueryStart, a.a.Changed = query, "active", now, now

@@ -44,7 +44,7 @@ func BenchmarkPlan(b *testing.B) {
 		for b.Loop() {
 			texts, err := s.Split("SELECT n, mean FROM user_clicks WHERE user_id = 4711")
 			if err == nil {
-				_, err = s.PrepareQuery(ctx, texts[0])
+				_, err = s.PrepareQuery(texts[0])
 			}
 			if err != nil {
 				b.Fatal(err)
@@ -56,7 +56,7 @@ func BenchmarkPlan(b *testing.B) {
 		for b.Loop() {
 			texts, err := s.Split("SELECT n, mean FROM user_clicks WHERE user_id = $1")
 			if err == nil {
-				_, err = s.Prepare(ctx, texts[0], nil)
+				_, err = s.Prepare(texts[0], nil)
 			}
 			if err != nil {
 				b.Fatal(err)
@@ -69,7 +69,7 @@ func BenchmarkPlan(b *testing.B) {
 			texts, err := s.Split("SELECT 1")
 			var q *Prepared
 			if err == nil {
-				q, err = s.PrepareQuery(ctx, texts[0])
+				q, err = s.PrepareQuery(texts[0])
 			}
 			var res *Result
 			if err == nil {
@@ -105,7 +105,7 @@ func BenchmarkInsertInBlock(b *testing.B) {
 		texts, err := s.Split(sql)
 		var q *Prepared
 		if err == nil {
-			q, err = s.Prepare(ctx, texts[0], nil)
+			q, err = s.Prepare(texts[0], nil)
 		}
 		if err != nil {
 			b.Fatal(err)

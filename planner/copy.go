@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -94,5 +95,5 @@ func (s *Session) runCopyTo(env *fqgw.Env, st *plan.CopyTo) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Tag: func(int64) string { return countTag("COPY")(n) }}, nil
+	return &Result{Tag: fixedTag(fmt.Sprintf("COPY %d", n))}, nil
 }

@@ -13,50 +13,119 @@ import (
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// Execute runs a prepared statement. The context ends with the statement: its
-// cancellation, or the session's statement_timeout, is 57014.
-func (s *Session) Execute(ctx context.Context, p *Prepared, args []fqgw.Value) (res *Result, err error) {
+// execution is a statement that is carried out: its answer, and what ends with it.
+// It is the rows of the answer.
+type execution struct {
+	result Result
+	env    fqgw.Env
+	rows   fqgw.Rows
+	cancel context.CancelFunc // nil: its context is its caller's
+
+	meter *Meter // nil when it has been counted
+	route string
+	began time.Time
+	err   error // of the rows
+}
+
+// Execute carries out a prepared statement. The context ends with the statement:
+// its cancellation, or the session's statement_timeout, is 57014.
+func (s *Session) Execute(ctx context.Context, p *Prepared, args []fqgw.Value) (*Result, error) {
 	if p.text == nil {
-		return &Result{Tag: fixedTag("")}, nil
+		return &Result{}, nil
 	}
-	began := time.Now()
-	defer func() { s.planner.meter.follow(s.routeOf(p), began, res, err) }()
-	if err := s.fresh(ctx, p); err != nil {
+	x := &execution{meter: s.planner.meter, began: time.Now()}
+	err := s.execute(ctx, x, p, args)
+	x.route = s.routeOf(p)
+	if err != nil {
+		x.finish(err)
 		return nil, err
 	}
-	s.tx.queried = s.tx.queried || queries(p.bound.statement)
+	res := &x.result
+	switch in := res.CopyIn; {
+	case res.Rows != nil:
+		x.rows, res.Rows = res.Rows, x
+	case res.CopyOut != nil:
+		x.rows, res.CopyOut.Rows = res.CopyOut.Rows, x
+	case in != nil:
+		run := in.Run
+		in.Run = func(_ context.Context, rows fqgw.Rows) (int64, error) {
+			n, err := run(x.env.Ctx, rows)
+			if err != nil {
+				err = timedOut(x.env.Ctx, err)
+			}
+			x.finish(err)
+			return n, err
+		}
+	default:
+		x.finish(nil)
+	}
+	return res, nil
+}
+
+func (s *Session) execute(ctx context.Context, x *execution, p *Prepared, args []fqgw.Value) error {
+	if err := s.fresh(p); err != nil {
+		return err
+	}
+	st := p.bound.statement
+	s.tx.queried = s.tx.queried || queries(st)
 	s.said = nil
-	s.activity.does(p.text.stmt.Text)
-	ctx, cancel := s.withTimeout(ctx)
-	env := s.env(ctx)
-	env.Args, env.Literals = args, s.literals(p, env)
-	env.Run = func(env *fqgw.Env, n any) (fqgw.Rows, error) { return s.planner.engine.Run(env, n.(plan.Node)) }
+	s.activity.does(p.text.stmt.Text, x.began)
+	// What is read by key has nothing that would go on without its reader: its
+	// caller's context is enough.
+	if !p.bound.keyed || s.settings.typed.statementTimeout > 0 {
+		ctx, x.cancel = s.withTimeout(ctx)
+	}
+	x.env = s.env(ctx)
+	x.env.Args, x.env.Literals, x.env.Run = args, s.literals(p, &x.env), s.subplan
 	number := s.tx.number
-	res, err = s.run(env, p.bound.statement)
+	err := s.run(&x.env, st, &x.result)
 	s.tx.ran = s.tx.ran || s.tx.number == number
 	if err != nil {
 		err = timedOut(ctx, err)
-		cancel()
-		return nil, err
 	}
-	if res.Rows != nil {
-		res.Rows = &closing{Rows: res.Rows, ctx: ctx, cancel: cancel}
-	} else if res.CopyOut != nil {
-		res.CopyOut.Rows = &closing{Rows: res.CopyOut.Rows, ctx: ctx, cancel: cancel}
-	} else if in := res.CopyIn; in != nil {
-		run := in.Run
-		in.Run = func(_ context.Context, rows fqgw.Rows) (int64, error) {
-			defer cancel()
-			n, err := run(ctx, rows)
-			if err != nil {
-				err = timedOut(ctx, err)
-			}
-			return n, err
-		}
-	} else {
-		cancel()
+	return err
+}
+
+// Next implements fqgw.Rows.
+func (x *execution) Next() ([]fqgw.Value, error) {
+	row, err := x.rows.Next()
+	if err != nil && err != io.EOF {
+		err = timedOut(x.env.Ctx, err)
+		x.err = err
 	}
-	return res, nil
+	return row, err
+}
+
+// WriteRow implements fqgw.DirectRows.
+func (x *execution) WriteRow(w fqgw.RowWriter) error {
+	err := fqgw.WriteRow(x.rows, w)
+	if err != nil && err != io.EOF {
+		err = timedOut(x.env.Ctx, err)
+		x.err = err
+	}
+	return err
+}
+
+// Close implements fqgw.Rows.
+func (x *execution) Close() error {
+	err := x.rows.Close()
+	if x.err == nil {
+		x.err = err
+	}
+	x.finish(x.err)
+	return err
+}
+
+// finish ends the statement: its context, and it is counted. Finished twice, it is
+// one statement.
+func (x *execution) finish(err error) {
+	if x.cancel != nil {
+		x.cancel()
+	}
+	if x.meter != nil {
+		x.meter.count(x.route, x.began, err)
+		x.meter = nil
+	}
 }
 
 func (s *Session) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -75,64 +144,28 @@ func timedOut(ctx context.Context, err error) error {
 	return err
 }
 
-// closing ends the statement's context with its rows.
-type closing struct {
-	fqgw.Rows
-	ctx    context.Context
-	cancel context.CancelFunc
-}
-
-func (c *closing) Next() ([]fqgw.Value, error) {
-	row, err := c.Rows.Next()
-	if err != nil && err != io.EOF {
-		err = timedOut(c.ctx, err)
+// run carries out a bound statement; its answer goes to res.
+func (s *Session) run(env *fqgw.Env, st plan.Statement, res *Result) error {
+	if q, ok := st.(*plan.Query); ok {
+		rows, err := s.planner.engine.Query(env, q)
+		if err == nil {
+			*res = Result{Columns: columns(q), Rows: rows, Tag: countTag("SELECT")}
+		}
+		return err
 	}
-	return row, err
-}
-
-func (c *closing) WriteRow(w fqgw.RowWriter) error {
-	err := fqgw.WriteRow(c.Rows, w)
-	if err != nil && err != io.EOF {
-		err = timedOut(c.ctx, err)
+	answer, err := s.answer(env, st)
+	if err == nil {
+		*res = *answer
 	}
 	return err
 }
 
-func (c *closing) Close() error {
-	err := c.Rows.Close()
-	c.cancel()
-	return err
-}
-
-func (s *Session) run(env *fqgw.Env, st plan.Statement) (*Result, error) {
-	e := s.planner.engine
+// answer carries out a statement that is no query.
+func (s *Session) answer(env *fqgw.Env, st plan.Statement) (*Result, error) {
 	ctx := env.Ctx
 	switch st := st.(type) {
-	case *plan.Query:
-		rows, err := e.Query(env, st)
-		if err != nil {
-			return nil, err
-		}
-		return &Result{Columns: columns(st), Rows: rows, Tag: countTag("SELECT")}, nil
 	case *plan.Explain:
-		if x, ok := st.Statement.(*plan.Execute); ok {
-			inner, executed, err := s.executed(env, x)
-			if err != nil {
-				return nil, err
-			}
-			of := *st
-			env, of.Statement = inner, executed
-			st = &of
-		}
-		lines, err := e.Explain(env, st)
-		if err != nil {
-			return nil, err
-		}
-		var rows [][]fqgw.Value
-		for _, l := range lines {
-			rows = append(rows, []fqgw.Value{fqgw.TextValue(l)})
-		}
-		return &Result{Columns: explainColumns(st), Rows: exec.Slice(rows), Tag: fixedTag("EXPLAIN")}, nil
+		return s.runExplain(env, st)
 	case *plan.Transaction:
 		return s.runTransaction(ctx, st)
 	case *plan.Set:
@@ -156,7 +189,7 @@ func (s *Session) run(env *fqgw.Env, st plan.Statement) (*Result, error) {
 		}
 		return &Result{Tag: fixedTag(fmt.Sprintf("INSERT 0 %d", n))}, nil
 	case *plan.Prepare:
-		return s.runPrepare(ctx, st)
+		return s.runPrepare(st)
 	case *plan.Execute:
 		return s.runExecute(env, st)
 	case *plan.Deallocate:
@@ -172,8 +205,25 @@ func (s *Session) run(env *fqgw.Env, st plan.Statement) (*Result, error) {
 	return s.runDefinition(env, st)
 }
 
-func countTag(verb string) func(int64) string {
-	return func(n int64) string { return fmt.Sprintf("%s %d", verb, n) }
+func (s *Session) runExplain(env *fqgw.Env, st *plan.Explain) (*Result, error) {
+	if x, ok := st.Statement.(*plan.Execute); ok {
+		inner, executed, err := s.executed(env, x)
+		if err != nil {
+			return nil, err
+		}
+		of := *st
+		env, of.Statement = inner, executed
+		st = &of
+	}
+	lines, err := s.planner.engine.Explain(env, st)
+	if err != nil {
+		return nil, err
+	}
+	var rows [][]fqgw.Value
+	for _, l := range lines {
+		rows = append(rows, []fqgw.Value{fqgw.TextValue(l)})
+	}
+	return &Result{Columns: explainColumns(st), Rows: exec.Slice(rows), Tag: fixedTag("EXPLAIN")}, nil
 }
 
 func showColumns(name string) []plan.Column {
@@ -214,7 +264,7 @@ func (s *Session) runShow(st *plan.Show) (*Result, error) {
 	return &Result{Columns: showColumns(st.Name), Rows: exec.Slice(rows), Tag: fixedTag("SHOW")}, nil
 }
 
-func (s *Session) runPrepare(ctx context.Context, st *plan.Prepare) (*Result, error) {
+func (s *Session) runPrepare(st *plan.Prepare) (*Result, error) {
 	texts, err := s.Split(st.Text)
 	if err != nil {
 		return nil, err
@@ -223,7 +273,7 @@ func (s *Session) runPrepare(ctx context.Context, st *plan.Prepare) (*Result, er
 	for i, t := range st.Types {
 		oids[i] = t.OID
 	}
-	p, err := s.Prepare(ctx, texts[0], oids)
+	p, err := s.Prepare(texts[0], oids)
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +305,11 @@ func (s *Session) runExecute(env *fqgw.Env, st *plan.Execute) (*Result, error) {
 	}
 	s.nested++
 	defer func() { s.nested-- }()
-	return s.run(inner, executed)
+	res := &Result{}
+	if err := s.run(inner, executed, res); err != nil {
+		return nil, err
+	}
+	return res, nil
 }
 
 // executed is the statement that EXECUTE names, with its arguments.
@@ -284,7 +338,7 @@ func (s *Session) executed(env *fqgw.Env, st *plan.Execute) (*fqgw.Env, plan.Sta
 			return nil, nil, err
 		}
 	}
-	if err := s.fresh(env.Ctx, p); err != nil {
+	if err := s.fresh(p); err != nil {
 		return nil, nil, err
 	}
 	inner := *env

@@ -1,8 +1,6 @@
 package planner
 
 import (
-	"context"
-	"io"
 	"sync"
 	"time"
 
@@ -106,63 +104,4 @@ func (s *Session) routeOf(p *Prepared) string {
 		}
 	}
 	return p.bound.route
-}
-
-// follow counts a statement when its answer is complete: now, when its rows are
-// closed, or when its COPY FROM has run.
-func (m *Meter) follow(route string, began time.Time, res *Result, err error) {
-	switch {
-	case err != nil || res == nil:
-		m.count(route, began, err)
-	case res.Rows != nil:
-		res.Rows = &metered{Rows: res.Rows, meter: m, route: route, began: began}
-	case res.CopyOut != nil:
-		res.CopyOut.Rows = &metered{Rows: res.CopyOut.Rows, meter: m, route: route, began: began}
-	case res.CopyIn != nil:
-		run := res.CopyIn.Run
-		res.CopyIn.Run = func(ctx context.Context, rows fqgw.Rows) (int64, error) {
-			n, err := run(ctx, rows)
-			m.count(route, began, err)
-			return n, err
-		}
-	default:
-		m.count(route, began, nil)
-	}
-}
-
-// metered counts a statement when its rows are closed.
-type metered struct {
-	fqgw.Rows
-	meter *Meter
-	route string
-	began time.Time
-	err   error
-}
-
-func (m *metered) Next() ([]fqgw.Value, error) {
-	row, err := m.Rows.Next()
-	if err != nil && err != io.EOF {
-		m.err = err
-	}
-	return row, err
-}
-
-func (m *metered) WriteRow(w fqgw.RowWriter) error {
-	err := fqgw.WriteRow(m.Rows, w)
-	if err != nil && err != io.EOF {
-		m.err = err
-	}
-	return err
-}
-
-func (m *metered) Close() error {
-	err := m.Rows.Close()
-	if m.err == nil {
-		m.err = err
-	}
-	if m.meter != nil {
-		m.meter.count(m.route, m.began, m.err)
-		m.meter = nil // closed twice, it is one statement
-	}
-	return err
 }

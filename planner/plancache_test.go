@@ -38,7 +38,7 @@ func (c *client) prepared(t *testing.T, sql string, types ...uint32) *Prepared {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := c.Prepare(t.Context(), texts[0], types)
+	p, err := c.Prepare(texts[0], types)
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
@@ -109,7 +109,7 @@ func TestPlanOfTemporaryTable(t *testing.T) {
 	if b.prepared(t, sql).bound != lasting.bound {
 		t.Error("when it is dropped the table of the catalog is not read")
 	}
-	if err := b.fresh(t.Context(), p); err != nil || p.bound != lasting.bound {
+	if err := b.fresh(p); err != nil || p.bound != lasting.bound {
 		t.Errorf("what was prepared over it: %v", err)
 	}
 }

@@ -14,14 +14,14 @@ import (
 
 // Prepare binds a statement and describes it. paramOIDs are the types that the
 // client gave, 0 where it left them to be inferred.
-func (s *Session) Prepare(ctx context.Context, t *Text, paramOIDs []uint32) (*Prepared, error) {
+func (s *Session) Prepare(t *Text, paramOIDs []uint32) (*Prepared, error) {
 	p := &Prepared{text: t, types: paramOIDs, bound: unbound}
 	if t == nil {
 		return p, nil
 	}
-	s.analyse(ctx, p)
+	s.analyse(p)
 	began := time.Now()
-	err := s.bind(ctx, p)
+	err := s.bind(p)
 	if err != nil && err != errAborted && define.Deferred(t.stmt) {
 		err = nil // as in PostgreSQL, it is looked into when it is carried out
 	}
@@ -31,21 +31,22 @@ func (s *Session) Prepare(ctx context.Context, t *Text, paramOIDs []uint32) (*Pr
 
 // PrepareQuery is Prepare for a statement of a query string, which has no
 // parameters: a $1 in it is 42P02.
-func (s *Session) PrepareQuery(ctx context.Context, t *Text) (*Prepared, error) {
+func (s *Session) PrepareQuery(t *Text) (*Prepared, error) {
 	p := &Prepared{text: t, plain: true, bound: unbound}
 	if t == nil {
 		return p, nil
 	}
 	began := time.Now()
-	err := s.bind(ctx, p)
+	err := s.bind(p)
 	s.planner.meter.refused(began, err)
 	return p, err
 }
 
 // analyse fixes how the literals of p are read, as PostgreSQL does: a later SET
 // TimeZone does not change them.
-func (s *Session) analyse(ctx context.Context, p *Prepared) {
-	p.read, p.number = s.env(context.WithoutCancel(ctx)), s.tx.number
+func (s *Session) analyse(p *Prepared) {
+	read := s.env(context.Background())
+	p.read, p.number = &read, s.tx.number
 }
 
 // literals is the environment in which the literals of p are read, nil for that
@@ -60,7 +61,7 @@ func (s *Session) literals(p *Prepared, env *fqgw.Env) *fqgw.Env {
 }
 
 // bind binds p to the catalog that the session sees and to its settings.
-func (s *Session) bind(ctx context.Context, p *Prepared) error {
+func (s *Session) bind(p *Prepared) error {
 	if s.tx.status == 'E' && !define.EndsBlock(p.text.stmt) {
 		return errAborted
 	}
@@ -100,6 +101,9 @@ func (s *Session) bind(ctx context.Context, p *Prepared) error {
 		return err
 	}
 	b.statement, b.route = st, route(st)
+	if q, ok := st.(*plan.Query); ok {
+		b.keyed = exec.ByKey(q.Root)
+	}
 	if b.columns, err = s.columnsOf(st); err != nil {
 		return err
 	}
@@ -149,6 +153,7 @@ type binding struct {
 	params    []fqgw.Type
 	columns   []plan.Column
 	route     string
+	keyed     bool // a query that leaves nothing behind when its rows are closed (exec.ByKey)
 
 	reading reading
 	types   []uint32 // of the parameters, as the client gave them
@@ -162,21 +167,9 @@ type binding struct {
 // unbound is that of a statement which is yet to be bound.
 var unbound = &binding{}
 
-// Revalidate is done when a portal is made: a query is bound again if it must be.
-func (s *Session) Revalidate(ctx context.Context, p *Prepared) error {
-	switch {
-	case s.tx.status == 'E' && (p.text == nil || !define.EndsBlock(p.text.stmt)):
-		return errAborted
-	case p.text == nil || define.Deferred(p.text.stmt):
-		return nil
-	}
-	s.tx.queried = s.tx.queried || define.Analysed(p.text.stmt)
-	return s.fresh(ctx, p)
-}
-
 // fresh binds p again when a relation or a setting that it depends on changed
 // since; a result of another shape is 0A000, as PostgreSQL says it.
-func (s *Session) fresh(ctx context.Context, p *Prepared) error {
+func (s *Session) fresh(p *Prepared) error {
 	if p.text == nil {
 		return nil
 	}
@@ -195,7 +188,7 @@ func (s *Session) fresh(ctx context.Context, p *Prepared) error {
 			q.types[i] = t.OID
 		}
 	}
-	if err := s.bind(ctx, q); err != nil {
+	if err := s.bind(q); err != nil {
 		return err
 	}
 	if p.Columns != nil && !sameColumns(p.Columns, q.Columns) {
@@ -203,7 +196,7 @@ func (s *Session) fresh(ctx context.Context, p *Prepared) error {
 	}
 	p.bound, p.valid = q.bound, q.valid
 	if !same && p.read != nil {
-		s.analyse(ctx, p)
+		s.analyse(p)
 	}
 	return nil
 }
@@ -280,9 +273,9 @@ func (s *Session) tempTable(name string) *fqgw.Table {
 }
 
 // env is the environment of the statement that runs now.
-func (s *Session) env(ctx context.Context) *fqgw.Env {
+func (s *Session) env(ctx context.Context) fqgw.Env {
 	t := &s.settings.typed
-	return &fqgw.Env{Ctx: ctx, Now: s.planner.engine.Now(), Zone: t.zone, Style: t.style, Deadline: t.deadline, Session: s}
+	return fqgw.Env{Ctx: ctx, Now: s.planner.engine.Now(), Zone: t.zone, Style: t.style, Deadline: t.deadline, Session: s}
 }
 
 var _ exec.Session = (*Session)(nil)

@@ -50,7 +50,7 @@ func TestReaderOfRelations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := c.PrepareQuery(t.Context(), texts[0])
+			p, err := c.PrepareQuery(texts[0])
 			if err != nil {
 				t.Errorf("%s: %v", sql, err)
 				continue

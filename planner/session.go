@@ -5,6 +5,7 @@ package planner
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
@@ -61,10 +62,14 @@ type Session struct {
 	tx       transaction
 	temp     map[string]*exec.TempTable
 	prepared map[string]*Prepared // SQL PREPARE and protocol Parse share it
-	keeps    int64                // bytes of prepared, and of the parameters of open portals
+	portals  map[string]*Portal   // the open ones; "" is the protocol's unnamed one
+	spare    *Portal              // one that was closed, to be used again
+	keeps    int64                // bytes of prepared, and of the arguments of portals
 	activity activity
 	nested   int      // EXECUTEs under way
 	said     []string // notices of the statement under way
+	outside  fqgw.Env // of Env
+	subplan  func(env *fqgw.Env, n any) (fqgw.Rows, error)
 }
 
 // NewSession opens a session; an unknown setting in Params is 42704.
@@ -72,8 +77,9 @@ func (p *Planner) NewSession(o SessionOptions) (*Session, error) {
 	if o.Notice == nil {
 		o.Notice = func(Notice) {}
 	}
-	s := &Session{planner: p, options: o, temp: map[string]*exec.TempTable{}, prepared: map[string]*Prepared{}}
+	s := &Session{planner: p, options: o, temp: map[string]*exec.TempTable{}, prepared: map[string]*Prepared{}, portals: map[string]*Portal{}}
 	s.tx.status = 'I'
+	s.subplan = func(env *fqgw.Env, n any) (fqgw.Rows, error) { return p.engine.Run(env, n.(plan.Node)) }
 	s.settings.init(o.User)
 	for name, value := range o.Params {
 		if err := s.settings.startup(name, value); err != nil {
@@ -156,7 +162,7 @@ type Prepared struct {
 type Result struct {
 	Columns []plan.Column
 	Rows    fqgw.Rows
-	Tag     func(rows int64) string // the command tag, given the rows that were sent
+	Tag     Tag
 	CopyIn  *CopyIn
 	CopyOut *CopyOut
 }
@@ -177,7 +183,28 @@ type CopyOut struct {
 	Rows    fqgw.Rows
 }
 
-func fixedTag(tag string) func(int64) string { return func(int64) string { return tag } }
+// Tag is a command tag: words, behind which the number of the rows that were sent
+// stands where it counts. Without words the statement was empty.
+type Tag struct {
+	words  string
+	counts bool
+}
+
+// Append appends the tag of a statement that sent so many rows.
+func (t Tag) Append(dst []byte, rows int64) []byte {
+	dst = append(dst, t.words...)
+	if t.counts {
+		dst = strconv.AppendInt(append(dst, ' '), rows, 10)
+	}
+	return dst
+}
+
+// Empty says that there was no statement.
+func (t Tag) Empty() bool { return t.words == "" }
+
+func fixedTag(words string) Tag { return Tag{words: words} }
+
+func countTag(words string) Tag { return Tag{words, true} }
 
 // TxStatus is the transaction state that ReadyForQuery reports: 'I', 'T' or 'E'.
 func (s *Session) TxStatus() byte { return s.tx.status }
@@ -236,16 +263,6 @@ func (s *Session) room(n int64) error {
 	return nil
 }
 
-// Hold counts the parameters of a portal until let is called; 53200.
-func (s *Session) Hold(args []fqgw.Value) (let func(), err error) {
-	n := fqgw.RowBytes(args)
-	if err := s.room(n); err != nil {
-		return nil, err
-	}
-	s.keeps += n
-	return func() { s.keeps -= n; n = 0 }, nil
-}
-
 // Forget drops a prepared statement; a missing one is not an error.
 func (s *Session) Forget(name string) {
 	if p := s.prepared[name]; p != nil {
@@ -279,8 +296,12 @@ func Load(ctx context.Context, r fqgw.Registry) (*fqgw.Catalog, error) {
 	return define.Load(defs)
 }
 
-// Env is an environment for reading and printing values outside a statement.
-func (s *Session) Env() *fqgw.Env { return s.env(context.Background()) }
+// Env is an environment for reading and printing values outside a statement. It is
+// the session's: the next call sets it anew.
+func (s *Session) Env() *fqgw.Env {
+	s.outside = s.env(context.Background())
+	return &s.outside
+}
 
 // IdleLimit is how long the session may wait for its client now; 0: for ever.
 func (s *Session) IdleLimit() time.Duration {

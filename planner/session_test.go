@@ -49,14 +49,13 @@ func (c *client) query(sql string) string {
 }
 
 func (c *client) run(sql string) error {
-	ctx := context.Background()
 	texts, err := c.Split(sql)
 	if err != nil {
 		return err
 	}
 	c.BeginImplicit(len(texts) > 1)
 	for i, text := range texts {
-		p, err := c.PrepareQuery(ctx, text)
+		p, err := c.PrepareQuery(text)
 		if err != nil {
 			return err
 		}
@@ -97,7 +96,7 @@ func (c *client) answer(p *Prepared, last bool) error {
 			return err
 		}
 	}
-	if tag := res.Tag(n); !strings.HasPrefix(tag, "SELECT") && tag != "SHOW" {
+	if tag := string(res.Tag.Append(nil, n)); !strings.HasPrefix(tag, "SELECT") && tag != "SHOW" {
 		c.said = append(c.said, tag)
 	}
 	return nil
@@ -187,35 +186,4 @@ func TestLiteralsOfPreparedStatements(t *testing.T) {
 		"DROP TABLE t; CREATE TEMP TABLE t AS SELECT 1 AS a; EXECUTE q", "DROP TABLE; (2020-01-01 00:00:00+09); I",
 		"BEGIN; PREPARE n AS SELECT now() = 'now'; EXECUTE n; COMMIT", "BEGIN; PREPARE; (t); COMMIT; I",
 	)
-}
-
-func TestScopes(t *testing.T) {
-	c := newClient(t)
-	c.BeginBatch()
-	batch := c.Scope()
-	c.query("BEGIN")
-	if batch.Over() {
-		t.Error("BEGIN ended what the batch had opened")
-	}
-	top := c.Scope()
-	c.query("SAVEPOINT a")
-	inA := c.Scope()
-	c.query("SAVEPOINT b")
-	inB := c.Scope()
-	c.query("RELEASE b")
-	if inB.Over() {
-		t.Error("RELEASE ended what was opened behind the savepoint")
-	}
-	c.query("SELECT nix")
-	if inA.Over() || top.Over() {
-		t.Error("an error alone ended what was open")
-	}
-	c.query("ROLLBACK TO a")
-	if !inA.Over() || !inB.Over() || top.Over() {
-		t.Error("ROLLBACK TO: what was opened behind the savepoint has to end, and nothing else", inA.Over(), inB.Over(), top.Over())
-	}
-	c.query("COMMIT")
-	if !top.Over() || !batch.Over() {
-		t.Error("COMMIT left something open")
-	}
 }

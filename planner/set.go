@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -112,7 +111,7 @@ func (s *Session) asOf(value string) (string, error) {
 	if value == "" {
 		return "", nil
 	}
-	t, err := expr.Parse(value, fqgw.Timestamptz, s.env(context.Background()))
+	t, err := expr.Parse(value, fqgw.Timestamptz, s.Env())
 	if err != nil {
 		return "", err
 	}

@@ -34,41 +34,6 @@ type mark struct {
 	readOnly string // transaction_read_only
 	catalog  *fqgw.Catalog
 	temp     map[string]tempMark // nil: no statement in between can leave a half
-	scope    *Scope              // of what was opened since; nil until it is asked for
-}
-
-// Scope is the part of a transaction that something was opened in: between
-// savepoints it goes with a ROLLBACK TO.
-type Scope struct {
-	over bool
-	into *Scope // the one that RELEASE made it part of
-}
-
-// Over says whether that part has ended, and what was opened in it with it.
-func (s *Scope) Over() bool {
-	for s.into != nil {
-		s = s.into
-	}
-	return s.over
-}
-
-// Scope is the part of the transaction that the session is in.
-func (s *Session) Scope() *Scope {
-	if len(s.tx.marks) == 0 {
-		return &Scope{over: true}
-	}
-	m := &s.tx.marks[len(s.tx.marks)-1]
-	if m.scope == nil {
-		m.scope = &Scope{}
-	}
-	return m.scope
-}
-
-// end is the end of the part of a transaction behind a mark.
-func (m *mark) end() {
-	if m.scope != nil {
-		m.scope.over = true
-	}
 }
 
 // tempMark is a temporary table as it was: rows are only ever added to one.
@@ -167,19 +132,13 @@ func (s *Session) rollback() {
 
 // over leaves the session without a transaction.
 func (s *Session) over() {
-	for i := range s.tx.marks {
-		s.tx.marks[i].end()
-	}
+	s.closePortals(0)
 	clear(s.tx.marks)
 	s.tx = transaction{status: 'I', number: s.tx.number, marks: s.tx.marks[:0]}
 }
 
 // undo takes back what came after a mark, and the marks behind it.
 func (s *Session) undo(at int) {
-	for i := at; i < len(s.tx.marks); i++ {
-		s.tx.marks[i].end()
-		s.tx.marks[i].scope = nil
-	}
 	m := s.tx.marks[at]
 	clear(s.tx.marks[at+1:])
 	s.tx.marks = s.tx.marks[:at+1]
@@ -201,11 +160,7 @@ func (s *Session) Failed() {
 	}
 	if s.tx.status != 'E' {
 		s.tx.status = 'E'
-		last := &s.tx.marks[len(s.tx.marks)-1]
-		scope := last.scope
-		last.scope = nil
-		s.undo(len(s.tx.marks) - 1)
-		last.scope = scope // what was opened is there, though of no use, until the rollback
+		s.undo(len(s.tx.marks) - 1) // its portals are there, though of no use, until the rollback
 	}
 }
 
@@ -288,6 +243,7 @@ func (s *Session) runSavepoint(st *plan.Transaction) error {
 			return nil
 		}
 		s.undo(i)
+		s.closePortals(i)
 		s.tx.status = 'T'
 		return nil
 	}
@@ -296,14 +252,8 @@ func (s *Session) runSavepoint(st *plan.Transaction) error {
 
 // release makes what came after a savepoint part of what was before it.
 func (s *Session) release(at int) {
-	into := &s.tx.marks[at-1]
-	for i := at; i < len(s.tx.marks); i++ {
-		if sc := s.tx.marks[i].scope; sc != nil {
-			if into.scope == nil {
-				into.scope = &Scope{}
-			}
-			sc.into = into.scope
-		}
+	for _, p := range s.portals {
+		p.depth = min(p.depth, at-1)
 	}
 	s.settings.put("transaction_read_only", s.tx.marks[at].readOnly) // its change ends with it
 	clear(s.tx.marks[at:])

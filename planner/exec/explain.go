@@ -35,6 +35,52 @@ func Route(n plan.Node) string {
 	return "scan"
 }
 
+// ByKey says that a plan reads features now, by key, for rows that are in the plan
+// or its arguments, and nothing else: nothing of it goes on when its rows are closed.
+func ByKey(n plan.Node) bool {
+	if Route(n) != "point" {
+		return false
+	}
+	var own func(n plan.Node) bool
+	own = func(n plan.Node) bool {
+		subquery := false
+		look := func(xs ...fqgw.Expr) {
+			for _, x := range xs {
+				subquery = subquery || x != nil && expr.HasSubquery(x)
+			}
+		}
+		switch n := n.(type) {
+		case *plan.Filter:
+			look(n.Cond)
+		case *plan.Project:
+			look(n.Exprs...)
+		case *plan.Limit:
+			look(n.Count, n.Offset)
+		case *plan.FeatureJoin:
+			look(append(n.Keys[:len(n.Keys):len(n.Keys)], n.On)...)
+		case *plan.FeatureScan:
+			look(n.KeyArray)
+			for _, tuple := range n.Keys {
+				look(tuple...)
+			}
+		case *plan.Values:
+			for _, row := range n.Rows {
+				look(row...)
+			}
+		case *plan.TableFunc:
+			look(n.Args...)
+		case *plan.Entities:
+			look(n.Keys...)
+		case *plan.Settle:
+			look(n.On)
+		default:
+			return false
+		}
+		return !subquery && !slices.ContainsFunc(n.Children(), func(c plan.Node) bool { return !own(c) })
+	}
+	return own(n)
+}
+
 // everyEntity says whether a feature view is read without keys below n.
 func everyEntity(n plan.Node) bool {
 	if s, ok := n.(*plan.FeatureScan); ok && s.Keys == nil && s.KeyArray == nil {
