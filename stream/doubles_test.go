@@ -408,8 +408,27 @@ func newRegistry() *memRegistry {
 }
 
 func (r registry) Load(context.Context) (fqgw.Definitions, error) { return fqgw.Definitions{}, nil }
-func (r registry) Commit(context.Context, int64, []fqgw.Object, []uint32) (int64, error) {
+func (r registry) Commit(context.Context, int64, fqgw.DefinitionChange) (int64, error) {
 	return 0, nil
+}
+func (r registry) Watch(ctx context.Context, _ int64) (int64, error) {
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+func (r registry) Owner() int64                                       { return 1 }
+func (r registry) PutOwn(context.Context, string, string) error       { return nil }
+func (r registry) Adopt(context.Context, string) ([]fqgw.Fact, error) { return nil, nil }
+func (r registry) Swap(_ context.Context, name, old, value string) (bool, error) {
+	if err := r.plug.check(true); err != nil {
+		return false, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.facts[name] != old {
+		return false, nil
+	}
+	r.facts[name] = value
+	return true, nil
 }
 func (r registry) Next(context.Context, string, int) (int64, error) { return 0, nil }
 func (r registry) Get(_ context.Context, name string) (string, error) {
@@ -474,7 +493,7 @@ type process struct {
 
 func (w *world) start(tune func(o *Options)) *process {
 	pl := &plug{}
-	o := Options{Online: online{w.online, pl}, History: history{w.history, pl}, Log: w.log, Registry: registry{w.registry, pl}, Clock: w.clock,
+	o := Options{Online: online{w.online, pl}, History: history{w.history, pl}, Log: w.log, Registry: registry{w.registry, pl}, Letters: registry{w.registry, pl}, Clock: w.clock,
 		FlushEvery: 2 * time.Millisecond, Folders: 2, Fault: pl.at}
 	if tune != nil {
 		tune(&o)

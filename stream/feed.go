@@ -312,7 +312,7 @@ func (f *feed) bury(ctx context.Context) error {
 	}
 	f.s.p.fault("before-bury")
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		err := f.s.p.o.Registry.Bury(ctx, f.verdicts)
+		err := f.s.p.o.Letters.Bury(ctx, f.verdicts)
 		if err == nil {
 			f.s.p.metrics.deadLetters.Add(int64(len(f.verdicts)))
 			f.sayRefused()

@@ -26,7 +26,8 @@ const (
 // clockSlack to the next; the registry has for each view the era of its states.
 type horizon struct {
 	mu    sync.Mutex
-	known bool // the registry was asked
+	known bool   // the registry was asked
+	text  string // what it has
 	era   int64
 	bound int64
 	any   bool // there is a bound
@@ -78,8 +79,26 @@ func (p *Pipeline) loadHorizon(ctx context.Context) error {
 		return err
 	}
 	h.era, h.bound, h.any, err = parseHorizon(text)
-	h.known = err == nil
+	h.text, h.known = text, err == nil
 	return err
+}
+
+// swapHorizon tells the registry of an era and a bound, and says whether it took
+// them: not when another process told it something since it was asked, which is
+// asked for then. h.mu is held.
+func (p *Pipeline) swapHorizon(ctx context.Context, era, bound int64) (bool, error) {
+	h := &p.horizon
+	text := horizonText(era, bound)
+	same, err := p.o.Registry.Swap(ctx, factHorizon, h.text, text)
+	if err != nil {
+		return false, err
+	}
+	if same {
+		h.era, h.bound, h.any, h.text = era, bound, true, text
+	} else {
+		h.known = false
+	}
+	return same, nil
 }
 
 // foresee sees to it that the registry knows of a horizon before states with it
@@ -88,22 +107,21 @@ func (p *Pipeline) foresee(ctx context.Context, t int64) error {
 	h := &p.horizon
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err := p.loadHorizon(ctx); err != nil {
-		return err
+	for {
+		if err := p.loadHorizon(ctx); err != nil {
+			return err
+		}
+		if t > p.o.Clock.Now()+clockSlack {
+			return errClock // it would be of an era that is over
+		}
+		if h.any && t <= h.bound {
+			return nil
+		}
+		rate, _ := p.o.Clock.IsSet()
+		if told, err := p.swapHorizon(ctx, h.era, max(t, t+int64(foresight*rate))); told || err != nil {
+			return err
+		}
 	}
-	if t > p.o.Clock.Now()+clockSlack {
-		return errClock // it would be of an era that is over
-	}
-	if h.any && t <= h.bound {
-		return nil
-	}
-	rate, _ := p.o.Clock.IsSet()
-	bound := max(t, t+int64(foresight*rate))
-	if err := p.o.Registry.Put(ctx, factHorizon, horizonText(h.era, bound)); err != nil {
-		return err
-	}
-	h.bound, h.any = bound, true
-	return nil
 }
 
 var errClock = &fenced{"the clock"}
@@ -114,19 +132,23 @@ func (p *Pipeline) currentEra(ctx context.Context) (int64, error) {
 	h := &p.horizon
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err := p.loadHorizon(ctx); err != nil {
-		return 0, err
+	for {
+		if err := p.loadHorizon(ctx); err != nil {
+			return 0, err
+		}
+		now, bound := p.o.Clock.Now(), h.bound
+		if !h.any || bound <= now+clockSlack {
+			return h.era, nil
+		}
+		told, err := p.swapHorizon(ctx, h.era+1, now)
+		if err != nil {
+			return 0, err
+		}
+		if told {
+			p.o.Logger.Warn("the clock went back: what is online is rebuilt from history", "from", show(bound), "to", show(now))
+			return h.era, nil
+		}
 	}
-	now := p.o.Clock.Now()
-	if !h.any || h.bound <= now+clockSlack {
-		return h.era, nil
-	}
-	if err := p.o.Registry.Put(ctx, factHorizon, horizonText(h.era+1, now)); err != nil {
-		return 0, err
-	}
-	p.o.Logger.Warn("the clock went back: what is online is rebuilt from history", "from", show(h.bound), "to", show(now))
-	h.era, h.bound = h.era+1, now
-	return h.era, nil
 }
 
 // checkClock drops the states of a view that were written in another era.

@@ -92,9 +92,26 @@ func (s *source) leastKnown(ctx context.Context) (int64, error) {
 	return least, nil
 }
 
+// sinceIs notes that the history begins at t, or before, if the registry knows of
+// something earlier.
 func (s *source) sinceIs(ctx context.Context, t int64) error {
-	s.since.Store(t)
-	return s.p.o.Registry.Put(ctx, sinceFact(s.src.History), strconv.FormatInt(t, 10))
+	fact := sinceFact(s.src.History)
+	for {
+		text, err := s.p.o.Registry.Get(ctx, fact)
+		if err != nil {
+			return err
+		}
+		if known, err := strconv.ParseInt(text, 10, 64); err == nil && known <= t {
+			s.since.Store(known)
+			return nil
+		}
+		if same, err := s.p.o.Registry.Swap(ctx, fact, text, strconv.FormatInt(t, 10)); same || err != nil {
+			if err == nil {
+				s.since.Store(t)
+			}
+			return err
+		}
+	}
 }
 
 // noteSince notes an earlier beginning of the history before it can be read.

@@ -30,6 +30,7 @@ type Options struct {
 	History  fqgw.History
 	Log      fqgw.Log
 	Registry fqgw.Registry
+	Letters  fqgw.DeadLetterStore
 	Clock    *fqgw.Clock
 	Logger   *slog.Logger
 	// LogAway says that the log did not answer a moment ago: a source whose topic

@@ -1,25 +1,36 @@
-// Package registry keeps the definitions and the small facts that must outlive
-// the process in one SQLite file. One process owns a file (Lock).
+// Package registry keeps the definitions, the facts that must outlive the process
+// and the dead letters in one SQLite file. One process at a time has a file (Lock):
+// the owners that another process left in it are gone.
 package registry
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite", pure Go
 
 	"github.com/fqgw/fqgw"
 )
 
-// SQLite is an fqgw.Registry. Safe for concurrent use; writes are one at a time.
+// SQLite is an fqgw.Registry and an fqgw.DeadLetterStore. Safe for concurrent use;
+// writes are one at a time.
 type SQLite struct {
-	db *sql.DB
+	db    *sql.DB
+	owner int64
 }
+
+// process is what the owners of this process are known by.
+var process = rand.Text()
+
+// watchEvery is how often Watch looks.
+const watchEvery = 200 * time.Millisecond
 
 // schema is version 1 of the file; user_version holds the number.
 const schema = `
@@ -30,12 +41,13 @@ CREATE TABLE objects (
 	state INTEGER NOT NULL, sql TEXT NOT NULL, path TEXT NOT NULL, props TEXT NOT NULL
 );
 CREATE TABLE sequences (name TEXT PRIMARY KEY, next INTEGER NOT NULL);
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE owners (id INTEGER PRIMARY KEY AUTOINCREMENT, process TEXT NOT NULL);
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL, owner INTEGER NOT NULL); -- 0: nobody's own
 CREATE TABLE epochs (source TEXT NOT NULL, topic_id BLOB NOT NULL, epoch INTEGER NOT NULL, PRIMARY KEY (source, topic_id));
 CREATE TABLE dead_letters (
-	source TEXT NOT NULL, epoch INTEGER NOT NULL, part INTEGER NOT NULL, off INTEGER NOT NULL, time INTEGER NOT NULL,
-	rejected INTEGER NOT NULL, reason TEXT NOT NULL, col TEXT NOT NULL, key BLOB, payload BLOB,
-	PRIMARY KEY (source, epoch, part, off)
+	source TEXT NOT NULL, epoch INTEGER NOT NULL, part INTEGER NOT NULL, off INTEGER NOT NULL, sub INTEGER NOT NULL,
+	time INTEGER NOT NULL, rejected INTEGER NOT NULL, reason TEXT NOT NULL, col TEXT NOT NULL, key BLOB, payload BLOB,
+	PRIMARY KEY (source, epoch, part, off, sub)
 );
 PRAGMA user_version = 1;
 `
@@ -43,7 +55,8 @@ PRAGMA user_version = 1;
 // firstOID is the first number of a user's object, as in PostgreSQL.
 const firstOID = 16384
 
-// Open opens or makes the file. A file of a newer version is refused.
+// Open opens or makes the file, and is an owner from then on. A file of a newer
+// version is refused.
 func Open(ctx context.Context, path string) (*SQLite, error) {
 	dsn := (&url.URL{Scheme: "file", Path: path}).String() +
 		"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)&_pragma=synchronous(FULL)&_txlock=immediate"
@@ -53,7 +66,13 @@ func Open(ctx context.Context, path string) (*SQLite, error) {
 	}
 	db.SetMaxOpenConns(1) // one writer, and readers of a handful of rows
 	r := &SQLite{db: db}
-	if err := r.migrate(ctx); err != nil {
+	err = r.migrate(ctx)
+	if err == nil {
+		err = r.tx(ctx, func(tx *sql.Tx) error {
+			return tx.QueryRowContext(ctx, "INSERT INTO owners (process) VALUES (?) RETURNING id", process).Scan(&r.owner)
+		})
+	}
+	if err != nil {
 		db.Close()
 		return nil, err
 	}
@@ -107,7 +126,7 @@ func (r *SQLite) tx(ctx context.Context, f func(*sql.Tx) error) error {
 	return nil
 }
 
-// Load implements fqgw.Registry; the objects come in the order of their OIDs.
+// Load implements fqgw.DefinitionStore.
 func (r *SQLite) Load(ctx context.Context) (defs fqgw.Definitions, err error) {
 	err = r.tx(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, "SELECT number FROM version").Scan(&defs.Version); err != nil {
@@ -134,21 +153,24 @@ func (r *SQLite) Load(ctx context.Context) (defs fqgw.Definitions, err error) {
 	return defs, err
 }
 
-// Commit implements fqgw.Registry.
-func (r *SQLite) Commit(ctx context.Context, base int64, put []fqgw.Object, drop []uint32) (version int64, err error) {
+// Commit implements fqgw.DefinitionStore.
+func (r *SQLite) Commit(ctx context.Context, base int64, c fqgw.DefinitionChange) (version int64, err error) {
 	err = r.tx(ctx, func(tx *sql.Tx) error {
+		if err := r.lives(ctx, tx); err != nil {
+			return err
+		}
 		if err := tx.QueryRowContext(ctx, "SELECT number FROM version").Scan(&version); err != nil {
 			return err
 		}
 		if version != base {
 			return fqgw.Errorf(fqgw.CodeSerialization, "could not serialize access: the definitions are at version %d, not %d", version, base)
 		}
-		for _, oid := range drop {
+		for _, oid := range c.Drop {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM objects WHERE oid = ?", oid); err != nil {
 				return err
 			}
 		}
-		for _, o := range put {
+		for _, o := range c.Put {
 			path, perr := json.Marshal(o.Path)
 			props, err := json.Marshal(o.Props)
 			if err := errors.Join(perr, err); err != nil {
@@ -161,6 +183,11 @@ func (r *SQLite) Commit(ctx context.Context, base int64, put []fqgw.Object, drop
 				return err
 			}
 		}
+		for _, f := range c.Facts {
+			if err := setFact(ctx, tx, f.Name, f.Value, r.owner); err != nil {
+				return err
+			}
+		}
 		version++
 		_, err := tx.ExecContext(ctx, "UPDATE version SET number = ?", version)
 		return err
@@ -168,7 +195,26 @@ func (r *SQLite) Commit(ctx context.Context, base int64, put []fqgw.Object, drop
 	return version, err
 }
 
-// Next implements fqgw.Registry; "oid" begins at 16384, other sequences at 1.
+// Watch implements fqgw.DefinitionStore.
+func (r *SQLite) Watch(ctx context.Context, after int64) (version int64, err error) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		if err := r.db.QueryRowContext(ctx, "SELECT number FROM version").Scan(&version); err != nil {
+			return 0, broken(err)
+		}
+		if version > after {
+			return version, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// Next implements fqgw.Numbers.
 func (r *SQLite) Next(ctx context.Context, sequence string, n int) (first int64, err error) {
 	start := int64(1)
 	if sequence == "oid" {
@@ -181,27 +227,7 @@ func (r *SQLite) Next(ctx context.Context, sequence string, n int) (first int64,
 	return first, err
 }
 
-// Get implements fqgw.Registry.
-func (r *SQLite) Get(ctx context.Context, name string) (value string, err error) {
-	err = r.db.QueryRowContext(ctx, "SELECT value FROM facts WHERE name = ?", name).Scan(&value)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
-	if err != nil {
-		return "", broken(err)
-	}
-	return value, nil
-}
-
-// Put implements fqgw.Registry.
-func (r *SQLite) Put(ctx context.Context, name, value string) error {
-	return r.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
-		return err
-	})
-}
-
-// Epoch implements fqgw.Registry.
+// Epoch implements fqgw.Numbers.
 func (r *SQLite) Epoch(ctx context.Context, source string, topicID [16]byte) (epoch int32, err error) {
 	err = r.tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO epochs
@@ -213,12 +239,12 @@ func (r *SQLite) Epoch(ctx context.Context, source string, topicID [16]byte) (ep
 	return epoch, err
 }
 
-// Bury implements fqgw.Registry.
+// Bury implements fqgw.DeadLetterStore.
 func (r *SQLite) Bury(ctx context.Context, letters []fqgw.DeadLetter) error {
 	return r.tx(ctx, func(tx *sql.Tx) error {
 		for _, d := range letters {
-			if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-				d.Source, d.Pos.Epoch, d.Pos.Partition, d.Pos.Offset, d.Time, d.Rejected, d.Reason, d.Column, d.Key, d.Payload); err != nil {
+			if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+				d.Source, d.Pos.Epoch, d.Pos.Partition, d.Pos.Offset, d.Pos.Sub, d.Time, d.Rejected, d.Reason, d.Column, d.Key, d.Payload); err != nil {
 				return err
 			}
 		}
@@ -226,17 +252,17 @@ func (r *SQLite) Bury(ctx context.Context, letters []fqgw.DeadLetter) error {
 	})
 }
 
-// DeadLetters implements fqgw.Registry: the newest first.
+// DeadLetters implements fqgw.DeadLetterStore.
 func (r *SQLite) DeadLetters(ctx context.Context, limit int) (out []fqgw.DeadLetter, err error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT source, epoch, part, off, time, rejected, reason, col, key, payload
-		FROM dead_letters ORDER BY rejected DESC, source, epoch, part, off LIMIT ?`, limit)
+	rows, err := r.db.QueryContext(ctx, `SELECT source, epoch, part, off, sub, time, rejected, reason, col, key, payload
+		FROM dead_letters ORDER BY rejected DESC, source, epoch, part, off, sub LIMIT ?`, limit)
 	if err != nil {
 		return nil, broken(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var d fqgw.DeadLetter
-		if err := rows.Scan(&d.Source, &d.Pos.Epoch, &d.Pos.Partition, &d.Pos.Offset, &d.Time, &d.Rejected, &d.Reason, &d.Column, &d.Key, &d.Payload); err != nil {
+		if err := rows.Scan(&d.Source, &d.Pos.Epoch, &d.Pos.Partition, &d.Pos.Offset, &d.Pos.Sub, &d.Time, &d.Rejected, &d.Reason, &d.Column, &d.Key, &d.Payload); err != nil {
 			return nil, broken(err)
 		}
 		out = append(out, d)
@@ -248,4 +274,7 @@ func (r *SQLite) DeadLetters(ctx context.Context, limit int) (out []fqgw.DeadLet
 }
 
 // Close implements fqgw.Registry.
-func (r *SQLite) Close() error { return r.db.Close() }
+func (r *SQLite) Close() error {
+	_, _ = r.db.Exec("DELETE FROM owners WHERE id = ?", r.owner) // else the next process finds that it is gone
+	return r.db.Close()
+}

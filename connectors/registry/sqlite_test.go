@@ -2,7 +2,6 @@ package registry
 
 import (
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -16,25 +15,27 @@ func TestConformance(t *testing.T) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 	path = filepath.Join(t.TempDir(), "registry.db")
-	r, err := Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
+	open := func(t *testing.T) *SQLite {
+		r, err := Open(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
 	}
-	storetest.Registry(t, r)
-	before, err := r.Load(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if r, err = Open(t.Context(), path); err != nil {
-		t.Fatal(err)
-	}
+	storetest.Registry(t, storetest.Registries{
+		Open: func(t *testing.T) fqgw.Registry { return open(t) },
+		// The owner of a process that was killed stays behind under that process's name.
+		Kill: func(t *testing.T, r fqgw.Registry) {
+			db := r.(*SQLite).db
+			if _, err := db.Exec("UPDATE owners SET process = 'another' WHERE id = ?", r.Owner()); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Close() })
+		},
+	})
+	r := open(t)
 	defer r.Close()
-	if defs, err := r.Load(t.Context()); err != nil || !reflect.DeepEqual(defs, before) || len(defs.Objects) == 0 {
-		t.Errorf("after opening again: %+v, %v", defs, err)
-	}
+	t.Run("dead letters", func(t *testing.T) { storetest.DeadLetters(t, r) })
 }
 
 func TestNewerFormat(t *testing.T) {

@@ -34,6 +34,7 @@ type Numbers struct {
 	e    *Engine
 	got  []int64
 	next int
+	made func() []fqgw.Object // by the changes before it, of the same transaction
 }
 
 // Next is a number of the sequence: "oid" or "state".
@@ -51,6 +52,26 @@ func (n *Numbers) Next(ctx context.Context, sequence string) (int64, error) {
 	return v, nil
 }
 
+// Object is what the registry keeps of an OID, as the changes before leave it.
+func (n *Numbers) Object(ctx context.Context, oid uint32) (fqgw.Object, error) {
+	for _, o := range slices.Backward(n.made()) {
+		if o.OID == oid {
+			o.Props = maps.Clone(o.Props)
+			return o, nil
+		}
+	}
+	defs, err := n.e.o.Registry.Load(ctx)
+	if err != nil {
+		return fqgw.Object{}, err
+	}
+	for _, o := range defs.Objects {
+		if o.OID == oid {
+			return o, nil
+		}
+	}
+	return fqgw.Object{}, fqgw.Errorf(fqgw.CodeSerialization, "the object was dropped by another transaction")
+}
+
 // Changes are what a transaction has pending, in order.
 type Changes struct {
 	engine *Engine
@@ -61,6 +82,15 @@ type Changes struct {
 type pendingChange struct {
 	Change
 	numbers *Numbers
+	objects []fqgw.Object // as they were when the change was checked
+}
+
+// made are the objects that the changes define.
+func (c *Changes) made() (out []fqgw.Object) {
+	for _, p := range c.list {
+		out = append(out, p.objects...)
+	}
+	return out
 }
 
 // NewChanges starts an empty list.
@@ -97,14 +127,16 @@ func (c *Changes) undo(p pendingChange) {
 // Add checks a change against the catalog that the session sees and returns the
 // catalog as it is with it: the same one unless the change defines something.
 func (c *Changes) Add(ctx context.Context, base *fqgw.Catalog, ch Change) (*fqgw.Catalog, error) {
-	p := pendingChange{Change: ch, numbers: &Numbers{e: c.engine}}
+	p := pendingChange{Change: ch, numbers: &Numbers{e: c.engine, made: c.made}}
 	cat := base
 	if ch.Define != nil {
 		cat = base.Clone()
 		before := maps.Clone(cat.Features)
-		if _, _, err := ch.Define(ctx, cat, p.numbers); err != nil {
+		objs, _, err := ch.Define(ctx, cat, p.numbers)
+		if err != nil {
 			return nil, err
 		}
+		p.objects = objs
 		pending(before, cat)
 	}
 	if ch.Early && ch.Write != nil {
@@ -166,19 +198,24 @@ func (e *Engine) commit(ctx context.Context, c *Changes, notice func(message, hi
 			}
 		}
 	}()
+	if defines { // what others have defined meanwhile, so that it is seldom too late for this
+		if err := e.catchUp(ctx); err != nil {
+			return err
+		}
+	}
 	cat := e.Catalog().Clone()
-	var put []fqgw.Object
-	var drop []uint32
+	var change fqgw.DefinitionChange
 	for _, p := range c.list {
 		if p.Define == nil {
 			continue
 		}
 		p.numbers.next = 0
+		p.numbers.made = func() []fqgw.Object { return change.Put }
 		objs, gone, err := p.Define(ctx, cat, p.numbers)
 		if err != nil {
 			return err
 		}
-		put, drop = append(put, objs...), append(drop, gone...)
+		change.Put, change.Drop = append(change.Put, objs...), append(change.Drop, gone...)
 	}
 	for _, w := range slices.Concat(tables, sources) {
 		if err := w.still(cat); err != nil {
@@ -193,19 +230,30 @@ func (e *Engine) commit(ctx context.Context, c *Changes, notice func(message, hi
 		}
 		done++
 	}
-	defines = len(put) > 0 || len(drop) > 0
+	defines = len(change.Put) > 0 || len(change.Drop) > 0
+	if defines && recorded(tables, sources, defines) {
+		change.Facts = []fqgw.Fact{{Name: e.own(factCommit)}} // the record's end
+	}
 	finish := func(ctx context.Context) error {
-		undo, end, err := e.write(ctx, tables, sources, cat.Version, defines)
-		if err == nil && defines {
-			if cat.Version, err = e.o.Registry.Commit(ctx, cat.Version, put, drop); err == nil {
-				e.publish(cat)
+		undo, end, err := e.write(ctx, tables, sources, defines)
+		if err != nil {
+			_, uerr := undo()
+			return errors.Join(err, uerr)
+		}
+		if defines {
+			_, err = e.o.Registry.Commit(ctx, cat.Version, change)
+		} else {
+			err = end()
+		}
+		if err != nil { // its answer may have been lost on the way back
+			if undone, uerr := undo(); undone || uerr != nil {
+				return errors.Join(err, uerr)
 			}
 		}
-		if err != nil {
-			return errors.Join(err, undo())
-		}
-		if err := end(); err != nil && !defines {
-			return errors.Join(err, undo())
+		if defines {
+			cat.Version++
+			e.committed(change)
+			e.publish(cat)
 		}
 		return nil
 	}

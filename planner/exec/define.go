@@ -228,12 +228,11 @@ func (e *Engine) AlterDefault(st *plan.AlterFeature) Change {
 			if !found {
 				return nil, nil, fqgw.Errorf(fqgw.CodeUndefinedColumn, "column \"%s\" of feature view \"%s\" does not exist", st.Feature, st.View.Name)
 			}
-			obj, err := e.object(ctx, v.OID)
+			obj, err := n.Object(ctx, v.OID)
 			if err != nil {
 				return nil, nil, err
 			}
 			obj.Version = v.Version
-			obj.Kind, obj.Schema, obj.Name, obj.State, obj.SQL, obj.OID = "feature view", v.Qualified().Schema, v.Name, v.State, v.SQL, v.OID
 			setProp(&obj, "default."+st.Feature, st.SQL)
 			v.Options = withDefault(old.Options, st.Feature, st.SQL)
 			for name, sql := range v.Options {
@@ -267,20 +266,6 @@ func setProp(o *fqgw.Object, name, value string) {
 		return
 	}
 	o.Props[name] = value
-}
-
-// object is what the registry keeps of an OID; the zero Object when it is new.
-func (e *Engine) object(ctx context.Context, oid uint32) (fqgw.Object, error) {
-	defs, err := e.o.Registry.Load(ctx)
-	if err != nil {
-		return fqgw.Object{}, err
-	}
-	for _, o := range defs.Objects {
-		if o.OID == oid {
-			return o, nil
-		}
-	}
-	return fqgw.Object{OID: oid}, nil
 }
 
 func missing(cat *fqgw.Catalog, kind string, name fqgw.QualifiedName) *fqgw.Error {

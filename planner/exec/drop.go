@@ -168,12 +168,12 @@ func (e *Engine) forget(ctx context.Context, v *fqgw.FeatureView) {
 func (e *Engine) Comment(st *plan.Comment) Change {
 	return Change{
 		Tag: "COMMENT",
-		Define: func(ctx context.Context, cat *fqgw.Catalog, _ *Numbers) ([]fqgw.Object, []uint32, error) {
+		Define: func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) ([]fqgw.Object, []uint32, error) {
 			oid, err := setComment(cat, st)
 			if err != nil {
 				return nil, nil, err
 			}
-			obj, err := e.object(ctx, oid)
+			obj, err := n.Object(ctx, oid)
 			if err != nil {
 				return nil, nil, err
 			}

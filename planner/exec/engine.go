@@ -5,7 +5,6 @@ package exec
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -76,12 +75,15 @@ type Options struct {
 	Online   fqgw.OnlineStore
 	History  fqgw.History
 	Registry fqgw.Registry
+	Letters  fqgw.DeadLetterStore
 	Streams  Streams
 	Clock    *fqgw.Clock
 	Logger   *slog.Logger
 	Catalog  *fqgw.Catalog // as loaded from the registry
-	// Facts are the settings that are the process's: fqgw.clock, max_connections …
-	Facts func(name string) string
+	// Bind makes a catalog of definitions, as Catalog was made.
+	Bind func(fqgw.Definitions) (*fqgw.Catalog, error)
+	// Settings are those that are the process's: fqgw.clock, max_connections …
+	Settings func(name string) string
 	// Files is the folder under which SQL may read and write files.
 	Files string
 	// WriteParquet writes rows to a file; it is the lake's writer.
@@ -99,9 +101,12 @@ type Options struct {
 type Engine struct {
 	o       Options
 	snap    atomic.Pointer[snapshot]
-	define  sync.Mutex // one definition at a time
-	tables  sync.Mutex // guards unnamed
-	unnamed []string   // the lake's names of tables that are being made
+	define  sync.Mutex             // one definition at a time; guards the next three
+	objects map[uint32]fqgw.Object // as the registry has them, at the catalog's version
+	adopted []fqgw.Fact            // what others were in the middle of, and is still to be settled
+	started bool                   // the catalog's sources run
+	tables  sync.Mutex             // guards unnamed
+	unnamed []string               // the lake's names of tables that are being made
 	runner  *relational.Runner
 	served  served
 	looked  atomic.Uint32 // shards that Waiting has looked at
@@ -149,9 +154,15 @@ func New(o Options) *Engine {
 // Start takes up the sources and feature views of the catalog; the views fill
 // in the background, Waiting tells how far that is.
 func (e *Engine) Start(ctx context.Context) error {
-	if err := errors.Join(e.recover(ctx), e.restoreLeft(ctx)); err != nil {
+	e.define.Lock()
+	defer e.define.Unlock()
+	if err := e.catchUp(ctx); err != nil {
 		return err
 	}
+	if err := e.adopt(ctx); err != nil {
+		return err
+	}
+	e.started = true
 	e.fills.Go(e.tidy)
 	c := e.Catalog()
 	for _, s := range c.Sources {
@@ -167,6 +178,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		}
 		e.fill(v, stands, func(string) {})
 	}
+	e.fills.Go(e.follow)
 	return nil
 }
 
@@ -190,10 +202,10 @@ func (e *Engine) Clock() *fqgw.Clock { return e.o.Clock }
 
 // Describe answers SHOW for a read-only setting of fqgw.
 func (e *Engine) Describe(name string) string {
-	if e.o.Facts == nil {
+	if e.o.Settings == nil {
 		return ""
 	}
-	return e.o.Facts(name)
+	return e.o.Settings(name)
 }
 
 // Sync waits until everything produced before is applied and landed, in the

@@ -9,9 +9,6 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
-// factLeft is the registry's fact about what DROPs have yet to remove.
-const factLeft = "left over"
-
 // dropWithin is how long a DROP waits for stores to remove what it left there.
 const dropWithin = 5 * time.Second
 
@@ -63,7 +60,7 @@ func (e *Engine) note(ctx context.Context, change func([]leftover) []leftover) e
 	list := change(slices.Clone(e.left))
 	text, err := leftText(list)
 	if err == nil {
-		err = e.o.Registry.Put(ctx, factLeft, text)
+		err = e.o.Registry.PutOwn(ctx, e.own(factLeft), text)
 	}
 	if err == nil {
 		e.left = list
@@ -106,14 +103,11 @@ func (e *Engine) remove(ctx context.Context, l leftover) error {
 func (e *Engine) removeNamed(ctx context.Context, l leftover) error {
 	e.define.Lock()
 	defer e.define.Unlock()
-	c := e.Catalog()
-	for _, s := range c.Sources {
-		if l.What == "topic" && s.Topic == l.Name || l.What == "history" && s.History == l.Name {
-			return nil
-		}
+	if l.What == "history" && e.named(l.Name) {
+		return nil
 	}
-	for _, t := range c.Tables {
-		if l.What == "history" && t.History == l.Name {
+	for _, s := range e.Catalog().Sources {
+		if l.What == "topic" && s.Topic == l.Name {
 			return nil
 		}
 	}
@@ -149,19 +143,27 @@ func defined(c *fqgw.Catalog, oid uint32) bool {
 	return false
 }
 
-// restoreLeft takes up what a process before left over. What is still defined is
-// of a DROP that was not committed.
-func (e *Engine) restoreLeft(ctx context.Context) error {
-	text, err := e.o.Registry.Get(ctx, factLeft)
-	if err != nil {
-		return err
-	}
+// inheritLeft takes up what a process that is gone left over. What is still defined
+// is of a DROP that was not committed.
+func (e *Engine) inheritLeft(ctx context.Context, text string) error {
 	list, err := parseLeft(text)
 	if err != nil {
 		return err
 	}
 	list = slices.DeleteFunc(list, func(l leftover) bool { return defined(e.Catalog(), l.OID) })
-	return e.note(ctx, func([]leftover) []leftover { return list })
+	if err := e.leave(ctx, list); err != nil {
+		return err
+	}
+	e.tidyMore()
+	return nil
+}
+
+// tidyMore wakes tidy.
+func (e *Engine) tidyMore() {
+	select {
+	case e.more <- struct{}{}:
+	default:
+	}
 }
 
 // tidy removes what DROPs left over when their stores answer, until the engine
@@ -226,8 +228,5 @@ func (e *Engine) removeNow(ctx context.Context, some []leftover, notice func(str
 		why = fqgw.Errorf(fqgw.CodeConnectionFailure, "no answer within %v", dropWithin)
 	}
 	notice("what is left in the stores is removed later: "+why.Error(), "New objects may have the names at once.")
-	select {
-	case e.more <- struct{}{}:
-	default:
-	}
+	e.tidyMore()
 }

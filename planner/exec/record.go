@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -11,24 +12,42 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
-// The registry's facts about writes that a killed process leaves half done.
+// The registry's facts about what a process is in the middle of, each process's own
+// (fqgw.Facts): the name is one of these and the owner's number. When the owner is
+// gone another process finishes or undoes it.
 const (
-	factCommit = "commit" // the commitRecord of the transaction that is being written
-	factMaking = "making" // the lake's names of tables that no definition has yet
+	factCommit = "commit "    // the commitRecord of the transaction that is being written
+	factMaking = "making "    // the lake's names of tables that no definition has yet
+	factLeft   = "left over " // what DROPs have yet to remove
 )
+
+// own is the name of this process's fact.
+func (e *Engine) own(fact string) string { return fmt.Sprint(fact, e.o.Registry.Owner()) }
 
 // commitRecord is noted before a transaction writes to more than one place, and
 // cleared when all is written: the two together are finished or undone
 // (INTERFACE, Transactions). Where the transaction also defines something, the
-// registry's commit is what finishes it. There is one at a time: Engine.define.
+// registry's commit clears it with the definitions. A process has one at a time:
+// Engine.define.
 type commitRecord struct {
-	Version int64            `json:"version"` // of the definitions before
-	Defines bool             `json:"defines"`
-	Tables  map[string]int64 `json:"tables"` // the lake's name, and the snapshot before
+	Version int              `json:"version"` // of this format: 1
+	Tables  map[string]int64 `json:"tables"`  // the lake's name, and the snapshot before
 }
 
-func (e *Engine) beginRecord(ctx context.Context, tables []*Written, version int64, defines bool) (*commitRecord, error) {
-	rec := &commitRecord{Version: version, Defines: defines, Tables: map[string]int64{}}
+func parseRecord(text string) (*commitRecord, error) {
+	var rec commitRecord
+	if err := json.Unmarshal([]byte(text), &rec); err != nil || rec.Version != 1 {
+		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "the commit record cannot be read: %q", text)
+	}
+	return &rec, nil
+}
+
+func (e *Engine) beginRecord(ctx context.Context, tables []*Written) error {
+	// One whose end is not known: the registry was away.
+	if _, err := e.undoOwn(ctx); err != nil {
+		return err
+	}
+	rec := &commitRecord{Version: 1, Tables: map[string]int64{}}
 	for _, w := range tables {
 		name := w.Table.History
 		now, err := e.o.History.Current(ctx, name)
@@ -38,20 +57,39 @@ func (e *Engine) beginRecord(ctx context.Context, tables []*Written, version int
 			}
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		rec.Tables[name] = now.ID
 	}
 	text, err := json.Marshal(rec)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return rec, e.o.Registry.Put(ctx, factCommit, string(text))
+	return e.o.Registry.PutOwn(ctx, e.own(factCommit), string(text))
+}
+
+// undoOwn undoes what this process's record says, if it is there: undone is false
+// when it is not, because the transaction's end came to the registry although its
+// answer did not come back.
+func (e *Engine) undoOwn(ctx context.Context) (undone bool, err error) {
+	text, err := e.o.Registry.Get(ctx, e.own(factCommit))
+	if err != nil || text == "" {
+		return false, err
+	}
+	rec, err := parseRecord(text)
+	if err == nil {
+		err = e.undoRecord(ctx, rec)
+	}
+	if err == nil {
+		err = e.endRecord(ctx)
+	}
+	return err == nil, err
 }
 
 // undoRecord takes the tables back to what they were. Only the transaction's own
 // snapshot is taken back: one table of that name that was made since, or to which
-// others have added, stays as it is.
+// others have added, stays as it is. After an error the record stays: it is tried
+// again.
 func (e *Engine) undoRecord(ctx context.Context, rec *commitRecord) error {
 	var errs []error
 	for name, before := range rec.Tables {
@@ -65,55 +103,80 @@ func (e *Engine) undoRecord(ctx context.Context, rec *commitRecord) error {
 		}
 		errs = append(errs, unlessMissing(err)) // it may have been made by the transaction, and be gone
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err // the record stays: the next start tries again
-	}
-	return e.endRecord(ctx)
+	return errors.Join(errs...)
 }
 
-func (e *Engine) endRecord(ctx context.Context) error { return e.o.Registry.Put(ctx, factCommit, "") }
+func (e *Engine) endRecord(ctx context.Context) error {
+	return e.o.Registry.PutOwn(ctx, e.own(factCommit), "")
+}
 
-// recover finishes or undoes what a killed process left.
-func (e *Engine) recover(ctx context.Context) error {
-	text, err := e.o.Registry.Get(ctx, factCommit)
-	if err != nil {
-		return err
-	}
-	if text != "" {
-		var rec commitRecord
-		if err := json.Unmarshal([]byte(text), &rec); err != nil {
-			return fqgw.Errorf(fqgw.CodeDataCorrupted, "the commit record cannot be read: %v", err)
-		}
-		if rec.Defines && e.Catalog().Version > rec.Version {
-			err = e.endRecord(ctx)
-		} else {
-			e.o.Logger.Warn("a transaction that was being written when the process ended is undone", "tables", slices.Sorted(maps.Keys(rec.Tables)))
-			err = e.undoRecord(ctx, &rec)
-		}
+// adopt finishes or undoes what processes that are gone were in the middle of.
+// Engine.define is held, or nothing runs yet.
+func (e *Engine) adopt(ctx context.Context) error {
+	for _, kind := range []string{factCommit, factMaking, factLeft} {
+		facts, err := e.o.Registry.Adopt(ctx, kind)
 		if err != nil {
 			return err
 		}
+		e.adopted = append(e.adopted, facts...)
 	}
-	if text, err = e.o.Registry.Get(ctx, factMaking); err != nil || text == "" {
+	if len(e.adopted) == 0 {
+		return nil
+	}
+	// Their owners can commit nothing more: what they defined is known after this.
+	if err := e.catchUp(ctx); err != nil {
 		return err
 	}
-	for name := range strings.Lines(text) {
-		name = strings.TrimSuffix(name, "\n")
-		defined := false
-		for _, t := range e.Catalog().Tables {
-			defined = defined || t.History == name
+	var errs []error
+	e.adopted = slices.DeleteFunc(e.adopted, func(f fqgw.Fact) bool {
+		err := e.conclude(ctx, f)
+		if err == nil {
+			err = e.o.Registry.PutOwn(ctx, f.Name, "")
 		}
-		for _, s := range e.Catalog().Sources {
-			defined = defined || s.History == name
-		}
-		if defined {
-			continue
-		}
-		if err := unlessMissing(e.o.History.Drop(ctx, name)); err != nil {
+		errs = append(errs, err)
+		return err == nil
+	})
+	return errors.Join(errs...)
+}
+
+// conclude finishes or undoes what an adopted fact says.
+func (e *Engine) conclude(ctx context.Context, f fqgw.Fact) error {
+	switch {
+	case strings.HasPrefix(f.Name, factCommit):
+		rec, err := parseRecord(f.Value)
+		if err != nil {
 			return err
 		}
+		e.o.Logger.Warn("a transaction that was being written when its process ended is undone", "tables", slices.Sorted(maps.Keys(rec.Tables)))
+		return e.undoRecord(ctx, rec)
+	case strings.HasPrefix(f.Name, factMaking):
+		for name := range strings.Lines(f.Value) {
+			name = strings.TrimSuffix(name, "\n")
+			if e.named(name) {
+				continue
+			}
+			if err := unlessMissing(e.o.History.Drop(ctx, name)); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	return e.o.Registry.Put(ctx, factMaking, "")
+	return e.inheritLeft(ctx, f.Value)
+}
+
+// named says whether a definition has the lake's table.
+func (e *Engine) named(history string) bool {
+	for _, t := range e.Catalog().Tables {
+		if t.History == history {
+			return true
+		}
+	}
+	for _, s := range e.Catalog().Sources {
+		if s.History == history {
+			return true
+		}
+	}
+	return false
 }
 
 // making notes that a table of the lake belongs to no definition yet, or, with
@@ -129,7 +192,7 @@ func (e *Engine) making(ctx context.Context, name string, over bool) error {
 	for _, n := range e.unnamed {
 		b.WriteString(n + "\n")
 	}
-	return e.o.Registry.Put(ctx, factMaking, b.String())
+	return e.o.Registry.PutOwn(ctx, e.own(factMaking), b.String())
 }
 
 // makeTable creates the lake's table; one whose name is taken there, by a table

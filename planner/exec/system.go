@@ -81,7 +81,7 @@ func (e *Engine) streamStatus(*fqgw.Env) ([][]fqgw.Value, error) {
 }
 
 func (e *Engine) deadLetters(env *fqgw.Env) ([][]fqgw.Value, error) {
-	letters, err := e.o.Registry.DeadLetters(env.Ctx, deadLettersMax)
+	letters, err := e.o.Letters.DeadLetters(env.Ctx, deadLettersMax)
 	if err != nil {
 		return nil, err
 	}

@@ -170,22 +170,22 @@ func recorded(tables, sources []*Written, defines bool) bool {
 }
 
 // write carries out the rows of a transaction. undo takes back what it wrote to
-// tables; what was produced to a topic stays, so that comes last.
-func (e *Engine) write(ctx context.Context, tables, sources []*Written, base int64, defines bool) (undo, end func() error, err error) {
-	nothing := func() error { return nil }
-	undo, end = nothing, nothing
-	var rec *commitRecord
-	if recorded(tables, sources, defines) {
-		if rec, err = e.beginRecord(ctx, tables, base, defines); err != nil {
+// tables, unless the transaction has ended after all; what was produced to a topic
+// stays, so that comes last.
+func (e *Engine) write(ctx context.Context, tables, sources []*Written, defines bool) (undo func() (undone bool, err error), end func() error, err error) {
+	undo, end = func() (bool, error) { return true, nil }, func() error { return nil }
+	record := recorded(tables, sources, defines)
+	if record {
+		if err = e.beginRecord(ctx, tables); err != nil {
 			return undo, end, err
 		}
 		defer func() {
 			if p := recover(); p != nil {
-				_ = e.undoRecord(context.WithoutCancel(ctx), rec)
+				_, _ = e.undoOwn(context.WithoutCancel(ctx))
 				panic(p)
 			}
 		}()
-		undo = func() error { return e.undoRecord(context.WithoutCancel(ctx), rec) }
+		undo = func() (bool, error) { return e.undoOwn(context.WithoutCancel(ctx)) }
 		end = func() error { return e.endRecord(context.WithoutCancel(ctx)) }
 	}
 	for _, w := range tables {
@@ -199,7 +199,7 @@ func (e *Engine) write(ctx context.Context, tables, sources []*Written, base int
 			return undo, end, err
 		}
 	}
-	if rec != nil {
+	if record {
 		e.fault("before-commit")
 	}
 	return undo, end, nil

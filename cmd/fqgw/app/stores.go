@@ -35,8 +35,10 @@ func (a *App) registryID(ctx context.Context) (string, error) {
 	if _, err := rand.Read(raw[:]); err != nil {
 		return "", err
 	}
-	id = hex.EncodeToString(raw[:])
-	return id, a.registry.Put(ctx, factID, id)
+	if _, err := a.registry.Swap(ctx, factID, "", hex.EncodeToString(raw[:])); err != nil {
+		return "", err
+	}
+	return a.registry.Get(ctx, factID) // perhaps another process's
 }
 
 // openStores opens Redis, Kafka and the lake. A server that is away ends a first
