@@ -12,6 +12,10 @@ import (
 // moment reads a date, time, timestamp or timestamptz; DateStyle has the order
 // of a date's numbers.
 func (in *input) moment(s string, t fqgw.Type) (value, error) {
+	if v, zoned, ok := isoMoment(s, t, in.env); ok {
+		in.usedEnv = in.usedEnv || zoned
+		return v, nil
+	}
 	d := &dateReader{in: in, typ: t, text: s, order: styleOf(in.env).Order}
 	v, err := d.all()
 	if in.env == nil && d.ordered { // a literal: does it mean the same in every order?

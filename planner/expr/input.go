@@ -13,9 +13,17 @@ import (
 
 // Parse is the input function of type t, as PostgreSQL's: surrounding spaces are
 // allowed where it allows them. 22P02, 22003, 22007, 22008 or 22023 on bad text.
+// Nothing of s is kept, but in values that are texts themselves.
 func Parse(s string, t fqgw.Type, env *fqgw.Env) (fqgw.Value, error) {
-	in := input{env: env}
-	v, err := in.parse(s, t)
+	v, _, ok := isoMoment(s, t, env)
+	var err error
+	if !ok {
+		v, ok, err = plainInput(s, t)
+	}
+	if !ok {
+		in := input{env: env}
+		v, err = in.parse(s, t)
+	}
 	if err != nil {
 		return fqgw.Null, err
 	}
@@ -33,47 +41,14 @@ func badText(t fqgw.Type, s string) *fqgw.Error {
 }
 
 func (in *input) parse(s string, t fqgw.Type) (value, error) {
-	switch t.Base() {
-	case fqgw.Text, fqgw.Varchar, fqgw.BPChar, fqgw.Unknown, fqgw.ACLItem, fqgw.PgNodeTree:
-		return fqgw.TextValue(s), nil
-	case fqgw.Int2:
-		return parseInt(s, t, 16)
-	case fqgw.Int4:
-		return parseInt(s, t, 32)
-	case fqgw.Int8:
-		return parseInt(s, t, 64)
-	case fqgw.OID:
-		return parseOID(s)
-	case fqgw.Float8:
-		return parseFloat(s, t, 64)
-	case fqgw.Float4:
-		return parseFloat(s, t, 32)
-	case fqgw.Numeric:
-		return parseNumeric(s)
-	case fqgw.Bool:
-		return parseBool(s)
-	case fqgw.Name:
-		return fqgw.TextValue(cutName(s)), nil
-	case fqgw.CharType:
-		return fqgw.TextValue(readChar(s)), nil
-	case fqgw.UUID:
-		return parseUUID(s)
-	case fqgw.Bytea:
-		return parseBytea(s)
-	case fqgw.Date, fqgw.Time, fqgw.Timestamp, fqgw.Timestamptz:
-		return in.moment(s, t.Base())
-	case fqgw.Interval:
-		return in.interval(s, t)
-	case fqgw.JSON:
-		return fqgw.TextValue(s), checkJSON(s)
-	case fqgw.JSONB:
-		return parseJSONB(s)
-	case fqgw.Record:
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "input of anonymous composite types is not implemented")
-	case fqgw.Void:
-		return fqgw.TextValue(""), nil
+	if v, ok, err := plainInput(s, t); ok {
+		return v, err
 	}
-	switch {
+	switch base := t.Base(); {
+	case base == fqgw.Date || base == fqgw.Time || base == fqgw.Timestamp || base == fqgw.Timestamptz:
+		return in.moment(s, base)
+	case base == fqgw.Interval:
+		return in.interval(s, t)
 	case t.IsArray():
 		return in.array(s, t)
 	case t.IsReg():
@@ -81,6 +56,50 @@ func (in *input) parse(s string, t fqgw.Type) (value, error) {
 		return in.reg(s, t)
 	}
 	return fqgw.Null, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "cannot accept a value of type %s", typeName(t))
+}
+
+// plainInput reads the types whose texts mean the same in every session; ok is
+// false for the others.
+func plainInput(s string, t fqgw.Type) (v value, ok bool, err error) {
+	switch t.OID {
+	case fqgw.Int2.OID:
+		v, err = parseInt(s, t, 16)
+	case fqgw.Int4.OID:
+		v, err = parseInt(s, t, 32)
+	case fqgw.Int8.OID:
+		v, err = parseInt(s, t, 64)
+	case fqgw.OID.OID:
+		v, err = parseOID(s)
+	case fqgw.Float8.OID:
+		v, err = parseFloat(s, t, 64)
+	case fqgw.Float4.OID:
+		v, err = parseFloat(s, t, 32)
+	case fqgw.Numeric.OID:
+		v, err = parseNumeric(s)
+	case fqgw.Bool.OID:
+		v, err = parseBool(s)
+	case fqgw.Text.OID, fqgw.Varchar.OID, fqgw.BPChar.OID, fqgw.Unknown.OID, fqgw.ACLItem.OID, fqgw.PgNodeTree.OID:
+		v = fqgw.TextValue(s)
+	case fqgw.Name.OID:
+		v = fqgw.TextValue(cutName(s))
+	case fqgw.CharType.OID:
+		v = fqgw.TextValue(readChar(s))
+	case fqgw.UUID.OID:
+		v, err = parseUUID(s)
+	case fqgw.Bytea.OID:
+		v, err = parseBytea(s)
+	case fqgw.JSON.OID:
+		v, err = fqgw.TextValue(s), checkJSON(s)
+	case fqgw.JSONB.OID:
+		v, err = parseJSONB(s)
+	case fqgw.Record.OID:
+		err = fqgw.Errorf(fqgw.CodeFeatureNotSupported, "input of anonymous composite types is not implemented")
+	case fqgw.Void.OID:
+		v = fqgw.TextValue("")
+	default:
+		return fqgw.Null, false, nil
+	}
+	return v, true, err
 }
 
 // readChar reads a "char": its first byte, or \ooo. The byte 0 is "".
@@ -102,7 +121,34 @@ func charText(s string) string {
 	return `\` + string([]byte{'0' + s[0]>>6, '0' + s[0]>>3&7, '0' + s[0]&7})
 }
 
+// ShortInt reads what is only digits, at most 18 of them: most integers. Parse
+// begins with it; the decoder of records asks it alone, which saves 60 ns of the
+// 640 that a record of three numbers takes (BenchmarkDecode of stream/decode).
+func ShortInt(s string) (n int64, ok bool) {
+	digits := s
+	if s != "" && s[0] == '-' {
+		digits = s[1:]
+	}
+	if digits == "" || len(digits) > 18 {
+		return 0, false
+	}
+	for i := 0; i < len(digits); i++ {
+		c := digits[i] - '0'
+		if c > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(c)
+	}
+	if len(digits) < len(s) {
+		n = -n
+	}
+	return n, true
+}
+
 func parseInt(s string, t fqgw.Type, bits int) (value, error) {
+	if n, ok := ShortInt(s); ok && n<<(64-bits)>>(64-bits) == n {
+		return fqgw.IntValue(n), nil
+	}
 	trimmed := strings.TrimFunc(s, func(r rune) bool { return r < 128 && isSpace(byte(r)) })
 	n, err := strconv.ParseInt(trimmed, 10, bits)
 	if err == nil {

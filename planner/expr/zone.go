@@ -157,7 +157,7 @@ func namedZone(name string) *time.Location {
 	if err != nil {
 		return nil
 	}
-	zones.Store(low, loc)
+	zones.Store(strings.Clone(low), loc)
 	return loc
 }
 

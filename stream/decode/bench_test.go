@@ -33,3 +33,28 @@ func BenchmarkDecode(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
 }
+
+// BenchmarkDecodeTexts reads the same events where all is written as text.
+func BenchmarkDecodeTexts(b *testing.B) {
+	d, err := New(source(
+		fqgw.Column{Name: "ts", Type: fqgw.Timestamptz}, fqgw.Column{Name: "user_id", Type: fqgw.Int8}, fqgw.Column{Name: "kind", Type: fqgw.Text},
+		fqgw.Column{Name: "price", Type: fqgw.Float8}, fqgw.Column{Name: "day", Type: fqgw.Date},
+	))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var events [][]byte
+	for i := range 4096 {
+		events = append(events, fmt.Appendf(nil, `{"ts":"2013-03-01T%02d:%02d:%02d.%03dZ","user_id":"%d","kind":"%s","price":"%d.%02d","day":"2013-03-%02d"}`,
+			i%24, i%60, i*7%60, i%1000, i*7919%100000, []string{"view", "buy", "cart"}[i%3], i%500, i%100, i%28+1))
+	}
+	row := make([]fqgw.Value, 5)
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		if err := d.Decode(events[n&4095], row); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+}

@@ -37,6 +37,10 @@ type column struct {
 	typ  fqgw.Type
 	unit int64 // microseconds per unit of numeric timestamps
 	elem *column
+	as   fqgw.Type // what a text is cast to
+	// clock: the type reads words that mean another time at each reading.
+	clock bool
+	keeps bool // a value keeps bytes of the text that it is cast from
 	// fit assigns a value of the type without its modifier; nil: it has none.
 	fit     fqgw.Expr
 	decimal bool // the lake stores it as a decimal, which has no NaN
@@ -77,7 +81,9 @@ func compile(s *fqgw.Source) ([]column, []field, error) {
 		if c.Type.IsArray() {
 			base = c.Type.Elem()
 			col.elem = &column{name: c.Name, typ: base, unit: unit}
+			col.elem.casts()
 		}
+		col.casts()
 		if !readable(base) {
 			return nil, nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "column %q: a record cannot carry type %s", c.Name, c.Type)
 		}
@@ -102,6 +108,21 @@ func compile(s *fqgw.Source) ([]column, []field, error) {
 		root.add(path, i)
 	}
 	return columns, root.inner, nil
+}
+
+// casts says how a text becomes a value. One of a timestamp that has a zone is that instant.
+func (c *column) casts() {
+	base := c.typ.Base()
+	if c.as = base; base == fqgw.Timestamp {
+		c.as = fqgw.Timestamptz
+	}
+	if c.typ.IsArray() {
+		if base = c.typ.Elem().Base(); base == fqgw.Timestamp {
+			c.as = fqgw.Timestamptz.Array()
+		}
+	}
+	c.keeps = c.typ.IsArray() || base == fqgw.Name
+	c.clock = base == fqgw.Date || base == fqgw.Time || base == fqgw.Timestamp || base == fqgw.Timestamptz
 }
 
 func (f *field) add(path []string, column int) {

@@ -9,6 +9,8 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
+const day = 86_400_000_000 // microseconds
+
 // anyValue is a random value of the type, often a special one.
 func anyValue(r *rand.Rand, t fqgw.Type) fqgw.Value {
 	if r.IntN(8) == 0 {
@@ -75,7 +77,7 @@ func anyValue(r *rand.Rand, t fqgw.Type) fqgw.Value {
 		return fqgw.UUIDValue(id)
 	case fqgw.Date.OID:
 		if r.IntN(6) == 0 {
-			return fqgw.DateValue([]int64{fqgw.InfinityTime, fqgw.NegInfinityTime, leastTime / day, civilDays(5874897, 12, 31)}[r.IntN(4)])
+			return fqgw.DateValue([]int64{fqgw.InfinityTime, fqgw.NegInfinityTime, leastTime / day, 2145042905}[r.IntN(4)])
 		}
 		return fqgw.DateValue(r.Int64N(4_000_000) - 2_000_000)
 	case fqgw.Time.OID:

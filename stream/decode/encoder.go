@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 )
 
 // Encoder writes rows of a source as the records that its Decoder reads back
@@ -158,13 +159,11 @@ func appendValue(dst []byte, c *column, v fqgw.Value) ([]byte, *fqgw.Error) {
 		dst = append(dst, `"\\x`...)
 		return append(hex.AppendEncode(dst, []byte(v.Str())), '"'), nil
 	case fqgw.KindUUID:
-		h := hex.EncodeToString([]byte(v.Str()))
-		return fmt.Appendf(dst, `"%s-%s-%s-%s-%s"`, h[:8], h[8:12], h[12:16], h[16:20], h[20:]), nil
+		return append(append(append(dst, '"'), expr.Text(v, fqgw.UUID, nil)...), '"'), nil
 	case fqgw.KindDate, fqgw.KindTimestamp:
 		return appendMoment(dst, v), nil
 	case fqgw.KindTime:
-		dst = append(dst, '"')
-		return append(appendClock(dst, v.Int()), '"'), nil
+		return append(append(append(dst, '"'), expr.Text(v, fqgw.Time, nil)...), '"'), nil
 	case fqgw.KindArray:
 		return appendArray(dst, c, v.List())
 	}
@@ -202,38 +201,6 @@ func appendFloat(dst []byte, t fqgw.Type, f float64) []byte {
 		bits = 32
 	}
 	return strconv.AppendFloat(dst, f, 'g', -1, bits)
-}
-
-func appendMoment(dst []byte, v fqgw.Value) []byte {
-	switch v.Int() {
-	case fqgw.InfinityTime:
-		return append(dst, `"infinity"`...)
-	case fqgw.NegInfinityTime:
-		return append(dst, `"-infinity"`...)
-	}
-	days := v.Int()
-	if v.Kind() == fqgw.KindTimestamp {
-		days = fqgw.Floor(days, day) / day
-	}
-	y, m, d := civilDate(days)
-	era := ""
-	if y < 1 {
-		y, era = 1-y, " BC"
-	}
-	dst = fmt.Appendf(dst, `"%04d-%02d-%02d`, y, m, d)
-	if v.Kind() == fqgw.KindTimestamp {
-		dst = append(appendClock(append(dst, 'T'), v.Int()-days*day), 'Z')
-	}
-	return append(append(dst, era...), '"')
-}
-
-func appendClock(dst []byte, us int64) []byte {
-	s := us / second
-	dst = fmt.Appendf(dst, "%02d:%02d:%02d", s/3600, s/60%60, s%60)
-	if us %= second; us != 0 {
-		dst = bytes.TrimRight(fmt.Appendf(dst, ".%06d", us), "0")
-	}
-	return dst
 }
 
 // appendText appends s, which is valid UTF-8, as a JSON string.

@@ -3,9 +3,7 @@ package decode
 import (
 	"bytes"
 	"errors"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -79,19 +77,20 @@ func (d *Decoder) unfitted(c *column, b []byte, p span) (fqgw.Value, error) {
 		if p.kind == number {
 			return epoch(c, raw)
 		}
-		if t, ok := instant(text(raw)); ok {
-			return fqgw.TimestampValue(t), nil
+	case fqgw.Int2.OID, fqgw.Int4.OID, fqgw.Int8.OID, fqgw.OID.OID:
+		if n, ok := expr.ShortInt(text(raw)); ok && c.typ.OID == fqgw.Int8.OID {
+			return fqgw.IntValue(n), nil
+		} else if !ok && p.kind == number {
+			var err error
+			if raw, err = whole(c, raw); err != nil {
+				return fqgw.Null, err
+			}
 		}
-	case fqgw.Int8.OID:
-		return integer(c, raw, p.kind, math.MinInt64, math.MaxInt64)
-	case fqgw.Int4.OID:
-		return integer(c, raw, p.kind, math.MinInt32, math.MaxInt32)
-	case fqgw.Int2.OID:
-		return integer(c, raw, p.kind, math.MinInt16, math.MaxInt16)
-	case fqgw.OID.OID:
-		return integer(c, raw, p.kind, 0, math.MaxUint32)
 	}
-	return cast(c.typ.Base(), string(raw))
+	if c.keeps {
+		return cast(c, string(raw))
+	}
+	return cast(c, text(raw))
 }
 
 // document is a field of type json or jsonb.
@@ -111,25 +110,14 @@ func (d *Decoder) document(c *column, raw []byte) (fqgw.Value, error) {
 }
 
 // cast reads PostgreSQL's text form of a type, with UTC for times that name no zone.
-func cast(t fqgw.Type, s string) (fqgw.Value, error) {
-	base := t
-	if t.IsArray() {
-		base = t.Elem()
-	}
-	switch base.OID {
-	case fqgw.Date.OID, fqgw.Time.OID, fqgw.Timestamp.OID, fqgw.Timestamptz.OID:
+func cast(c *column, s string) (fqgw.Value, error) {
+	if c.clock {
 		if w := clockWord(s); w != "" {
-			return fqgw.Null, fqgw.Errorf(fqgw.CodeDatetimeFormat, "invalid input syntax for type %s: %s", t, quote(s)).
+			return fqgw.Null, fqgw.Errorf(fqgw.CodeDatetimeFormat, "invalid input syntax for type %s: %s", c.typ.Base(), quote(s)).
 				WithDetail("%q would be another time at each reading of the record.", w)
 		}
 	}
-	switch t.OID { // one with a zone is that instant
-	case fqgw.Timestamp.OID:
-		t = fqgw.Timestamptz
-	case fqgw.Timestamp.Array().OID:
-		t = fqgw.Timestamptz.Array()
-	}
-	v, err := expr.Parse(s, t, nil)
+	v, err := expr.Parse(s, c.as, nil)
 	if err != nil {
 		return fqgw.Null, shorten(err)
 	}
@@ -137,7 +125,7 @@ func cast(t fqgw.Type, s string) (fqgw.Value, error) {
 		if len(l.Dims) > 1 {
 			return fqgw.Null, errDimensions()
 		}
-		return fqgw.ListValue(&fqgw.List{Elem: base.Base(), Items: l.Items}), nil
+		return fqgw.ListValue(&fqgw.List{Elem: c.typ.Elem().Base(), Items: l.Items}), nil
 	}
 	return v, nil
 }
@@ -157,6 +145,9 @@ func shorten(err error) error {
 
 // clockWord is the word in s that stands for the time at which it is read, "" for none.
 func clockWord(s string) string {
+	if strings.IndexByte(s, 'w') < 0 && strings.IndexByte(s, 'y') < 0 && strings.IndexByte(s, 'W') < 0 && strings.IndexByte(s, 'Y') < 0 {
+		return ""
+	}
 	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return (r|0x20) < 'a' || (r|0x20) > 'z' }) {
 		switch w = strings.ToLower(w); w {
 		case "now", "today", "tomorrow", "yesterday":
@@ -190,88 +181,18 @@ func (d *Decoder) array(c *column, raw []byte) (fqgw.Value, error) {
 	return fqgw.ListValue(l), nil
 }
 
-// integer reads the text of one, or a JSON number without a fraction, however it is written.
-func integer(c *column, raw []byte, kind byte, least, most int64) (fqgw.Value, error) {
-	if n, ok := shortInt(raw); ok && n >= least && n <= most {
-		return fqgw.IntValue(n), nil
+// whole is a JSON number in digits alone, if it has no fraction: 1.0, 1e3.
+func whole(c *column, raw []byte) ([]byte, error) {
+	if !slices.ContainsFunc(raw, func(c byte) bool { return c == '.' || c|0x20 == 'e' }) {
+		return raw, nil
 	}
-	if kind == number && bytes.ContainsAny(raw, ".eE") {
-		if n, ok, fits := longInt(raw); ok && fits && n >= least && n <= most {
-			return fqgw.IntValue(n), nil
-		} else if ok {
-			return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "value %s is out of range for type %s", quote(string(raw)), c.typ)
-		}
+	switch d, ok := fqgw.ParseDecimal(text(raw)); {
+	case !ok: // an exponent that no numeric has
+		return nil, fqgw.Errorf(fqgw.CodeOutOfRange, "value %s is out of range for type %s", quote(string(raw)), c.typ)
+	case d.Floor().Cmp(d) == 0:
+		return []byte(d.Trunc(0).String()), nil
 	}
-	return cast(c.typ.Base(), string(raw))
-}
-
-// shortInt reads what is only digits, and few.
-func shortInt(raw []byte) (int64, bool) {
-	b, neg := raw, false
-	if len(b) > 0 && b[0] == '-' {
-		b, neg = b[1:], true
-	}
-	if len(b) == 0 || len(b) > 18 {
-		return 0, false
-	}
-	n := int64(0)
-	for _, ch := range b {
-		if ch -= '0'; ch > 9 {
-			return 0, false
-		}
-		n = n*10 + int64(ch)
-	}
-	if neg {
-		n = -n
-	}
-	return n, true
-}
-
-// longInt reads the rest: fractions of zeros, exponents, nineteen digits.
-func longInt(raw []byte) (n int64, ok, fits bool) {
-	neg, digits, exp, ok := decimal(raw)
-	switch {
-	case !ok || exp < 0:
-		return 0, false, false
-	case digits == "":
-		return 0, true, true
-	case int64(len(digits))+exp > 19:
-		return 0, true, false
-	}
-	digits += strings.Repeat("0", int(exp))
-	if neg {
-		digits = "-" + digits
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	return n, true, err == nil
-}
-
-// decimal takes a number apart: digits × 10^exp, the digits without zeros at
-// either end ("" is zero).
-func decimal(raw []byte) (neg bool, digits string, exp int64, ok bool) {
-	s := string(raw)
-	if i := strings.IndexAny(s, "eE"); i >= 0 {
-		e, err := strconv.ParseInt(s[i+1:], 10, 64)
-		if err != nil && !errors.Is(err, strconv.ErrRange) {
-			return false, "", 0, false
-		}
-		exp, s = max(min(e, 1<<40), -1<<40), s[:i]
-	}
-	if s != "" && (s[0] == '-' || s[0] == '+') {
-		neg, s = s[0] == '-', s[1:]
-	}
-	whole, frac, _ := strings.Cut(s, ".")
-	digits = whole + frac
-	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return false, "", 0, false
-	}
-	exp -= int64(len(frac))
-	short := strings.TrimRight(digits, "0")
-	exp += int64(len(digits) - len(short))
-	if digits = strings.TrimLeft(short, "0"); digits == "" {
-		exp = 0
-	}
-	return neg, digits, exp, true
+	return raw, nil
 }
 
 // unescape appends the text of a JSON string; the escapes were checked by the
