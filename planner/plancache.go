@@ -158,8 +158,9 @@ func (c *planCache) grow(q *queryString, n int64) {
 // (TestPlanCacheBytes).
 func stringBytes(sql string) int64 { return 1024 + 48*int64(len(sql)) }
 
-// bindingBytes is about what the plan of a text takes.
-func bindingBytes(t *Text) int64 { return 1024 + 32*int64(len(t.stmt.Text)) }
+// bindingBytes is about what the plan of a text takes, with what it is compiled to
+// when it is first run.
+func bindingBytes(t *Text) int64 { return 1024 + 56*int64(len(t.stmt.Text)) }
 
 // CacheStats is what the plan cache did and has.
 type CacheStats struct {

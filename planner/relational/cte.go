@@ -20,6 +20,7 @@ type shared struct {
 
 	rows  [][]fqgw.Value // found so far
 	input fqgw.Rows      // where the next ones come from; nil at the end, and before the beginning
+	own   slab
 	begun bool
 	err   error // by which it ended
 
@@ -129,7 +130,7 @@ func (s *shared) find() (err error) {
 		if err := s.run.take(s.account, row); err != nil {
 			return err
 		}
-		row = append([]fqgw.Value(nil), row...)
+		row = s.own.copy(row)
 		s.rows = append(s.rows, row)
 		if s.cte.Recursive {
 			s.added = append(s.added, row)

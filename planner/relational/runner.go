@@ -203,12 +203,9 @@ func (r *run) collect(ctx context.Context, a *account, in fqgw.Rows) ([][]fqgw.V
 	return out, err
 }
 
-// slabRows is how many rows are allocated at once, at most.
-const slabRows = 128
-
 // collectSome reads up to n rows; when there are more it leaves in open.
 func (r *run) collectSome(ctx context.Context, a *account, in fqgw.Rows, n int) (out [][]fqgw.Value, more bool, err error) {
-	var slab []fqgw.Value // rows are allocated many at once
+	var own slab
 	for len(out) < n {
 		row, err := in.Next()
 		if err == io.EOF {
@@ -224,12 +221,7 @@ func (r *run) collectSome(ctx context.Context, a *account, in fqgw.Rows, n int) 
 			in.Close()
 			return nil, false, err
 		}
-		if len(slab) < len(row) {
-			slab = make([]fqgw.Value, min(len(out)+4, slabRows)*len(row))
-		}
-		copy(slab, row)
-		out = append(out, slab[:len(row):len(row)])
-		slab = slab[len(row):]
+		out = append(out, own.copy(row))
 	}
 	return out, true, nil
 }

@@ -236,7 +236,7 @@ type topRows struct {
 	rows   [][]fqgw.Value
 	bar    []fqgw.Value // the keys of the last that is wanted; nil: there are not as many yet
 	next   []fqgw.Value
-	slab   []fqgw.Value
+	own    slab
 	spare  [][]fqgw.Value // of rows that went
 }
 
@@ -308,13 +308,7 @@ func (t *topRows) copy(row []fqgw.Value) []fqgw.Value {
 	if t.full < unbounded {
 		return append(make([]fqgw.Value, 0, len(row)), row...)
 	}
-	if len(t.slab) < len(row) {
-		t.slab = make([]fqgw.Value, min(len(t.rows)+4, slabRows)*len(row))
-	}
-	out := t.slab[:len(row):len(row)]
-	t.slab = t.slab[len(row):]
-	copy(out, row)
-	return out
+	return t.own.copy(row)
 }
 
 // last is where the wanted rows of the order end.
