@@ -104,10 +104,10 @@ type Registry interface {
 
 // DeadLetter is a record that the gate refused.
 type DeadLetter struct {
-	Source   string // the text of its qualified name
-	Pos      Position
-	Time     int64 // the record's timestamp
-	Rejected int64 // when the gate decided
+	Source   string   // the text of its qualified name
+	Pos      Position // of the record, whose changes are refused together
+	Time     int64    // the record's timestamp
+	Rejected int64    // when the gate decided
 	Reason   string
 	Column   string
 	Key      []byte

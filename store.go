@@ -142,6 +142,12 @@ type History interface {
 	Close() error
 }
 
+// Header is one header of a Kafka record. A name may come more than once.
+type Header struct {
+	Name  string
+	Value []byte
+}
+
 // LogRecord is one Kafka record.
 type LogRecord struct {
 	Partition int32
@@ -149,6 +155,7 @@ type LogRecord struct {
 	Timestamp int64 // microseconds (Kafka's are milliseconds)
 	Key       []byte
 	Value     []byte
+	Headers   []Header
 	// Control marks the end of a transaction: it has a place in the partition, which
 	// a consumer has passed with it, and no content.
 	Control bool

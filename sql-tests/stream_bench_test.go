@@ -84,8 +84,8 @@ func BenchmarkStream(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	row := make([]fqgw.Value, 5)
-	poll := func(each func(value []byte) error) error {
+	var changes []fqgw.Event
+	poll := func(each func(*fqgw.LogRecord) error) error {
 		c, err := log.Consume(ctx, topic, make([]int64, 4))
 		if err != nil {
 			return err
@@ -97,7 +97,7 @@ func BenchmarkStream(b *testing.B) {
 				return err
 			}
 			for i := range recs {
-				if err := each(recs[i].Value); err != nil {
+				if err := each(&recs[i]); err != nil {
 					return err
 				}
 			}
@@ -106,11 +106,16 @@ func BenchmarkStream(b *testing.B) {
 		return nil
 	}
 	b.Run("consume", func(b *testing.B) {
-		timed(b, n, func() error { return poll(func([]byte) error { return nil }) })
+		timed(b, n, func() error { return poll(func(*fqgw.LogRecord) error { return nil }) })
 	})
 	var decoded float64
 	b.Run("decode", func(b *testing.B) {
-		decoded = timed(b, n, func() error { return poll(func(v []byte) error { return dec.Decode(v, row) }) })
+		decoded = timed(b, n, func() error {
+			return poll(func(r *fqgw.LogRecord) (err error) {
+				changes, err = dec.Decode(r, changes[:0])
+				return err
+			})
+		})
 	})
 	for _, view := range []bool{false, true} {
 		b.Run(map[bool]string{false: "land", true: "redis"}[view], func(b *testing.B) {

@@ -23,11 +23,19 @@ type span struct {
 	partition  int32
 	from, next int64
 	stamp      int64 // of the last record
-	landable   int   // events
+	landable   int   // changes
 	first      int64 // known time of the first event
 	least      int64 // and the least one
 	last       int64 // and the last one
 	newest     int64 // greatest event time
+}
+
+// add counts an accepted change.
+func (s *span) add(ev *fqgw.Event) {
+	if s.landable++; s.landable == 1 {
+		s.first, s.least, s.newest = ev.Known, ev.Known, ev.Time
+	}
+	s.least, s.last, s.newest = min(s.least, ev.Known), ev.Known, max(s.newest, ev.Time)
 }
 
 // route sends an event to the entity that it belongs to.

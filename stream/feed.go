@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -22,7 +23,7 @@ type feed struct {
 	s        *source
 	crew     *crew
 	lander   *lander // nil while a new view catches up: then records are neither landed, buried nor counted
-	decoder  *decode.Decoder
+	decoder  decode.Decoder
 	router   *router
 	consumer fqgw.Consumer
 	next     []int64      // by partition: the record that is expected
@@ -50,7 +51,7 @@ type reach struct {
 }
 
 func newFeed(ctx context.Context, s *source, c *crew, l *lander, views []*view, from []int64) (*feed, error) {
-	d, err := decode.New(s.src)
+	d, err := s.p.o.Decoder(s.src)
 	if err != nil {
 		return nil, err
 	}
@@ -184,9 +185,6 @@ func (f *feed) poll(ctx context.Context) ([]fqgw.LogRecord, error) {
 
 // take decodes and judges records and sends on what they are.
 func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, polled time.Time) error {
-	s := f.s
-	width := len(s.src.Columns)
-	rows := make([]fqgw.Value, len(recs)*width)
 	b := &batch{events: make([]fqgw.Event, 0, len(recs)), polled: polled}
 	in := f.moment()
 	f.verdicts = f.verdicts[:0]
@@ -204,8 +202,7 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, polled time.Time
 			f.next[r.Partition] = at.next
 			continue
 		}
-		ev := fqgw.Event{Pos: fqgw.Position{Epoch: f.crew.at.epoch, Partition: r.Partition, Offset: r.Offset}, Row: rows[i*width : (i+1)*width : (i+1)*width]}
-		stop, err := f.judge(&ev, r, &in)
+		events, stop, err := f.judge(b.events, r, &in)
 		if stop != nil {
 			f.pause(r.Partition, stop)
 			continue
@@ -219,11 +216,10 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, polled time.Time
 			f.refuse(r, err)
 			continue
 		}
-		if at.landable++; at.landable == 1 {
-			at.first, at.least, at.newest = ev.Known, ev.Known, ev.Time
+		for i := len(b.events); i < len(events); i++ {
+			at.add(&events[i])
 		}
-		at.least, at.last, at.newest = min(at.least, ev.Known), ev.Known, max(at.newest, ev.Time)
-		b.events = append(b.events, ev)
+		b.events = events
 	}
 	if len(b.spans) == 0 {
 		return nil
@@ -251,34 +247,68 @@ func (f *feed) moment() (m moment) {
 	return m
 }
 
-// judge decodes a record and asks the gate, whose refusal is err; stop is why it is
-// not its turn yet.
-func (f *feed) judge(ev *fqgw.Event, r *fqgw.LogRecord, in *moment) (stop *pause, err error) {
-	if b, ok := in.breaks[r.Partition]; ok && b.stops(ev.Pos) {
-		return &pause{offset: r.Offset, broken: b.why}, nil
+// judge decodes a record, asks the gate, whose refusal is err, and appends the
+// record's changes; stop is why it is not its turn yet. One change that is refused
+// refuses the record, and it waits until the last one is known.
+func (f *feed) judge(events []fqgw.Event, r *fqgw.LogRecord, in *moment) (out []fqgw.Event, stop *pause, err error) {
+	at := f.position(r)
+	if b, ok := in.breaks[r.Partition]; ok && b.stops(at) {
+		return nil, &pause{offset: r.Offset, broken: b.why}, nil
 	}
 	defer func() {
 		if what := recover(); what != nil {
-			f.s.broke(panickedAt(what, ev.Pos))
+			f.s.broke(panickedAt(what, at))
 			in.breaks = f.moment().breaks
 			stop = &pause{offset: r.Offset, broken: in.breaks[r.Partition].why}
 		}
 	}()
-	if err = f.decoder.Decode(r.Value, ev.Row); err == nil {
-		err = f.s.gate.Judge(ev, r.Timestamp)
+	out, err = f.decoder.Decode(r, events)
+	if lost(err) {
+		return nil, &pause{offset: r.Offset, lacks: err.Error(), again: time.Now().Add(readAgain)}, nil
 	}
-	known, waits := ev.Known, true
-	if err != nil {
-		known, waits = f.s.gate.Known(ev.Row, r.Timestamp)
+	changes := out[len(events):]
+	known, visible := int64(math.MinInt64), int64(math.MinInt64)
+	for i := range changes {
+		ev := &changes[i]
+		ev.Pos = at
+		at.Sub++
+		if err == nil {
+			err = f.s.gate.Judge(ev, r.Timestamp)
+		}
+		known, visible = max(known, ev.Known), max(visible, ev.VisibleAt())
+	}
+	if err != nil || len(changes) == 0 {
+		known = f.knownOf(changes, r)
 	}
 	switch {
-	case in.set && waits && known > in.now:
-		return &pause{offset: r.Offset, known: known}, nil
-	case err != nil || f.lander == nil || ev.VisibleAt() <= in.now || !f.s.stats.unseen(r.Partition, r.Offset):
-	case !f.s.p.ahead.admit(f.s, ev, len(r.Value), in.views):
-		return &pause{offset: r.Offset, full: true}, nil
+	case in.set && known > in.now:
+		return nil, &pause{offset: r.Offset, known: known}, nil
+	case err != nil || f.lander == nil || visible <= in.now || !f.s.stats.unseen(r.Partition, r.Offset):
+	case !f.s.p.ahead.admit(f.s, changes, visible, len(r.Value), in.views):
+		return nil, &pause{offset: r.Offset, full: true}, nil
 	}
-	return nil, err
+	return out, nil, err
+}
+
+// knownOf is when a record that is refused, or has no changes, could be known;
+// MinInt64 when nothing says so.
+func (f *feed) knownOf(changes []fqgw.Event, r *fqgw.LogRecord) int64 {
+	known := int64(math.MinInt64)
+	for i := range max(len(changes), 1) {
+		var row []fqgw.Value
+		if i < len(changes) {
+			row = changes[i].Row
+		}
+		if t, ok := f.s.gate.Known(row, r.Timestamp); ok {
+			known = max(known, t)
+		}
+	}
+	return known
+}
+
+// position is where a record lies.
+func (f *feed) position(r *fqgw.LogRecord) fqgw.Position {
+	return fqgw.Position{Epoch: f.crew.at.epoch, Partition: r.Partition, Offset: r.Offset}
 }
 
 // span is the batch's span of a partition, begun at from when it is new.
@@ -301,7 +331,7 @@ func (f *feed) refuse(r *fqgw.LogRecord, err error) {
 	reason := fmt.Sprintf("%s (%s)", e.Message, e.Code)
 	f.s.stats.refused(r.Partition)
 	f.s.p.metrics.reject(e.Code)
-	f.verdicts = append(f.verdicts, deadLetter{Source: f.s.src.Qualified().String(), Pos: fqgw.Position{Epoch: f.crew.at.epoch, Partition: r.Partition, Offset: r.Offset},
+	f.verdicts = append(f.verdicts, deadLetter{Source: f.s.src.Qualified().String(), Pos: f.position(r),
 		Time: r.Timestamp, Rejected: f.s.p.o.Clock.Now(), Reason: reason, Column: e.Column, Key: bytes.Clone(r.Key), Payload: bytes.Clone(r.Value)})
 }
 
@@ -385,7 +415,7 @@ func (f *feed) resume() {
 	room := f.s.p.ahead.room(now)
 	for i, p := range f.paused {
 		partition := int32(i)
-		if p != nil && (p.waits() && p.known <= now || p.full && room) {
+		if p != nil && p.over(now, room) {
 			f.unpause(partition)
 			f.sure = false // the consumer may ask for the topic again
 			f.consumer.Resume(partition, f.next[i])
@@ -430,7 +460,7 @@ func (f *feed) reached(end []int64, all bool) bool {
 func (f *feed) never(r *reach) error {
 	rate, set := f.s.p.o.Clock.IsSet()
 	for i, p := range f.paused {
-		if !r.all || p == nil || p.waits() || p.full && !(set && rate == 0) || i >= len(r.end) || f.next[i] >= r.end[i] {
+		if !r.all || p == nil || p.waits() || p.lacks != "" || p.full && !(set && rate == 0) || i >= len(r.end) || f.next[i] >= r.end[i] {
 			continue
 		}
 		err := fqgw.Errorf(fqgw.CodeNotInState, "partition %d of source \"%s\" stands at offset %d, so that its %d records from there on are not applied: %s",

@@ -28,7 +28,7 @@ func (p *Pipeline) Insert(ctx context.Context, src *fqgw.Source, rows [][]fqgw.V
 	if s.src.OID != src.OID {
 		return fqgw.Errorf(fqgw.CodeSerialization, "source %q was made again by another transaction", src.Name)
 	}
-	recs, err := records(s.src, rows, known, p.o.Clock.Now())
+	recs, err := p.records(s.src, rows, known)
 	for len(recs) > 0 && err == nil {
 		n := min(len(recs), produceRecords)
 		err = p.o.Log.Produce(ctx, s.src.Topic, recs[:n])
@@ -40,23 +40,24 @@ func (p *Pipeline) Insert(ctx context.Context, src *fqgw.Source, rows [][]fqgw.V
 // Check is the part of Insert before anything is produced; the source need not
 // run yet.
 func (p *Pipeline) Check(_ context.Context, src *fqgw.Source, rows [][]fqgw.Value, known []int64) error {
-	_, err := records(src, rows, known, p.o.Clock.Now())
+	_, err := p.records(src, rows, known)
 	return err
 }
 
 // records are rows as they would be produced, all past the gate.
-func records(src *fqgw.Source, rows [][]fqgw.Value, known []int64, now int64) ([]fqgw.LogRecord, error) {
+func (p *Pipeline) records(src *fqgw.Source, rows [][]fqgw.Value, known []int64) ([]fqgw.LogRecord, error) {
 	encoder, err := decode.NewEncoder(src)
 	if err != nil {
 		return nil, err
 	}
-	d, err := decode.New(src)
+	d, err := p.o.Decoder(src)
 	if err != nil {
 		return nil, err
 	}
 	gate := quality.New(src)
 	recs := make([]fqgw.LogRecord, len(rows))
-	back := make([]fqgw.Value, len(src.Columns))
+	now := p.o.Clock.Now()
+	var back []fqgw.Event
 	var payload []byte
 	for i, row := range rows {
 		t := now
@@ -72,11 +73,14 @@ func records(src *fqgw.Source, rows [][]fqgw.Value, known []int64, now int64) ([
 		if size := len(payload) - from + len(key); err == nil && size > recordBytes {
 			err = fqgw.Errorf(fqgw.CodeLimitExceeded, "a record of %d bytes is larger than the %d that can be produced", size, recordBytes)
 		}
+		recs[i] = fqgw.LogRecord{Partition: -1, Timestamp: t, Key: key, Value: payload[from:len(payload):len(payload)]}
 		if err == nil {
-			err = d.Decode(payload[from:], back)
+			back, err = d.Decode(&recs[i], back[:0])
 		}
-		if err == nil {
-			err = gate.Judge(&fqgw.Event{Row: back}, t)
+		for c := range back {
+			if err == nil {
+				err = gate.Judge(&back[c], t)
+			}
 		}
 		if err != nil {
 			e := *fqgw.AsError(err)
@@ -85,7 +89,6 @@ func records(src *fqgw.Source, rows [][]fqgw.Value, known []int64, now int64) ([
 			}
 			return nil, e.WithDetail("Row %d of %d: %s", i+1, len(rows), e.Detail)
 		}
-		recs[i] = fqgw.LogRecord{Partition: -1, Timestamp: t, Key: key, Value: payload[from:len(payload):len(payload)]}
 	}
 	return recs, nil
 }

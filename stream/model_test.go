@@ -15,8 +15,8 @@ import (
 	"github.com/fqgw/fqgw/stream/window"
 )
 
-// TestModel drives the pipeline through random events, crashes at every point,
-// lost stores, roll-backs, zombies, new partitions and topics, and compares the state of every entity
+// TestModel drives the pipeline through random records of none, one or several
+// changes, crashes at every point, lost stores, roll-backs, zombies, new partitions and topics, and compares the state of every entity
 // with what a plain fold of the log gives. The history must have every accepted
 // record once, the dead letters every other one.
 func TestModel(t *testing.T) {
@@ -43,12 +43,14 @@ type model struct {
 	p     *process
 	added int // views that the process has
 	last  []byte
-	trust bool // nothing but the compare of a flush guards the online store
+	// decoder is what the process reads records with; nil: decode.New.
+	decoder func(*fqgw.Source) (decode.Decoder, error)
+	trust   bool // nothing but the compare of a flush guards the online store
 }
 
 func runModel(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 77))
-	m := &model{t: t, r: r, src: testSource(), trust: seed%2 == 0}
+	m := &model{t: t, r: r, src: testSource(), decoder: newLines, trust: seed%2 == 0}
 	m.w = newWorld(1+r.IntN(3), []uint32{1, 4, 16}[r.IntN(3)], fqgw.SetClock(t0, 0))
 	m.w.history.lose = rand.New(rand.NewPCG(seed, 78))
 	m.views = testViews(m.src)
@@ -130,6 +132,10 @@ func (m *model) boot() {
 		o.LandEvery = time.Duration(1+m.r.IntN(20)) * time.Millisecond
 		o.CacheKeys = []int{2, 1000}[m.r.IntN(2)]
 		o.CacheBytes = []int64{1, 4 << 10, 0}[m.r.IntN(3)]
+		o.Decoder = func(src *fqgw.Source) (decode.Decoder, error) {
+			json, err := decode.New(src)
+			return &lines{json, func() bool { return rand.IntN(1000) == 0 }}, err
+		}
 	})
 	p.trust, p.rows, p.far = m.trust, 16, 30
 	p.trip, p.part = []int{1, 64}[m.r.IntN(2)], []int{1, 3, 256}[m.r.IntN(3)]
@@ -149,6 +155,14 @@ func (m *model) produce(n int) {
 	var recs []fqgw.LogRecord
 	for range n {
 		rec := anyRecord(m.r, m.w.clock.Now(), m.last)
+		switch m.r.IntN(10) {
+		case 0, 1, 2:
+			for range 1 + m.r.IntN(3) {
+				rec = several(rec, anyRecord(m.r, m.w.clock.Now(), m.last))
+			}
+		case 3:
+			rec.Value = [][]byte{nil, []byte("\n"), append([]byte("-"), rec.Value...)}[m.r.IntN(3)]
+		}
 		rec.Partition = m.r.Int32N(int32(len(m.w.log.parts)))
 		m.last = rec.Value
 		recs = append(recs, rec)
@@ -243,7 +257,7 @@ func (m *model) crash() chan struct{} {
 // check compares with a plain fold of the log, as far as the clock is.
 func (m *model) check() {
 	t, h := m.t, m.w.clock.Now()
-	want, ends, accepted, refused := plainFold(t, m.src, m.views, m.w.log, h)
+	want, ends, accepted, refused := m.plainFold(h)
 	m.w.online.mu.Lock()
 	defer m.w.online.mu.Unlock()
 	m.w.history.mu.Lock()
@@ -311,16 +325,19 @@ func (m *model) check() {
 	}
 }
 
-// plainFold is the law without a pipeline: every accepted record, in order,
+// plainFold is the law without a pipeline: every change of every accepted record, in order,
 // applied at the horizon; of each partition those before the first that is
 // ahead of the clock.
-func plainFold(t *testing.T, src *fqgw.Source, views []*fqgw.FeatureView, log *memLog, h int64) (states []map[fqgw.EntityKey][]byte, ends []int64, accepted, refused map[fqgw.Position]bool) {
-	t.Helper()
-	d, err := decode.New(src)
+func (m *model) plainFold(h int64) (states []map[fqgw.EntityKey][]byte, ends []int64, accepted, refused map[fqgw.Position]bool) {
+	t, log := m.t, m.w.log
+	if m.decoder == nil {
+		m.decoder = decode.New
+	}
+	d, err := m.decoder(m.src)
 	if err != nil {
 		t.Fatal(err)
 	}
-	gate := quality.New(src)
+	gate := quality.New(m.src)
 	accepted, refused = map[fqgw.Position]bool{}, map[fqgw.Position]bool{}
 	var events []fqgw.Event
 	for epoch, parts := range append(slices.Clone(log.past), log.parts) {
@@ -331,21 +348,27 @@ func plainFold(t *testing.T, src *fqgw.Source, views []*fqgw.FeatureView, log *m
 					break
 				}
 				ends[p]++
-				ev := fqgw.Event{Pos: fqgw.Position{Epoch: int32(epoch), Partition: int32(p), Offset: r.Offset}, Row: make([]fqgw.Value, len(src.Columns))}
-				err := d.Decode(r.Value, ev.Row)
-				if err == nil {
-					err = gate.Judge(&ev, r.Timestamp)
+				at := fqgw.Position{Epoch: int32(epoch), Partition: int32(p), Offset: r.Offset}
+				changes, err := d.Decode(&r, nil)
+				for i := range changes {
+					changes[i].Pos = at
+					changes[i].Pos.Sub = int32(i)
+					if err == nil {
+						err = gate.Judge(&changes[i], r.Timestamp)
+					}
 				}
 				if err != nil {
-					refused[ev.Pos] = true
+					refused[at] = true
 					continue
 				}
-				accepted[ev.Pos] = true
-				events = append(events, ev)
+				for _, ev := range changes {
+					accepted[ev.Pos] = true
+				}
+				events = append(events, changes...)
 			}
 		}
 	}
-	for _, v := range views {
+	for _, v := range m.views {
 		l, err := window.NewLayout(v)
 		if err != nil {
 			t.Fatal(err)

@@ -5,28 +5,50 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/fqgw/fqgw"
 )
 
 // pause says why a partition stands, for applying and landing alike: before which
-// offset, and one of three reasons.
+// offset, and one of four reasons.
 type pause struct {
 	offset int64
-	known  int64  // the set clock must come to it,
-	full   bool   // or the events ahead of their time fill their budget,
-	broken string // or the next record makes a panic: nothing helps but another program
+	known  int64     // the set clock must come to it,
+	full   bool      // or the events ahead of their time fill their budget,
+	lacks  string    // or what it takes to read the next record is away,
+	again  time.Time // which is tried again then,
+	broken string    // or the next record makes a panic: nothing helps but another program
 }
+
+// readAgain is how long a partition stands before a record that cannot be read for now.
+const readAgain = 250 * time.Millisecond
 
 // waits says whether the partition stands for the clock alone: what comes is
 // ahead of it, and nobody is to see it.
-func (p *pause) waits() bool { return !p.full && p.broken == "" }
+func (p *pause) waits() bool { return !p.full && p.broken == "" && p.lacks == "" }
+
+// over says whether the reason may be gone; room is whether there is some for
+// events ahead of their time.
+func (p *pause) over(now int64, room bool) bool {
+	switch {
+	case p.broken != "":
+		return false
+	case p.lacks != "":
+		return !time.Now().Before(p.again)
+	case p.full:
+		return room
+	}
+	return p.known <= now
+}
 
 // text is the reason; budget is that of the events ahead of their time.
 func (p *pause) text(budget int64) string {
 	switch {
 	case p.broken != "":
 		return p.broken
+	case p.lacks != "":
+		return "the next record cannot be read for now: " + p.lacks
 	case p.full:
 		return fmt.Sprintf("the events ahead of their time fill their %d bytes of memory (stream_memory)", budget)
 	}
@@ -54,10 +76,12 @@ const (
 	valueBytes = 48
 )
 
-// admit charges an event that so many views keep singly; false when the budget has
-// no place for it. One event fits in any case.
-func (a *ahead) admit(s *source, ev *fqgw.Event, payload, views int) bool {
-	bytes := int64(views) * (heldBytes + int64(len(ev.Row))*valueBytes + int64(payload))
+// admit charges the changes of a record of so many bytes, of which until is the
+// last one to be visible, and which so many views keep singly; false when the budget has no
+// place for them. One record fits in any case.
+func (a *ahead) admit(s *source, changes []fqgw.Event, until int64, payload, views int) bool {
+	each := heldBytes + int64(len(s.src.Columns))*valueBytes
+	bytes := int64(views) * (int64(len(changes))*each + int64(payload))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if bytes == 0 {
@@ -67,7 +91,7 @@ func (a *ahead) admit(s *source, ev *fqgw.Event, payload, views int) bool {
 		return false
 	}
 	a.sum += bytes
-	heap.Push(&a.charges, charge{ev.VisibleAt(), bytes, s})
+	heap.Push(&a.charges, charge{until, bytes, s})
 	return true
 }
 

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/stream/decode"
 )
 
 // Options say what a pipeline works on. The stores are not closed by it.
@@ -33,6 +34,9 @@ type Options struct {
 	Letters  fqgw.DeadLetterStore
 	Clock    *fqgw.Clock
 	Logger   *slog.Logger
+	// Decoder makes the decoder of a source, bound to what it needs besides the
+	// records; nil: decode.New.
+	Decoder func(*fqgw.Source) (decode.Decoder, error)
 	// LogAway says that the log did not answer a moment ago: a source whose topic
 	// is known is taken up without asking for it.
 	LogAway bool
@@ -86,6 +90,9 @@ type Pipeline struct {
 func New(o Options) *Pipeline {
 	if o.Clock == nil {
 		o.Clock = fqgw.RealClock()
+	}
+	if o.Decoder == nil {
+		o.Decoder = decode.New
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/stream/decode"
 	"github.com/fqgw/fqgw/stream/quality"
 	"github.com/fqgw/fqgw/stream/window"
 )
@@ -51,7 +50,7 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "connector %q is not supported", src.Connector).WithHint("Use connector = 'kafka'.")
 	}
 	s := &source{p: p, src: src, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}, breaks: map[int32]broken{}}
-	if _, err := decode.New(src); err != nil {
+	if _, err := p.o.Decoder(src); err != nil {
 		return nil, err
 	}
 	var err error

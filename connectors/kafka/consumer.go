@@ -20,7 +20,9 @@ type consumer struct {
 	client *kgo.Client
 	topic  string
 	parts  []partition
-	out    []fqgw.LogRecord
+	// What the last Poll gave.
+	out     []fqgw.LogRecord
+	headers []fqgw.Header
 }
 
 // partition is what the consumer knows of one: what was fetched for another
@@ -72,7 +74,7 @@ func (c *consumer) Poll(ctx context.Context) ([]fqgw.LogRecord, error) {
 		if fetches.IsClientClosed() {
 			return nil, fqgw.Errorf(fqgw.CodeNotInState, "the consumer of topic \"%s\" is closed", c.topic)
 		}
-		c.out = c.out[:0]
+		c.out, c.headers = c.out[:0], c.headers[:0]
 		fetches.EachRecord(func(r *kgo.Record) {
 			p := &c.parts[r.Partition]
 			if p.paused || r.Offset < p.next {
@@ -83,7 +85,8 @@ func (c *consumer) Poll(ctx context.Context) ([]fqgw.LogRecord, error) {
 				c.out = append(c.out, fqgw.LogRecord{Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp.UnixMicro(), Control: true})
 				return
 			}
-			c.out = append(c.out, fqgw.LogRecord{Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp.UnixMicro(), Key: r.Key, Value: r.Value})
+			c.out = append(c.out, fqgw.LogRecord{Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp.UnixMicro(),
+				Key: r.Key, Value: r.Value, Headers: c.headersOf(r)})
 		})
 		if len(c.out) > 0 {
 			return c.out, nil // an error that lasts comes again
@@ -106,6 +109,17 @@ func (c *consumer) Poll(ctx context.Context) ([]fqgw.LogRecord, error) {
 			return nil, bad
 		}
 	}
+}
+
+func (c *consumer) headersOf(r *kgo.Record) []fqgw.Header {
+	if len(r.Headers) == 0 {
+		return nil
+	}
+	from := len(c.headers)
+	for _, h := range r.Headers {
+		c.headers = append(c.headers, fqgw.Header{Name: h.Key, Value: h.Value})
+	}
+	return c.headers[from:len(c.headers):len(c.headers)]
 }
 
 // lost says whether asking again cannot help: the records are gone.

@@ -242,6 +242,9 @@ func (l *Log) Produce(ctx context.Context, topic string, recs []fqgw.LogRecord) 
 	batch := make([]*kgo.Record, len(recs))
 	for i, r := range recs {
 		batch[i] = &kgo.Record{Topic: topic, Partition: r.Partition, Key: r.Key, Value: r.Value}
+		for _, h := range r.Headers {
+			batch[i].Headers = append(batch[i].Headers, kgo.RecordHeader{Key: h.Name, Value: h.Value})
+		}
 		if r.Timestamp != 0 {
 			batch[i].Timestamp = time.UnixMilli(fqgw.Floor(r.Timestamp, 1000) / 1000)
 		}

@@ -93,7 +93,7 @@ func take(t *testing.T, c fqgw.Consumer, n int) []fqgw.LogRecord {
 	var out []fqgw.LogRecord
 	for got := range polls(t, c, n) {
 		for _, r := range got {
-			r.Key, r.Value = slices.Clone(r.Key), slices.Clone(r.Value)
+			r.Key, r.Value, r.Headers = slices.Clone(r.Key), slices.Clone(r.Value), slices.Clone(r.Headers)
 			out = append(out, r)
 		}
 	}
@@ -166,7 +166,7 @@ func (l *logSuite) roundTrip(t *testing.T) {
 	at := int64(1_362_131_640_123_456)
 	before := time.Now().UnixMicro() - 1_000_000
 	l.produce(t, topic,
-		fqgw.LogRecord{Partition: 1, Timestamp: at, Key: []byte("k"), Value: []byte("v\x00\xff")},
+		fqgw.LogRecord{Partition: 1, Timestamp: at, Key: []byte("k"), Value: []byte("v\x00\xff"), Headers: []fqgw.Header{{Name: "h", Value: []byte{0, 1}}, {Name: "h"}, {}}},
 		fqgw.LogRecord{Partition: 1, Value: []byte{}},
 		fqgw.LogRecord{Partition: 1, Key: []byte("tombstone")},
 		fqgw.LogRecord{Partition: 0, Value: []byte("zero")})
@@ -176,8 +176,10 @@ func (l *logSuite) roundTrip(t *testing.T) {
 	}
 	if r := byPlace[[2]int64{1, 0}]; r.Timestamp != fqgw.Floor(at, 1000) || string(r.Key) != "k" || string(r.Value) != "v\x00\xff" {
 		t.Errorf("the first record came back as %+v", r)
+	} else if h := r.Headers; len(h) != 3 || h[0].Name != "h" || string(h[0].Value) != "\x00\x01" || h[1].Name != "h" || len(h[1].Value) != 0 || h[2].Name != "" {
+		t.Errorf("its headers came back as %+v", h)
 	}
-	if r := byPlace[[2]int64{1, 1}]; r.Key != nil || r.Value == nil || r.Timestamp < before || r.Timestamp > time.Now().UnixMicro()+1_000_000 {
+	if r := byPlace[[2]int64{1, 1}]; r.Key != nil || r.Value == nil || r.Headers != nil || r.Timestamp < before || r.Timestamp > time.Now().UnixMicro()+1_000_000 {
 		t.Errorf("a record without key and time came back as %+v", r)
 	}
 	if r := byPlace[[2]int64{1, 2}]; r.Value != nil || string(r.Key) != "tombstone" {

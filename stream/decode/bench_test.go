@@ -9,7 +9,7 @@ import (
 
 // BenchmarkDecode reads events of about 120 bytes of which five fields are wanted.
 func BenchmarkDecode(b *testing.B) {
-	d, err := New(source(
+	d, err := newJSON(source(
 		fqgw.Column{Name: "ts", Type: fqgw.Timestamptz}, fqgw.Column{Name: "user_id", Type: fqgw.Int8}, fqgw.Column{Name: "kind", Type: fqgw.Text},
 		fqgw.Column{Name: "price", Type: fqgw.Float8}, fqgw.Column{Name: "country", Type: fqgw.Text},
 	))
@@ -26,7 +26,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
-		if err := d.Decode(events[n&4095], row); err != nil {
+		if err := d.decode(events[n&4095], row); err != nil {
 			b.Fatal(err)
 		}
 		n++
@@ -36,7 +36,7 @@ func BenchmarkDecode(b *testing.B) {
 
 // BenchmarkDecodeTexts reads the same events where all is written as text.
 func BenchmarkDecodeTexts(b *testing.B) {
-	d, err := New(source(
+	d, err := newJSON(source(
 		fqgw.Column{Name: "ts", Type: fqgw.Timestamptz}, fqgw.Column{Name: "user_id", Type: fqgw.Int8}, fqgw.Column{Name: "kind", Type: fqgw.Text},
 		fqgw.Column{Name: "price", Type: fqgw.Float8}, fqgw.Column{Name: "day", Type: fqgw.Date},
 	))
@@ -52,7 +52,7 @@ func BenchmarkDecodeTexts(b *testing.B) {
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
-		if err := d.Decode(events[n&4095], row); err != nil {
+		if err := d.decode(events[n&4095], row); err != nil {
 			b.Fatal(err)
 		}
 		n++

@@ -85,7 +85,7 @@ func TestCast(t *testing.T) {
 		{OID: fqgw.Timestamptz.OID, Mod: 0}, fqgw.Int4.Array(), fqgw.Text.Array(), fqgw.Timestamp.Array()} {
 		t.Run(typ.String(), func(t *testing.T) {
 			t.Parallel()
-			d, err := New(source(fqgw.Column{Name: "x", Type: typ}))
+			d, err := newJSON(source(fqgw.Column{Name: "x", Type: typ}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +106,7 @@ func TestCast(t *testing.T) {
 				if refused == nil && (clockWord(s) != "" && hasClock(typ) || want.List() != nil && len(want.List().Dims) > 1 || typ.OID == fqgw.Numeric.OID && typ.Mod >= 0 && hasNaN(want)) {
 					refused = fqgw.Errorf("0A000", "a record cannot have it")
 				}
-				err := d.Decode([]byte(`{"x": `+string(field)+`}`), row)
+				err := d.decode([]byte(`{"x": `+string(field)+`}`), row)
 				if (err == nil) != (refused == nil) {
 					t.Fatalf("%s: decoded %v, cast %v %v", field, err, want, refused)
 				}

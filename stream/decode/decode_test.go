@@ -83,12 +83,12 @@ func TestValues(t *testing.T) {
 		{fqgw.Int4.Array(), `[1, null,3]`, "{1,NULL,3}"}, {fqgw.Int4.Array(), `[]`, "{}"}, {fqgw.Int4.Array(), `[[1]]`, "0A000"}, {fqgw.Text.Array(), `[[], []]`, "{}"}, {fqgw.Text.Array(), `[[], ["a"]]`, "0A000"}, {fqgw.Int4.Array(), `"{1, NULL}"`, "{1,NULL}"}, {fqgw.Int4.Array(), `"{{1}}"`, "0A000"}, {fqgw.Int4.Array(), `["a"]`, "22P02"},
 		{fqgw.Int4.Array(), `1`, "22P02"}, {fqgw.Text.Array(), `["a","b\u0063"]`, "{'a','bc'}"},
 	} {
-		d, err := New(source(fqgw.Column{Name: "x", Type: c.typ}))
+		d, err := newJSON(source(fqgw.Column{Name: "x", Type: c.typ}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		row := make([]fqgw.Value, 1)
-		err = d.Decode([]byte(`{"w":[{}],"x":`+c.json+`,"y":1}`), row)
+		err = d.decode([]byte(`{"w":[{}],"x":`+c.json+`,"y":1}`), row)
 		got := show(row[0])
 		var e *fqgw.Error
 		if errors.As(err, &e) {
@@ -111,7 +111,7 @@ func TestFields(t *testing.T) {
 		fqgw.Column{Name: "user", Type: fqgw.JSONB},
 		fqgw.Column{Name: "a.b", Type: fqgw.Text},
 	)
-	d, err := New(s)
+	d, err := newJSON(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestFields(t *testing.T) {
 		{` { } `, `NULL NULL NULL NULL`},
 	} {
 		row := make([]fqgw.Value, 4)
-		if err := d.Decode([]byte(c.json), row); err != nil {
+		if err := d.decode([]byte(c.json), row); err != nil {
 			t.Errorf("%s: %v", c.json, err)
 			continue
 		}
@@ -142,7 +142,7 @@ func TestFields(t *testing.T) {
 		`{"a":"\x"}`, `{"a":"\u12g4"}`, `{"a":1.}`, `{"a":.5}`, `{"a":+1}`, `{"a":1e}`, `{"a":nul}`, `{"user":{"id":1}`, `{"user":{"id":1]}`,
 	} {
 		var e *fqgw.Error
-		if err := d.Decode([]byte(bad), make([]fqgw.Value, 4)); !errors.As(err, &e) || e.Code[:2] != "22" {
+		if err := d.decode([]byte(bad), make([]fqgw.Value, 4)); !errors.As(err, &e) || e.Code[:2] != "22" {
 			t.Errorf("%.40q: got %v, want class 22", bad, err)
 		}
 	}
@@ -151,13 +151,13 @@ func TestFields(t *testing.T) {
 // TestDepth: what is nested too deeply is refused for that, wanted or not.
 func TestDepth(t *testing.T) {
 	nested := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
-	d, _ := New(source(fqgw.Column{Name: "x", Type: fqgw.JSONB}, fqgw.Column{Name: "y", Type: fqgw.JSON}))
+	d, _ := newJSON(source(fqgw.Column{Name: "x", Type: fqgw.JSONB}, fqgw.Column{Name: "y", Type: fqgw.JSON}))
 	for _, c := range []struct{ json, code string }{
 		{`{"ignored":` + nested(20000) + `}`, "54001"}, {`{"ignored":` + nested(9000) + `}`, ""}, {`{"ignored":` + nested(20000), "54001"},
 		{`{"x":` + nested(1000) + `}`, ""}, {`{"x":` + nested(1001) + `}`, "54001"}, {`{"y":` + nested(1001) + `}`, "54001"},
 		{`{"ignored":[}`, "22P02"},
 	} {
-		err := d.Decode([]byte(c.json), make([]fqgw.Value, 2))
+		err := d.decode([]byte(c.json), make([]fqgw.Value, 2))
 		if (err == nil) != (c.code == "") || err != nil && string(fqgw.AsError(err).Code) != c.code {
 			t.Errorf("%.40s: %v, want %q", c.json, err, c.code)
 		}
@@ -165,10 +165,10 @@ func TestDepth(t *testing.T) {
 }
 
 func TestOwnsMemory(t *testing.T) {
-	d, _ := New(source(fqgw.Column{Name: "x", Type: fqgw.Text}, fqgw.Column{Name: "n", Type: fqgw.Numeric}))
+	d, _ := newJSON(source(fqgw.Column{Name: "x", Type: fqgw.Text}, fqgw.Column{Name: "n", Type: fqgw.Numeric}))
 	b := []byte(`{"x":"a long text that is not shared with the payload","n":1.25}`)
 	row := make([]fqgw.Value, 2)
-	if err := d.Decode(b, row); err != nil {
+	if err := d.decode(b, row); err != nil {
 		t.Fatal(err)
 	}
 	for i := range b {
@@ -183,9 +183,9 @@ func TestTimeUnits(t *testing.T) {
 	for unit, want := range map[int64]int64{1: 1500, 1000: 1500000, 1000000: 1500000000} {
 		s := source(fqgw.Column{Name: "x", Type: fqgw.Timestamptz})
 		s.TimeUnit = unit
-		d, _ := New(s)
+		d, _ := newJSON(s)
 		row := make([]fqgw.Value, 1)
-		if err := d.Decode([]byte(`{"x":1500}`), row); err != nil || row[0].Int() != want {
+		if err := d.decode([]byte(`{"x":1500}`), row); err != nil || row[0].Int() != want {
 			t.Errorf("unit %d: got %d, %v, want %d", unit, row[0].Int(), err, want)
 		}
 	}
@@ -206,16 +206,16 @@ func TestRefusedTypes(t *testing.T) {
 // of the columns; the error is the first column's.
 func TestDecodeReadsOn(t *testing.T) {
 	s := &fqgw.Source{Columns: []fqgw.Column{{Name: "a", Type: fqgw.Int4}, {Name: "t", Type: fqgw.Timestamptz}, {Name: "b", Type: fqgw.Int4}}}
-	d, err := New(s)
+	d, err := newJSON(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	row := []fqgw.Value{fqgw.IntValue(1), fqgw.IntValue(2), fqgw.IntValue(3)}
-	err = d.Decode([]byte(`{"b":"y","a":"x","t":"1970-01-01T00:00:01Z"}`), row)
+	err = d.decode([]byte(`{"b":"y","a":"x","t":"1970-01-01T00:00:01Z"}`), row)
 	if fqgw.AsError(err).Column != "a" || !row[0].IsNull() || row[1].Int() != 1_000_000 || !row[2].IsNull() {
 		t.Errorf("%v, %v", err, row)
 	}
-	if err := d.Decode([]byte(`{"a":1`), row); err == nil || !row[1].IsNull() {
+	if err := d.decode([]byte(`{"a":1`), row); err == nil || !row[1].IsNull() {
 		t.Errorf("no record: %v, %v", err, row)
 	}
 }

@@ -1,200 +1,53 @@
-// Package decode turns the payloads of a source's records into rows and rows
-// into payloads. A JSON field is read as PostgreSQL reads
-// (payload ->> 'field')::type and then assigns it to the column: what the cast
-// takes is taken with the same value, what it refuses is refused. The exceptions:
-//   - an integer may be the JSON number 1.0 or 1e3;
-//   - a timestamp may be a JSON number of Source.TimeUnits since the epoch, floored
-//     to a microsecond; as text, one with a zone is that instant also in a column
-//     without time zone; now, today and their like, which are another time at each
-//     reading, are refused;
-//   - an array is a JSON array of fields of its element type, or the text of an array;
-//   - a column of type json or jsonb is the field itself (payload -> 'field').
+// Package decode turns the records of a source into changes of its rows, and rows
+// into records.
 package decode
 
-import (
-	"errors"
-	"strings"
-	"unicode/utf8"
+import "github.com/fqgw/fqgw"
 
-	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/planner/expr"
-)
-
-// Decoder reads the records of one source. It keeps scratch space: one
-// goroutine at a time.
-type Decoder struct {
-	columns []column
-	want    []field
-	places  []span
-	scratch []byte
-	one     [1]fqgw.Value // a row for column.fit
-	known   [256]string   // texts seen lately, so that categories are allocated once
+// Decoder reads the records of one source in its format. It may keep scratch space
+// and what it learned from records before: one goroutine at a time.
+type Decoder interface {
+	// Decode appends the changes that a record carries, none, one or several: the
+	// operation and the row of each, one value per column of the source; what else
+	// an event has is the caller's to fill in. Rows and values own their memory: the
+	// record's bytes may be used again.
+	//
+	// An error is an *fqgw.Error, with the column if it is about one. It refuses the
+	// record, and the changes that came before it, the one with the column among
+	// them, are appended as far as they can be read. An error of class 08 is no verdict: what it
+	// takes to read the record, a schema for one, cannot be had at the moment, and
+	// the record is to be decoded again later.
+	Decode(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.Event, error)
 }
 
-// column is how one column is read and written.
-type column struct {
-	name string
-	typ  fqgw.Type
-	unit int64 // microseconds per unit of numeric timestamps
-	elem *column
-	as   fqgw.Type // what a text is cast to
-	// clock: the type reads words that mean another time at each reading.
-	clock bool
-	keeps bool // a value keeps bytes of the text that it is cast from
-	// fit assigns a value of the type without its modifier; nil: it has none.
-	fit     fqgw.Expr
-	decimal bool // the lake stores it as a decimal, which has no NaN
+// New makes the decoder of a source; 0A000 for a format that there is not and for
+// a type that its records cannot carry.
+func New(s *fqgw.Source) (Decoder, error) {
+	switch s.Format {
+	case "", "json":
+		return newJSON(s)
+	}
+	return nil, noFormat(s)
 }
 
-// field is a node of the tree of wanted fields.
-type field struct {
-	name    string
-	columns []int // the columns that are this field's value
-	inner   []field
-	below   []int // every column in inner, at any depth
+func noFormat(s *fqgw.Source) error {
+	return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "format %q is not supported", s.Format).WithHint("Use format = 'json'.")
 }
 
-// New makes the decoder of a source; 0A000 for a format or a type that records
-// cannot carry.
-func New(s *fqgw.Source) (*Decoder, error) {
-	columns, want, err := compile(s)
-	if err != nil {
-		return nil, err
-	}
-	return &Decoder{columns: columns, want: want, places: make([]span, len(columns))}, nil
+// slabValues is how many values of rows are allocated together.
+const slabValues = 8192
+
+// rows hands out rows of NULLs.
+type rows struct {
+	width int
+	slab  []fqgw.Value
 }
 
-func compile(s *fqgw.Source) ([]column, []field, error) {
-	if s.Format != "" && s.Format != "json" {
-		return nil, nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "format %q is not supported", s.Format).
-			WithHint("Use format = 'json'.")
+func (r *rows) next() []fqgw.Value {
+	if len(r.slab) < r.width {
+		r.slab = make([]fqgw.Value, max(slabValues/max(r.width, 1), 1)*r.width)
 	}
-	unit := s.TimeUnit
-	if unit <= 0 {
-		unit = 1000
-	}
-	var columns []column
-	root := field{}
-	for i, c := range s.Columns {
-		col := column{name: c.Name, typ: c.Type, unit: unit}
-		base := c.Type
-		if c.Type.IsArray() {
-			base = c.Type.Elem()
-			col.elem = &column{name: c.Name, typ: base, unit: unit}
-			col.elem.casts()
-		}
-		col.casts()
-		if !readable(base) {
-			return nil, nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "column %q: a record cannot carry type %s", c.Name, c.Type)
-		}
-		if c.Type.Mod >= 0 {
-			var err error
-			if col.fit, err = expr.Cast(&expr.Column{Typ: c.Type.Base(), Name: c.Name}, c.Type, expr.Assignment); err != nil {
-				return nil, nil, err
-			}
-			if base.OID == fqgw.Numeric.OID {
-				p, s := base.NumericMod()
-				col.decimal = 0 <= s && s <= p && p <= 38
-			}
-			if col.elem != nil { // the array is assigned as a whole
-				col.elem.typ = base.Base()
-			}
-		}
-		columns = append(columns, col)
-		path := []string{c.Name}
-		if c.Field != "" {
-			path = strings.Split(c.Field, ".")
-		}
-		root.add(path, i)
-	}
-	return columns, root.inner, nil
-}
-
-// casts says how a text becomes a value. One of a timestamp that has a zone is that instant.
-func (c *column) casts() {
-	base := c.typ.Base()
-	if c.as = base; base == fqgw.Timestamp {
-		c.as = fqgw.Timestamptz
-	}
-	if c.typ.IsArray() {
-		if base = c.typ.Elem().Base(); base == fqgw.Timestamp {
-			c.as = fqgw.Timestamptz.Array()
-		}
-	}
-	c.keeps = c.typ.IsArray() || base == fqgw.Name
-	c.clock = base == fqgw.Date || base == fqgw.Time || base == fqgw.Timestamp || base == fqgw.Timestamptz
-}
-
-func (f *field) add(path []string, column int) {
-	if len(path) == 0 {
-		f.columns = append(f.columns, column)
-		return
-	}
-	f.below = append(f.below, column)
-	for i := range f.inner {
-		if f.inner[i].name == path[0] {
-			f.inner[i].add(path[1:], column)
-			return
-		}
-	}
-	f.inner = append(f.inner, field{name: path[0]})
-	f.inner[len(f.inner)-1].add(path[1:], column)
-}
-
-// Decode reads one payload into row, which has one place per column. Values own
-// their memory: the payload may be reused afterwards. An error is an
-// *fqgw.Error with the first column that could not be read, if it was one; the
-// columns that can be read are in row, the others NULL.
-func (d *Decoder) Decode(payload []byte, row []fqgw.Value) error {
-	clear(row)
-	if len(payload) == 0 {
-		return fqgw.Errorf(fqgw.CodeInvalidText, "record has no payload")
-	}
-	if !utf8.Valid(payload) {
-		return fqgw.Errorf(fqgw.CodeNotInRepertoire, "record is not valid UTF-8")
-	}
-	clear(d.places)
-	s := scanner{b: payload}
-	ok := s.fields(d.want, d.places, 0)
-	if s.deep {
-		return fqgw.Errorf(fqgw.CodeTooComplex, "record is nested more than %d levels deep", maxDepth)
-	}
-	if s.space(); !ok || s.i != len(payload) {
-		return fqgw.Errorf(fqgw.CodeInvalidText, "record is not a JSON object").WithDetail("Unexpected byte at offset %d.", s.i)
-	}
-	var first error
-	for i := range d.columns {
-		v, err := d.read(&d.columns[i], payload, d.places[i])
-		if row[i] = v; err != nil {
-			row[i] = fqgw.Null
-			if first == nil {
-				first = inColumn(err, d.columns[i].name)
-			}
-		}
-	}
-	return first
-}
-
-func inColumn(err error, column string) error {
-	var e *fqgw.Error
-	if errors.As(err, &e) {
-		e.Column = column
-	}
-	return err
-}
-
-// share is the string of b, from memory when it was met lately.
-func (d *Decoder) share(b []byte) string {
-	if len(b) == 0 || len(b) > 32 {
-		return string(b)
-	}
-	h := uint32(len(b))
-	for _, c := range b {
-		h = h*31 + uint32(c)
-	}
-	p := &d.known[(h^h>>8)&255]
-	if *p != string(b) {
-		*p = string(b)
-	}
-	return *p
+	row := r.slab[:r.width:r.width]
+	r.slab = r.slab[r.width:]
+	return row
 }

@@ -110,7 +110,7 @@ func TestRoundTrip(t *testing.T) {
 		cols = append(cols, fqgw.Column{Name: typ.PgName(), Type: typ}, fqgw.Column{Name: "_" + typ.PgName(), Type: typ.Array(), Field: "arrays.of." + typ.PgName()})
 	}
 	s := source(cols...)
-	d, err := New(s)
+	d, err := newJSON(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := make([]fqgw.Value, len(cols))
-		if err := d.Decode(b, got); err != nil {
+		if err := d.decode(b, got); err != nil {
 			t.Fatalf("%s: %v", b, err)
 		}
 		for i := range row {

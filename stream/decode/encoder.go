@@ -12,7 +12,7 @@ import (
 	"github.com/fqgw/fqgw/planner/expr"
 )
 
-// Encoder writes rows of a source as the records that its Decoder reads back
+// Encoder writes rows of a source as the JSON records that its Decoder reads back
 // to the same values. Safe for concurrent use.
 type Encoder struct {
 	columns []column
@@ -23,6 +23,9 @@ type Encoder struct {
 // NewEncoder makes the encoder of a source; 0A000 as New, and for fields that
 // cannot be written together (a and a.b).
 func NewEncoder(s *fqgw.Source) (*Encoder, error) {
+	if s.Format != "" && s.Format != "json" {
+		return nil, noFormat(s)
+	}
 	columns, want, err := compile(s)
 	if err != nil {
 		return nil, err

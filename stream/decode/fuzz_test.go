@@ -23,20 +23,20 @@ func FuzzDecode(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	d, err := New(source(
+	d, err := newJSON(source(
 		fqgw.Column{Name: "t", Type: fqgw.Text}, fqgw.Column{Name: "j", Type: fqgw.JSONB},
 		fqgw.Column{Name: "ot", Type: fqgw.Text, Field: "o.t"}, fqgw.Column{Name: "on", Type: fqgw.JSONB, Field: "o.n"},
 	))
 	if err != nil {
 		f.Fatal(err)
 	}
-	numbers, _ := New(source(fqgw.Column{Name: "n", Type: fqgw.Numeric}))
-	ints, _ := New(source(fqgw.Column{Name: "i", Type: fqgw.Int8}))
+	numbers, _ := newJSON(source(fqgw.Column{Name: "n", Type: fqgw.Numeric}))
+	ints, _ := newJSON(source(fqgw.Column{Name: "i", Type: fqgw.Int8}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var want map[string]json.RawMessage
 		ok := utf8.Valid(b) && json.Unmarshal(b, &want) == nil && want != nil
 		row := make([]fqgw.Value, 4)
-		got := d.Decode(b, row)
+		got := d.decode(b, row)
 		if got != nil && fqgw.AsError(got).Code == "22P05" {
 			if !bytes.Contains(b, []byte(`\u`)) || !ok {
 				t.Fatalf("%q: %v", b, got)
@@ -75,7 +75,7 @@ func FuzzDecode(f *testing.F) {
 		raw := string(want["n"])
 		if raw != "" && strings.Trim(raw, "0123456789.-") == "" && len(raw) < 1000 {
 			n := make([]fqgw.Value, 1)
-			if err := numbers.Decode(b, n); err != nil || n[0].Numeric().String() != strings.Replace(raw, "-0", "0", 1) && n[0].Numeric().String() != raw {
+			if err := numbers.decode(b, n); err != nil || n[0].Numeric().String() != strings.Replace(raw, "-0", "0", 1) && n[0].Numeric().String() != raw {
 				if r, ok := new(big.Rat).SetString(raw); !ok || r.Sign() != 0 {
 					t.Fatalf("%q: numeric %v %v", b, n[0].Numeric(), err)
 				}
@@ -85,7 +85,7 @@ func FuzzDecode(f *testing.F) {
 		if raw != "" && strings.Trim(raw, "0123456789.-+eE") == "" && len(raw) < 100 && exponentSmall(raw) {
 			r, _ := new(big.Rat).SetString(raw)
 			i := make([]fqgw.Value, 1)
-			err := ints.Decode(b, i)
+			err := ints.decode(b, i)
 			switch {
 			case r.IsInt() && r.Num().IsInt64():
 				if err != nil || i[0].Int() != r.Num().Int64() {

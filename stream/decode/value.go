@@ -25,7 +25,7 @@ func readable(t fqgw.Type) bool {
 }
 
 // read converts the value at p to the column's type; absent and null are NULL.
-func (d *Decoder) read(c *column, b []byte, p span) (fqgw.Value, error) {
+func (d *jsonDecoder) read(c *column, b []byte, p span) (fqgw.Value, error) {
 	if p.kind == absent || p.kind == null {
 		return fqgw.Null, nil
 	}
@@ -49,7 +49,7 @@ func hasNaN(v fqgw.Value) bool {
 }
 
 // unfitted is the value before it is assigned to a type with a modifier.
-func (d *Decoder) unfitted(c *column, b []byte, p span) (fqgw.Value, error) {
+func (d *jsonDecoder) unfitted(c *column, b []byte, p span) (fqgw.Value, error) {
 	raw := b[p.from:p.to]
 	if c.typ.OID == fqgw.JSONB.OID || c.typ.OID == fqgw.JSON.OID {
 		if p.kind == plain || p.kind == escaped {
@@ -94,7 +94,7 @@ func (d *Decoder) unfitted(c *column, b []byte, p span) (fqgw.Value, error) {
 }
 
 // document is a field of type json or jsonb.
-func (d *Decoder) document(c *column, raw []byte) (fqgw.Value, error) {
+func (d *jsonDecoder) document(c *column, raw []byte) (fqgw.Value, error) {
 	s := scanner{b: raw}
 	if _, ok := s.value(maxDepth - maxDocument); !ok {
 		return fqgw.Null, fqgw.Errorf(fqgw.CodeTooComplex, "JSON is nested more than %d levels deep", maxDocument)
@@ -158,7 +158,7 @@ func clockWord(s string) string {
 }
 
 // array reads a JSON array of scalars.
-func (d *Decoder) array(c *column, raw []byte) (fqgw.Value, error) {
+func (d *jsonDecoder) array(c *column, raw []byte) (fqgw.Value, error) {
 	l := &fqgw.List{Elem: c.elem.typ.Base()}
 	s := scanner{b: raw, i: 1}
 	for more := !s.take(']'); more; more = s.take(',') {

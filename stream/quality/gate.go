@@ -19,11 +19,14 @@ type Gate struct {
 // New is the gate of a source.
 func New(s *fqgw.Source) *Gate { return &Gate{source: s} }
 
-// Judge completes the event of a decoded row, its event time and known time,
-// or says why the row is refused: an *fqgw.Error with PostgreSQL's code and
+// Judge completes a decoded change, its event time and known time, or says why
+// its record is refused: an *fqgw.Error with PostgreSQL's code and
 // message, and the column if it is about one. timestamp is the record's own.
 func (g *Gate) Judge(ev *fqgw.Event, timestamp int64) error {
 	s := g.source
+	if err := s.Takes(ev.Op); err != nil {
+		return err
+	}
 	for i := range s.Columns {
 		if ev.Row[i].IsNull() && (s.Columns[i].NotNull || i == s.EventTime || s.Known == fqgw.KnownByColumn && i == s.KnownColumn) {
 			return refuse(fqgw.CodeNotNullViolation, s.Columns[i].Name,
@@ -63,8 +66,8 @@ func (g *Gate) Time(row []fqgw.Value) int64 {
 	return t
 }
 
-// Known is the known time of a record that Judge has not accepted, whose row was
-// read as far as it can be (SEMANTICS §1): what the source's rule gives; ok is
+// Known is the known time of a record that Judge has not accepted, by a row that was
+// read as far as it can be, nil if there is none (SEMANTICS §1): what the source's rule gives; ok is
 // false when it gives none, because the time is missing or is itself what the
 // gate refuses. timestamp is the record's own.
 func (g *Gate) Known(row []fqgw.Value, timestamp int64) (t int64, ok bool) {
@@ -72,7 +75,7 @@ func (g *Gate) Known(row []fqgw.Value, timestamp int64) (t int64, ok bool) {
 	if !ok {
 		return timestamp, true
 	}
-	if row[c].IsNull() {
+	if row == nil || row[c].IsNull() {
 		return 0, false
 	}
 	t, err := instant(g.source, c, row)
