@@ -27,9 +27,11 @@ var benchTables = []struct {
 	sql           string
 	row           func(i int64) []fqgw.Value
 }{
-	{"big", "id int8 k int4 v float8 s text", 1_000_000, "i, i * 7919 % 10000, (i * 7919 % 1000003) / 8.0, 's' || i % 50000", func(i int64) []fqgw.Value {
-		return []fqgw.Value{fqgw.IntValue(i), fqgw.IntValue(i * 7919 % 10000), fqgw.FloatValue(float64(i*7919%1000003) / 8), fqgw.TextValue("s" + strconv.FormatInt(i%50000, 10))}
-	}},
+	{"big", "id int8 k int4 v float8 s text", 1_000_000, "i, i * 7919 % 10000, (i * 7919 % 1000003) / 8.0, 's' || i % 50000",
+		func(i int64) []fqgw.Value {
+			s := "s" + strconv.FormatInt(i%50000, 10)
+			return []fqgw.Value{fqgw.IntValue(i), fqgw.IntValue(i * 7919 % 10000), fqgw.FloatValue(float64(i*7919%1000003) / 8), fqgw.TextValue(s)}
+		}},
 	{"small", "k int4 name text g int4", 10_000, "i, 'n' || i, i % 100", func(i int64) []fqgw.Value {
 		return []fqgw.Value{fqgw.IntValue(i), fqgw.TextValue("n" + strconv.FormatInt(i, 10)), fqgw.IntValue(i % 100)}
 	}},
@@ -40,7 +42,8 @@ var benchTables = []struct {
 
 var benchQueries = []struct{ name, sql string }{
 	{"point", "SELECT title FROM tiny WHERE g = 5"},
-	{"join-small", "SELECT s.name, t.title FROM (VALUES (1, 2), (3, 4)) AS p(k, g) JOIN (SELECT 3 AS k, 'x' AS name) s ON s.k = p.k JOIN tiny t ON t.g = p.g"},
+	{"join-small", "SELECT s.name, t.title FROM (VALUES (1, 2), (3, 4)) AS p(k, g) " +
+		"JOIN (SELECT 3 AS k, 'x' AS name) s ON s.k = p.k JOIN tiny t ON t.g = p.g"},
 	{"join-equi", "SELECT count(*), sum(b.v) FROM big b JOIN small s ON s.k = b.k"},
 	{"join-equi-left-small", "SELECT count(*), sum(b.v) FROM small s JOIN big b ON s.k = b.k"},
 	{"join-one-to-one", "SELECT count(*) FROM big a JOIN big b ON a.id = b.id"},
@@ -187,12 +190,14 @@ func askTimes(b *testing.B) func(sql string) time.Duration {
 		for _, c := range columnsOf(t.columns) {
 			cols, names = append(cols, c.Name+" "+c.Type.PgName()), append(names, c.Name)
 		}
-		psql(fmt.Sprintf("CREATE TABLE IF NOT EXISTS %[1]s (%[2]s); TRUNCATE %[1]s; INSERT INTO %[1]s (%[3]s) SELECT %[4]s FROM generate_series(0::bigint, %[5]d) i; VACUUM ANALYZE %[1]s",
+		psql(fmt.Sprintf("CREATE TABLE IF NOT EXISTS %[1]s (%[2]s); TRUNCATE %[1]s;\n"+
+			"INSERT INTO %[1]s (%[3]s) SELECT %[4]s FROM generate_series(0::bigint, %[5]d) i; VACUUM ANALYZE %[1]s",
 			t.name, strings.Join(cols, ", "), strings.Join(names, ", "), t.sql, t.n-1))
 	}
 	took := regexp.MustCompile(`Execution Time: ([0-9.]+) ms`)
 	return func(sql string) time.Duration {
-		out := psql("SET max_parallel_workers_per_gather = 0; SET jit = off; SET work_mem = '1GB';\n" + sql + " \\g /dev/null\nEXPLAIN (ANALYZE, TIMING OFF) " + sql)
+		out := psql("SET max_parallel_workers_per_gather = 0; SET jit = off; SET work_mem = '1GB';\n" +
+			sql + " \\g /dev/null\nEXPLAIN (ANALYZE, TIMING OFF) " + sql)
 		m := took.FindStringSubmatch(out)
 		if m == nil {
 			return 0
@@ -209,7 +214,8 @@ func BenchmarkSmall(b *testing.B) {
 	for _, q := range []struct{ name, sql string }{
 		{"point", "SELECT title FROM dept WHERE id = 10 ORDER BY 1"},
 		{"join", "SELECT e.name, d.title, u.b FROM emp e JOIN dept d ON d.id = e.dept JOIN u ON u.a = e.id WHERE e.pay > 60 ORDER BY 1 LIMIT 5"},
-		{"subquery", "SELECT name, (SELECT max(b.pay) FROM emp b WHERE b.boss = e.id) FROM emp e WHERE EXISTS (SELECT 1 FROM dept d WHERE d.id = e.dept)"},
+		{"subquery", "SELECT name, (SELECT max(b.pay) FROM emp b WHERE b.boss = e.id) FROM emp e " +
+			"WHERE EXISTS (SELECT 1 FROM dept d WHERE d.id = e.dept)"},
 	} {
 		n, err := bindSQL(q.sql)
 		if err != nil {

@@ -53,7 +53,7 @@ func (s relSet) single() (i int, ok bool) {
 
 func (b *builder) innerJoin(n *plan.Join) (sql.Node, layout, error) {
 	c := &chain{}
-	c.flatten(n, 0, true)
+	c.flatten(n, 0)
 	rels, trees, err := b.relations(c.rels)
 	if err != nil {
 		return nil, nil, err
@@ -79,23 +79,48 @@ func (b *builder) innerJoin(n *plan.Join) (sql.Node, layout, error) {
 		}}, one, nil
 }
 
-// flatten takes inner joins apart; a part is a relation or any other node. A
-// condition with a subquery, which sees the columns of its join, stays where
-// these are the first of the row.
-func (c *chain) flatten(n plan.Node, at int, top bool) {
-	j, ok := n.(*plan.Join)
-	if !ok || j.Lateral || j.Kind != plan.Inner && j.Kind != plan.Cross || !top && at > 0 && hasSubqueryOrNil(j.Cond) || len(c.rels) >= maxRelations-2 && !top {
-		c.rels, c.start = append(c.rels, n), append(c.start, at)
-		return
+// flatten takes inner joins apart; a part is a relation or any other node.
+func (c *chain) flatten(n *plan.Join, at int) {
+	width := len(n.Left.Columns())
+	if relationsOf(n) > maxRelations {
+		c.rels, c.start = append(c.rels, n.Left, n.Right), append(c.start, at, at+width)
+	} else {
+		c.part(n.Left, at)
+		c.part(n.Right, at+width)
 	}
-	c.flatten(j.Left, at, false)
-	c.flatten(j.Right, at+len(j.Left.Columns()), false)
-	for _, x := range conjuncts(j.Cond) {
+	for _, x := range conjuncts(n.Cond) {
 		if at > 0 {
 			x = shifted(x, at)
 		}
 		c.conds = append(c.conds, x)
 	}
+}
+
+func (c *chain) part(n plan.Node, at int) {
+	j := innerOf(n)
+	// A condition with a subquery, which sees the columns of its join, stays where
+	// these are not the first of the row.
+	if j == nil || at > 0 && hasSubqueryOrNil(j.Cond) {
+		c.rels, c.start = append(c.rels, n), append(c.start, at)
+		return
+	}
+	c.flatten(j, at)
+}
+
+// innerOf is n if it is an inner join.
+func innerOf(n plan.Node) *plan.Join {
+	if j, ok := n.(*plan.Join); ok && !j.Lateral && (j.Kind == plan.Inner || j.Kind == plan.Cross) {
+		return j
+	}
+	return nil
+}
+
+// relationsOf is how many relations inner joins have.
+func relationsOf(n plan.Node) int {
+	if j := innerOf(n); j != nil {
+		return relationsOf(j.Left) + relationsOf(j.Right)
+	}
+	return 1
 }
 
 func (j *innerJoin) cond(b *builder, c *chain, x fqgw.Expr) *joinCond {

@@ -345,29 +345,50 @@ func randomOperators(rnd *rand.Rand) string {
 	}
 	switch rnd.IntN(9) {
 	case 8:
-		return fmt.Sprintf("SELECT x.* FROM %s x, %s w WHERE %s AND %s EXISTS (SELECT * FROM %s y LEFT JOIN %s z ON %s WHERE %s AND (y.%s IS NULL) IS %s AND %s EXISTS (SELECT FROM %s v WHERE %s%s))",
-			table(), table(), match("x", "w"), pick("", "NOT"), table(), table(), match("y", "z"), match("x", "y"), column(), pick("true", "false"),
-			pick("", "NOT"), table(), match("v", "y"), pick("", " AND "+match("v", "x")))
+		return fmt.Sprintf("SELECT x.* FROM %s x, %s w WHERE %s AND %s EXISTS "+
+			"(SELECT * FROM %s y LEFT JOIN %s z ON %s WHERE %s AND (y.%s IS NULL) IS %s AND %s EXISTS (SELECT FROM %s v WHERE %s%s))",
+			table(), table(), match("x", "w"), pick("", "NOT"), table(), table(), match("y", "z"), match("x", "y"), column(),
+			pick("true", "false"), pick("", "NOT"), table(), match("v", "y"), pick("", " AND "+match("v", "x")))
 	case 0:
 		return fmt.Sprintf("SELECT x.*, y.* FROM %s x %s JOIN %s y ON %s", table(), pick("", "LEFT", "RIGHT"), table(), match("x", "y"))
 	case 1:
 		c := column()
 		return fmt.Sprintf("SELECT x.*, y.* FROM %s x FULL JOIN %s y ON x.%s = y.%[3]s", table(), table(), c)
 	case 2:
-		return fmt.Sprintf("SELECT x.*, z.a, w.b FROM %s x, %s y, %s z, %s w WHERE %s AND %s AND %s", table(), table(), table(), table(), match("x", "z"), match("y", "w"), match("z", "w"))
+		return fmt.Sprintf("SELECT x.*, z.a, w.b FROM %s x, %s y, %s z, %s w WHERE %s AND %s AND %s",
+			table(), table(), table(), table(), match("x", "z"), match("y", "w"), match("z", "w"))
 	case 3:
-		return fmt.Sprintf("SELECT x.* FROM %s x LEFT JOIN (%s y JOIN %s z ON %s) ON %s", table(), table(), table(), match("y", "z"), match("x", "y"))
+		return fmt.Sprintf("SELECT x.* FROM %s x LEFT JOIN (%s y JOIN %s z ON %s) ON %s",
+			table(), table(), table(), match("y", "z"), match("x", "y"))
 	case 4:
-		return fmt.Sprintf("SELECT x.* FROM %s x WHERE %s EXISTS (SELECT 1 FROM %s y WHERE %s)", table(), pick("", "NOT"), table(), match("y", "x"))
+		return fmt.Sprintf("SELECT x.* FROM %s x WHERE %s EXISTS (SELECT 1 FROM %s y WHERE %s)",
+			table(), pick("", "NOT"), table(), match("y", "x"))
 	case 5:
-		c := column()
-		return fmt.Sprintf("SELECT x.* FROM %s x WHERE x.%s %s (SELECT y.%[2]s FROM %[4]s y WHERE %[5]s)", table(), c, pick("IN", "NOT IN"), table(), pick("true", match("y", "x")))
+		return fmt.Sprintf("SELECT x.* FROM %s x WHERE x.%s %s (SELECT y.%[2]s FROM %[4]s y WHERE %[5]s)",
+			table(), column(), pick("IN", "NOT IN"), table(), pick("true", match("y", "x")))
 	case 6: // counts, since equal values may look different
-		q := fmt.Sprintf("SELECT count(*) FROM (SELECT %s FROM %s %s %s SELECT %[1]s FROM %[5]s) q", pick("a", "a, b", "c, a, b"), table(),
-			pick("UNION", "UNION ALL", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL"), "", table())
-		return q
+		return fmt.Sprintf("SELECT count(*) FROM (SELECT %s FROM %s %s SELECT %[1]s FROM %[4]s) q", pick("a", "a, b", "c, a, b"), table(),
+			pick("UNION", "UNION ALL", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL"), table())
 	}
 	c, d := column(), column()
 	return fmt.Sprintf("SELECT count(*), count(DISTINCT x.%s) FROM (SELECT * FROM %s ORDER BY %[1]s %[3]s NULLS %[4]s, %[5]s LIMIT %[6]d) x",
 		c, table(), pick("ASC", "DESC"), pick("FIRST", "LAST"), d, rnd.IntN(6))
+}
+
+// TestManyRelations joins more relations than one node takes.
+func TestManyRelations(t *testing.T) {
+	l := newTestLeaf()
+	var tree plan.Node
+	for i := range 2*maxRelations + 5 {
+		rel := scanOf(l, fmt.Sprint("r", i), []fqgw.Type{fqgw.Int8}, [][]fqgw.Value{{fqgw.IntValue(7)}, {fqgw.IntValue(int64(i))}})
+		if tree == nil {
+			tree = rel
+			continue
+		}
+		tree = &plan.Join{Kind: plan.Inner, Left: tree, Right: rel, Cond: op(t, "=", col(i-1, fqgw.Int8), col(i, fqgw.Int8))}
+	}
+	rows, err := (&Runner{Leaf: l.run}).Run(&fqgw.Env{}, tree)
+	if got := all(t, rows, err); len(got) != 2 || got[0][70].Int() != 7 { // the 7 of r7 is there twice
+		t.Errorf("%d rows", len(got))
+	}
 }

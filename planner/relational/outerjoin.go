@@ -62,7 +62,8 @@ func (j *outerJoin) open(ctx *sql.Context, in *instance, n *node, list []*relati
 		return nil, err
 	}
 	r.stream, r.own, r.other = list[s].stream(), r.row[:j.lwidth], r.row[j.lwidth:]
-	left, right := j.kind == plan.LeftOuter || j.kind == plan.FullOuter || j.kind == plan.Anti, j.kind == plan.RightOuter || j.kind == plan.FullOuter
+	left := j.kind == plan.LeftOuter || j.kind == plan.FullOuter || j.kind == plan.Anti
+	right := j.kind == plan.RightOuter || j.kind == plan.FullOuter
 	if r.keepsOwn, r.keepsOther = left, right; r.swapped {
 		r.own, r.other, r.keepsOwn, r.keepsOther = r.other, r.own, right, left
 	}
