@@ -75,6 +75,9 @@ var benchQueries = []struct{ name, sql string }{
 	{"except", "SELECT count(*) FROM (SELECT id FROM big EXCEPT ALL SELECT k FROM small) x"},
 	{"cte-twice", "WITH x AS MATERIALIZED (SELECT k, sum(v) AS v FROM big GROUP BY k) SELECT count(*) FROM x a JOIN x b ON a.k = b.k"},
 	{"cte-large", "WITH x AS MATERIALIZED (SELECT id, v FROM big) SELECT (SELECT count(*) FROM x), (SELECT max(v) FROM x)"},
+	{"window", "SELECT id, row_number() OVER (PARTITION BY k ORDER BY v) FROM big"},
+	{"window-sum", "SELECT id, sum(v) OVER (PARTITION BY k ORDER BY id ROWS 9 PRECEDING) FROM big"},
+	{"array-agg", "SELECT k, array_agg(id ORDER BY v) FROM big GROUP BY k"},
 	{"filter-project", "SELECT id + 1, v * 2 FROM big WHERE k < 5000"},
 }
 

@@ -13,12 +13,18 @@ type slab struct {
 const slabRows = 128
 
 func (s *slab) copy(row []fqgw.Value) []fqgw.Value {
-	if len(s.free) < len(row) {
-		s.free = make([]fqgw.Value, min(s.made+4, slabRows)*len(row))
+	out := s.room(len(row))
+	copy(out, row)
+	return out
+}
+
+// room is a row of NULLs.
+func (s *slab) room(width int) []fqgw.Value {
+	if len(s.free) < width {
+		s.free = make([]fqgw.Value, min(s.made+4, slabRows)*width)
 	}
 	s.made++
-	out := s.free[:len(row):len(row)]
-	s.free = s.free[len(row):]
-	copy(out, row)
+	out := s.free[:width:width]
+	s.free = s.free[width:]
 	return out
 }

@@ -1,6 +1,8 @@
 package relational
 
 import (
+	"io"
+
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/plan"
 )
@@ -38,18 +40,30 @@ func (b *builder) windowCalls(n *plan.Window) []*windowCall {
 // window appends one column per call to the rows, which come in the order of
 // the last window, as PostgreSQL gives them.
 func (in *instance) window(input fqgw.Rows, calls []*windowCall) (fqgw.Rows, error) {
-	rows, err := in.run.collect(in.env.Ctx, &in.account, input)
-	if err != nil || len(rows) == 0 {
-		return &sliceRows{}, err
-	}
-	width := len(rows[0])
-	list := make([]keyed, len(rows))
-	more := make([]fqgw.Value, len(calls))
-	for i, r := range rows {
-		if err := in.run.take(&in.account, more); err != nil {
+	var own slab
+	var list []keyed
+	width := 0
+	for {
+		row, err := input.Next()
+		if err == io.EOF {
+			break
+		}
+		if err == nil {
+			err = in.tick()
+		}
+		if err != nil {
 			return nil, err
 		}
-		list[i].row = append(r, more...)
+		width = len(row)
+		all := own.room(width + len(calls))
+		copy(all, row)
+		if err := in.run.take(&in.account, all); err != nil {
+			return nil, err
+		}
+		list = append(list, keyed{row: all})
+	}
+	if err := input.Close(); err != nil {
+		return nil, err
 	}
 	var held account // the keys of the window under way
 	defer in.run.give(&held)
@@ -58,13 +72,16 @@ func (in *instance) window(input fqgw.Rows, calls []*windowCall) (fqgw.Rows, err
 		if c == 0 || call.spec != spec {
 			spec = call.spec
 			in.run.give(&held)
+			var keys slab
 			for i := range list {
-				if list[i].keys, err = in.keys(call.by, list[i].row[:width]); err == nil {
-					err = in.run.take(&held, list[i].keys)
+				to, err := in.appendKeys(keys.room(len(call.by))[:0], call.by, list[i].row[:width])
+				if err == nil {
+					err = in.run.take(&held, to)
 				}
 				if err != nil {
 					return nil, err
 				}
+				list[i].keys = to
 			}
 			if err := sortKeyed(in.env.Ctx, list, call.by); err != nil {
 				return nil, err
@@ -74,10 +91,14 @@ func (in *instance) window(input fqgw.Rows, calls []*windowCall) (fqgw.Rows, err
 			return nil, err
 		}
 	}
-	for i := range list {
-		rows[i] = list[i].row
-	}
-	return &sliceRows{rows}, nil
+	return &funcRows{next: func() ([]fqgw.Value, error) {
+		if len(list) == 0 {
+			return nil, io.EOF
+		}
+		row := list[0].row
+		list = list[1:]
+		return row, nil
+	}}, nil
 }
 
 // windowColumn fills column at of every row.
