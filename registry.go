@@ -18,12 +18,13 @@ type Object struct {
 	SQL     string            // the statement as written, bound anew at each start
 	Path    []string          // where the statement's bare names are looked up; nil: in public
 	Props   map[string]string // defaults, comments, options that ALTER changed
+	Form    string            // of what it says, however it was written: "<version>:<hash of the canonical form>"
 }
 
 // Equal says whether two objects are the same in every field.
 func (o *Object) Equal(p *Object) bool {
 	return o.OID == p.OID && o.Kind == p.Kind && o.Schema == p.Schema && o.Name == p.Name && o.Version == p.Version && o.State == p.State &&
-		o.SQL == p.SQL && slices.Equal(o.Path, p.Path) && maps.Equal(o.Props, p.Props)
+		o.SQL == p.SQL && slices.Equal(o.Path, p.Path) && maps.Equal(o.Props, p.Props) && o.Form == p.Form
 }
 
 // Definitions is everything defined, at one version; the objects in the order of

@@ -14,6 +14,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/cmd/fqgw/app"
 	"github.com/fqgw/fqgw/connectors/registry"
+	"github.com/fqgw/fqgw/planner/define"
 )
 
 // TestFollow commits definitions to the registry of a running gateway, as another
@@ -115,7 +116,20 @@ func testFollow(t *testing.T, ctx context.Context, a *app.App, conn *pgx.Conn, o
 	if err != nil {
 		return err
 	}
+	bound, err := define.Load(defs)
+	if err != nil {
+		return err
+	}
 	for _, o := range defs.Objects {
+		if o.Name == "block" || o.Name == "counts" { // what is kept and what is loaded are one
+			var noun any = bound.Tables[fqgw.Public("block")]
+			if o.Kind == "feature view" {
+				noun = bound.Features[fqgw.Public("counts")]
+			}
+			if form, err := define.FormHash(noun); err != nil || form != o.Form {
+				t.Errorf("the form of %s is %s, %v; not %s", o.Name, form, err, o.Form)
+			}
+		}
 		switch {
 		case o.SQL == "" || o.Kind == "":
 			t.Errorf("the registry has %+v", o)

@@ -38,7 +38,7 @@ CREATE TABLE version (number INTEGER NOT NULL);
 INSERT INTO version VALUES (0);
 CREATE TABLE objects (
 	oid INTEGER PRIMARY KEY, kind TEXT NOT NULL, schema TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
-	state INTEGER NOT NULL, sql TEXT NOT NULL, path TEXT NOT NULL, props TEXT NOT NULL
+	state INTEGER NOT NULL, sql TEXT NOT NULL, path TEXT NOT NULL, props TEXT NOT NULL, form TEXT NOT NULL
 );
 CREATE TABLE sequences (name TEXT PRIMARY KEY, next INTEGER NOT NULL);
 CREATE TABLE owners (id INTEGER PRIMARY KEY AUTOINCREMENT, process TEXT NOT NULL);
@@ -132,7 +132,7 @@ func (r *SQLite) Load(ctx context.Context) (defs fqgw.Definitions, err error) {
 		if err := tx.QueryRowContext(ctx, "SELECT number FROM version").Scan(&defs.Version); err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, "SELECT oid, kind, schema, name, version, state, sql, path, props FROM objects ORDER BY oid")
+		rows, err := tx.QueryContext(ctx, "SELECT oid, kind, schema, name, version, state, sql, path, props, form FROM objects ORDER BY oid")
 		if err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func (r *SQLite) Load(ctx context.Context) (defs fqgw.Definitions, err error) {
 		for rows.Next() {
 			var o fqgw.Object
 			var path, props string
-			if err := rows.Scan(&o.OID, &o.Kind, &o.Schema, &o.Name, &o.Version, &o.State, &o.SQL, &path, &props); err != nil {
+			if err := rows.Scan(&o.OID, &o.Kind, &o.Schema, &o.Name, &o.Version, &o.State, &o.SQL, &path, &props, &o.Form); err != nil {
 				return err
 			}
 			if err := errors.Join(json.Unmarshal([]byte(path), &o.Path), json.Unmarshal([]byte(props), &o.Props)); err != nil {
@@ -176,10 +176,10 @@ func (r *SQLite) Commit(ctx context.Context, base int64, c fqgw.DefinitionChange
 			if err := errors.Join(perr, err); err != nil {
 				return err
 			}
-			if _, err := tx.ExecContext(ctx, `INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (oid) DO UPDATE SET
+			if _, err := tx.ExecContext(ctx, `INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (oid) DO UPDATE SET
 				kind = excluded.kind, schema = excluded.schema, name = excluded.name, version = excluded.version, state = excluded.state, sql = excluded.sql,
-				path = excluded.path, props = excluded.props`,
-				o.OID, o.Kind, o.Schema, o.Name, o.Version, o.State, o.SQL, string(path), string(props)); err != nil {
+				path = excluded.path, props = excluded.props, form = excluded.form`,
+				o.OID, o.Kind, o.Schema, o.Name, o.Version, o.State, o.SQL, string(path), string(props), o.Form); err != nil {
 				return err
 			}
 		}

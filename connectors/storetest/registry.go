@@ -78,7 +78,7 @@ func (r *registrySuite) definitions(t *testing.T) {
 	}
 	load(0)
 	source := fqgw.Object{OID: 16384, Kind: "source", Schema: "public", Name: "größe \"s\"", Version: 1, SQL: "CREATE SOURCE …;\n-- x",
-		Props: map[string]string{"a": "b", "": "ü'"}}
+		Props: map[string]string{"a": "b", "": "ü'"}, Form: "1:ab"}
 	view := fqgw.Object{OID: 16386, Kind: "feature view", Schema: "an.other", Name: "v", Version: 1, State: 1 << 40, SQL: "CREATE …", Path: []string{"an.other", "\"public\""}}
 	if v, err := r.Commit(ctx, 0, fqgw.DefinitionChange{Put: []fqgw.Object{view, source}}); err != nil || v != 1 {
 		t.Fatalf("version %d, %v", v, err)

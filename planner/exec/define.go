@@ -17,6 +17,12 @@ func taken(cat *fqgw.Catalog, name fqgw.QualifiedName) error {
 	return nil
 }
 
+// put is what the registry is to keep of a definition.
+func (e *Engine) put(noun any, o fqgw.Object) (put []fqgw.Object, drop []uint32, err error) {
+	o.Form, err = e.o.Form(noun)
+	return []fqgw.Object{o}, nil, err
+}
+
 // CreateSource makes a source: its topic is checked or created, its history
 // made, its stream started.
 func (e *Engine) CreateSource(st *plan.CreateSource) Change {
@@ -36,8 +42,8 @@ func (e *Engine) CreateSource(st *plan.CreateSource) Change {
 				s.History = s.Qualified().LakeTable()
 			}
 			cat.Sources[s.Qualified()] = &s
-			return []fqgw.Object{{OID: s.OID, Kind: "source", Schema: s.Qualified().Schema, Name: s.Name, Version: 1, SQL: s.SQL,
-				Props: map[string]string{"history": s.History}}}, nil, nil
+			return e.put(&s, fqgw.Object{OID: s.OID, Kind: "source", Schema: s.Qualified().Schema, Name: s.Name, Version: 1, SQL: s.SQL,
+				Props: map[string]string{"history": s.History}})
 		},
 		// The stream starts before the definition is kept, so that a topic which
 		// cannot be had leaves nothing behind.
@@ -80,8 +86,8 @@ func (e *Engine) CreateFeatureView(st *plan.CreateFeatureView) Change {
 			}
 			v.OID, v.Version, v.Source = uint32(oid), 1, src
 			cat.Features[v.Qualified()] = &v
-			return []fqgw.Object{{OID: v.OID, Kind: "feature view", Schema: v.Qualified().Schema, Name: v.Name, Version: 1, State: v.State, SQL: v.SQL,
-				Path: st.Path, Props: map[string]string{}}}, nil, nil
+			return e.put(&v, fqgw.Object{OID: v.OID, Kind: "feature view", Schema: v.Qualified().Schema, Name: v.Name, Version: 1, State: v.State, SQL: v.SQL,
+				Path: st.Path, Props: map[string]string{}})
 		},
 		After: func(ctx context.Context, notice func(string, string)) error {
 			b := e.fill(&v, false, func(msg string) {})
@@ -119,8 +125,8 @@ func (e *Engine) CreateView(st *plan.CreateView) Change {
 				v.OID = old.OID
 			}
 			cat.Views[v.Qualified()] = &v
-			return []fqgw.Object{{OID: v.OID, Kind: "view", Schema: v.Qualified().Schema, Name: v.Name, Version: 1, SQL: v.SQL, Path: v.Path,
-				Props: map[string]string{}}}, nil, nil
+			return e.put(&v, fqgw.Object{OID: v.OID, Kind: "view", Schema: v.Qualified().Schema, Name: v.Name, Version: 1, SQL: v.SQL, Path: v.Path,
+				Props: map[string]string{}})
 		},
 	}
 }
@@ -187,8 +193,8 @@ func (e *Engine) defineTable(t *fqgw.Table) func(context.Context, *fqgw.Catalog,
 			t.History = t.Qualified().LakeTable()
 		}
 		cat.Tables[t.Qualified()] = t
-		return []fqgw.Object{{OID: t.OID, Kind: "table", Schema: t.Qualified().Schema, Name: t.Name, Version: 1, SQL: tableSQL(t),
-			Props: map[string]string{"history": t.History}}}, nil, nil
+		return e.put(t, fqgw.Object{OID: t.OID, Kind: "table", Schema: t.Qualified().Schema, Name: t.Name, Version: 1, SQL: tableSQL(t),
+			Props: map[string]string{"history": t.History}})
 	}
 }
 
@@ -241,7 +247,7 @@ func (e *Engine) AlterDefault(st *plan.AlterFeature) Change {
 				}
 			}
 			cat.Features[v.Qualified()] = &v
-			return []fqgw.Object{obj}, nil, nil
+			return e.put(&v, obj)
 		},
 	}
 }

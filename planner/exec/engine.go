@@ -82,6 +82,8 @@ type Options struct {
 	Catalog  *fqgw.Catalog // as loaded from the registry
 	// Bind makes a catalog of definitions, as Catalog was made.
 	Bind func(fqgw.Definitions) (*fqgw.Catalog, error)
+	// Form is the hash of a noun's canonical form (fqgw.Object.Form).
+	Form func(noun any) (string, error)
 	// Settings are those that are the process's: fqgw.clock, max_connections …
 	Settings func(name string) string
 	// Files is the folder under which SQL may read and write files.
