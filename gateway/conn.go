@@ -15,7 +15,6 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/gateway/wire"
 	"github.com/fqgw/fqgw/planner"
 )
 
@@ -46,8 +45,7 @@ type conn struct {
 	skipping bool // after an error of the extended protocol, until Sync
 	batch    bool // an extended batch is open
 	lost     bool // a message was taken that belongs to nothing: what follows cannot be understood
-	enc      wire.RowEncoder
-	row      encodedRow
+	rows     encoded
 	shape    shape
 	pending  int  // bytes sent to out since the last flush
 	limited  bool // the wait for the client has a deadline
@@ -90,7 +88,13 @@ func (t traffic) Read(p []byte) (int, error) {
 }
 
 func (t traffic) Write(p []byte) (int, error) {
-	if len(p) == 0 {
+	switch {
+	case len(t.c.rows.places) > 0:
+		if err := t.c.rows.writeTo(t.c.net, p); err != nil {
+			return 0, err
+		}
+		return len(p), nil
+	case len(p) == 0:
 		return 0, nil // spares the system call
 	}
 	return t.c.net.Write(p)
@@ -326,6 +330,7 @@ func (c *conn) notice(n planner.Notice) {
 			return
 		}
 	}
+	c.placeRows() // those before it
 	c.out.Send(&pgproto3.NoticeResponse{Severity: n.Severity, SeverityUnlocalized: n.Severity, Code: n.Code,
 		Message: clean(n.Message), Detail: clean(n.Detail), Hint: clean(n.Hint)})
 }

@@ -171,23 +171,33 @@ func (c *conn) describeRows(p *planner.Prepared, formats []int16) {
 		c.out.Send(&pgproto3.NoData{})
 		return
 	}
-	c.out.Send(c.shape.of(p.Columns, formats))
+	c.describeColumns(p.Columns, formats)
 }
 
-// shape is the last description that a connection gave: most ask for the same
-// statement again and again.
+// describeColumns sends a RowDescription.
+func (c *conn) describeColumns(columns []plan.Column, formats []int16) {
+	c.rows.Add(c.shape.of(columns, formats))
+	c.placeRows()
+}
+
+// shape is the last description that a connection gave, encoded: most ask for the
+// same statement again and again.
 type shape struct {
 	columns []plan.Column
 	formats []int16
-	row     *pgproto3.RowDescription
+	message []byte
 }
 
-func (s *shape) of(columns []plan.Column, formats []int16) *pgproto3.RowDescription {
+func (s *shape) of(columns []plan.Column, formats []int16) []byte {
 	same := len(columns) > 0 && len(columns) == len(s.columns) && &columns[0] == &s.columns[0]
 	if !same || !slices.Equal(formats, s.formats) {
-		*s = shape{columns, append(s.formats[:0], formats...), rowDescription(columns, formats)}
+		b, err := rowDescription(columns, formats).Encode(s.message[:0])
+		if err != nil {
+			panic(err) // more than a gigabyte of names
+		}
+		*s = shape{columns, append(s.formats[:0], formats...), b}
 	}
-	return s.row
+	return s.message
 }
 
 func (c *conn) execute(msg *pgproto3.Execute) error {
@@ -213,7 +223,7 @@ func (c *conn) execute(msg *pgproto3.Execute) error {
 		}
 	case res.Rows != nil && !p.Done():
 		var more bool
-		c.enc.Reset(res.Columns, p.Formats, c.session.Env())
+		c.rows.Reset(res.Columns, p.Formats, c.session.Env())
 		if n, more, err = c.sendRows(res.Rows, int64(msg.MaxRows)); err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"io"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -89,8 +88,8 @@ func (c *conn) answer(ctx context.Context, res *planner.Result) (n int64, err er
 	case res.CopyIn != nil:
 		return c.copyIn(ctx, res.CopyIn)
 	case res.Rows != nil:
-		c.out.Send(rowDescription(res.Columns, nil))
-		c.enc.Reset(res.Columns, nil, c.session.Env())
+		c.describeColumns(res.Columns, nil)
+		c.rows.Reset(res.Columns, nil, c.session.Env())
 		n, _, err = c.sendRows(res.Rows, 0)
 		if closed := res.Rows.Close(); err == nil {
 			err = closed
@@ -98,35 +97,6 @@ func (c *conn) answer(ctx context.Context, res *planner.Result) (n int64, err er
 	}
 	return n, err
 }
-
-// sendRows sends rows through c.enc: all of them, or at most max; more says
-// that it stopped at max.
-func (c *conn) sendRows(rows fqgw.Rows, max int64) (n int64, more bool, err error) {
-	for max == 0 || n < max {
-		c.enc.Begin()
-		if err := fqgw.WriteRow(rows, &c.enc); err == io.EOF {
-			return n, false, nil
-		} else if err != nil {
-			return n, false, err
-		}
-		if c.row.message, err = c.enc.Message(); err != nil {
-			return n, false, err
-		}
-		c.out.Send(&c.row)
-		n++
-		if err := c.sent(len(c.row.message)); err != nil {
-			return n, false, errBroken
-		}
-	}
-	return n, true, nil
-}
-
-// encodedRow is a DataRow that is its bytes already.
-type encodedRow struct{ message []byte }
-
-func (*encodedRow) Backend()                            {}
-func (*encodedRow) Decode([]byte) error                 { return errors.ErrUnsupported }
-func (r *encodedRow) Encode(dst []byte) ([]byte, error) { return append(dst, r.message...), nil }
 
 func types(cols []plan.Column) []fqgw.Type {
 	out := make([]fqgw.Type, len(cols))

@@ -11,15 +11,16 @@ import (
 )
 
 // RowEncoder makes DataRow messages of rows that are given to it column by
-// column, as fqgw.RowWriter. The zero value is ready for Reset; it is used again
-// and again without allocating.
+// column, as fqgw.RowWriter, and collects them. The zero value is ready for Reset;
+// it is used again and again without allocating.
 type RowEncoder struct {
 	of      []plan.Column
 	formats []int16 // as in Bind
 	columns []column
 	env     *fqgw.Env
 	buf     []byte
-	at      int // the column that comes next
+	start   int // of the row that is being made: behind those that ended
+	at      int // its column that comes next
 	err     error
 }
 
@@ -86,24 +87,45 @@ func (e *RowEncoder) Reset(columns []plan.Column, formats []int16, env *fqgw.Env
 // maxRow is the longest row that PostgreSQL's protocol knows.
 const maxRow = 0x3fffffff
 
-// Begin forgets the row before and begins another.
+// Begin begins a row. One that was begun and has not ended is forgotten.
 func (e *RowEncoder) Begin() {
-	e.buf = binary.BigEndian.AppendUint16(append(e.buf[:0], 'D', 0, 0, 0, 0), uint16(len(e.columns)))
+	e.buf = binary.BigEndian.AppendUint16(append(e.buf[:e.start], 'D', 0, 0, 0, 0), uint16(len(e.columns)))
 	e.at, e.err = 0, nil
 }
 
-// Message is the DataRow message of the row, valid until the next Begin.
-func (e *RowEncoder) Message() ([]byte, error) {
+// End ends the row and says how long its message is.
+func (e *RowEncoder) End() (size int, err error) {
+	size = len(e.buf) - e.start
 	switch {
 	case e.err != nil:
-		return nil, e.err
+		return 0, e.err
 	case e.at != len(e.columns):
-		return nil, fqgw.Errorf(fqgw.CodeInternal, "a row of %d columns where there are %d", e.at, len(e.columns))
-	case len(e.buf) > maxRow:
-		return nil, fqgw.Errorf(fqgw.CodeLimitExceeded, "a row of %d bytes is longer than the limit of %d", len(e.buf), maxRow)
+		return 0, fqgw.Errorf(fqgw.CodeInternal, "a row of %d columns where there are %d", e.at, len(e.columns))
+	case size > maxRow:
+		return 0, fqgw.Errorf(fqgw.CodeLimitExceeded, "a row of %d bytes is longer than the limit of %d", size, maxRow)
 	}
-	binary.BigEndian.PutUint32(e.buf[1:], uint32(len(e.buf)-1))
-	return e.buf, nil
+	binary.BigEndian.PutUint32(e.buf[e.start+1:], uint32(size-1))
+	e.start = len(e.buf)
+	return size, nil
+}
+
+// Add adds a message that is made already.
+func (e *RowEncoder) Add(message []byte) {
+	e.buf = append(e.buf[:e.start], message...)
+	e.start = len(e.buf)
+}
+
+// Messages are the rows that ended, and what was added, since Clear.
+func (e *RowEncoder) Messages() []byte { return e.buf[:e.start] }
+
+// keptBytes is the largest buffer that is kept for the next rows.
+const keptBytes = 1 << 20
+
+// Clear forgets all rows.
+func (e *RowEncoder) Clear() {
+	if e.buf, e.start = e.buf[:0], 0; cap(e.buf) > keptBytes {
+		e.buf = nil
+	}
 }
 
 // nowhere stands for the columns that a row has too many.

@@ -106,12 +106,11 @@ func TestPlainValues(t *testing.T) {
 				t.Fatalf("%s: %v is not read whole", typ, v)
 			}
 		}
-		want, err := byValue.Message()
-		if err != nil {
+		if _, err := byValue.End(); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := plain.Message(); err != nil || !bytes.Equal(got, want) {
-			t.Fatalf("formats %v of %v:\n%x, %v; want\n%x", formats, row, got, err, want)
+		if _, err := plain.End(); err != nil || !bytes.Equal(plain.Messages(), byValue.Messages()) {
+			t.Fatalf("formats %v of %v:\n%x, %v; want\n%x", formats, row, plain.Messages(), err, byValue.Messages())
 		}
 	}
 }
