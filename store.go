@@ -23,10 +23,13 @@ type Unit struct {
 type UnitRead struct {
 	Unit Unit
 	Keys []EntityKey
+	// Sparing says that the positions are wanted only where a state is missing: what
+	// is there was written with positions. The answer may have none else.
+	Sparing bool
 }
 
-// UnitState answers a UnitRead: the unit's applied positions and the packed
-// state of each key, nil where there is none.
+// UnitState answers a UnitRead: the unit's applied positions, nil where nobody has
+// claimed it, and the packed state of each key, nil where there is none.
 type UnitState struct {
 	Marks  Marks
 	States [][]byte

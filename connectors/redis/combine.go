@@ -83,13 +83,12 @@ func (s *Store) Read(ctx context.Context, reads []fqgw.UnitRead) ([]fqgw.UnitSta
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if _, several := s.client.(*redis.ClusterClient); !several {
+		return s.only.readAll(ctx, reads)
+	}
 	servers, at := s.servers(len(reads), func(i int) uint32 { return reads[i].Unit.Shard })
 	if len(servers) == 1 {
-		out, err := s.lane(servers[0]).read(ctx, reads)
-		if err != nil {
-			out = unread(len(reads), err)
-		}
-		return out, err
+		return s.lane(servers[0]).readAll(ctx, reads)
 	}
 	type answer struct {
 		states []fqgw.UnitState
@@ -154,6 +153,15 @@ func unread(n int, err error) []fqgw.UnitState {
 	return out
 }
 
+// readAll is read whose answers say why there are none.
+func (c *combiner) readAll(ctx context.Context, reads []fqgw.UnitRead) ([]fqgw.UnitState, error) {
+	out, err := c.read(ctx, reads)
+	if err != nil {
+		out = unread(len(reads), err)
+	}
+	return out, err
+}
+
 // read answers reads of one server.
 func (c *combiner) read(ctx context.Context, reads []fqgw.UnitRead) ([]fqgw.UnitState, error) {
 	until := time.Now().Add(patience)
@@ -177,7 +185,9 @@ func (c *combiner) read(ctx context.Context, reads []fqgw.UnitRead) ([]fqgw.Unit
 	w := &waiter{reads: reads, keys: keys, until: until, done: make(chan struct{})}
 	c.waiting = append(c.waiting, w)
 	c.mu.Unlock()
-	timer := time.NewTimer(time.Until(until))
+	timer := timers.Get().(*time.Timer)
+	timer.Reset(time.Until(until))
+	defer timers.Put(timer)
 	defer timer.Stop()
 	select {
 	case <-w.done:
@@ -195,6 +205,13 @@ func (c *combiner) read(ctx context.Context, reads []fqgw.UnitRead) ([]fqgw.Unit
 	}
 }
 
+// timers are stopped timers.
+var timers = sync.Pool{New: func() any {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}}
+
 // tripUntil is a trip that ends at a time, unless its caller's ends earlier.
 // A panic in it is its error: several may share it, in nobody's goroutine.
 func (s *Store) tripUntil(ctx context.Context, until time.Time, reads []fqgw.UnitRead) (out []fqgw.UnitState, err error) {
@@ -203,9 +220,7 @@ func (s *Store) tripUntil(ctx context.Context, until time.Time, reads []fqgw.Uni
 			out, err = nil, &fqgw.Error{Code: fqgw.CodeInternal, Message: fmt.Sprintf("a read of the online store panicked: %v", what), Detail: string(debug.Stack())}
 		}
 	}()
-	bounded, cancel := context.WithDeadline(ctx, until)
-	defer cancel()
-	out, err = s.trip(bounded, reads)
+	out, err = s.trip(ctx, until, reads)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fail(ctx, context.DeadlineExceeded) // the caller's end, or that of the store's patience
 	}

@@ -32,8 +32,11 @@ const (
 )
 
 // unitPrefix is what all keys of a unit begin with.
-func unitPrefix(u fqgw.Unit) string {
-	return "fq:{" + strconv.FormatUint(uint64(u.Shard), 10) + "}:" + strconv.FormatInt(u.State, 10)
+func unitPrefix(u fqgw.Unit) string { return string(appendPrefix(nil, u)) }
+
+func appendPrefix(dst []byte, u fqgw.Unit) []byte {
+	dst = strconv.AppendUint(append(dst, "fq:{"...), uint64(u.Shard), 10)
+	return strconv.AppendInt(append(dst, "}:"...), u.State, 10)
 }
 
 func marksKey(prefix string) string { return prefix + "!" }
@@ -72,23 +75,22 @@ func appendMark(dst []byte, m fqgw.Mark) []byte {
 }
 
 // decodeMark reads an entry of markSize bytes.
-func decodeMark(s string) fqgw.Mark {
-	b := []byte(s[:markSize])
+func decodeMark(s string) fqgw.Mark { return markOf([]byte(s[:markSize])) }
+
+func markOf(b []byte) fqgw.Mark {
 	return fqgw.Mark{Generation: binary.BigEndian.Uint64(b), Epoch: int32(binary.BigEndian.Uint32(b[8:])), Next: int64(binary.BigEndian.Uint64(b[12:]))}
 }
 
-// decodeMarks reads a unit's positions; "" is none.
-func decodeMarks(s string) (fqgw.Marks, error) {
-	if s == "" {
-		return nil, nil
+// appendMarks reads a unit's positions; nil is none.
+func appendMarks(dst fqgw.Marks, b []byte) (fqgw.Marks, error) {
+	if b == nil {
+		return dst, nil
 	}
-	if len(s) < len(marksHeader) || s[:4] != marksHeader[:4] || (len(s)-len(marksHeader))%markSize != 0 {
-		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "online store: positions of an unknown format: %.8q", s)
+	if len(b) < len(marksHeader) || string(b[:4]) != marksHeader[:4] || (len(b)-len(marksHeader))%markSize != 0 {
+		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "online store: positions of an unknown format: %.8q", b)
 	}
-	s = s[len(marksHeader):]
-	out := make(fqgw.Marks, 0, len(s)/markSize)
-	for ; s != ""; s = s[markSize:] {
-		out = append(out, decodeMark(s))
+	for b = b[len(marksHeader):]; len(b) > 0; b = b[markSize:] {
+		dst = append(dst, markOf(b))
 	}
-	return out, nil
+	return dst, nil
 }

@@ -18,7 +18,7 @@ func TestLayout(t *testing.T) {
 	if err != nil || got != string(want) {
 		t.Errorf("the layout changed (%v):\n%swant\n%s", err, got, want)
 	}
-	back, err := decodeMarks(marks)
+	back, err := appendMarks(nil, []byte(marks))
 	if err != nil || len(back) != 2 || back[1] != (fqgw.Mark{Generation: 1 << 40, Epoch: 1, Next: 1 << 50}) {
 		t.Errorf("decoded %v, %v", back, err)
 	}

@@ -26,7 +26,9 @@ type Store struct {
 	shards  uint32
 	checked atomic.Bool            // the shard count, and the owner, are the store's
 	owner   atomic.Pointer[string] // the registry whose states these are; nil or "" does not matter
-	lanes   sync.Map               // by server: its combiner
+	only    *combiner              // where there is one server
+	lanes   sync.Map               // of a Cluster, by server: its combiner
+	reply   atomic.Int64           // about how many bytes a key of a lookup brings
 	meter   Meter
 }
 
@@ -55,6 +57,7 @@ func Open(ctx context.Context, url string, shards uint32) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{client: client}
+	s.only = &combiner{store: s}
 	client.AddHook(&s.meter)
 	s.checked.Store(true)
 	if s.shards, err = s.fixShards(ctx, shards); err != nil {
@@ -72,6 +75,7 @@ func OpenAway(url string, shards uint32, owner string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{client: client, shards: shards}
+	s.only = &combiner{store: s}
 	client.AddHook(&s.meter)
 	s.owner.Store(&owner)
 	return s, nil

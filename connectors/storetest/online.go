@@ -221,6 +221,16 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 			string(got[1].States[1]) != "1" || string(got[2].States[0]) != "2" || string(got[2].States[1]) != "2" {
 			t.Errorf("read %v", got)
 		}
+		// Positions that are spared come where a state is missing, if there are any.
+		got, err = s.Read(ctx, []fqgw.UnitRead{{Unit: one, Keys: []fqgw.EntityKey{a}, Sparing: true}, {Unit: two, Keys: []fqgw.EntityKey{a, b}, Sparing: true},
+			{Unit: unit(), Keys: []fqgw.EntityKey{a}, Sparing: true}, {Unit: one, Sparing: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got[0].States[0]) != "1" || got[1].Marks.Of(0).Next != 2 || string(got[1].States[0]) != "2" || got[1].States[1] != nil ||
+			got[2].Marks != nil || got[2].States[0] != nil || got[3].Marks.Of(0).Next != 1 {
+			t.Errorf("read, sparing, %v", got)
+		}
 		if got, err := s.Read(ctx, nil); len(got) != 0 || err != nil {
 			t.Errorf("nothing reads as %v, %v", got, err)
 		}

@@ -51,7 +51,7 @@ func (r *looked) readOnline() error {
 			}
 		}
 	}
-	if err := r.e.intact(r.view, states); err != nil {
+	if err := r.e.intact(r.view, r.reads, states); err != nil {
 		return err
 	}
 	r.states = slices.Grow(r.states[:0], len(probes))[:len(probes)]
@@ -84,12 +84,15 @@ func (r *looked) plan(probes []probe) {
 	if len(r.places) > 1 {
 		slices.SortFunc(r.places, func(a, b place) int { return cmp.Or(cmp.Compare(a.shard, b.shard), cmp.Compare(a.probe, b.probe)) })
 	}
+	// Who asks for many entities mostly finds them: their units' positions are read
+	// only where a state is missing, in a second trip, which one entity does not wait for.
+	const many = 8
 	for i := range r.places {
 		p := &r.places[i]
 		n := len(r.reads) - 1
 		if n < 0 || r.reads[n].Unit.Shard != p.shard {
 			n++
-			r.reads = append(r.reads, fqgw.UnitRead{Unit: fqgw.Unit{State: r.view.State, Shard: p.shard}, Keys: r.entities[len(r.entities):]})
+			r.reads = append(r.reads, fqgw.UnitRead{Unit: fqgw.Unit{State: r.view.State, Shard: p.shard}, Keys: r.entities[len(r.entities):], Sparing: len(r.places) >= many})
 		}
 		r.entities = append(r.entities, probes[p.probe].key)
 		p.read, p.nthOf = n, len(r.reads[n].Keys)

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/fqgw/fqgw"
@@ -126,10 +127,11 @@ func (e *Engine) readable(v *fqgw.FeatureView) error {
 
 // intact is nil when what was read online is the view's: a unit without positions
 // is one that nobody claimed, so the store was lost a moment ago, and the view was
-// not found unreadable meanwhile.
-func (e *Engine) intact(v *fqgw.FeatureView, units []fqgw.UnitState) error {
+// not found unreadable meanwhile. States that are there were written with positions.
+func (e *Engine) intact(v *fqgw.FeatureView, reads []fqgw.UnitRead, units []fqgw.UnitState) error {
 	for i := range units {
-		if units[i].Marks == nil && units[i].Err == nil {
+		u := &units[i]
+		if u.Marks == nil && u.Err == nil && !(reads[i].Sparing && !slices.ContainsFunc(u.States, func(b []byte) bool { return b == nil })) {
 			return reading(v, "the online store has lost it")
 		}
 	}
@@ -146,5 +148,5 @@ func (e *Engine) whole(ctx context.Context, v *fqgw.FeatureView) error {
 	if err != nil {
 		return err
 	}
-	return e.intact(v, units)
+	return e.intact(v, reads, units)
 }
