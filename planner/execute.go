@@ -77,6 +77,7 @@ func (s *Session) execute(ctx context.Context, x *execution, p *Prepared, args [
 	}
 	x.env = s.env(ctx)
 	x.env.Args, x.env.Literals, x.env.Run = args, s.literals(p, &x.env), s.subplan
+	x.env.Memory = fqgw.NewMemory("the statement", s.planner.engine.MemoryLimit())
 	number := s.tx.number
 	err := s.run(&x.env, st, &x.result)
 	s.tx.ran = s.tx.ran || s.tx.number == number

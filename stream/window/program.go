@@ -60,6 +60,7 @@ type Answer struct {
 	Late bool
 
 	Reading
+	in     reader
 	shared bool           // the reading is not the answer's own
 	values []FeatureValue // of the computed features
 	row    []fqgw.Value
@@ -75,7 +76,7 @@ func (a *Answer) own() {
 // Forget lets go of what the answer refers to.
 func (a *Answer) Forget() {
 	a.own()
-	a.Key, a.packed = nil, nil
+	a.Key, a.packed, a.in = nil, nil, reader{}
 	clear(a.Slots)
 	clear(a.values)
 	clear(a.row)
@@ -179,18 +180,19 @@ func (p *Program) Online(a *Answer, b []byte, t int64) error {
 		return nil
 	}
 	a.own()
-	in, err := p.whole.open(b)
-	if err != nil {
+	var err error
+	if a.in, err = p.whole.open(b); err != nil {
 		return err
 	}
+	in := &a.in
 	h := in.Varint()
 	something := false
-	for range p.whole.ownMarks(&in, h) {
+	for range p.whole.ownMarks(in, h) {
 		something = true
 	}
 	if p.view.Latest {
 		p.whole.at(&a.Reading, h, t)
-		if err := p.whole.answerLatest(&a.Reading, b, &in, h, something); err != nil {
+		if err := p.whole.answerLatest(&a.Reading, b, in, h, something); err != nil {
 			return err
 		}
 		p.compute(a)
@@ -199,9 +201,9 @@ func (p *Program) Online(a *Answer, b []byte, t int64) error {
 	p.shown.clear(&a.Reading, h, t)
 	sum := p.shown.begin(a.T)
 	for i := range p.whole.rings {
-		something = p.unpackRing(&in, i, h, &sum.rings[i]) || something
+		something = p.unpackRing(in, i, h, &sum.rings[i]) || something
 	}
-	for held := range p.whole.heldInputs(&in, h) {
+	for held := range p.whole.heldInputs(in, h) {
 		p.addHeld(sum, &held, a.T)
 		something = true
 	}
