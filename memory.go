@@ -17,6 +17,10 @@ type Memory struct {
 // A limit of 0 is none.
 func NewMemory(who string, limit int64) *Memory { return &Memory{who: who, limit: limit} }
 
+// Name gives a zero Memory its owner and limit, as NewMemory does, where it is a
+// part of what it counts for.
+func (m *Memory) Name(who string, limit int64) { m.who, m.limit = who, limit }
+
 // Take counts n bytes; 53200 when they are more than the limit leaves, and then
 // nothing is counted.
 func (m *Memory) Take(n int64) error {

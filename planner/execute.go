@@ -18,6 +18,7 @@ import (
 type execution struct {
 	result Result
 	env    fqgw.Env
+	memory fqgw.Memory // what it keeps
 	rows   fqgw.Rows
 	cancel context.CancelFunc // nil: its context is its caller's
 
@@ -77,7 +78,8 @@ func (s *Session) execute(ctx context.Context, x *execution, p *Prepared, args [
 	}
 	x.env = s.env(ctx)
 	x.env.Args, x.env.Literals, x.env.Run = args, s.literals(p, &x.env), s.subplan
-	x.env.Memory = fqgw.NewMemory("the statement", s.planner.engine.MemoryLimit())
+	x.memory.Name("the statement", s.planner.engine.MemoryLimit())
+	x.env.Memory = &x.memory
 	number := s.tx.number
 	err := s.run(&x.env, st, &x.result)
 	s.tx.ran = s.tx.ran || s.tx.number == number

@@ -43,7 +43,13 @@ type tempMark struct {
 	bytes int64
 }
 
+// noTemp are the temporary tables where there are none.
+var noTemp = map[string]tempMark{}
+
 func (s *Session) markTemp() map[string]tempMark {
+	if len(s.temp) == 0 {
+		return noTemp
+	}
 	out := map[string]tempMark{}
 	for name, t := range s.temp {
 		out[name] = tempMark{t, len(t.Rows), t.Bytes}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fqgw/fqgw/cmd/fqgw/app"
@@ -206,6 +207,40 @@ func benchSQL(b *testing.B, ctx context.Context, url, sql string, n int) float64
 			}
 			return res.Err
 		}, func() { conn.Close(ctx) }, nil
+	})
+}
+
+// BenchmarkUnprepared is the read of BenchmarkPointRead by clients that keep no
+// statement: the text in a query string, as psycopg2 sends it, and Parse, Bind and
+// Execute each time, as asyncpg without its cache and behind a pool does.
+func BenchmarkUnprepared(b *testing.B) {
+	withNYC(b, storm, func(ctx context.Context, _ *app.App, url string, _ *pgx.Conn) error {
+		for name, read := range map[string]func(conn *pgconn.PgConn) ([]*pgconn.Result, error){
+			"simple": func(conn *pgconn.PgConn) ([]*pgconn.Result, error) {
+				return conn.Exec(ctx, "SELECT * FROM origin_departures WHERE origin = 'JFK'").ReadAll()
+			},
+			"parse": func(conn *pgconn.PgConn) ([]*pgconn.Result, error) {
+				res := conn.ExecParams(ctx, "SELECT * FROM origin_departures WHERE origin = $1", [][]byte{[]byte("JFK")}, nil, nil, nil).Read()
+				return []*pgconn.Result{res}, res.Err
+			},
+		} {
+			b.Run(name, func(b *testing.B) {
+				spread(b, 16, func() (func() error, func(), error) {
+					conn, err := pgconn.Connect(ctx, url)
+					if err != nil {
+						return nil, nil, err
+					}
+					return func() error {
+						res, err := read(conn)
+						if err == nil && (len(res) != 1 || len(res[0].Rows) != 1) {
+							err = fmt.Errorf("not one row")
+						}
+						return err
+					}, func() { conn.Close(ctx) }, nil
+				})
+			})
+		}
+		return nil
 	})
 }
 
