@@ -126,9 +126,6 @@ func (s *Store) Read(ctx context.Context, reads []fqgw.UnitRead) ([]fqgw.UnitSta
 // servers sorts n things by the servers that have their shards: at has the
 // numbers of those of each.
 func (s *Store) servers(n int, shard func(i int) uint32) (names []string, at [][]int) {
-	if _, several := s.client.(*redis.ClusterClient); !several {
-		return []string{""}, nil
-	}
 	for i := range n {
 		name := s.Server(shard(i))
 		if name == "" {
