@@ -1,6 +1,8 @@
 package relational
 
 import (
+	"slices"
+
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
@@ -93,5 +95,70 @@ func tied(n plan.Node, width int) (plan.Node, fqgw.Expr) {
 	if !keyed {
 		return nil, nil
 	}
-	return filtered(f.Input, own), and(on)
+	on, known := byKeys(on, width)
+	return filtered(f.Input, append(own, known...)), and(on)
+}
+
+// byKeys takes from the conditions those that the keys decide: of b.k = a.k AND b.v <
+// a.k the second is b.v < b.k, one of the inner rows, which then is asked once for
+// each and not for every pair of rows of one key. These are returned over the inner
+// row.
+func byKeys(on []fqgw.Expr, width int) (rest, inner []fqgw.Expr) {
+	same := map[int]*expr.Column{} // by the outer column: the inner one that equals it
+	for _, c := range on {
+		l, r, ok := equality(c)
+		if !ok {
+			continue
+		}
+		lc, lok := l.(*expr.Column)
+		rc, rok := r.(*expr.Column)
+		if !lok || !rok || lc.Level != 0 || rc.Level != 0 || lc.Typ != rc.Typ || !oneForm(lc.Typ) {
+			continue
+		}
+		if lc.Index > rc.Index {
+			lc, rc = rc, lc
+		}
+		if lc.Index < width && rc.Index >= width {
+			same[lc.Index] = rc
+		}
+	}
+	for _, c := range on {
+		call, ok := c.(*expr.Call)
+		ok = ok && call.Operator && slices.Contains([]string{"<", "<=", ">", ">=", "<>"}, call.Name) // what cannot raise
+		for i := 0; ok && i < len(call.Args); i++ {
+			switch x := call.Args[i].(type) {
+			case *expr.Column:
+				ok = x.Level == 0 && (x.Index >= width || same[x.Index] != nil)
+			case *expr.Const:
+			default:
+				ok = false
+			}
+		}
+		if !ok {
+			rest = append(rest, c)
+			continue
+		}
+		inner = append(inner, expr.Rewrite(c, func(e fqgw.Expr) fqgw.Expr {
+			col, ok := e.(*expr.Column)
+			if !ok {
+				return e
+			}
+			if col.Index < width {
+				col = same[col.Index]
+			}
+			d := *col
+			d.Index -= width
+			return &d
+		}))
+	}
+	return rest, inner
+}
+
+// oneForm says that values of a type that are equal are the same.
+func oneForm(t fqgw.Type) bool {
+	switch t.OID {
+	case fqgw.Int2.OID, fqgw.Int4.OID, fqgw.Int8.OID, fqgw.Text.OID, fqgw.Bool.OID, fqgw.Date.OID, fqgw.UUID.OID, fqgw.Timestamp.OID, fqgw.Timestamptz.OID:
+		return true
+	}
+	return false
 }
