@@ -372,7 +372,7 @@ func tight(round int, join func(m *fqgw.Memory) error) error {
 		return join(nil)
 	}
 	for limit := int64(1 << 10); ; limit += limit / 4 {
-		m := fqgw.NewMemory("the join", limit)
+		m := fqgw.NewMemory("the join", "", limit)
 		err := join(m)
 		if m.Fits(limit) != nil {
 			return fmt.Errorf("memory was not given back")
@@ -415,7 +415,7 @@ func TestOneEntityTooLarge(t *testing.T) {
 		probes = append(probes, Probe{OK: true, Key: key, T: hour, K: hour})
 	}
 	passes := 0
-	room := fqgw.NewMemory("the join", 12<<10)
+	room := fqgw.NewMemory("the join", "", 12<<10)
 	err := Join(newLayout(t, v), probes, again(records(t, s, Columns(v), rows), &passes), room, func(int, *window.Reading) error { return nil })
 	if fqgw.AsError(err).Code != fqgw.CodeOutOfMemory || passes > 12 {
 		t.Errorf("%d passes, %v", passes, err)

@@ -35,6 +35,7 @@ func (s *Session) mayWrite(t exec.Target, command string) error {
 // insert writes rows now, where alone says that the statement is its whole
 // transaction, or with the transaction.
 func (s *Session) insert(ctx context.Context, t exec.Target, rows fqgw.Rows, alone bool) (int64, error) {
+	defer s.settle()
 	e := s.planner.engine
 	if t.Table != nil && s.TempTable(t.Table) != nil {
 		return e.Insert(ctx, s, t, rows)

@@ -78,10 +78,13 @@ func (s *Session) execute(ctx context.Context, x *execution, p *Prepared, args [
 	}
 	x.env = s.env(ctx)
 	x.env.Args, x.env.Literals, x.env.Run = args, s.literals(p, &x.env), s.subplan
-	x.memory.Name("the statement", s.planner.engine.MemoryLimit())
+	x.memory.Within(s.memory, "the statement", "--memory", s.planner.engine.MemoryLimit())
 	x.env.Memory = &x.memory
 	number := s.tx.number
 	err := s.run(&x.env, st, &x.result)
+	if err != nil || x.result.Rows == nil {
+		s.settle()
+	}
 	s.tx.ran = s.tx.ran || s.tx.number == number
 	if err != nil {
 		err = timedOut(ctx, err)
@@ -125,6 +128,7 @@ func (x *execution) finish(err error) {
 	if x.cancel != nil {
 		x.cancel()
 	}
+	x.env.Memory.Close()
 	if x.meter != nil {
 		x.meter.count(x.route, x.began, err)
 		x.meter = nil

@@ -59,7 +59,7 @@ func (s *Session) Arguments(n int) []fqgw.Value {
 // 53200 when the session may not keep them.
 func (s *Session) Open(name string, p *Prepared, args []fqgw.Value, formats []int16) error {
 	n := fqgw.RowBytes(args)
-	if err := s.room(n); err != nil {
+	if err := s.kept.Take(n); err != nil {
 		return err
 	}
 	s.keeps += n
@@ -102,6 +102,7 @@ func (p *Portal) close() {
 	s := p.session
 	delete(s.portals, p.name)
 	s.keeps -= p.bytes
+	s.kept.Give(p.bytes)
 	if p.result != nil && p.result.Rows != nil {
 		_ = p.result.Rows.Close()
 	}

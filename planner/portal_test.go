@@ -43,7 +43,7 @@ func (c *client) is(name string) bool {
 // it was opened in, and what it held is given back.
 func TestPortalsFollowTransactions(t *testing.T) {
 	c := newClient(t)
-	kept := c.Kept()
+	kept := c.Room().Used()
 	c.BeginBatch()
 	c.opened(t, "batch", 3)
 	c.query("BEGIN")
@@ -76,7 +76,7 @@ func TestPortalsFollowTransactions(t *testing.T) {
 		t.Error("COMMIT left something open")
 	}
 	c.Forget("")
-	if n := c.Kept(); n != kept {
+	if n := c.Room().Used(); n != kept {
 		t.Errorf("%d bytes are kept after all was closed, %d before", n, kept)
 	}
 }

@@ -64,7 +64,9 @@ type Session struct {
 	prepared map[string]*Prepared // SQL PREPARE and protocol Parse share it
 	portals  map[string]*Portal   // the open ones; "" is the protocol's unnamed one
 	spare    *Portal              // one that was closed, to be used again
-	keeps    int64                // bytes of prepared, and of the arguments of portals
+	memory   *fqgw.Memory         // of all that the session has: its statements are parts of it
+	kept     *fqgw.Memory         // the part that stays between statements
+	keeps    int64                // of that, prepared and the arguments of portals
 	activity activity
 	nested   int      // EXECUTEs under way
 	said     []string // notices of the statement under way
@@ -80,6 +82,7 @@ func (p *Planner) NewSession(o SessionOptions) (*Session, error) {
 	s := &Session{planner: p, options: o, temp: map[string]*exec.TempTable{}, prepared: map[string]*Prepared{}, portals: map[string]*Portal{}}
 	s.tx.status = 'I'
 	s.subplan = func(env *fqgw.Env, n any) (fqgw.Rows, error) { return p.engine.Run(env, n.(plan.Node)) }
+	s.memory, s.kept = p.engine.SessionMemory()
 	s.settings.init(o.User)
 	for name, value := range o.Params {
 		if err := s.settings.startup(name, value); err != nil {
@@ -107,6 +110,13 @@ func (p *Planner) NewSession(o SessionOptions) (*Session, error) {
 // Close forgets the session and rolls back what it had open.
 func (s *Session) Close() {
 	s.rollback()
+	clear(s.temp)
+	for name := range s.prepared {
+		s.Forget(name)
+	}
+	s.settle()
+	s.kept.Close()
+	s.memory.Close()
 	s.planner.mu.Lock()
 	delete(s.planner.sessions, s.options.PID)
 	s.planner.mu.Unlock()
@@ -230,7 +240,7 @@ func (s *Session) Keep(name string, p *Prepared) error {
 		return fqgw.Errorf(fqgw.CodeDuplicatePrepared, "prepared statement \"%s\" already exists", name)
 	}
 	s.Forget(name)
-	if err := s.room(p.bytes()); err != nil {
+	if err := s.kept.Take(p.bytes()); err != nil {
 		return err
 	}
 	s.keeps += p.bytes()
@@ -246,27 +256,40 @@ func (p *Prepared) bytes() int64 {
 	return 2048 + 32*int64(len(p.text.stmt.Text))
 }
 
-// Kept is about how many bytes the session keeps beside what its statement does.
-func (s *Session) Kept() int64 {
+// Memory implements exec.Session.
+func (s *Session) Memory() *fqgw.Memory { return s.memory }
+
+// Room implements exec.Session.
+func (s *Session) Room() *fqgw.Memory { return s.kept }
+
+// settle makes the account say what the session keeps, after something of it may
+// have gone.
+func (s *Session) settle() {
 	n := s.tx.pending.Bytes() + s.keeps
 	for _, t := range s.temp {
 		n += t.Bytes
 	}
-	return n
-}
-
-// room is nil when the session may keep so many bytes more; else 53200.
-func (s *Session) room(n int64) error {
-	if limit := s.planner.engine.MemoryLimit(); n > limit-s.Kept() {
-		return fqgw.OutOfMemory("the session", limit)
+	var gone map[*exec.TempTable]bool // that a rollback would bring back
+	for i := range s.tx.marks {
+		for name, m := range s.tx.marks[i].temp {
+			if s.temp[name] == m.table || gone[m.table] {
+				continue
+			}
+			if gone == nil {
+				gone = map[*exec.TempTable]bool{}
+			}
+			gone[m.table] = true
+			n += m.table.Bytes
+		}
 	}
-	return nil
+	s.kept.Set(n)
 }
 
 // Forget drops a prepared statement; a missing one is not an error.
 func (s *Session) Forget(name string) {
 	if p := s.prepared[name]; p != nil {
 		s.keeps -= p.bytes()
+		s.kept.Give(p.bytes())
 		delete(s.prepared, name)
 	}
 }

@@ -141,6 +141,7 @@ func (s *Session) over() {
 	s.closePortals(0)
 	clear(s.tx.marks)
 	s.tx = transaction{status: 'I', number: s.tx.number, marks: s.tx.marks[:0]}
+	s.settle()
 }
 
 // undo takes back what came after a mark, and the marks behind it.
@@ -154,6 +155,7 @@ func (s *Session) undo(at int) {
 	if m.temp != nil {
 		s.restoreTemp(m.temp)
 	}
+	s.settle()
 }
 
 // Failed tells the session that something of its transaction failed: a block is

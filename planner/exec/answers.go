@@ -28,6 +28,8 @@ type looked struct {
 	end     int   // that behind the chunk
 	first   int   // of the chunk
 	held    int64 // bytes that the chunk takes
+	counted int64 // bytes that the probes of a scan take
+	own     bool  // the account is closed with the lookup
 	slab    []fqgw.Value
 	tally   tally
 }
@@ -291,13 +293,22 @@ func (r *looked) hold(n int64) error {
 	return err
 }
 
+// forget gives back what the lookup took.
+func (r *looked) forget() {
+	r.limit.memory.Give(r.held + r.counted)
+	r.held, r.counted = 0, 0
+	if r.own {
+		r.limit.memory.Close()
+	}
+}
+
 // Close implements fqgw.Rows.
 func (r *looked) Close() error {
 	if r.room == nil {
 		return nil
 	}
 	r.e.served.add(r.history, &r.tally)
-	_ = r.hold(0)
+	r.forget()
 	if !r.late && r.next == r.end { // else a trip of others may still use it
 		r.free()
 	}
@@ -311,10 +322,7 @@ func (r *looked) Close() error {
 // fit is how many of n probes make a chunk.
 func (c *chunk) fit(n int) int {
 	n = min(n, c.rows)
-	if room := c.memory.Limit() / chunkShare; room > 0 {
-		n = min(n, max(chunkLeast, int(room/c.each)))
-	}
-	return n
+	return min(n, int(max(chunkLeast, c.room()/c.each)))
 }
 
 // columnsOf is a row of the shown columns, for a reading of history.

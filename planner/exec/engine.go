@@ -56,9 +56,13 @@ type Session interface {
 	TempTable(t *fqgw.Table) *TempTable
 	// Pending are rows of a table that the session's transaction will write.
 	Pending(t *fqgw.Table) [][]fqgw.Value
-	// Kept is about how many bytes the session keeps until a later statement: its
-	// temporary tables, the rows of its transaction, its prepared statements.
-	Kept() int64
+	// Memory is the account of all that the session has, of which its statements are
+	// parts.
+	Memory() *fqgw.Memory
+	// Room, a part of it, counts what the session keeps until a later statement: its temporary
+	// tables, the rows of its transaction, its prepared statements. What a statement
+	// took of it and did not keep it gives back, or its end does.
+	Room() *fqgw.Memory
 	// Notify sends a notice.
 	Notify(message, hint string)
 }
@@ -91,6 +95,8 @@ type Options struct {
 	// WriteParquet writes rows to a file; it is the lake's writer.
 	WriteParquet ParquetWriter
 	MemoryLimit  int64 // of one statement, bytes; 0: 1 GiB
+	SessionLimit int64 // of what a session keeps, bytes; 0: MemoryLimit
+	TotalLimit   int64 // of all sessions with their statements, bytes; 0: none
 	// Fault is called at named points of a transaction's commit, for crash tests:
 	// commit-table, before-commit.
 	Fault func(point string)
@@ -111,6 +117,7 @@ type Engine struct {
 	unnamed []string               // the lake's names of tables that are being made
 	runner  *relational.Runner
 	served  served
+	memory  *fqgw.Memory  // of all sessions
 	looked  atomic.Uint32 // shards that Waiting has looked at
 	extents sync.Map      // by the lake's name of a table: its extent, for a moment
 
@@ -142,15 +149,26 @@ func New(o Options) *Engine {
 	if o.MemoryLimit == 0 {
 		o.MemoryLimit = 1 << 30
 	}
-	e := &Engine{o: o, more: make(chan struct{}, 1)}
+	if o.SessionLimit == 0 {
+		o.SessionLimit = o.MemoryLimit
+	}
+	e := &Engine{o: o, more: make(chan struct{}, 1), memory: fqgw.NewMemory("all sessions together", "--total-memory", o.TotalLimit)}
 	e.life, e.stop = context.WithCancel(context.Background())
 	e.snap.Store(&snapshot{})
 	e.publish(o.Catalog)
 	if o.Streams != nil {
 		o.Streams.WatchFilling(e.toldFilling)
 	}
-	e.runner = &relational.Runner{Leaf: e.leaf, MemoryLimit: o.MemoryLimit}
+	e.runner = &relational.Runner{Leaf: e.leaf, MemoryLimit: o.MemoryLimit, Whole: wholeOf}
 	return e
+}
+
+// wholeOf is the account of the session that a statement is of.
+func wholeOf(env *fqgw.Env) *fqgw.Memory {
+	if s, ok := env.Session.(Session); ok {
+		return s.Memory()
+	}
+	return nil
 }
 
 // Start takes up the sources and feature views of the catalog; the views fill
@@ -196,8 +214,20 @@ func (e *Engine) Catalog() *fqgw.Catalog { return e.snap.Load().catalog }
 // Now is T.
 func (e *Engine) Now() int64 { return e.o.Clock.Now() }
 
-// MemoryLimit is how many bytes a statement, and a session beside it, may keep.
+// Memory is the account of all sessions with their statements.
+func (e *Engine) Memory() *fqgw.Memory { return e.memory }
+
+// MemoryLimit is how many bytes a statement may keep.
 func (e *Engine) MemoryLimit() int64 { return e.o.MemoryLimit }
+
+// SessionMemory makes the account of a session, which its statements are parts of,
+// portals that stand included, and of it the part that it keeps between them.
+func (e *Engine) SessionMemory() (all, kept *fqgw.Memory) {
+	const option = "--session-memory"
+	all = e.memory.Part("the session with its open portals", option, e.o.MemoryLimit+e.o.SessionLimit)
+	kept = all.Part("the session with its temporary tables, the rows of its transaction and its prepared statements", option, e.o.SessionLimit)
+	return all, kept
+}
 
 // Clock is the process clock.
 func (e *Engine) Clock() *fqgw.Clock { return e.o.Clock }

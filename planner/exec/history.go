@@ -15,7 +15,7 @@ import (
 )
 
 // spineRows is how many rows of a spine are joined with one pass over history;
-// it bounds the memory of a point-in-time join.
+// fewer where they take more than chunk.room.
 const spineRows = 1 << 18
 
 // readHistory answers the chunk's probes as of their own times from the lake
@@ -44,7 +44,9 @@ func (r *looked) readHistory() error {
 		return err
 	}
 	late, found := unknown{by: maxK}, false
-	err := pit.Join(l, asked, late.watch(e.historyOf(env, v, minT, maxT)), eventMemory(env), func(i int, reading *window.Reading) error {
+	events := eventMemory(r.limit.memory)
+	defer events.Close()
+	err := pit.Join(l, asked, late.watch(e.historyOf(env, v, minT, maxT)), events, func(i int, reading *window.Reading) error {
 		r.readings[i] = *reading // which may be kept
 		found = found || reading.Exists || reading.OutsideMaxAge
 		return nil
@@ -74,8 +76,16 @@ func (e *Engine) allThen(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
 	late := unknown{by: k}
 	found := false
 	next, stop := iter.Pull2(func(yield func([]fqgw.Value, error) bool) {
+		memory := e.memoryOf(env)
+		defer memory.Close()
+		events := eventMemory(memory)
+		defer events.Close()
+		if err := memory.Reserve(memory.Limit() / joinShare); err != nil {
+			yield(nil, err)
+			return
+		}
 		var a window.Answer
-		err := pit.All(l.program.Shown(), t, k, late.watch(e.historyOf(env, l.view, t, t)), eventMemory(env), func(key fqgw.EntityKey, r *window.Reading) error {
+		err := pit.All(l.program.Shown(), t, k, late.watch(e.historyOf(env, l.view, t, t)), events, func(key fqgw.EntityKey, r *window.Reading) error {
 			if a.Key, err = fqgw.DecodeKey(key); err != nil {
 				return err
 			}
@@ -113,11 +123,11 @@ func (e *Engine) allThen(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
 // errEnough ends a join whose reader wants no more.
 var errEnough = errors.New("no more rows are wanted")
 
-// eventMemory is for the events of a point-in-time join. It is no part of what
-// the statement keeps otherwise: the join takes as little of it as it goes on
-// with, and must not take what a sort above it needs.
-func eventMemory(env *fqgw.Env) *fqgw.Memory {
-	return fqgw.NewMemory("the history of one entity in a point-in-time join", env.Memory.Limit()/2)
+// eventMemory is for the events of a point-in-time join: half of what a statement
+// may keep at most, and of that what is left. The join takes as little of it as it
+// goes on with, and gives it back before its rows are taken. It is to be closed.
+func eventMemory(whole *fqgw.Memory) *fqgw.Memory {
+	return whole.Part("the history of one entity in a point-in-time join", "--memory", whole.Limit()/2)
 }
 
 // historyOf is what of a source's history can matter to a view at times from

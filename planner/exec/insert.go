@@ -72,30 +72,26 @@ func (e *Engine) Insert(ctx context.Context, s Session, t Target, rows fqgw.Rows
 func (e *Engine) Fill(s Session, temp *TempTable, rows fqgw.Rows) (int64, error) {
 	defer rows.Close()
 	var all [][]fqgw.Value
-	room := e.room(s)
+	room, size := s.Room(), int64(0)
 	for {
 		row, err := rows.Next()
 		if err == io.EOF {
 			break
 		}
+		n := fqgw.RowBytes(row)
 		if err == nil {
-			err = room.Take(fqgw.RowBytes(row))
+			err = room.Take(n)
 		}
 		if err != nil {
+			room.Give(size)
 			return 0, err
 		}
+		size += n
 		all = append(all, append([]fqgw.Value(nil), row...))
 	}
 	temp.Rows = append(temp.Rows, all...)
-	temp.Bytes += room.Used()
+	temp.Bytes += size
 	return int64(len(all)), nil
-}
-
-// room is what the session may keep beside what it does.
-func (e *Engine) room(s Session) *fqgw.Memory {
-	m := fqgw.NewMemory("the session with its temporary tables, the rows of its transaction and its prepared statements", e.o.MemoryLimit)
-	m.Hold(s.Kept())
-	return m
 }
 
 // placed puts the fields of incoming rows at their columns and checks NOT NULL

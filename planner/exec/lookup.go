@@ -128,17 +128,23 @@ func (e *Engine) look(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
 		return e.allThen(env, l)
 	}
 	r := &looked{e: e, env: env, lookup: l, room: newRoom(), history: l.at != nil}
+	memory := env.Memory
+	if r.own = memory == nil || r.history; r.own {
+		memory = e.memoryOf(env)
+	}
 	if env.Memory == nil {
 		own := *env
-		own.Memory = fqgw.NewMemory("the statement", e.o.MemoryLimit)
+		own.Memory = memory
 		r.env = &own
 	}
-	r.limit = chunk{rows: batchRows, each: l.bytes, memory: r.env.Memory}
+	r.limit = chunk{rows: batchRows, each: l.bytes, memory: memory}
+	var err error
 	if r.history {
 		r.limit.rows = spineRows
+		err = memory.Reserve(memory.Limit() / joinShare)
 	}
-	var err error
 	switch {
+	case err != nil:
 	case l.input != nil:
 		r.input, err = e.Run(r.env, l.input)
 		r.more = true
@@ -149,7 +155,17 @@ func (e *Engine) look(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
 	}
 	if err != nil {
 		r.room = nil
+		r.forget()
 		return nil, err
 	}
 	return r, nil
+}
+
+// memoryOf is an account for a part of a statement, of what is given back with it.
+func (e *Engine) memoryOf(env *fqgw.Env) *fqgw.Memory {
+	whole := env.Memory
+	if whole == nil {
+		whole = wholeOf(env)
+	}
+	return whole.Part("the statement", "--memory", e.o.MemoryLimit)
 }

@@ -128,8 +128,9 @@ func (r *looked) askKeys() error {
 			if tuple == nil {
 				tuple = []fqgw.Value{}
 			}
-			if r.ask(tuple, t, k, true); r.count() != nil {
-				return r.env.Memory.Exceeded()
+			r.ask(tuple, t, k, true)
+			if err := r.count(); err != nil {
+				return err
 			}
 		}
 	}
@@ -160,7 +161,12 @@ func (r *looked) askKeys() error {
 // count counts the probe that was added last.
 func (r *looked) count() error {
 	p := &r.probes[len(r.probes)-1]
-	return r.env.Memory.Take(256 + fqgw.RowBytes(p.parts) + int64(p.to-p.from))
+	n := 256 + fqgw.RowBytes(p.parts) + int64(p.to-p.from)
+	err := r.limit.memory.Take(n)
+	if err == nil {
+		r.counted += n
+	}
+	return err
 }
 
 // distinct drops the probes that name nobody, and those that were there before.

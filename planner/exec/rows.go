@@ -50,12 +50,17 @@ type chunk struct {
 	memory *fqgw.Memory
 }
 
-// chunkShare: a chunk takes 1/chunkShare of the statement's memory at most, but
-// for chunkLeast rows of any size.
+// A chunk takes 1/chunkShare of the statement's memory at most, and half of what
+// is left of it, but for chunkLeast rows of any size. 1/joinShare of it is there for
+// each join with history whatever a sort above it takes.
 const (
 	chunkShare = 4
 	chunkLeast = 16
+	joinShare  = 32
 )
+
+// room is how many bytes a chunk may take.
+func (c *chunk) room() int64 { return min(c.memory.Limit()/chunkShare, c.memory.Free()/2) }
 
 // take appends a chunk of rows that may be kept to an empty list, and says how many bytes it takes;
 // more says whether there may be others.
@@ -68,8 +73,8 @@ func (c *chunk) take(rows fqgw.Rows, to [][]fqgw.Value) (out [][]fqgw.Value, siz
 	case *looked:
 		fresh = true
 	}
-	room := c.memory.Limit() / chunkShare
-	for len(out) < c.rows && (room == 0 || size < room || len(out) < chunkLeast) {
+	room := c.room()
+	for len(out) < c.rows && (size < room || len(out) < chunkLeast) {
 		r, err := rows.Next()
 		if err == io.EOF {
 			return out, size, false, nil

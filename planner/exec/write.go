@@ -35,19 +35,21 @@ func (e *Engine) collect(s Session, t Target, rows fqgw.Rows) (*Written, error) 
 	w := &Written{Source: t.Source, Table: t.Table}
 	in := &placed{rows: rows, target: &t}
 	width := len(t.columns())
-	room := e.room(s)
+	room := s.Room()
 	for {
 		row, err := in.Next()
 		if err == io.EOF {
-			w.Bytes = room.Used()
 			return w, nil
 		}
+		n := fqgw.RowBytes(row) + 8
 		if err == nil {
-			err = room.Take(fqgw.RowBytes(row) + 8)
+			err = room.Take(n)
 		}
 		if err != nil {
+			room.Give(w.Bytes)
 			return nil, err
 		}
+		w.Bytes += n
 		w.Rows = append(w.Rows, append([]fqgw.Value(nil), row[:width]...))
 		if t.Source != nil {
 			known := int64(0)

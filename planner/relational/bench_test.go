@@ -161,7 +161,7 @@ type peak struct {
 
 func newPeak() *peak {
 	runtime.GC()
-	p := &peak{memory: fqgw.NewMemory("the benchmark", 0), end: make(chan struct{})}
+	p := &peak{memory: fqgw.NewMemory("the benchmark", "", 0), end: make(chan struct{})}
 	p.ended.Go(func() {
 		for {
 			p.account = max(p.account, p.memory.Used())

@@ -180,7 +180,7 @@ func TestLongSides(t *testing.T) {
 			l := newTestLeaf()
 			cond := and([]fqgw.Expr{op(t, "=", col(0, types[0]), col(2, types[0])), op(t, "<=", col(1, types[1]), col(3, types[1]))})
 			j := &plan.Join{Kind: kind, Left: scanOf(l, "l", types, sides[0]), Right: scanOf(l, "r", types, sides[1]), Cond: cond}
-			memory := fqgw.NewMemory("the test", 0)
+			memory := fqgw.NewMemory("the test", "--memory", 0)
 			rows, err := (&Runner{Leaf: l.run}).Run(&fqgw.Env{Memory: memory}, j)
 			got := all(t, rows, err)
 			sameRows(t, Title(j), got, nestedLoop(t, j, sides[0], sides[1]))
@@ -214,7 +214,7 @@ func TestSortRandom(t *testing.T) {
 		in := &plan.Sort{Input: scanOf(l, "t", types, rows), Keys: by}
 		check := func(what string, n plan.Node, want [][]fqgw.Value) {
 			t.Helper()
-			memory := fqgw.NewMemory("the test", 0)
+			memory := fqgw.NewMemory("the test", "--memory", 0)
 			out, err := (&Runner{Leaf: l.run}).Run(&fqgw.Env{Memory: memory}, n)
 			got := all(t, out, err)
 			if !slices.EqualFunc(got, want, func(a, b []fqgw.Value) bool { return identical(a, b) }) {

@@ -24,6 +24,8 @@ type Runner struct {
 	// MemoryLimit bounds what one statement keeps in memory, in bytes (an
 	// estimate), where its Env does not say; past it is 53200. 0: no bound.
 	MemoryLimit int64
+	// Whole is the account that a statement's is a part of; nil: of none.
+	Whole func(env *fqgw.Env) *fqgw.Memory
 }
 
 // Run runs a plan. The rows end with env.Ctx; the caller closes them. A plan run
@@ -63,7 +65,12 @@ func (r *Runner) Begin(env *fqgw.Env, programs *Programs) (begun *fqgw.Env, end 
 	}
 	s := &run{runner: r, programs: programs, memory: env.Memory}
 	if s.memory == nil {
-		s.memory = fqgw.NewMemory("the statement", r.MemoryLimit)
+		var whole *fqgw.Memory
+		if r.Whole != nil {
+			whole = r.Whole(env)
+		}
+		s.memory = whole.Part("the statement", "--memory", r.MemoryLimit)
+		s.own = true
 	}
 	e := *env
 	e.Ctx, e.Run, e.Memory = context.WithValue(ctx, runKey{}, s), s.sub, s.memory
@@ -84,6 +91,7 @@ type run struct {
 	ctes      map[*plan.CTE]*shared
 	memos     map[fqgw.Expr]*memo // what subqueries gave, by their expression
 	memory    *fqgw.Memory
+	own       bool     // memory is closed with the run
 	lasting   account  // what is kept until the statement ends
 	atEnd     []func() // closes what may still be open then
 }
@@ -94,6 +102,12 @@ func (r *run) end() {
 	}
 	r.atEnd = nil
 	r.give(&r.lasting)
+	for _, m := range r.memos {
+		r.give(&m.account)
+	}
+	if r.own {
+		r.memory.Close()
+	}
 }
 
 func (r *run) sub(env *fqgw.Env, n any) (fqgw.Rows, error) { return r.rows(env, n.(plan.Node)) }

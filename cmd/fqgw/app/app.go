@@ -76,19 +76,12 @@ func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.
 		return a, fmt.Errorf("the definitions in %s cannot be read: %w", a.config.Data, err)
 	}
 	fault := faultPoint()
-	memory, err := parseBytes(c.Memory)
-	if err != nil {
-		return a, err
-	}
-	ahead, err := parseBytes(c.Stream)
-	if err != nil {
-		return a, err
-	}
 	a.pipeline = stream.New(stream.Options{Online: a.online, History: a.lake, Log: a.log, Registry: a.registry, Letters: a.registry,
-		Clock: a.clock, Logger: logger, LogAway: a.logAway, Volatile: c.Online == "embedded", AheadBytes: ahead, Fault: fault})
+		Clock: a.clock, Logger: logger, LogAway: a.logAway, Volatile: c.Online == "embedded", AheadBytes: sizeOf(c.Stream), Fault: fault})
 	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Registry: a.registry, Letters: a.registry, Streams: a.pipeline, Clock: a.clock,
 		Logger: logger, Catalog: catalog, Bind: define.Load, Form: define.FormHash, Settings: a.fact, Files: filepath.Join(a.config.Data, "files"),
-		WriteParquet: iceberg.WriteParquet, MemoryLimit: memory, Fault: fault, MakeTopics: c.Kafka == "embedded"})
+		WriteParquet: iceberg.WriteParquet, MemoryLimit: sizeOf(c.Memory),
+		SessionLimit: sizeOf(c.Session), TotalLimit: sizeOf(c.Total), Fault: fault, MakeTopics: c.Kafka == "embedded"})
 	a.planner = planner.New(a.engine)
 	return a, nil
 }

@@ -30,11 +30,13 @@ type Config struct {
 	Shards      int     `yaml:"shards"`       // of a new online store; 0: 64 embedded, 1024 otherwise
 	Clock       string  `yaml:"clock"`        // a time: run on a set clock
 	ClockRate   float64 `yaml:"clock_rate"`
-	Connections int     `yaml:"connections"`   // at most so many sessions
-	Memory      string  `yaml:"memory"`        // of one statement
-	Stream      string  `yaml:"stream_memory"` // of the streams, for events that are ahead of their time
-	Sync        string  `yaml:"sync"`          // on: what is acknowledged survives a lost machine too
-	Log         string  `yaml:"log"`           // debug, info, warn, error
+	Connections int     `yaml:"connections"`    // at most so many sessions
+	Memory      string  `yaml:"memory"`         // of one statement
+	Session     string  `yaml:"session_memory"` // of what one session keeps; "": as memory
+	Total       string  `yaml:"total_memory"`   // of all sessions with their statements; "": no limit
+	Stream      string  `yaml:"stream_memory"`  // of the streams, for events that are ahead of their time
+	Sync        string  `yaml:"sync"`           // on: what is acknowledged survives a lost machine too
+	Log         string  `yaml:"log"`            // debug, info, warn, error
 }
 
 func defaults() Config {

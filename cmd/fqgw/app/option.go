@@ -93,6 +93,8 @@ func (c *Config) options() []option {
 			}},
 		number("connections", "greatest number of sessions", &c.Connections, 1, maxConnections),
 		text("memory", "memory limit of one statement", &c.Memory, size),
+		text("session_memory", "memory limit of what a session keeps between statements (default: as memory)", &c.Session, sizeOrNone),
+		text("total_memory", "memory limit of all sessions with their statements (default: none)", &c.Total, sizeOrNone),
 		text("stream_memory", "memory limit of the streams for events that are ahead of their time", &c.Stream, size),
 		text("sync", "fsync the embedded Kafka and the lake: on, off", &c.Sync, oneOf("on", "off")),
 		text("log", "least level that is logged: debug, info, warn, error", &c.Log, oneOf("debug", "info", "warn", "error")),
@@ -188,6 +190,19 @@ func clockTime(s string) (int64, error) {
 func size(v string) error {
 	_, err := parseBytes(v)
 	return err
+}
+
+func sizeOrNone(v string) error {
+	if v == "" {
+		return nil
+	}
+	return size(v)
+}
+
+// sizeOf is a size that was checked when it was set, 0 for none.
+func sizeOf(v string) int64 {
+	n, _ := parseBytes(v)
+	return n
 }
 
 // parseBytes reads a size such as 512MiB, 64 KiB at least.

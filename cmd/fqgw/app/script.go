@@ -98,7 +98,17 @@ func WithApp(ctx context.Context, c Config, explicit map[string]bool, f func(con
 	}
 	err = f(ctx, a)
 	cancel()
-	return errors.Join(err, <-done)
+	return errors.Join(err, <-done, a.balance())
+}
+
+// balance is nil when everything that statements and sessions took of their memory
+// was given back; they must be over.
+func (a *App) balance() error {
+	m := a.engine.Memory()
+	if m.Lost() == 0 && m.Used() == 0 {
+		return nil
+	}
+	return fmt.Errorf("statements did not give back %d bytes of their memory, and %d are still counted", m.Lost(), m.Used())
 }
 
 func connString(addr, protocol string) string {
