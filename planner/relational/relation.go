@@ -25,6 +25,7 @@ type relation struct {
 	begun   bool
 	lasting bool
 	tables  map[string]*table // by the keys they have
+	passing map[string]*table // those of keys that another run of the program may change
 }
 
 // turn is how many rows of a relation are read before it is another's turn.
@@ -52,6 +53,7 @@ func (r *relations) load(ctx *sql.Context, in *instance, n *node, list []*relati
 			l = &relation{lasting: !in.program.steady && r.steady[i]}
 			list[i] = l
 		}
+		l.passing = nil
 		if l.begun {
 			return nil
 		}
@@ -153,21 +155,22 @@ func (l *relation) stream() fqgw.Rows {
 	}}
 }
 
-// table is the relation with an index by keys, which lasts if the relation and
-// keys do; id is that of the keys among the join's.
+// table is the relation with an index by keys, made once and kept as long as the
+// relation and the keys are the same; id is that of the keys among the join's.
 func (l *relation) table(in *instance, id string, keys []fqgw.Expr, lasting bool) (*table, error) {
-	if !l.lasting || !lasting {
-		return in.index(&in.account, keys, l.rows)
+	tables, a := &l.passing, &in.account
+	if l.lasting && lasting {
+		tables, a = &l.tables, &in.run.lasting
 	}
-	if t := l.tables[id]; t != nil {
+	if t := (*tables)[id]; t != nil {
 		return t, nil
 	}
-	t, err := in.index(&in.run.lasting, keys, l.rows)
+	t, err := in.index(a, keys, l.rows)
 	if err == nil {
-		if l.tables == nil {
-			l.tables = map[string]*table{}
+		if *tables == nil {
+			*tables = map[string]*table{}
 		}
-		l.tables[id] = t
+		(*tables)[id] = t
 	}
 	return t, err
 }
