@@ -13,7 +13,11 @@ import (
 // Query runs a query, keeping with it what its plan was compiled to. The rows end
 // with env.Ctx; the caller closes them. Safe for concurrent use with the same query.
 func (e *Engine) Query(env *fqgw.Env, q *plan.Query) (fqgw.Rows, error) {
-	programs := q.Made.Get(func() any { return &relational.Programs{} }).(*relational.Programs)
+	programs, kept := q.Compiled.Of(q.Root).(*relational.Programs)
+	if !kept {
+		programs = &relational.Programs{}
+		q.Compiled.Keep(q.Root, programs)
+	}
 	return e.run(env, q.Root, programs)
 }
 

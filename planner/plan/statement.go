@@ -6,11 +6,10 @@ import "github.com/fqgw/fqgw"
 type Statement interface{ statement() }
 
 type (
-	// Query is a SELECT or VALUES. Made is what the executor made of Root, for all
-	// runs of the statement.
+	// Query is a SELECT or VALUES.
 	Query struct {
-		Root Node
-		Made Made
+		Root     Node
+		Compiled Compiled // of Root
 	}
 	// Explain shows the plan of Statement; Analyze runs it first.
 	Explain struct {
