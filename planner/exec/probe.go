@@ -106,14 +106,18 @@ func (r *looked) askKeys() error {
 		r.ask(parts, t, k, true)
 		return r.count()
 	}
+	each := func(first fqgw.Value, others []fqgw.Value) error {
+		err := one(first)
+		for i := 0; i < len(others) && err == nil; i++ {
+			err = one(others[i])
+		}
+		return err
+	}
 	for _, keys := range r.tuples {
 		if len(keys) == 1 {
 			first, others, err := keysOver(r.env, keys[0], r.types[0], nil)
 			if err == nil {
-				err = one(first)
-			}
-			for i := 0; i < len(others) && err == nil; i++ {
-				err = one(others[i])
+				err = each(first, others)
 			}
 			if err != nil {
 				return err
@@ -142,12 +146,7 @@ func (r *looked) askKeys() error {
 		if !arr.IsNull() {
 			elem := r.array.Type().Elem()
 			for _, item := range arr.List().Items {
-				first, others := keysEqual(r.env, item, elem, r.types[0])
-				err := one(first)
-				for i := 0; i < len(others) && err == nil; i++ {
-					err = one(others[i])
-				}
-				if err != nil {
+				if err := each(keysEqual(r.env, item, elem, r.types[0])); err != nil {
 					return err
 				}
 			}

@@ -85,13 +85,16 @@ func (w *encoder) text(s string)   { w.b = fqgw.AppendString(w.b, s) }
 func (w *encoder) byte(c byte)     { w.b = append(w.b, c) }
 func (w *encoder) oid(t fqgw.Type) { w.b = binary.AppendUvarint(w.b, uint64(t.OID)) }
 
-func (w *encoder) flag(on bool) {
+// either writes yes or no.
+func (w *encoder) either(on bool, yes, no byte) {
 	if on {
-		w.byte('+')
+		w.byte(yes)
 	} else {
-		w.byte('-')
+		w.byte(no)
 	}
 }
+
+func (w *encoder) flag(on bool) { w.either(on, '+', '-') }
 
 func (w *encoder) typ(t fqgw.Type) {
 	w.oid(t)
@@ -155,10 +158,7 @@ func (w *encoder) node(e fqgw.Expr) {
 		w.typ(x.Typ)
 		w.b = fqgw.AppendPacked(w.b, x.Val)
 	case *Call:
-		w.byte(tagFunction)
-		if x.Operator {
-			w.b[len(w.b)-1] = tagOperator
-		}
+		w.either(x.Operator, tagOperator, tagFunction)
 		w.text(x.Name)
 		w.overload(x.over)
 		w.flag(x.Spread)
@@ -171,10 +171,7 @@ func (w *encoder) node(e fqgw.Expr) {
 		w.typ(x.To)
 		w.node(x.Arg)
 	case *Logic:
-		w.byte(tagAnd)
-		if x.Or {
-			w.b[len(w.b)-1] = tagOr
-		}
+		w.either(x.Or, tagOr, tagAnd)
 		w.nodes(x.Args)
 	case *Negation:
 		w.byte(tagNot)
@@ -194,10 +191,7 @@ func (w *encoder) node(e fqgw.Expr) {
 		w.node(x.Left)
 		w.node(x.Right)
 	case *AnyOf:
-		w.byte(tagAny)
-		if x.All {
-			w.b[len(w.b)-1] = tagAll
-		}
+		w.either(x.All, tagAll, tagAny)
 		w.comparison(&x.cmp)
 		w.node(x.Left)
 		w.node(x.Array)
@@ -242,10 +236,7 @@ func (w *encoder) value(e fqgw.Expr) {
 		w.node(x.Left)
 		w.node(x.Right)
 	case *Extreme:
-		w.byte(tagGreatest)
-		if x.Least {
-			w.b[len(w.b)-1] = tagLeast
-		}
+		w.either(x.Least, tagLeast, tagGreatest)
 		w.typ(x.typ)
 		w.comparison(&x.less)
 		w.nodes(x.Args)
