@@ -149,3 +149,6 @@ func (c *Clock) Advance(us int64) (int64, error) {
 	c.start, c.at = t, at
 	return c.now(), nil
 }
+
+// TimeText is a time as messages have it: in UTC, with what there is of microseconds.
+func TimeText(t int64) string { return time.UnixMicro(t).UTC().Format("2006-01-02 15:04:05.999999Z") }

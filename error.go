@@ -124,6 +124,21 @@ func AsError(err error) *Error {
 	return &Error{Code: CodeInternal, Message: err.Error(), Err: err}
 }
 
+// HasCode says whether err is an *Error with that code.
+func HasCode(err error, code Code) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == code
+}
+
+// UnlessMissing is err, but nil where it says that a table or topic is not there
+// (42P01): for who wants it gone.
+func UnlessMissing(err error) error {
+	if HasCode(err, CodeUndefinedTable) {
+		return nil
+	}
+	return err
+}
+
 // Nearest is the candidate with the least edit distance to name, for hints; ""
 // when none is near (more than a third of the letters differ).
 func Nearest(name string, candidates []string) string {

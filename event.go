@@ -116,10 +116,13 @@ func (v Marks) Set(partition int32, m Mark) Marks {
 
 // Floor is the greatest multiple of step that is at most t; step > 0. It is the
 // mathematical floor, before 1970 too (SEMANTICS §3.1).
-func Floor(t, step int64) int64 {
-	q := t / step
-	if t%step < 0 {
+func Floor(t, step int64) int64 { return FloorDiv(t, step) * step }
+
+// FloorDiv is the greatest integer that is at most a/b.
+func FloorDiv(a, b int64) int64 {
+	q := a / b
+	if r := a % b; r != 0 && (r < 0) != (b < 0) {
 		q--
 	}
-	return q * step
+	return q
 }

@@ -28,6 +28,15 @@ type UnitRead struct {
 	Sparing bool
 }
 
+// UnitReads are reads of the positions of all units of a state version.
+func UnitReads(state int64, shards uint32) []UnitRead {
+	out := make([]UnitRead, shards)
+	for i := range out {
+		out[i].Unit = Unit{State: state, Shard: uint32(i)}
+	}
+	return out
+}
+
 // UnitState answers a UnitRead: the unit's applied positions, nil where nobody has
 // claimed it, and the packed state of each key, nil where there is none.
 type UnitState struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/gateway/wire"
 	"github.com/fqgw/fqgw/planner"
+	"github.com/fqgw/fqgw/planner/plan"
 )
 
 // copyOut sends COPY … TO STDOUT.
@@ -20,7 +21,7 @@ func (c *conn) copyOut(out *planner.CopyOut) (int64, error) {
 	for i, col := range out.Columns {
 		names[i] = col.Name
 	}
-	enc, err := wire.NewCopyEncoder(out.Format, names, types(out.Columns), c.session.Env())
+	enc, err := wire.NewCopyEncoder(out.Format, names, plan.Types(out.Columns), c.session.Env())
 	if err != nil {
 		return 0, err
 	}

@@ -71,7 +71,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	defer s.watch()()
 	var err error
-	for wait := time.Duration(0); ; {
+	for again := (fqgw.Backoff{First: 10 * time.Millisecond, Most: time.Second}); ; {
 		var nc net.Conn
 		if nc, err = l.Accept(); err != nil {
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
@@ -79,15 +79,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 			// Out of file descriptors, or a client that was gone before it was accepted:
 			// the sessions that are there go on.
-			wait = min(2*wait+10*time.Millisecond, time.Second)
 			s.o.Logger.Warn("a connection cannot be accepted", "error", err)
-			select {
-			case <-time.After(wait):
-			case <-ctx.Done():
-			}
+			again.Wait(ctx)
 			continue
 		}
-		wait = 0
+		again.Reset()
 		c := newConn(s, nc)
 		if !s.admit(c) {
 			c.fatal(tooMany())

@@ -6,7 +6,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
-	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/gateway/wire"
 	"github.com/fqgw/fqgw/planner"
 	"github.com/fqgw/fqgw/planner/plan"
@@ -96,14 +95,6 @@ func (c *conn) answer(ctx context.Context, res *planner.Result) (n int64, err er
 		}
 	}
 	return n, err
-}
-
-func types(cols []plan.Column) []fqgw.Type {
-	out := make([]fqgw.Type, len(cols))
-	for i := range cols {
-		out[i] = cols[i].Type
-	}
-	return out
 }
 
 // rowDescription describes columns; formats are as in Bind: none, one for all,

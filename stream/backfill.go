@@ -529,5 +529,3 @@ func parallel(n, at int, f func(i int) error) error {
 	wg.Wait()
 	return first
 }
-
-func show(t int64) string { return time.UnixMicro(t).UTC().Format("2006-01-02 15:04:05.999999Z07:00") }

@@ -172,7 +172,7 @@ func (f *feed) poll(ctx context.Context) ([]fqgw.LogRecord, error) {
 		}
 		return nil, nil
 	}
-	if err != nil && unlessMissing(err) == nil { // has it been made again?
+	if err != nil && fqgw.UnlessMissing(err) == nil { // has it been made again?
 		if again := f.s.still(ctx, f.crew.at); hasMoved(again) {
 			return nil, again
 		}
@@ -341,7 +341,7 @@ func (f *feed) bury(ctx context.Context) error {
 		return nil
 	}
 	f.s.p.fault("before-bury")
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+	for again := tryAgain; ; {
 		err := f.s.p.o.Letters.Bury(ctx, f.verdicts)
 		if err == nil {
 			f.s.p.metrics.deadLetters.Add(int64(len(f.verdicts)))
@@ -350,9 +350,7 @@ func (f *feed) bury(ctx context.Context) error {
 			return nil
 		}
 		f.s.stats.trouble("registry", "dead letters cannot be kept: "+err.Error())
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if !again.Wait(ctx) {
 			return context.Cause(ctx)
 		}
 	}

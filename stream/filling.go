@@ -123,10 +123,7 @@ func (s *source) lookFor(ctx context.Context, v *fqgw.FeatureView) error {
 	} else if fit == "" {
 		return s.p.unfill(ctx, v)
 	}
-	reads := make([]fqgw.UnitRead, s.p.o.Online.Shards())
-	for i := range reads {
-		reads[i].Unit = fqgw.Unit{State: v.State, Shard: uint32(i)}
-	}
+	reads := fqgw.UnitReads(v.State, s.p.o.Online.Shards())
 	var units []fqgw.UnitState
 	err := retry(ctx, nil, func() (err error) {
 		units, err = s.p.o.Online.Read(ctx, reads)

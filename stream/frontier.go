@@ -209,7 +209,7 @@ func (p *Pipeline) WaitKnown(ctx context.Context, source string, k int64, notice
 		return nil
 	}
 	end, err := s.ends(ctx)
-	if err != nil && unlessMissing(err) == nil {
+	if err != nil && fqgw.UnlessMissing(err) == nil {
 		// The topic is gone: more than was read of it nobody will ever know.
 		end, err = s.stats.positions(), nil
 	}

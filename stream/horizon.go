@@ -145,7 +145,7 @@ func (p *Pipeline) currentEra(ctx context.Context) (int64, error) {
 			return 0, err
 		}
 		if told {
-			p.o.Logger.Warn("the clock went back: what is online is rebuilt from history", "from", show(bound), "to", show(now))
+			p.o.Logger.Warn("the clock went back: what is online is rebuilt from history", "from", fqgw.TimeText(bound), "to", fqgw.TimeText(now))
 			return h.era, nil
 		}
 	}

@@ -149,7 +149,7 @@ func (p *Pipeline) findTopic(ctx context.Context, src *fqgw.Source) (t fqgw.Topi
 			return t, false, err
 		}
 	}
-	if t, made, err = p.topic(ctx, src); lost(err) || err != nil && unlessMissing(err) == nil {
+	if t, made, err = p.topic(ctx, src); lost(err) || err != nil && fqgw.UnlessMissing(err) == nil {
 		t, err = p.knownTopic(ctx, src, err)
 		return t, false, err
 	}
@@ -208,10 +208,7 @@ func (p *Pipeline) Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error
 	if err != nil {
 		return false, err
 	}
-	reads := make([]fqgw.UnitRead, p.o.Online.Shards())
-	for i := range reads {
-		reads[i].Unit = fqgw.Unit{State: v.State, Shard: uint32(i)}
-	}
+	reads := fqgw.UnitReads(v.State, p.o.Online.Shards())
 	units, err := p.o.Online.Read(ctx, reads)
 	if err != nil {
 		return false, err

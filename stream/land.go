@@ -240,7 +240,7 @@ func (l *lander) publish() {
 // an answer that was lost changes nothing.
 func (s *source) land(ctx context.Context, rows arrow.RecordBatch, from, to fqgw.Marks) error {
 	s.p.fault("before-land")
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+	for again := tryAgain; ; {
 		found, ok, err := s.p.o.History.Land(ctx, s.src.History, rows, from, to)
 		if err != nil && !ok {
 			if ctx.Err() != nil {
@@ -266,9 +266,7 @@ func (s *source) land(ctx context.Context, rows arrow.RecordBatch, from, to fqgw
 		case !samePlace(found, from):
 			return &fenced{"the history of source " + s.src.Name}
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if !again.Wait(ctx) {
 			return context.Cause(ctx)
 		}
 	}

@@ -52,7 +52,7 @@ func (p *pause) text(budget int64) string {
 	case p.full:
 		return fmt.Sprintf("the events ahead of their time fill their %d bytes of memory (stream_memory)", budget)
 	}
-	return "waits for the clock: the next record is known at " + show(p.known)
+	return "waits for the clock: the next record is known at " + fqgw.TimeText(p.known)
 }
 
 // ahead is the account of the events of all sources that are ahead of their time:

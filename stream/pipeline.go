@@ -236,14 +236,14 @@ func (p *Pipeline) TopicID(source string) string {
 func (p *Pipeline) DropTopic(ctx context.Context, name, id string) error {
 	t, err := p.o.Log.Topic(ctx, name)
 	if err != nil || hex.EncodeToString(t.ID[:]) != id {
-		return unlessMissing(err)
+		return fqgw.UnlessMissing(err)
 	}
-	return unlessMissing(p.o.Log.DropTopic(ctx, name))
+	return fqgw.UnlessMissing(p.o.Log.DropTopic(ctx, name))
 }
 
 // DropHistory removes a table of the lake with what is known of it.
 func (p *Pipeline) DropHistory(ctx context.Context, table string) error {
-	if err := unlessMissing(p.o.History.Drop(ctx, table)); err != nil {
+	if err := fqgw.UnlessMissing(p.o.History.Drop(ctx, table)); err != nil {
 		return err
 	}
 	return p.o.Registry.Put(ctx, sinceFact(table), "")
@@ -277,7 +277,7 @@ func (p *Pipeline) fault(point string) {
 
 // retry calls f again while the connection is lost, until ctx ends.
 func retry(ctx context.Context, trouble func(error), f func() error) error {
-	for wait := 20 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+	for again := (fqgw.Backoff{First: 20 * time.Millisecond, Most: 2 * time.Second}); ; {
 		err := f()
 		if !lost(err) {
 			return err
@@ -285,9 +285,7 @@ func retry(ctx context.Context, trouble func(error), f func() error) error {
 		if trouble != nil {
 			trouble(err)
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if !again.Wait(ctx) {
 			return context.Cause(ctx)
 		}
 	}
@@ -297,14 +295,6 @@ func retry(ctx context.Context, trouble func(error), f func() error) error {
 func lost(err error) bool {
 	var e *fqgw.Error
 	return errors.As(err, &e) && len(e.Code) == 5 && e.Code[:2] == "08"
-}
-
-func unlessMissing(err error) error {
-	var e *fqgw.Error
-	if errors.As(err, &e) && e.Code == fqgw.CodeUndefinedTable {
-		return nil
-	}
-	return err
 }
 
 func errStopped() error { return fqgw.Errorf(fqgw.CodeAdminShutdown, "the stream is shutting down") }

@@ -86,12 +86,11 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 // partitions it shall have.
 func (p *Pipeline) topic(ctx context.Context, src *fqgw.Source) (t fqgw.Topic, made bool, err error) {
 	t, err = p.o.Log.Topic(ctx, src.Topic)
-	var e *fqgw.Error
-	if err == nil || !errors.As(err, &e) || e.Code != fqgw.CodeUndefinedTable {
+	if !fqgw.HasCode(err, fqgw.CodeUndefinedTable) {
 		return t, false, err
 	}
 	if src.Partitions > 0 {
-		if t, err = p.o.Log.CreateTopic(ctx, src.Topic, src.Partitions); errors.As(err, &e) && e.Code == fqgw.CodeDuplicateTable {
+		if t, err = p.o.Log.CreateTopic(ctx, src.Topic, src.Partitions); fqgw.HasCode(err, fqgw.CodeDuplicateTable) {
 			t, err = p.o.Log.Topic(ctx, src.Topic)
 			return t, false, err
 		}
@@ -112,7 +111,7 @@ func (p *Pipeline) topic(ctx context.Context, src *fqgw.Source) (t fqgw.Topic, m
 func (p *Pipeline) historyTable(ctx context.Context, src *fqgw.Source) error {
 	want := slices.Concat(src.Columns, fqgw.HiddenColumns)
 	have, err := p.o.History.Describe(ctx, src.History)
-	if unlessMissing(err) != nil {
+	if fqgw.UnlessMissing(err) != nil {
 		return err
 	}
 	if err != nil {
@@ -154,12 +153,15 @@ func (s *source) begin(ctx context.Context) error {
 	return err
 }
 
+// tryAgain is for what a store that is away keeps the stream from doing.
+var tryAgain = fqgw.Backoff{First: 50 * time.Millisecond, Most: 5 * time.Second}
+
 // run keeps a session going until the source stops.
 func (s *source) run() {
 	defer close(s.done)
 	defer s.p.ahead.forget(s)
 	defer s.stop()
-	for wait := 50 * time.Millisecond; s.life.Err() == nil; wait = min(2*wait, 5*time.Second) {
+	for again := tryAgain; s.life.Err() == nil; {
 		began := time.Now()
 		err := guarded(s.live)
 		s.publish(nil)
@@ -182,12 +184,9 @@ func (s *source) run() {
 		s.stats.trouble("restarting", err.Error())
 		s.p.o.Logger.Warn("stream restarts from the recorded positions", "source", s.src.Name, "error", err)
 		if time.Since(began) > time.Minute || hasMoved(err) {
-			wait = 50 * time.Millisecond
+			again.Reset()
 		}
-		select {
-		case <-time.After(wait):
-		case <-s.life.Done():
-		}
+		again.Wait(s.life)
 	}
 	s.mu.Lock()
 	for _, b := range s.building {

@@ -330,7 +330,7 @@ func (p *Pipeline) Notices(source string) []string {
 	case st.first > 0 && st.ancient*10 >= st.first*9, st.first > 0 && st.future*10 >= st.first*9:
 		out = append(out, fmt.Sprintf("the event times of source %q are more than ten years away from the clock: check time_unit, or use AS OF or --clock", source))
 	case newest != math.MinInt64 && newest < now-30*86_400_000_000:
-		out = append(out, fmt.Sprintf("the newest event of source %q is of %s: use AS OF or --clock to see windows around it", source, show(newest)))
+		out = append(out, fmt.Sprintf("the newest event of source %q is of %s: use AS OF or --clock to see windows around it", source, fqgw.TimeText(newest)))
 	}
 	return append(out, st.gaps...)
 }

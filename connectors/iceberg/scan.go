@@ -107,7 +107,7 @@ func chosen(t *table.Table, s fqgw.Scan) (*table.Snapshot, error) {
 		}
 		return at, nil
 	case s.AsOf != 0:
-		at := t.SnapshotAsOf(fqgw.Floor(s.AsOf, 1000)/1000, true)
+		at := t.SnapshotAsOf(fqgw.FloorDiv(s.AsOf, 1000), true)
 		if at == nil {
 			for log := range t.Metadata().SnapshotLogs() { // the oldest that is left had a parent: it was expired
 				if first := t.SnapshotByID(log.SnapshotID); first != nil && first.ParentSnapshotID != nil {

@@ -57,8 +57,7 @@ func (l *Lake) sweepSoon(name string) {
 	l.swept[name] = time.Now()
 	l.sweeps.Go(func() {
 		err := l.sweep(context.Background(), name)
-		var known *fqgw.Error
-		if errors.As(err, &known) && known.Code == fqgw.CodeUndefinedTable || errors.Is(err, fs.ErrNotExist) {
+		if fqgw.HasCode(err, fqgw.CodeUndefinedTable) || errors.Is(err, fs.ErrNotExist) {
 			return // it was dropped meanwhile
 		}
 		if err != nil {

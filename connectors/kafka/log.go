@@ -126,9 +126,8 @@ func wrap(code fqgw.Code, cause error, format string, args ...any) *fqgw.Error {
 
 // onTopic puts the topic's name into the error for one that does not exist.
 func onTopic(name string, err error) error {
-	var e *fqgw.Error
-	if errors.As(err, &e) && e.Code == fqgw.CodeUndefinedTable {
-		return wrap(e.Code, e.Err, "topic \"%s\" does not exist", name)
+	if fqgw.HasCode(err, fqgw.CodeUndefinedTable) {
+		return wrap(fqgw.CodeUndefinedTable, fqgw.AsError(err).Err, "topic \"%s\" does not exist", name)
 	}
 	return err
 }
@@ -145,7 +144,7 @@ func (l *Log) Topics(ctx context.Context) ([]string, error) {
 // Topic implements fqgw.Log.
 func (l *Log) Topic(ctx context.Context, name string) (fqgw.Topic, error) {
 	t, err := l.topic(ctx, name)
-	if e := onTopic(name, err); e != nil && fqgw.AsError(e).Code == fqgw.CodeUndefinedTable {
+	if e := onTopic(name, err); fqgw.HasCode(e, fqgw.CodeUndefinedTable) {
 		if all, err := l.Topics(ctx); err == nil {
 			if near := fqgw.Nearest(name, all); near != "" {
 				return fqgw.Topic{}, fqgw.AsError(e).WithHint("Perhaps you meant \"%s\".", near)
@@ -246,7 +245,7 @@ func (l *Log) Produce(ctx context.Context, topic string, recs []fqgw.LogRecord) 
 			batch[i].Headers = append(batch[i].Headers, kgo.RecordHeader{Key: h.Name, Value: h.Value})
 		}
 		if r.Timestamp != 0 {
-			batch[i].Timestamp = time.UnixMilli(fqgw.Floor(r.Timestamp, 1000) / 1000)
+			batch[i].Timestamp = time.UnixMilli(fqgw.FloorDiv(r.Timestamp, 1000))
 		}
 	}
 	// Not RecordDeliveryTimeout: it counts from the record's timestamp, which may

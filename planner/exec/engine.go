@@ -263,6 +263,9 @@ func (e *Engine) SystemRelation(schema, name string) *plan.SystemRelation {
 	return pgcatalog.Lookup(schema, name)
 }
 
+// tryAgain is for what a store that is away keeps the engine from doing.
+var tryAgain = fqgw.Backoff{First: time.Second, Most: 30 * time.Second}
+
 // fill starts filling a view; the result is its building, which ends on its own.
 func (e *Engine) fill(v *fqgw.FeatureView, stands bool, notice func(string)) *building {
 	ctx, cancel := context.WithCancel(e.life)
@@ -272,7 +275,7 @@ func (e *Engine) fill(v *fqgw.FeatureView, stands bool, notice func(string)) *bu
 	go func() {
 		defer e.fills.Done()
 		defer close(b.done)
-		for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+		for again := tryAgain; ; {
 			b.err = e.o.Streams.AddView(ctx, v, func(msg string) {
 				b.progress.Store(&msg)
 				notice(msg)
@@ -288,9 +291,7 @@ func (e *Engine) fill(v *fqgw.FeatureView, stands bool, notice func(string)) *bu
 			msg := b.err.Error()
 			b.progress.Store(&msg)
 			e.o.Logger.Warn("filling a feature view failed, will try again", "view", v.Name, "error", b.err)
-			select {
-			case <-time.After(wait):
-			case <-ctx.Done():
+			if !again.Wait(ctx) {
 				return
 			}
 		}

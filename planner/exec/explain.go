@@ -127,7 +127,7 @@ func (e *Engine) Explain(env *fqgw.Env, st *plan.Explain) ([]string, error) {
 		about = append(about, pair{"View " + name, how})
 	}
 	if rate, set := e.o.Clock.IsSet(); set {
-		about = append(about, pair{"Clock", fmt.Sprintf("%s, set, rate %g", microsText(env.Now), rate)})
+		about = append(about, pair{"Clock", fmt.Sprintf("%s, set, rate %g", fqgw.TimeText(env.Now), rate)})
 	}
 	if st.Analyze {
 		n, took, err := e.measure(env, root)
@@ -347,7 +347,7 @@ func (e *Engine) describeView(env *fqgw.Env, kind string, v *fqgw.FeatureView, a
 		note("Max age", "%s", span(env, v.MaxAge))
 	}
 	if since, ok := e.o.Streams.Since(v.Source.Qualified().String()); ok {
-		note("History since", "%s", microsText(since))
+		note("History since", "%s", fqgw.TimeText(since))
 	}
 	return s
 }
@@ -378,5 +378,3 @@ func span(env *fqgw.Env, us int64) string {
 	const day = 24 * 60 * 60 * 1e6
 	return expr.Text(fqgw.SpanValue(fqgw.Span{Days: int32(us / day), Micros: us % day}), fqgw.Interval, env)
 }
-
-func microsText(t int64) string { return time.UnixMicro(t).UTC().Format("2006-01-02 15:04:05.999999Z") }

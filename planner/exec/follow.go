@@ -14,7 +14,8 @@ const adoptEvery = 5 * time.Second
 // follow takes up what other processes define, and what those that are gone were
 // in the middle of, until the engine closes.
 func (e *Engine) follow() {
-	for wait := time.Second; e.life.Err() == nil; {
+	again := tryAgain
+	for e.life.Err() == nil {
 		ctx, cancel := context.WithTimeout(e.life, adoptEvery)
 		_, err := e.o.Registry.Watch(ctx, e.Catalog().Version)
 		cancel()
@@ -26,18 +27,14 @@ func (e *Engine) follow() {
 		}
 		e.define.Unlock()
 		if err == nil {
-			wait = time.Second
+			again.Reset()
 			continue
 		}
 		if e.life.Err() != nil {
 			return
 		}
 		e.o.Logger.Warn("what other processes define cannot be taken up, will try again", "error", err)
-		select {
-		case <-time.After(wait):
-		case <-e.life.Done():
-		}
-		wait = min(2*wait, 30*time.Second)
+		again.Wait(e.life)
 	}
 }
 
@@ -186,11 +183,9 @@ func (e *Engine) takeSource(ctx context.Context, s *fqgw.Source) {
 		return
 	}
 	e.fills.Go(func() {
-		for wait := time.Second; err != nil; wait = min(2*wait, 30*time.Second) {
+		for again := tryAgain; err != nil; {
 			e.o.Logger.Warn("a source that another process made cannot be taken up yet", "source", s.Qualified().String(), "error", err)
-			select {
-			case <-time.After(wait):
-			case <-e.life.Done():
+			if !again.Wait(e.life) {
 				return
 			}
 			if e.Catalog().Sources[s.Qualified()] != s {

@@ -169,13 +169,13 @@ func (e *Engine) tidyMore() {
 // tidy removes what DROPs left over when their stores answer, until the engine
 // closes.
 func (e *Engine) tidy() {
-	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+	for again := tryAgain; ; {
 		e.lefts.Lock()
 		list := slices.Clone(e.left)
 		e.lefts.Unlock()
 		list = slices.DeleteFunc(list, func(l leftover) bool { return defined(e.Catalog(), l.OID) })
 		if len(list) == 0 {
-			wait = time.Second
+			again.Reset()
 			select {
 			case <-e.more:
 			case <-e.life.Done():
@@ -183,9 +183,7 @@ func (e *Engine) tidy() {
 			}
 			continue
 		}
-		select {
-		case <-time.After(wait):
-		case <-e.life.Done():
+		if !again.Wait(e.life) {
 			return
 		}
 		for _, l := range list {

@@ -3,7 +3,6 @@ package exec
 import (
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -79,6 +78,6 @@ func (u *unknown) notice(env *fqgw.Env, v *fqgw.FeatureView) {
 		return
 	}
 	notify(env, fmt.Sprintf("nothing of \"%s\" was known at the time asked for: %d events of source \"%s\" had happened by then, but the first of them was known at %s only",
-		v.Name, u.events, v.Source.Name, time.UnixMicro(u.first).UTC().Format("2006-01-02 15:04:05.999999Z")),
+		v.Name, u.events, v.Source.Name, fqgw.TimeText(u.first)),
 		"KNOWN AT now() uses what is known today. For a topic that replays a past: CREATE SOURCE … WITH (known_time = 'event_time'), or set _fq_known_at when inserting.")
 }

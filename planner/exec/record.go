@@ -101,7 +101,7 @@ func (e *Engine) undoRecord(ctx context.Context, rec *commitRecord) error {
 		default:
 			e.o.Logger.Error("a transaction that was cut off cannot be undone in a table that was written since", "table", name)
 		}
-		errs = append(errs, unlessMissing(err)) // it may have been made by the transaction, and be gone
+		errs = append(errs, fqgw.UnlessMissing(err)) // it may have been made by the transaction, and be gone
 	}
 	return errors.Join(errs...)
 }
@@ -155,7 +155,7 @@ func (e *Engine) conclude(ctx context.Context, f fqgw.Fact) error {
 			if e.named(name) {
 				continue
 			}
-			if err := unlessMissing(e.o.History.Drop(ctx, name)); err != nil {
+			if err := fqgw.UnlessMissing(e.o.History.Drop(ctx, name)); err != nil {
 				return err
 			}
 		}
@@ -201,7 +201,7 @@ func (e *Engine) makeTable(ctx context.Context, t *fqgw.Table) error {
 	// What is there already is never noted as being made: a kill must not drop it.
 	if _, err := e.o.History.Describe(ctx, t.History); err == nil {
 		t.History = numbered(t)
-	} else if err := unlessMissing(err); err != nil {
+	} else if err := fqgw.UnlessMissing(err); err != nil {
 		return err
 	}
 	if err := e.making(ctx, t.History, false); err != nil {
@@ -210,15 +210,6 @@ func (e *Engine) makeTable(ctx context.Context, t *fqgw.Table) error {
 	err := e.o.History.Create(ctx, t.History, t.Columns)
 	if err != nil {
 		err = errors.Join(err, e.making(context.WithoutCancel(ctx), t.History, true))
-	}
-	return err
-}
-
-// unlessMissing is err, nil for a table that is not there.
-func unlessMissing(err error) error {
-	var known *fqgw.Error
-	if errors.As(err, &known) && known.Code == fqgw.CodeUndefinedTable {
-		return nil
 	}
 	return err
 }

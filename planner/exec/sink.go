@@ -16,7 +16,7 @@ func Sink(n plan.Node) plan.Node {
 	}
 	out := Sink(f.Input)
 	var kept []fqgw.Expr
-	for _, c := range conjuncts(f.Cond) {
+	for _, c := range expr.Conjuncts(f.Cond) {
 		if lower, ok := sunk(out, c); ok {
 			out = lower
 		} else {
@@ -26,7 +26,7 @@ func Sink(n plan.Node) plan.Node {
 	switch {
 	case len(kept) == 0:
 		return out
-	case len(kept) == len(conjuncts(f.Cond)):
+	case len(kept) == len(expr.Conjuncts(f.Cond)):
 		return &plan.Filter{Input: out, Cond: f.Cond}
 	}
 	cond, err := expr.And(kept...)
@@ -70,18 +70,6 @@ func withInput(n plan.Node, change func(plan.Node) plan.Node) plan.Node {
 		return &c
 	}
 	return n
-}
-
-func conjuncts(x fqgw.Expr) []fqgw.Expr {
-	and, ok := x.(*expr.Logic)
-	if !ok || and.Or {
-		return []fqgw.Expr{x}
-	}
-	var out []fqgw.Expr
-	for _, a := range and.Args {
-		out = append(out, conjuncts(a)...)
-	}
-	return out
 }
 
 // sunk puts a condition below n; false when it reads what n adds, or cannot be moved.

@@ -140,10 +140,7 @@ func (e *Engine) intact(v *fqgw.FeatureView, reads []fqgw.UnitRead, units []fqgw
 
 // whole is intact for all units of a view.
 func (e *Engine) whole(ctx context.Context, v *fqgw.FeatureView) error {
-	reads := make([]fqgw.UnitRead, e.o.Online.Shards())
-	for i := range reads {
-		reads[i].Unit = fqgw.Unit{State: v.State, Shard: uint32(i)}
-	}
+	reads := fqgw.UnitReads(v.State, e.o.Online.Shards())
 	units, err := e.o.Online.Read(ctx, reads)
 	if err != nil {
 		return err

@@ -27,13 +27,13 @@ const (
 // Gregorian calendar; year 0 is 1 BC. The month may be out of 1..12.
 func daysFromCivil(y, m, d int) int64 {
 	yy, mm := int64(y), int64(m)-1
-	yy += floorDiv(mm, 12)
-	mm -= floorDiv(mm, 12) * 12
+	yy += fqgw.FloorDiv(mm, 12)
+	mm -= fqgw.FloorDiv(mm, 12) * 12
 	mm++
 	if mm <= 2 {
 		yy--
 	}
-	era := floorDiv(yy, 400)
+	era := fqgw.FloorDiv(yy, 400)
 	yoe := yy - era*400
 	mp := mm - 3
 	if mm <= 2 {
@@ -47,7 +47,7 @@ func daysFromCivil(y, m, d int) int64 {
 // civil is the date of a day number.
 func civil(days int64) (y, m, d int) {
 	z := days + 719468
-	era := floorDiv(z, 146097)
+	era := fqgw.FloorDiv(z, 146097)
 	doe := z - era*146097
 	yoe := (doe - doe/1460 + doe/36524 - doe/146096) / 365
 	doy := doe - (365*yoe + yoe/4 - yoe/100)
@@ -62,14 +62,6 @@ func civil(days int64) (y, m, d int) {
 		yy++
 	}
 	return int(yy), int(mm), d
-}
-
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b != 0 && (a < 0) != (b < 0) {
-		q--
-	}
-	return q
 }
 
 func isLeap(y int) bool { return y%4 == 0 && (y%100 != 0 || y%400 == 0) }
@@ -104,7 +96,7 @@ type civilTime struct {
 
 // split takes a local time (microseconds, as if UTC) apart.
 func split(local int64) civilTime {
-	days := floorDiv(local, usDay)
+	days := fqgw.FloorDiv(local, usDay)
 	y, m, d := civil(days)
 	return civilTime{y, m, d, local - days*usDay}
 }
@@ -128,7 +120,7 @@ func offsetAt(t int64, loc *time.Location) int64 {
 	if loc == time.UTC {
 		return 0
 	}
-	_, off := time.Unix(floorDiv(t, usSecond), 0).In(loc).Zone()
+	_, off := time.Unix(fqgw.FloorDiv(t, usSecond), 0).In(loc).Zone()
 	return int64(off)
 }
 
@@ -167,7 +159,7 @@ func addMonthsDays(local int64, s fqgw.Span) (int64, bool) {
 	if s.Months != 0 {
 		c := split(local)
 		m := int64(c.year)*12 + int64(c.month) - 1 + int64(s.Months)
-		c.year, c.month = int(floorDiv(m, 12)), int(m-floorDiv(m, 12)*12)+1
+		c.year, c.month = int(fqgw.FloorDiv(m, 12)), int(m-fqgw.FloorDiv(m, 12)*12)+1
 		c.day = min(c.day, daysIn(c.year, c.month))
 		var ok bool
 		if local, ok = c.local(); !ok {
@@ -175,7 +167,7 @@ func addMonthsDays(local int64, s fqgw.Span) (int64, bool) {
 		}
 	}
 	if s.Days != 0 {
-		days := floorDiv(local, usDay)
+		days := fqgw.FloorDiv(local, usDay)
 		return dayTime(days+int64(s.Days), local-days*usDay)
 	}
 	return local, true

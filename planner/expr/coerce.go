@@ -173,7 +173,7 @@ func toMoment(v value, from, to fqgw.Type, env *fqgw.Env) (value, error) {
 		return fqgw.SpanValue(fqgw.Span{Micros: v.Int()}), nil
 	case from == fqgw.Interval && to == fqgw.Time:
 		us := v.Span().Micros
-		return fqgw.TimeValue(us - floorDiv(us, usDay)*usDay), nil
+		return fqgw.TimeValue(us - fqgw.FloorDiv(us, usDay)*usDay), nil
 	case from == fqgw.Date:
 		t, err := dayStart(v.Int(), to, env)
 		return fqgw.TimestampValue(t), err
@@ -187,12 +187,12 @@ func toMoment(v value, from, to fqgw.Type, env *fqgw.Env) (value, error) {
 		if isInfinite(t) {
 			return fqgw.DateValue(t), nil
 		}
-		return fqgw.DateValue(floorDiv(t, usDay)), nil
+		return fqgw.DateValue(fqgw.FloorDiv(t, usDay)), nil
 	case fqgw.Time:
 		if isInfinite(t) {
 			return fqgw.Null, nil
 		}
-		return fqgw.TimeValue(t - floorDiv(t, usDay)*usDay), nil
+		return fqgw.TimeValue(t - fqgw.FloorDiv(t, usDay)*usDay), nil
 	case fqgw.Timestamptz:
 		return fqgw.TimestampValue(toUTC(t, env.Location())), nil
 	}

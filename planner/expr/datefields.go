@@ -255,7 +255,7 @@ func (d *dateReader) value() (value, error) {
 			now = d.in.env.Now
 		}
 		local := toLocal(now, d.in.env.Location())
-		days = floorDiv(local, usDay)
+		days = fqgw.FloorDiv(local, usDay)
 		switch d.special {
 		case "now":
 			micros = local - days*usDay

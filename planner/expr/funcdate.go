@@ -105,7 +105,7 @@ func dayPart(unit string, days int64) (part, bool) {
 			n--
 		}
 	case "dec":
-		n = int(floorDiv(int64(y), 10))
+		n = int(fqgw.FloorDiv(int64(y), 10))
 	case "c":
 		n = centuryOf(y, 100)
 	case "mil":
@@ -219,7 +219,7 @@ func timestampPart(unit string, t int64, typ fqgw.Type, env *fqgw.Env) (part, bo
 	if typ == fqgw.Timestamptz {
 		local = toLocal(t, env.Location())
 	}
-	days := floorDiv(local, usDay)
+	days := fqgw.FloorDiv(local, usDay)
 	us := local - days*usDay
 	switch off := (local - t) / usSecond; unit {
 	case "timezone":
@@ -285,13 +285,13 @@ func spanPart(unit string, s fqgw.Span) (part, bool) {
 // truncLocal is date_trunc of a wall-clock time.
 func truncLocal(unit string, t int64) (int64, bool) {
 	c := split(t)
-	days := floorDiv(t, usDay)
+	days := fqgw.FloorDiv(t, usDay)
 	at := func(y, m, d int) (int64, bool) { return dayTime(daysFromCivil(y, m, d), 0) }
 	year := func(span int) int { // the first year of a decade, century or millennium
 		y := c.year
 		switch {
 		case span == 10:
-			return int(floorDiv(int64(y), 10)) * 10
+			return int(fqgw.FloorDiv(int64(y), 10)) * 10
 		case y > 0:
 			return (y+span-1)/span*span - span + 1
 		}
@@ -301,13 +301,13 @@ func truncLocal(unit string, t int64) (int64, bool) {
 	case "us":
 		return t, true
 	case "ms":
-		return floorDiv(t, 1000) * 1000, true
+		return fqgw.FloorDiv(t, 1000) * 1000, true
 	case "s":
-		return floorDiv(t, usSecond) * usSecond, true
+		return fqgw.FloorDiv(t, usSecond) * usSecond, true
 	case "m":
-		return floorDiv(t, usMinute) * usMinute, true
+		return fqgw.FloorDiv(t, usMinute) * usMinute, true
 	case "h":
-		return floorDiv(t, usHour) * usHour, true
+		return fqgw.FloorDiv(t, usHour) * usHour, true
 	case "d":
 		return days * usDay, true
 	case "w":
@@ -424,7 +424,7 @@ func dateBin(args []value) (value, error) {
 	if !ok {
 		return fqgw.Null, errIntervalRange()
 	}
-	return fqgw.TimestampValue(origin + floorDiv(diff, us)*us), nil
+	return fqgw.TimestampValue(origin + fqgw.FloorDiv(diff, us)*us), nil
 }
 
 // ageOf is the symbolic difference of two wall-clock times.

@@ -26,7 +26,7 @@ func wallClock(env *fqgw.Env, args []value) (value, error) {
 }
 
 func today(env *fqgw.Env, _ []value) (value, error) {
-	return fqgw.DateValue(floorDiv(toLocal(nowOf(env), env.Location()), usDay)), nil
+	return fqgw.DateValue(fqgw.FloorDiv(toLocal(nowOf(env), env.Location()), usDay)), nil
 }
 
 func localNow(env *fqgw.Env, _ []value) (value, error) {
@@ -35,7 +35,7 @@ func localNow(env *fqgw.Env, _ []value) (value, error) {
 
 func localTime(env *fqgw.Env, _ []value) (value, error) {
 	t := toLocal(nowOf(env), env.Location())
-	return fqgw.TimeValue(t - floorDiv(t, usDay)*usDay), nil
+	return fqgw.TimeValue(t - fqgw.FloorDiv(t, usDay)*usDay), nil
 }
 
 // atZone is AT TIME ZONE with a zone's name: a timestamptz becomes its wall
@@ -183,7 +183,7 @@ func age(zoned bool) func(env *fqgw.Env, args []value) (value, error) {
 		} else { // against midnight of today
 			b = a
 			local := toLocal(nowOf(env), env.Location())
-			a = floorDiv(local, usDay) * usDay
+			a = fqgw.FloorDiv(local, usDay) * usDay
 			if zoned {
 				a = toUTC(a, env.Location())
 			}
@@ -200,7 +200,7 @@ func overlapsFor(t fqgw.Type, firstSpan, secondSpan bool) func(env *fqgw.Env, ar
 	end := func(env *fqgw.Env, start, span value) (value, error) {
 		if t == fqgw.Time {
 			us := start.Int() + span.Span().Micros%usDay
-			return fqgw.TimeValue(us - floorDiv(us, usDay)*usDay), nil
+			return fqgw.TimeValue(us - fqgw.FloorDiv(us, usDay)*usDay), nil
 		}
 		return tsResult(addInZone(start.Int(), span.Span(), t == fqgw.Timestamptz, env))
 	}

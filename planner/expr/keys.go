@@ -181,7 +181,7 @@ func momentsOf(v fqgw.Value, of, key fqgw.Type, env *fqgw.Env) []fqgw.Value {
 	for _, l := range local {
 		if key == fqgw.Timestamp {
 			out = append(out, momentOf(key, l))
-		} else if d := floorDiv(l, usDay); d*usDay == l {
+		} else if d := fqgw.FloorDiv(l, usDay); d*usDay == l {
 			out = append(out, momentOf(key, d))
 		}
 	}

@@ -16,6 +16,22 @@ type Logic struct {
 // argument that is not boolean is 42804.
 func And(args ...fqgw.Expr) (fqgw.Expr, error) { return logic(false, args) }
 
+// Conjuncts are the parts of a condition that are joined by AND; none of nil.
+func Conjuncts(x fqgw.Expr) []fqgw.Expr {
+	if x == nil {
+		return nil
+	}
+	and, ok := x.(*Logic)
+	if !ok || and.Or {
+		return []fqgw.Expr{x}
+	}
+	var out []fqgw.Expr
+	for _, a := range and.Args {
+		out = append(out, Conjuncts(a)...)
+	}
+	return out
+}
+
 // Or is the disjunction; none is false.
 func Or(args ...fqgw.Expr) (fqgw.Expr, error) { return logic(true, args) }
 

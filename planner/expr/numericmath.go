@@ -30,7 +30,7 @@ func base10000(d fqgw.Decimal) int {
 	if d.IsZero() {
 		return 0
 	}
-	return int(floorDiv(int64(decWeight(d)), 4))
+	return int(fqgw.FloorDiv(int64(decWeight(d)), 4))
 }
 
 func displayScale(scale int, args ...fqgw.Decimal) int32 {
@@ -64,7 +64,7 @@ func sqrtNumeric(d fqgw.Decimal) (fqgw.Decimal, error) {
 	}
 	var sweight int
 	if w := base10000(d); w < 0 {
-		sweight = int(floorDiv(int64(w+1)*4, 2)) - 1
+		sweight = int(fqgw.FloorDiv(int64(w+1)*4, 2)) - 1
 	} else {
 		sweight = (w+1)*2 - 1
 	}

@@ -244,7 +244,7 @@ func momentOps() []opDef {
 	clock := func(sign int64) func(a, b value) value {
 		return func(a, b value) value {
 			us := a.Int() + sign*(b.Span().Micros%usDay)
-			return fqgw.TimeValue(us - floorDiv(us, usDay)*usDay)
+			return fqgw.TimeValue(us - fqgw.FloorDiv(us, usDay)*usDay)
 		}
 	}
 	intDate := func(_ *fqgw.Env, a, b value) (value, error) { return datePlus(1)(b, a) }

@@ -47,7 +47,7 @@ var shortDays = [...]string{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"}
 // appendWordy prints a timestamp as Wed Dec 17 07:37:16 1997.
 func appendWordy(b []byte, c civilTime, order fqgw.DateOrder) []byte {
 	days := daysFromCivil(c.year, c.month, c.day) + 4 // day 0 was a Thursday
-	b = append(append(b, shortDays[days-floorDiv(days, 7)*7]...), ' ')
+	b = append(append(b, shortDays[days-fqgw.FloorDiv(days, 7)*7]...), ' ')
 	if order == fqgw.DMY {
 		b = append(append(two(b, int64(c.day)), ' '), shortMonths[c.month-1]...)
 	} else {

@@ -123,7 +123,7 @@ func charTimestamp(typ fqgw.Type) func(env *fqgw.Env, a, b value) (value, error)
 			f.zone = zoneName(t, env.Location())
 			t += f.offset * usSecond
 		}
-		f.civilTime, f.days = split(t), floorDiv(t, usDay)
+		f.civilTime, f.days = split(t), fqgw.FloorDiv(t, usDay)
 		f.hours = f.micros / usHour
 		return fqgw.TextValue(f.format(b.Str())), nil
 	}

@@ -9,7 +9,7 @@ import (
 
 // zoneName is the abbreviation of a zone at a moment.
 func zoneName(t int64, loc *time.Location) string {
-	name, _ := time.Unix(floorDiv(t, usSecond), 0).In(loc).Zone()
+	name, _ := time.Unix(fqgw.FloorDiv(t, usSecond), 0).In(loc).Zone()
 	return name
 }
 

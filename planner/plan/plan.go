@@ -13,6 +13,15 @@ type Column struct {
 	Att  int16  // its attribute number there
 }
 
+// Types are the columns' types.
+func Types(cols []Column) []fqgw.Type {
+	out := make([]fqgw.Type, len(cols))
+	for i := range cols {
+		out[i] = cols[i].Type
+	}
+	return out
+}
+
 // Node is a query plan; the kinds are those of this package.
 type Node interface {
 	Columns() []Column

@@ -95,7 +95,7 @@ func (b *builder) build(n plan.Node) (sql.Node, layout, error) {
 		keys, bound := b.finalKeys(n.Keys), b.bounds[n]
 		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) { return in.sort(of[0], keys, bound) }, n.Input)
 	case *plan.Distinct:
-		types, on := typesOf(n.Columns()), b.finals(n.On)
+		types, on := plan.Types(n.Columns()), b.finals(n.On)
 		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) { return in.distinct(of[0], on, types), nil }, n.Input)
 	case *plan.Aggregate:
 		g := b.grouping(n)
@@ -256,12 +256,4 @@ func (in *instance) withTies(rows fqgw.Rows, limit, offset *count, by []plan.Sor
 		}
 		return row, nil
 	}}, nil
-}
-
-func typesOf(cols []plan.Column) []fqgw.Type {
-	out := make([]fqgw.Type, len(cols))
-	for i, c := range cols {
-		out[i] = c.Type
-	}
-	return out
 }

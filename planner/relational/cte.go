@@ -37,7 +37,7 @@ func (in *instance) cte(c *plan.CTE) fqgw.Rows {
 	if s == nil || c.Correlated { // its rows are those of this run of the program
 		s = &shared{run: in.run, cte: c, env: in.env, account: &in.run.lasting}
 		if c.Recursive && !c.All {
-			s.seen, s.types = &keySet{}, typesOf(c.Plan.Columns())
+			s.seen, s.types = &keySet{}, plan.Types(c.Plan.Columns())
 		}
 		if c.Correlated {
 			s.account = &in.account

@@ -88,7 +88,7 @@ func (c *chain) flatten(n *plan.Join, at int) {
 		c.part(n.Left, at)
 		c.part(n.Right, at+width)
 	}
-	for _, x := range conjuncts(n.Cond) {
+	for _, x := range expr.Conjuncts(n.Cond) {
 		if at > 0 {
 			x = shifted(x, at)
 		}

@@ -26,7 +26,7 @@ func (b *builder) join(n *plan.Join) (sql.Node, layout, error) {
 // right side's own columns.
 func equalities(n *plan.Join) (left, right, rest []fqgw.Expr) {
 	width := len(n.Left.Columns())
-	for _, c := range conjuncts(n.Cond) {
+	for _, c := range expr.Conjuncts(n.Cond) {
 		l, r, ok := equality(c)
 		ls, rs := byte(0), byte(0)
 		if ok {
@@ -42,21 +42,6 @@ func equalities(n *plan.Join) (left, right, rest []fqgw.Expr) {
 		}
 	}
 	return left, right, rest
-}
-
-// conjuncts are the parts of a condition that are joined by AND.
-func conjuncts(x fqgw.Expr) []fqgw.Expr {
-	if and, ok := x.(*expr.Logic); ok && !and.Or {
-		var out []fqgw.Expr
-		for _, a := range and.Args {
-			out = append(out, conjuncts(a)...)
-		}
-		return out
-	}
-	if x == nil {
-		return nil
-	}
-	return []fqgw.Expr{x}
 }
 
 // equality splits l = r where keys decide it as the operator does.

@@ -13,7 +13,7 @@ import (
 // setOp is go-mysql-server's UNION ALL, below our DISTINCT for UNION; INTERSECT
 // and EXCEPT are ours, since its own compare rows by a hash.
 func (b *builder) setOp(n *plan.SetOp) (sql.Node, layout, error) {
-	types := typesOf(n.Cols)
+	types := plan.Types(n.Cols)
 	switch {
 	case n.Kind != plan.Union:
 		return b.ours(n, func(in *instance, of []fqgw.Rows) (fqgw.Rows, error) {

@@ -15,7 +15,7 @@ import (
 func shape(n plan.Node) plan.Node {
 	switch n := n.(type) {
 	case *plan.Filter:
-		return push(shape(n.Input), conjuncts(n.Cond))
+		return push(shape(n.Input), expr.Conjuncts(n.Cond))
 	case *plan.Join:
 		if chain := innerChain(n); len(chain.rels) > 2 {
 			return chain.joined(n)
@@ -57,7 +57,7 @@ func filtered(n plan.Node, conds []fqgw.Expr) plan.Node {
 		return n
 	}
 	if f, ok := n.(*plan.Filter); ok {
-		return filtered(f.Input, append(conjuncts(f.Cond), conds...))
+		return filtered(f.Input, append(expr.Conjuncts(f.Cond), conds...))
 	}
 	return &plan.Filter{Input: n, Cond: and(conds)}
 }
@@ -89,7 +89,7 @@ func shapeJoin(n *plan.Join, above []fqgw.Expr) plan.Node {
 	width := len(n.Left.Columns())
 	var left, right, on, rest []fqgw.Expr
 	inner := n.Kind == plan.Inner || n.Kind == plan.Cross
-	for _, c := range conjuncts(n.Cond) {
+	for _, c := range expr.Conjuncts(n.Cond) {
 		switch s := side(c, width); {
 		case s == 'l' && (inner || n.Kind == plan.RightOuter || n.Kind == plan.Semi):
 			left = append(left, c)
@@ -145,7 +145,7 @@ func (c *chain) add(n plan.Node, at int) {
 	}
 	c.add(j.Left, at)
 	c.add(j.Right, at+len(j.Left.Columns()))
-	for _, x := range conjuncts(j.Cond) {
+	for _, x := range expr.Conjuncts(j.Cond) {
 		c.conds = append(c.conds, shifted(x, at))
 	}
 }

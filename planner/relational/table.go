@@ -191,7 +191,7 @@ func probes(n *plan.Filter) (inner, outer []fqgw.Expr) {
 	if alike(n.Cond) || !steady(n.Input) {
 		return nil, nil
 	}
-	for _, c := range conjuncts(n.Cond) {
+	for _, c := range expr.Conjuncts(n.Cond) {
 		l, r, ok := equality(c)
 		if !ok || expr.HasSubquery(c) {
 			continue

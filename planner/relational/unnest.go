@@ -14,7 +14,7 @@ import (
 func unnested(n *plan.Filter) (tree plan.Node, rest []fqgw.Expr) {
 	tree = n.Input
 	width := len(n.Input.Columns())
-	for _, c := range conjuncts(n.Cond) {
+	for _, c := range expr.Conjuncts(n.Cond) {
 		kind, inner := plan.Semi, c
 		if not, ok := c.(*expr.Negation); ok {
 			kind, inner = plan.Anti, not.Arg
@@ -55,7 +55,7 @@ func tied(n plan.Node, width int) (plan.Node, fqgw.Expr) {
 	}
 	var own, on []fqgw.Expr
 	keyed := false
-	for _, c := range conjuncts(f.Cond) {
+	for _, c := range expr.Conjuncts(f.Cond) {
 		if expr.HasSubquery(c) || expr.Volatile(c) {
 			return nil, nil
 		}

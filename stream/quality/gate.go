@@ -55,7 +55,7 @@ func (g *Gate) Judge(ev *fqgw.Event, timestamp int64) error {
 	}
 	if g.ahead(ev.Time, timestamp) {
 		return refuse(fqgw.CodeCheckViolation, s.Columns[s.EventTime].Name, "event time %s is more than %s past the record's timestamp %s",
-			show(ev.Time), time.Duration(s.MaxFuture)*time.Microsecond, show(timestamp))
+			fqgw.TimeText(ev.Time), time.Duration(s.MaxFuture)*time.Microsecond, fqgw.TimeText(timestamp))
 	}
 	return nil
 }
@@ -117,5 +117,3 @@ func instant(s *fqgw.Source, column int, row []fqgw.Value) (int64, error) {
 func refuse(code fqgw.Code, column, format string, args ...any) error {
 	return &fqgw.Error{Code: code, Message: fmt.Sprintf(format, args...), Column: column}
 }
-
-func show(t int64) string { return time.UnixMicro(t).UTC().Format("2006-01-02 15:04:05.999999Z07:00") }

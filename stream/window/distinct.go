@@ -219,8 +219,8 @@ func appendDistinct(dst []byte, v fqgw.Value) []byte {
 		// A month compares as 30 days, a day as 24 hours.
 		const day = 86_400_000_000
 		s := v.Span()
-		days := int64(s.Months)*30 + int64(s.Days) + floorDiv(s.Micros, day)
-		return appendVarint(appendVarint(append(dst, 'v'), days), s.Micros-floorDiv(s.Micros, day)*day)
+		days := int64(s.Months)*30 + int64(s.Days) + fqgw.FloorDiv(s.Micros, day)
+		return appendVarint(appendVarint(append(dst, 'v'), days), s.Micros-fqgw.FloorDiv(s.Micros, day)*day)
 	case fqgw.KindArray:
 		l := v.List()
 		dst = appendUvarint(append(dst, 'a'), uint64(len(l.Dims)))

@@ -291,7 +291,7 @@ func (r *ringSpec) tile(t int64) int64 {
 	if r.hop == 0 {
 		return 0
 	}
-	return floorDiv(t, r.hop)
+	return fqgw.FloorDiv(t, r.hop)
 }
 
 // low is the index of the oldest tile inside a window of that length at t.
@@ -299,19 +299,11 @@ func (r *ringSpec) low(t, length int64) int64 {
 	if r.hop == 0 {
 		return 0
 	}
-	return floorDiv(before(t, length), r.hop)
+	return fqgw.FloorDiv(before(t, length), r.hop)
 }
 
 // reaches says whether an event of that time can count at t or later.
 func (r *ringSpec) reaches(time, t int64) bool { return r.tile(time) >= r.low(t, r.length) }
-
-func floorDiv(t, step int64) int64 {
-	q := t / step
-	if t%step < 0 {
-		q--
-	}
-	return q
-}
 
 // before is t - d for d >= 0, at the least the beginning of time.
 func before(t, d int64) int64 {

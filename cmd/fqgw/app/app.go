@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/connectors/iceberg"
@@ -142,7 +141,7 @@ func (a *App) fact(name string) string {
 		if !set {
 			return "real"
 		}
-		return fmt.Sprintf("%s rate %g", time.UnixMicro(a.clock.Now()).UTC().Format("2006-01-02 15:04:05.999999Z"), rate)
+		return fmt.Sprintf("%s rate %g", fqgw.TimeText(a.clock.Now()), rate)
 	case "fqgw.kafka":
 		return a.kafkaAddr
 	case "fqgw.redis":
