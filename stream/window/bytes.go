@@ -50,8 +50,6 @@ func appendPlace(dst []byte, pos fqgw.Position) []byte {
 // reader takes the parts of a packed state off its bytes.
 type reader struct{ fqgw.Unpacker }
 
-func newReader(b []byte) *reader { return &reader{fqgw.Unpack(b)} }
-
 func (r *reader) int128() int128 {
 	var hi, lo uint64
 	for shift := uint(0); ; shift += 7 {
