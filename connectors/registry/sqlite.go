@@ -32,7 +32,10 @@ var process = rand.Text()
 // watchEvery is how often Watch looks.
 const watchEvery = 200 * time.Millisecond
 
-// schema is version 1 of the file; user_version holds the number.
+// format is that of the file; user_version holds it.
+const format = 2
+
+// schema makes a file.
 const schema = `
 CREATE TABLE version (number INTEGER NOT NULL);
 INSERT INTO version VALUES (0);
@@ -49,7 +52,6 @@ CREATE TABLE dead_letters (
 	time INTEGER NOT NULL, rejected INTEGER NOT NULL, reason TEXT NOT NULL, col TEXT NOT NULL, key BLOB, payload BLOB,
 	PRIMARY KEY (source, epoch, part, off, sub)
 );
-PRAGMA user_version = 1;
 `
 
 // firstOID is the first number of a user's object, as in PostgreSQL.
@@ -96,13 +98,16 @@ func (r *SQLite) migrate(ctx context.Context) error {
 		return broken(err)
 	}
 	switch {
-	case v == 1:
+	case v == format:
 		return nil
-	case v > 1:
-		return fqgw.Errorf(fqgw.CodeNotInState, "the registry has format %d, this program knows formats up to 1", v).WithHint("Use a newer fqgw.")
+	case v > format:
+		return fqgw.Errorf(fqgw.CodeNotInState, "the registry has format %d, this program knows format %d", v, format).WithHint("Use a newer fqgw.")
+	case v > 0:
+		return fqgw.Errorf(fqgw.CodeNotInState, "the registry has format %d, which this program does not read any more", v).
+			WithHint("Use the fqgw that made it, or begin with an empty data directory.")
 	}
 	return r.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, schema)
+		_, err := tx.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA user_version = %d;", format))
 		return err
 	})
 }

@@ -38,18 +38,23 @@ func TestConformance(t *testing.T) {
 	t.Run("dead letters", func(t *testing.T) { storetest.DeadLetters(t, r) })
 }
 
-func TestNewerFormat(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "registry.db")
-	r, err := Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.db.Exec("PRAGMA user_version = 2"); err != nil {
-		t.Fatal(err)
-	}
-	r.Close()
-	if _, err := Open(t.Context(), path); fqgw.AsError(err).Code != fqgw.CodeNotInState {
-		t.Errorf("a newer file: %v", err)
+// TestOtherFormat: a file of another format is refused, and is as it was.
+func TestOtherFormat(t *testing.T) {
+	for _, version := range []string{"1", "3"} {
+		path := filepath.Join(t.TempDir(), "registry.db")
+		r, err := Open(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.db.Exec("DROP TABLE owners; PRAGMA user_version = " + version); err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		for range 2 {
+			if _, err := Open(t.Context(), path); fqgw.AsError(err).Code != fqgw.CodeNotInState || fqgw.AsError(err).Hint == "" {
+				t.Errorf("a file of format %s: %v", version, err)
+			}
+		}
 	}
 }
 
