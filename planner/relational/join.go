@@ -17,6 +17,8 @@ func (b *builder) join(n *plan.Join) (sql.Node, layout, error) {
 		return b.lateral(n)
 	case n.Kind == plan.Inner || n.Kind == plan.Cross:
 		return b.innerJoin(n)
+	case n.Kind == plan.Semi || n.Kind == plan.Anti:
+		return b.semiJoin(n)
 	}
 	return b.outerJoin(n)
 }

@@ -361,8 +361,9 @@ func randomOperators(rnd *rand.Rand) string {
 		return fmt.Sprintf("SELECT x.* FROM %s x LEFT JOIN (%s y JOIN %s z ON %s) ON %s",
 			table(), table(), table(), match("y", "z"), match("x", "y"))
 	case 4:
-		return fmt.Sprintf("SELECT x.* FROM %s x WHERE %s EXISTS (SELECT 1 FROM %s y WHERE %s)",
-			table(), pick("", "NOT"), table(), match("y", "x"))
+		c := column()
+		return fmt.Sprintf("SELECT x.* FROM %s x WHERE %s EXISTS (SELECT 1 FROM %s y WHERE %s%s)", table(), pick("", "NOT"), table(),
+			match("y", "x"), pick("", fmt.Sprintf(" AND y.%s %s x.%[1]s", c, pick("<", ">=", "<>"))))
 	case 5:
 		return fmt.Sprintf("SELECT x.* FROM %s x WHERE x.%s %s (SELECT y.%[2]s FROM %[4]s y WHERE %[5]s)",
 			table(), column(), pick("IN", "NOT IN"), table(), pick("true", match("y", "x")))

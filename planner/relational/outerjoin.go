@@ -9,8 +9,8 @@ import (
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// outerJoin is a left, right, full, semi or anti join: one side streams and looks
-// up the other, which is a table. Either may be either (see relations).
+// outerJoin is a left, right or full join: one side streams and looks up the
+// other, which is a table. Either may be either (see relations).
 type outerJoin struct {
 	*relations
 	kind          plan.JoinKind
@@ -62,12 +62,12 @@ func (j *outerJoin) open(ctx *sql.Context, in *instance, n *node, list []*relati
 		return nil, err
 	}
 	r.stream, r.own, r.other = list[s].stream(), r.row[:j.lwidth], r.row[j.lwidth:]
-	left := j.kind == plan.LeftOuter || j.kind == plan.FullOuter || j.kind == plan.Anti
+	left := j.kind == plan.LeftOuter || j.kind == plan.FullOuter
 	right := j.kind == plan.RightOuter || j.kind == plan.FullOuter
 	if r.keepsOwn, r.keepsOther = left, right; r.swapped {
 		r.own, r.other, r.keepsOwn, r.keepsOther = r.other, r.own, right, left
 	}
-	if r.keepsOther || r.swapped && j.kind == plan.Semi {
+	if r.keepsOther {
 		if err := in.run.takeBytes(&in.account, int64(len(r.table.rows))); err != nil {
 			return nil, err
 		}
@@ -101,7 +101,6 @@ type outerRows struct {
 func (r *outerRows) Close() error { closeAll(r.list); return nil }
 
 func (r *outerRows) Next() ([]fqgw.Value, error) {
-	partial := r.kind == plan.Semi || r.kind == plan.Anti
 	for !r.ended {
 		if err := r.in.tick(); err != nil {
 			return nil, err
@@ -124,15 +123,9 @@ func (r *outerRows) Next() ([]fqgw.Value, error) {
 		i, ok := r.matches.take()
 		if !ok {
 			if r.open = false; r.keepsOwn && !r.matched {
-				if partial {
-					return r.own, nil
-				}
 				clear(r.other)
 				return r.row, nil
 			}
-			continue
-		}
-		if partial && r.swapped && r.hit[i] {
 			continue
 		}
 		copy(r.other, r.table.rows[i])
@@ -146,22 +139,11 @@ func (r *outerRows) Next() ([]fqgw.Value, error) {
 		if r.matched = true; r.hit != nil {
 			r.hit[i] = true
 		}
-		switch {
-		case !partial:
-			return r.row, nil
-		case !r.swapped: // one match is enough
-			r.open = false
-		}
-		if r.kind == plan.Semi {
-			return r.row[:r.lwidth], nil
-		}
+		return r.row, nil
 	}
 	for r.keepsOther && r.rest < len(r.hit) {
 		i := r.rest
 		if r.rest++; !r.hit[i] {
-			if partial {
-				return r.table.rows[i], nil
-			}
 			clear(r.own)
 			copy(r.other, r.table.rows[i])
 			return r.row, nil

@@ -84,14 +84,35 @@ func (t *table) candidates(env *fqgw.Env, xs []fqgw.Expr, row []fqgw.Value) (mat
 		m.at = 0
 		return m, nil
 	}
-	ok, err := t.key(env, xs, row)
-	if err != nil || !ok {
-		return m, err
-	}
-	if n := t.set.find(t.buf); n >= 0 {
+	n, err := t.number(env, xs, row)
+	if n >= 0 {
 		m.at = t.first[n]
 	}
-	return m, nil
+	return m, err
+}
+
+// number is that of the key of the values of xs over row, -1 where no row has it; all
+// rows of a table without keys are of one key.
+func (t *table) number(env *fqgw.Env, xs []fqgw.Expr, row []fqgw.Value) (int, error) {
+	if len(t.keys) == 0 {
+		return len(t.first) - 1, nil
+	}
+	ok, err := t.key(env, xs, row)
+	if err != nil || !ok {
+		return -1, err
+	}
+	return t.set.find(t.buf), nil
+}
+
+// chain makes one key of all rows of a table without keys.
+func (t *table) chain() {
+	t.next = make([]int32, len(t.rows))
+	for i := range t.next {
+		t.next[i] = int32(i) + 1
+	}
+	if n := len(t.rows); n > 0 {
+		t.next[n-1], t.first = -1, []int32{0}
+	}
 }
 
 // matches is a place in a table.

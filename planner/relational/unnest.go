@@ -9,7 +9,8 @@ import (
 )
 
 // unnested makes joins of those parts of a condition that are EXISTS or NOT EXISTS
-// of a query that an equality ties to the row: semi and anti joins read it once.
+// of a query that an equality ties to the row, or one comparison whose bounds decide
+// (see bounded): semi and anti joins read it once.
 // rest is the other parts.
 func unnested(n *plan.Filter) (tree plan.Node, rest []fqgw.Expr) {
 	tree = n.Input
@@ -36,7 +37,7 @@ func unnested(n *plan.Filter) (tree plan.Node, rest []fqgw.Expr) {
 
 // tied is the rows of a subquery without the conditions that tie it to the row
 // around it, and these, over that row and, behind it, its own; nil where it depends on the row
-// in another way, or no equality ties it.
+// in another way, or nothing ties it.
 func tied(n plan.Node, width int) (plan.Node, fqgw.Expr) {
 	for {
 		switch m := n.(type) {
@@ -92,7 +93,7 @@ func tied(n plan.Node, width int) (plan.Node, fqgw.Expr) {
 			on = append(on, c)
 		}
 	}
-	if !keyed {
+	if bound, _ := bounded(on, width); !keyed && bound == nil {
 		return nil, nil
 	}
 	on, known := byKeys(on, width)
