@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -16,26 +17,35 @@ import (
 )
 
 const (
-	// alone is how many trips run at once before reads wait for company. One lone
-	// caller, or two, never wait.
-	alone = 2
 	// company is the most keys that a read or a shared trip asks for: larger reads
-	// go by themselves, so that nobody waits for another's bulk.
-	company = 512
+	// go by themselves, so that nobody waits for another's bulk. So much, in bytes,
+	// should the answer of a shared trip be at the most.
+	company      = 512
+	companyBytes = 1 << 20
+	// pace is how far apart trips begin while others are under way, about: a server
+	// near by has one at a time, one far away as many as keep reads from waiting
+	// for a way there and back, but never more than most.
+	pace = 200 * time.Microsecond
+	most = 8
+	// late is when a trip counts no more: what holds one connection up holds the
+	// others up no longer than this.
+	late = 10 * time.Millisecond
 )
 
 // combiner lets reads of one server that come while others are under way share
 // the next trip. A lone read costs what it would cost without it; under load the
-// number of system calls on both sides falls.
+// number of system calls, and of commands, falls on both sides.
 type combiner struct {
 	store   *Store
 	mu      sync.Mutex
-	running int
+	trips   []time.Time   // those under way, by when they began
+	quick   time.Duration // how long a trip takes that nothing holds up; 0: not known yet
 	waiting []*waiter
 }
 
 // waiter is a read in the queue. Its answer belongs to the trip until done is closed.
 type waiter struct {
+	ctx   context.Context
 	reads []fqgw.UnitRead
 	keys  int
 	until time.Time
@@ -43,6 +53,9 @@ type waiter struct {
 	err   error
 	done  chan struct{}
 }
+
+// left says whether nobody waits for the answer any more.
+func (w *waiter) left(now time.Time) bool { return w.ctx.Err() != nil || now.After(w.until) }
 
 // patience is how long a read may take, where its caller does not say less: a
 // server that hangs is taken for one that is away (08006).
@@ -160,7 +173,7 @@ func (c *combiner) readAll(ctx context.Context, reads []fqgw.UnitRead) ([]fqgw.U
 }
 
 // read answers reads of one server.
-func (c *combiner) read(ctx context.Context, reads []fqgw.UnitRead) ([]fqgw.UnitState, error) {
+func (c *combiner) read(ctx context.Context, reads []fqgw.UnitRead) (out []fqgw.UnitState, err error) {
 	until := time.Now().Add(patience)
 	if end, ok := ctx.Deadline(); ok && end.Before(until) {
 		until = end
@@ -172,33 +185,46 @@ func (c *combiner) read(ctx context.Context, reads []fqgw.UnitRead) ([]fqgw.Unit
 	if keys > company {
 		return c.store.tripUntil(ctx, until, reads)
 	}
+	now := time.Now()
 	c.mu.Lock()
-	if c.running < alone {
-		c.running++
+	if len(c.waiting) == 0 && c.free(now) {
+		c.trips = append(c.trips, now)
 		c.mu.Unlock()
-		defer c.handOver()
+		defer func() { c.begin(c.end(now, time.Since(now), err)) }()
 		return c.store.tripUntil(ctx, until, reads)
 	}
-	w := &waiter{reads: reads, keys: keys, until: until, done: make(chan struct{})}
+	w := &waiter{ctx: ctx, reads: reads, keys: keys, until: until, done: make(chan struct{})}
 	c.waiting = append(c.waiting, w)
+	c.begin(c.next(now)) // there may be more places than before
 	c.mu.Unlock()
+	return c.wait(w)
+}
+
+// wait is for the answer of a read in the queue, or until its caller's end.
+func (c *combiner) wait(w *waiter) ([]fqgw.UnitState, error) {
 	timer := timers.Get().(*time.Timer)
-	timer.Reset(time.Until(until))
 	defer timers.Put(timer)
 	defer timer.Stop()
-	select {
-	case <-w.done:
-		if w.err != nil && ctx.Err() != nil {
-			return nil, ctx.Err()
+	for timer.Reset(min(late, time.Until(w.until))); ; timer.Reset(time.Until(w.until)) {
+		select {
+		case <-w.done:
+			if w.err != nil && w.ctx.Err() != nil {
+				return nil, w.ctx.Err()
+			}
+			return w.out, w.err
+		case <-w.ctx.Done():
+			return nil, w.ctx.Err() // the trip may still be under way for the others
+		case now := <-timer.C:
+			if end, ok := w.ctx.Deadline(); ok && !now.Before(end) {
+				return nil, context.DeadlineExceeded
+			}
+			if !now.Before(w.until) {
+				return nil, unreachable(errSlow)
+			}
+			c.mu.Lock()
+			c.begin(c.next(now))
+			c.mu.Unlock()
 		}
-		return w.out, w.err
-	case <-ctx.Done():
-		return nil, ctx.Err() // the trip may still be under way for the others
-	case <-timer.C:
-		if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
-			return nil, context.DeadlineExceeded
-		}
-		return nil, unreachable(errSlow)
 	}
 }
 
@@ -224,35 +250,101 @@ func (s *Store) tripUntil(ctx context.Context, until time.Time, reads []fqgw.Uni
 	return out, err
 }
 
-// handOver gives the place of a trip that ended to those who wait.
-func (c *combiner) handOver() {
-	c.mu.Lock()
-	n, keys := 0, 0
-	for n < len(c.waiting) && keys+c.waiting[n].keys <= company {
-		keys += c.waiting[n].keys
-		n++
+// free says whether a trip may begin. c.mu is held, as for all that follow.
+func (c *combiner) free(now time.Time) bool {
+	n := 0
+	for _, began := range c.trips {
+		if now.Sub(began) < late {
+			n++
+		}
 	}
-	if n == 0 {
-		c.running--
-		c.mu.Unlock()
-		return
-	}
-	batch := c.waiting[:n:n]
-	c.waiting = c.waiting[n:]
-	c.mu.Unlock()
-	go c.share(batch)
+	return len(c.trips) < most && n <= int(c.quick/pace)
 }
 
-// share is a trip for several. It lasts as long as the most patient of them.
-func (c *combiner) share(batch []*waiter) {
-	defer c.handOver()
-	var reads []fqgw.UnitRead
-	var until time.Time
+// learn notes how long a trip took. What holds one up, here or there, is not the
+// way: a shorter time is believed at once, a longer one by and by.
+func (c *combiner) learn(took time.Duration) {
+	if c.quick == 0 || took < c.quick {
+		c.quick = took
+		return
+	}
+	c.quick += min(took-c.quick, c.quick) / 32
+}
+
+// shared is a trip for those who wait longest, as many as go in one.
+type shared struct {
+	began time.Time
+	batch []*waiter
+}
+
+// next is the trip that may begin: nil when none may, or nobody waits.
+func (c *combiner) next(now time.Time) *shared {
+	if len(c.waiting) == 0 || !c.free(now) {
+		return nil
+	}
+	t := &shared{now, make([]*waiter, 0, len(c.waiting))}
+	room := min(company, int(companyBytes/max(c.store.reply.Load(), 1)))
+	n := 0
+	for _, w := range c.waiting {
+		if !w.left(now) {
+			if len(t.batch) > 0 && w.keys > room {
+				break
+			}
+			room -= w.keys
+			t.batch = append(t.batch, w)
+		}
+		n++
+	}
+	c.waiting = slices.Delete(c.waiting, 0, n)
+	if len(t.batch) == 0 {
+		return nil
+	}
+	c.trips = append(c.trips, now)
+	return t
+}
+
+// begin makes a trip, and those after it until nobody waits.
+func (c *combiner) begin(t *shared) {
+	if t == nil {
+		return
+	}
+	go func() {
+		for t != nil {
+			err := c.carry(t.batch)
+			took := time.Since(t.began)
+			// Who is about to read, if only there were a processor, comes along. Where
+			// nobody is, this returns at once.
+			runtime.Gosched()
+			t = c.end(t.began, took, err)
+		}
+	}()
+}
+
+// end is the end of a trip; it gives the one that takes its place. c.mu is not held.
+func (c *combiner) end(began time.Time, took time.Duration, err error) *shared {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.Index(c.trips, began)
+	c.trips = slices.Delete(c.trips, i, i+1)
+	if err == nil {
+		c.learn(took)
+	}
+	return c.next(time.Now())
+}
+
+// carry is a trip for several. It lasts as long as the most patient of them.
+func (c *combiner) carry(batch []*waiter) error {
+	n := 0
+	until := batch[0].until
 	for _, w := range batch {
-		reads = append(reads, w.reads...)
+		n += len(w.reads)
 		if w.until.After(until) {
 			until = w.until
 		}
+	}
+	reads := make([]fqgw.UnitRead, 0, n)
+	for _, w := range batch {
+		reads = append(reads, w.reads...)
 	}
 	out, err := c.store.tripUntil(context.Background(), until, reads)
 	var known *fqgw.Error
@@ -268,4 +360,5 @@ func (c *combiner) share(batch []*waiter) {
 		}
 		close(w.done)
 	}
+	return err
 }

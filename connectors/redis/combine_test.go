@@ -14,6 +14,7 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/redis"
 )
 
 // Reads that share a trip get each their own answer, also when one of them
@@ -96,6 +97,163 @@ func TestSharedDeadlines(t *testing.T) {
 	if patient.Load() != 20 {
 		t.Errorf("%d of 20 patient readers were answered", patient.Load())
 	}
+}
+
+// gate is a server's MGETs: how many are under way, while it is shut or slow.
+type gate struct {
+	slow      atomic.Int64 // nanoseconds
+	shut      atomic.Bool
+	now, seen atomic.Int64 // under way; the most at once
+}
+
+func (g *gate) hook(_ *server.Peer, cmd string, _ ...string) bool {
+	if cmd != "MGET" {
+		return false
+	}
+	n := g.now.Add(1)
+	defer g.now.Add(-1)
+	for m := g.seen.Load(); n > m && !g.seen.CompareAndSwap(m, n); m = g.seen.Load() {
+	}
+	time.Sleep(time.Duration(g.slow.Load()))
+	for g.shut.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	return false
+}
+
+// rush sends reads at once, gives them time to come together, opens the gate and
+// waits for the answers.
+func (g *gate) rush(t *testing.T, s *redis.Store, reads int) {
+	t.Helper()
+	g.shut.Store(true)
+	g.seen.Store(0)
+	var wg sync.WaitGroup
+	for range reads {
+		wg.Go(func() {
+			if _, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: fqgw.Unit{State: 1}}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	time.Sleep(5 * time.Millisecond)
+	g.shut.Store(false)
+	wg.Wait()
+}
+
+// From a server far away reads do not wait for the others' way there and back; one
+// near by gets many in one trip.
+func TestTripsByDistance(t *testing.T) {
+	m := miniredis.RunT(t)
+	s := open(t, "redis://"+m.Addr())
+	var g gate
+	m.Server().SetPreHook(g.hook)
+	one := func() {
+		if _, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: fqgw.Unit{State: 1}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 200 {
+		one()
+	}
+	if g.rush(t, s, 8); g.seen.Load() > 4 {
+		t.Errorf("%d trips at once to a server near by", g.seen.Load())
+	}
+	g.slow.Store(int64(3 * time.Millisecond))
+	for range 250 {
+		one()
+	}
+	if g.rush(t, s, 8); g.seen.Load() < 8 {
+		t.Errorf("%d trips of 8 reads at once to a server far away", g.seen.Load())
+	}
+}
+
+// One connection that is held up holds up nobody else for long.
+func TestTripHeldUp(t *testing.T) {
+	m := miniredis.RunT(t)
+	s := open(t, "redis://"+m.Addr())
+	read := []fqgw.UnitRead{{Unit: fqgw.Unit{State: 1}}}
+	for range 200 {
+		if _, err := s.Read(t.Context(), read); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var first atomic.Bool
+	hold, held := make(chan struct{}), make(chan struct{})
+	m.Server().SetPreHook(func(_ *server.Peer, cmd string, _ ...string) bool {
+		if cmd == "MGET" && first.CompareAndSwap(false, true) {
+			close(held)
+			<-hold
+		}
+		return false
+	})
+	var stuck, others sync.WaitGroup
+	stuck.Go(func() {
+		if _, err := s.Read(t.Context(), read); err != nil {
+			t.Error(err)
+		}
+	})
+	<-held
+	for range 16 {
+		others.Go(func() {
+			if _, err := s.Read(t.Context(), read); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	// Were they to wait for the first, they would do so until the test's end.
+	others.Wait()
+	close(hold)
+	stuck.Wait()
+}
+
+// Who went away before his turn is not read for, and a store that is closed ends
+// all who wait.
+func TestWaitersLeave(t *testing.T) {
+	m := miniredis.RunT(t)
+	s := open(t, "redis://"+m.Addr())
+	var commands, keys atomic.Int64
+	hold := make(chan struct{})
+	m.Server().SetPreHook(func(_ *server.Peer, cmd string, args ...string) bool {
+		if cmd == "MGET" {
+			commands.Add(1)
+			keys.Add(int64(len(args)))
+			<-hold
+		}
+		return false
+	})
+	read := []fqgw.UnitRead{{Unit: fqgw.Unit{State: 1}}}
+	var wg, leavers sync.WaitGroup
+	// The server may have answered before the store is closed.
+	stay := func() {
+		if _, err := s.Read(t.Context(), read); err != nil && fqgw.AsError(err).Code != fqgw.CodeConnectionFailure {
+			t.Errorf("a closed store: %v", err)
+		}
+	}
+	wg.Go(stay)
+	for commands.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	for range 200 {
+		leavers.Go(func() {
+			if _, err := s.Read(ctx, read); !errors.Is(err, context.Canceled) {
+				t.Errorf("who left has %v", err)
+			}
+		})
+	}
+	leave()
+	leavers.Wait()
+	before := keys.Load()
+	for range 10 {
+		wg.Go(stay)
+	}
+	time.Sleep(30 * time.Millisecond)
+	if n := keys.Load() - before; n > 10 {
+		t.Errorf("%d keys were read for 10 who wait", n)
+	}
+	s.Close()
+	close(hold)
+	wg.Wait()
 }
 
 // One event moves the positions of every unit of every view: few commands do it,

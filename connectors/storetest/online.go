@@ -239,6 +239,8 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 		}
 	})
 
+	t.Run("reads beside writes", func(t *testing.T) { readsBesideWrites(t, s, unit) })
+
 	t.Run("many keys and units", func(t *testing.T) {
 		var flushes []fqgw.UnitFlush
 		var reads []fqgw.UnitRead
