@@ -26,11 +26,7 @@ const entityKeyVersion = 1
 
 // KeyTypeOK says whether a column of type t may be a join key.
 func KeyTypeOK(t Type) bool {
-	switch t.Base() {
-	case Bool, Int2, Int4, Int8, OID, Text, Varchar, Name, UUID, Bytea, Date, Timestamp, Timestamptz:
-		return true
-	}
-	return false
+	return facts[t.OID].uses&asKey != 0
 }
 
 // EncodeKey encodes the tuple; ok is false when a part is NULL, for which there

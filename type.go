@@ -57,7 +57,7 @@ var (
 )
 
 // typeFacts has what every room must know about a type: its names, its array
-// type and the kind of Value that carries it.
+// type, the kind of Value that carries it, and where its values may stand.
 type typeFacts struct {
 	name  string // the SQL spelling, as format_type prints it
 	typ   string // pg_type.typname
@@ -65,49 +65,62 @@ type typeFacts struct {
 	elem  uint32 // OID of the element, 0 unless an array
 	kind  Kind
 	size  int16 // typlen
+	class byte  // typcategory
+	uses  uses
 }
 
+// uses say where values of a type may stand.
+type uses uint8
+
+const (
+	preferred uses = 1 << iota // typispreferred: within its category others are cast to it
+	asKey                      // a join key (SEMANTICS §1)
+	asColumn                   // a column of a table
+	carried                    // a field of a record
+	inRecord  = asColumn | carried
+)
+
 var facts = map[uint32]typeFacts{
-	705:  {"unknown", "unknown", 0, 0, KindText, -2},
-	16:   {"boolean", "bool", 1000, 0, KindBool, 1},
-	17:   {"bytea", "bytea", 1001, 0, KindBytes, -1},
-	18:   {"\"char\"", "char", 1002, 0, KindText, 1},
-	19:   {"name", "name", 1003, 0, KindText, 64},
-	20:   {"bigint", "int8", 1016, 0, KindInt, 8},
-	21:   {"smallint", "int2", 1005, 0, KindInt, 2},
-	22:   {"int2vector", "int2vector", 1006, 21, KindArray, -1},
-	23:   {"integer", "int4", 1007, 0, KindInt, 4},
-	24:   {"regproc", "regproc", 1008, 0, KindInt, 4},
-	25:   {"text", "text", 1009, 0, KindText, -1},
-	26:   {"oid", "oid", 1028, 0, KindInt, 4},
-	30:   {"oidvector", "oidvector", 1013, 26, KindArray, -1},
-	114:  {"json", "json", 199, 0, KindText, -1},
-	194:  {"pg_node_tree", "pg_node_tree", 0, 0, KindText, -1},
-	700:  {"real", "float4", 1021, 0, KindFloat, 4},
-	701:  {"double precision", "float8", 1022, 0, KindFloat, 8},
-	1033: {"aclitem", "aclitem", 1034, 0, KindText, 12},
-	1042: {"character", "bpchar", 1014, 0, KindText, -1},
-	1043: {"character varying", "varchar", 1015, 0, KindText, -1},
-	1082: {"date", "date", 1182, 0, KindDate, 4},
-	1083: {"time without time zone", "time", 1183, 0, KindTime, 8},
-	1114: {"timestamp without time zone", "timestamp", 1115, 0, KindTimestamp, 8},
-	1184: {"timestamp with time zone", "timestamptz", 1185, 0, KindTimestamp, 8},
-	1186: {"interval", "interval", 1187, 0, KindInterval, 16},
-	1700: {"numeric", "numeric", 1231, 0, KindNumeric, -1},
-	2202: {"regprocedure", "regprocedure", 2207, 0, KindInt, 4},
-	2203: {"regoper", "regoper", 2208, 0, KindInt, 4},
-	2204: {"regoperator", "regoperator", 2209, 0, KindInt, 4},
-	2205: {"regclass", "regclass", 2210, 0, KindInt, 4},
-	2206: {"regtype", "regtype", 2211, 0, KindInt, 4},
-	3734: {"regconfig", "regconfig", 3735, 0, KindInt, 4},
-	3769: {"regdictionary", "regdictionary", 3770, 0, KindInt, 4},
-	4089: {"regnamespace", "regnamespace", 4090, 0, KindInt, 4},
-	4096: {"regrole", "regrole", 4097, 0, KindInt, 4},
-	4191: {"regcollation", "regcollation", 4192, 0, KindInt, 4},
-	2249: {"record", "record", 2287, 0, KindRecord, -1},
-	2278: {"void", "void", 0, 0, KindText, 4},
-	2950: {"uuid", "uuid", 2951, 0, KindUUID, 16},
-	3802: {"jsonb", "jsonb", 3807, 0, KindText, -1},
+	705:  {"unknown", "unknown", 0, 0, KindText, -2, 'X', 0},
+	16:   {"boolean", "bool", 1000, 0, KindBool, 1, 'B', preferred | asKey | inRecord},
+	17:   {"bytea", "bytea", 1001, 0, KindBytes, -1, 'U', asKey | inRecord},
+	18:   {"\"char\"", "char", 1002, 0, KindText, 1, 'Z', asColumn},
+	19:   {"name", "name", 1003, 0, KindText, 64, 'S', asKey | inRecord},
+	20:   {"bigint", "int8", 1016, 0, KindInt, 8, 'N', asKey | inRecord},
+	21:   {"smallint", "int2", 1005, 0, KindInt, 2, 'N', asKey | inRecord},
+	22:   {"int2vector", "int2vector", 1006, 21, KindArray, -1, 'A', 0},
+	23:   {"integer", "int4", 1007, 0, KindInt, 4, 'N', asKey | inRecord},
+	24:   {"regproc", "regproc", 1008, 0, KindInt, 4, 'N', 0},
+	25:   {"text", "text", 1009, 0, KindText, -1, 'S', preferred | asKey | inRecord},
+	26:   {"oid", "oid", 1028, 0, KindInt, 4, 'N', preferred | asKey | inRecord},
+	30:   {"oidvector", "oidvector", 1013, 26, KindArray, -1, 'A', 0},
+	114:  {"json", "json", 199, 0, KindText, -1, 'U', inRecord},
+	194:  {"pg_node_tree", "pg_node_tree", 0, 0, KindText, -1, 'Z', 0},
+	700:  {"real", "float4", 1021, 0, KindFloat, 4, 'N', inRecord},
+	701:  {"double precision", "float8", 1022, 0, KindFloat, 8, 'N', preferred | inRecord},
+	1033: {"aclitem", "aclitem", 1034, 0, KindText, 12, 'U', 0},
+	1042: {"character", "bpchar", 1014, 0, KindText, -1, 'S', inRecord},
+	1043: {"character varying", "varchar", 1015, 0, KindText, -1, 'S', asKey | inRecord},
+	1082: {"date", "date", 1182, 0, KindDate, 4, 'D', asKey | inRecord},
+	1083: {"time without time zone", "time", 1183, 0, KindTime, 8, 'D', inRecord},
+	1114: {"timestamp without time zone", "timestamp", 1115, 0, KindTimestamp, 8, 'D', asKey | inRecord},
+	1184: {"timestamp with time zone", "timestamptz", 1185, 0, KindTimestamp, 8, 'D', preferred | asKey | inRecord},
+	1186: {"interval", "interval", 1187, 0, KindInterval, 16, 'T', preferred | asColumn},
+	1700: {"numeric", "numeric", 1231, 0, KindNumeric, -1, 'N', inRecord},
+	2202: {"regprocedure", "regprocedure", 2207, 0, KindInt, 4, 'N', 0},
+	2203: {"regoper", "regoper", 2208, 0, KindInt, 4, 'N', 0},
+	2204: {"regoperator", "regoperator", 2209, 0, KindInt, 4, 'N', 0},
+	2205: {"regclass", "regclass", 2210, 0, KindInt, 4, 'N', 0},
+	2206: {"regtype", "regtype", 2211, 0, KindInt, 4, 'N', 0},
+	3734: {"regconfig", "regconfig", 3735, 0, KindInt, 4, 'N', 0},
+	3769: {"regdictionary", "regdictionary", 3770, 0, KindInt, 4, 'N', 0},
+	4089: {"regnamespace", "regnamespace", 4090, 0, KindInt, 4, 'N', 0},
+	4096: {"regrole", "regrole", 4097, 0, KindInt, 4, 'N', 0},
+	4191: {"regcollation", "regcollation", 4192, 0, KindInt, 4, 'N', 0},
+	2249: {"record", "record", 2287, 0, KindRecord, -1, 'P', 0},
+	2278: {"void", "void", 0, 0, KindText, 4, 'P', 0},
+	2950: {"uuid", "uuid", 2951, 0, KindUUID, 16, 'U', asKey | inRecord},
+	3802: {"jsonb", "jsonb", 3807, 0, KindText, -1, 'U', inRecord},
 }
 
 var byTypeName = map[string]uint32{}
@@ -119,7 +132,11 @@ func init() {
 	arrays := map[uint32]typeFacts{}
 	for oid, f := range facts {
 		if f.array != 0 {
-			arrays[f.array] = typeFacts{name: f.name + "[]", typ: "_" + f.typ, elem: oid, kind: KindArray, size: -1}
+			a := typeFacts{name: f.name + "[]", typ: "_" + f.typ, elem: oid, kind: KindArray, size: -1, class: 'A', uses: f.uses & inRecord}
+			if f.class == 'P' {
+				a.class = 'P'
+			}
+			arrays[f.array] = a
 		}
 	}
 	for oid, f := range arrays {
@@ -168,6 +185,19 @@ func (t Type) IsReg() bool {
 	}
 	return false
 }
+
+// Category is pg_type.typcategory: 'N' for numbers, 'S' for strings …
+func (t Type) Category() byte { return facts[t.OID].class }
+
+// Preferred is pg_type.typispreferred.
+func (t Type) Preferred() bool { return facts[t.OID].uses&preferred != 0 }
+
+// InTables says whether a column of a table may have it.
+func (t Type) InTables() bool { return facts[t.OID].uses&asColumn != 0 }
+
+// InRecords says whether a column of a source may have it: all formats of records
+// carry it, and the lake keeps it.
+func (t Type) InRecords() bool { return facts[t.OID].uses&carried != 0 }
 
 // IsArray says whether t is an array (the vector types included).
 func (t Type) IsArray() bool { return facts[t.OID].elem != 0 }

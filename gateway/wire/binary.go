@@ -26,13 +26,10 @@ func appendBinary(dst []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) ([]byte,
 		}
 		return append(dst, 0), nil
 	case fqgw.KindInt:
-		switch t.Size() {
-		case 2:
-			return be.AppendUint16(dst, uint16(v.Int())), nil
-		case 4:
-			return be.AppendUint32(dst, uint32(v.Int())), nil
+		for shift := 8 * (int(t.Size()) - 1); shift >= 0; shift -= 8 {
+			dst = append(dst, byte(v.Int()>>shift))
 		}
-		return be.AppendUint64(dst, uint64(v.Int())), nil
+		return dst, nil
 	case fqgw.KindFloat:
 		if t.Base() == fqgw.Float4 {
 			return be.AppendUint32(dst, math.Float32bits(float32(v.Float()))), nil
@@ -214,15 +211,17 @@ func decodeBinary(b []byte, t fqgw.Type) (fqgw.Value, error) {
 	case fqgw.KindBool:
 		return fqgw.BoolValue(b[0] != 0), nil
 	case fqgw.KindInt:
-		switch {
-		case t.Base() == fqgw.Int2:
-			return fqgw.IntValue(int64(int16(be.Uint16(b)))), nil
-		case t.Base() == fqgw.Int4:
-			return fqgw.IntValue(int64(int32(be.Uint32(b)))), nil
-		case len(b) == 4:
-			return fqgw.IntValue(int64(be.Uint32(b))), nil
+		n := int64(0)
+		for _, c := range b {
+			n = n<<8 | int64(c)
 		}
-		return fqgw.IntValue(int64(be.Uint64(b))), nil
+		switch t.Base() { // the others have no sign
+		case fqgw.Int2:
+			n = int64(int16(n))
+		case fqgw.Int4:
+			n = int64(int32(n))
+		}
+		return fqgw.IntValue(n), nil
 	case fqgw.KindFloat:
 		if t.Base() == fqgw.Float4 {
 			return fqgw.FloatValue(float64(math.Float32frombits(be.Uint32(b)))), nil

@@ -12,7 +12,7 @@ import (
 // without an intermediate string.
 func appendText(dst []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) []byte {
 	switch {
-	case v.Kind() == fqgw.KindText && t.OID != fqgw.CharType.OID:
+	case t == fqgw.Text || t == fqgw.Varchar:
 		return append(dst, v.Str()...)
 	case v.Kind() == fqgw.KindBool:
 		if v.Bool() {

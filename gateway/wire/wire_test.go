@@ -9,6 +9,7 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/expr/exprtest"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
@@ -303,6 +304,39 @@ func FuzzCopyDecode(f *testing.F) {
 		for {
 			if _, err := d.Next(); err != nil {
 				return
+			}
+		}
+	})
+}
+
+// TestEveryType: each type goes out as PostgreSQL's send function sends it, comes in
+// so too, and as text both ways.
+func TestEveryType(t *testing.T) {
+	exprtest.Types(t, func(t *testing.T, e exprtest.Example) {
+		v, err := expr.Parse(e.Less, e.Type, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := hex.DecodeString(e.Binary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for format, want := range []string{e.Less, string(raw)} {
+			got, err := AppendValue(nil, v, e.Type, int16(format), nil)
+			if err != nil || string(got) != want {
+				t.Errorf("in format %d %x, %v; want %x", format, got, err, want)
+			}
+			back, err := Decode([]byte(want), e.Type, int16(format), nil)
+			if err != nil || back.Kind() != v.Kind() || fqgw.Compare(back, v) != 0 {
+				t.Errorf("in format %d %x comes in as %v, %v", format, want, back, err)
+			}
+			var row RowEncoder // as the state of a feature hands it over
+			row.Reset([]plan.Column{{Type: e.Type}}, []int16{int16(format)}, nil)
+			row.Begin()
+			in := fqgw.Unpack(fqgw.AppendPacked(nil, v))
+			in.Write(&row)
+			if _, err := row.End(); err != nil || !bytes.HasSuffix(row.Messages(), []byte(want)) {
+				t.Errorf("in format %d a row is %x, %v", format, row.Messages(), err)
 			}
 		}
 	})

@@ -64,17 +64,15 @@ func (d *Definer) column(n *pg.ColumnDef) (column, error) {
 
 // columnType refuses the types that no column can have.
 func (d *Definer) columnType(t fqgw.Type, name string, loc int32) (fqgw.Type, error) {
-	base := t.Base()
-	if base.IsArray() {
-		base = base.Elem().Base()
+	of := t
+	if t.IsArray() {
+		of = t.Elem()
 	}
-	switch base {
+	switch of.Base() {
 	case fqgw.Record, fqgw.Void, fqgw.Unknown:
 		return t, d.fail(loc, "42P16", "column \"%s\" has pseudo-type %s", name, t)
-	case fqgw.ACLItem, fqgw.PgNodeTree, fqgw.Int2Vector, fqgw.OIDVector:
-		return t, d.unsupported(loc, "a column of type %s", t)
 	}
-	if base.IsReg() {
+	if !t.InTables() {
 		return t, d.unsupported(loc, "a column of type %s", t)
 	}
 	return t, nil

@@ -128,9 +128,9 @@ func findPath(from, to fqgw.Type, ctx CastContext) castPath {
 		return noPath
 	}
 	switch {
-	case ctx >= Assignment && category(to) == 'S':
+	case ctx >= Assignment && to.Category() == 'S':
 		return textPath
-	case ctx >= Explicit && category(from) == 'S':
+	case ctx >= Explicit && from.Category() == 'S':
 		return textPath
 	}
 	return noPath

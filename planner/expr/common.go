@@ -20,9 +20,9 @@ func commonTypeOf(types []fqgw.Type) (t, bad fqgw.Type, ok bool) {
 		case u == fqgw.Unknown || u == t:
 		case t == fqgw.Unknown:
 			t = u
-		case category(u) != category(t):
+		case u.Category() != t.Category():
 			return t, u, false
-		case !preferred(t) && findPath(t, u, Implicit) != noPath && findPath(u, t, Implicit) == noPath:
+		case !t.Preferred() && findPath(t, u, Implicit) != noPath && findPath(u, t, Implicit) == noPath:
 			t = u
 		}
 	}

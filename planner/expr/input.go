@@ -80,45 +80,14 @@ func plainInput(s string, t fqgw.Type) (v value, ok bool, err error) {
 		v, err = parseBool(s)
 	case fqgw.Text.OID, fqgw.Varchar.OID, fqgw.BPChar.OID, fqgw.Unknown.OID, fqgw.ACLItem.OID, fqgw.PgNodeTree.OID:
 		v = fqgw.TextValue(s)
-	case fqgw.Name.OID:
-		v = fqgw.TextValue(cutName(s))
-	case fqgw.CharType.OID:
-		v = fqgw.TextValue(readChar(s))
-	case fqgw.UUID.OID:
-		v, err = parseUUID(s)
-	case fqgw.Bytea.OID:
-		v, err = parseBytea(s)
-	case fqgw.JSON.OID:
-		v, err = fqgw.TextValue(s), checkJSON(s)
-	case fqgw.JSONB.OID:
-		v, err = parseJSONB(s)
-	case fqgw.Record.OID:
-		err = fqgw.Errorf(fqgw.CodeFeatureNotSupported, "input of anonymous composite types is not implemented")
-	case fqgw.Void.OID:
-		v = fqgw.TextValue("")
 	default:
-		return fqgw.Null, false, nil
+		f, known := forms[t.OID]
+		if !known {
+			return fqgw.Null, false, nil
+		}
+		v, err = f.read(s)
 	}
 	return v, true, err
-}
-
-// readChar reads a "char": its first byte, or \ooo. The byte 0 is "".
-func readChar(s string) string {
-	if len(s) == 4 && s[0] == '\\' && isOctal(s[1]) && isOctal(s[2]) && isOctal(s[3]) {
-		s = string([]byte{(s[1]-'0')<<6 | (s[2]-'0')<<3 | (s[3] - '0')})
-	}
-	if s == "" || s[0] == 0 {
-		return ""
-	}
-	return s[:1]
-}
-
-// charText prints a "char": what is no character by itself as \ooo.
-func charText(s string) string {
-	if s == "" || s[0] < 0x80 {
-		return s
-	}
-	return `\` + string([]byte{'0' + s[0]>>6, '0' + s[0]>>3&7, '0' + s[0]&7})
 }
 
 // ShortInt reads what is only digits, at most 18 of them: most integers. Parse
@@ -259,45 +228,6 @@ func parseBool(s string) (value, error) {
 		}
 	}
 	return fqgw.Null, badText(fqgw.Bool, s)
-}
-
-// cutName cuts to the 63 bytes of a name, between characters.
-func cutName(s string) string {
-	if len(s) <= 63 {
-		return s
-	}
-	n := 63
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}
-
-func parseUUID(s string) (value, error) {
-	body, braced := s, strings.HasPrefix(s, "{")
-	if braced {
-		if !strings.HasSuffix(s, "}") {
-			return fqgw.Null, badText(fqgw.UUID, s)
-		}
-		body = s[1 : len(s)-1]
-	}
-	var b [16]byte
-	for i := range b {
-		if i > 0 && i%2 == 0 {
-			body = strings.TrimPrefix(body, "-")
-		}
-		if len(body) < 2 {
-			return fqgw.Null, badText(fqgw.UUID, s)
-		}
-		if _, err := hex.Decode(b[i:i+1], []byte(body[:2])); err != nil {
-			return fqgw.Null, badText(fqgw.UUID, s)
-		}
-		body = body[2:]
-	}
-	if body != "" {
-		return fqgw.Null, badText(fqgw.UUID, s)
-	}
-	return fqgw.UUIDValue(b), nil
 }
 
 func parseBytea(s string) (value, error) {

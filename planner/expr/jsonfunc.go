@@ -150,7 +150,7 @@ func appendAsJSON(b []byte, v value, t fqgw.Type, sep string, env *fqgw.Env) []b
 	case fqgw.KindBool:
 		return strconv.AppendBool(b, v.Bool())
 	case fqgw.KindInt:
-		if !isOIDLike(t) {
+		if t.Category() == 'N' && !isOIDLike(t) {
 			return strconv.AppendInt(b, v.Int(), 10)
 		}
 	case fqgw.KindFloat, fqgw.KindNumeric:

@@ -220,7 +220,7 @@ func selectCandidate(types []fqgw.Type, cands []candidate) []candidate {
 			if t == fqgw.Unknown {
 				continue
 			}
-			if c.args[i].OID == t.OID || preferred(c.args[i]) && category(c.args[i]) == category(t) {
+			if c.args[i].OID == t.OID || c.args[i].Preferred() && c.args[i].Category() == t.Category() {
 				n++
 			}
 		}
@@ -259,14 +259,14 @@ func byUnknownCategory(types []fqgw.Type, cands []candidate) []candidate {
 		}
 		conflict := false
 		for _, c := range cands {
-			cat := category(c.args[i])
+			cat := c.args[i].Category()
 			switch {
 			case cats[i] == 0:
-				cats[i], prefer[i] = cat, preferred(c.args[i])
+				cats[i], prefer[i] = cat, c.args[i].Preferred()
 			case cat == cats[i]:
-				prefer[i] = prefer[i] || preferred(c.args[i])
+				prefer[i] = prefer[i] || c.args[i].Preferred()
 			case cat == 'S':
-				cats[i], prefer[i] = cat, preferred(c.args[i])
+				cats[i], prefer[i] = cat, c.args[i].Preferred()
 			default:
 				conflict = true
 			}
@@ -279,7 +279,7 @@ func byUnknownCategory(types []fqgw.Type, cands []candidate) []candidate {
 next:
 	for _, c := range cands {
 		for i, t := range types {
-			if t == fqgw.Unknown && (category(c.args[i]) != cats[i] || prefer[i] && !preferred(c.args[i])) {
+			if t == fqgw.Unknown && (c.args[i].Category() != cats[i] || prefer[i] && !c.args[i].Preferred()) {
 				continue next
 			}
 		}

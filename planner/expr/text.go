@@ -15,23 +15,26 @@ import (
 func Text(v fqgw.Value, t fqgw.Type, env *fqgw.Env) string {
 	switch v.Kind() {
 	case fqgw.KindText:
-		if t.OID == fqgw.CharType.OID {
-			return charText(v.Str())
+		if commonForm(t) || forms[t.OID].print == nil {
+			return v.Str()
 		}
-		return v.Str()
 	case fqgw.KindNull:
 		return ""
 	case fqgw.KindInt:
-		if t.IsReg() {
-			return regText(v.Int(), t, env)
+		if commonForm(t) {
+			return strconv.FormatInt(v.Int(), 10)
 		}
-		return strconv.FormatInt(v.Int(), 10)
 	}
 	return string(AppendText(nil, v, t, env))
 }
 
 // AppendText appends what Text gives.
 func AppendText(b []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) []byte {
+	if !commonForm(t) {
+		if print := forms[t.OID].print; print != nil && !v.IsNull() {
+			return print(b, v)
+		}
+	}
 	switch v.Kind() {
 	case fqgw.KindBool:
 		if v.Bool() {
@@ -48,7 +51,7 @@ func AppendText(b []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) []byte {
 	case fqgw.KindNumeric:
 		return append(b, v.Numeric().String()...)
 	case fqgw.KindText:
-		return append(b, Text(v, t, env)...)
+		return append(b, v.Str()...)
 	case fqgw.KindBytes:
 		if styleOf(env).EscapedBytes {
 			return appendEscaped(b, v.Str())
@@ -70,6 +73,16 @@ func AppendText(b []byte, v fqgw.Value, t fqgw.Type, env *fqgw.Env) []byte {
 		return appendRecord(b, v, env)
 	}
 	return b
+}
+
+// commonForm saves the commonest types a look at forms: they are not in it.
+func commonForm(t fqgw.Type) bool {
+	switch t.OID {
+	case fqgw.Int8.OID, fqgw.Int4.OID, fqgw.Int2.OID, fqgw.Float8.OID, fqgw.Text.OID, fqgw.Varchar.OID, fqgw.Bool.OID, fqgw.Numeric.OID,
+		fqgw.Timestamptz.OID, fqgw.Timestamp.OID, fqgw.Date.OID:
+		return true
+	}
+	return false
 }
 
 // styleOf is the session's style, PostgreSQL's default without a session.
@@ -156,18 +169,6 @@ func insideFloat(e []byte, f float64, bits int) []byte {
 		e = strconv.AppendFloat(nil, f, 'e', digits, bits)
 		f = math.Abs(f)
 	}
-}
-
-func appendUUID(b []byte, s string) []byte {
-	for i, n := range [...]int{4, 2, 2, 2, 6} {
-		if i > 0 {
-			b = append(b, '-')
-		}
-		n = min(n, len(s))
-		b = hex.AppendEncode(b, []byte(s[:n]))
-		s = s[n:]
-	}
-	return b
 }
 
 // appendDay prints a date, or an infinity.

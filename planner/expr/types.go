@@ -51,44 +51,6 @@ func typeNames(types []fqgw.Type) string {
 	return strings.Join(names, ", ")
 }
 
-// category is pg_type.typcategory.
-func category(t fqgw.Type) byte {
-	switch t.Base() {
-	case fqgw.Unknown:
-		return 'X'
-	case fqgw.Bool:
-		return 'B'
-	case fqgw.Text, fqgw.Varchar, fqgw.BPChar, fqgw.Name:
-		return 'S'
-	case fqgw.CharType, fqgw.PgNodeTree:
-		return 'Z'
-	case fqgw.Int2, fqgw.Int4, fqgw.Int8, fqgw.Float4, fqgw.Float8, fqgw.Numeric, fqgw.OID:
-		return 'N'
-	case fqgw.Date, fqgw.Time, fqgw.Timestamp, fqgw.Timestamptz:
-		return 'D'
-	case fqgw.Interval:
-		return 'T'
-	case fqgw.Record, fqgw.Void:
-		return 'P'
-	}
-	switch {
-	case t.IsArray():
-		return 'A'
-	case t.IsReg():
-		return 'N'
-	}
-	return 'U'
-}
-
-// preferred is pg_type.typispreferred.
-func preferred(t fqgw.Type) bool {
-	switch t.Base() {
-	case fqgw.Bool, fqgw.Float8, fqgw.OID, fqgw.Text, fqgw.Timestamptz, fqgw.Interval:
-		return true
-	}
-	return false
-}
-
 // isOIDLike: unsigned 32-bit numbers.
 func isOIDLike(t fqgw.Type) bool { return t.OID == fqgw.OID.OID || t.IsReg() }
 

@@ -138,6 +138,9 @@ func appendValue(dst []byte, c *column, v fqgw.Value) ([]byte, *fqgw.Error) {
 	case fqgw.KindBool:
 		return strconv.AppendBool(dst, v.Bool()), nil
 	case fqgw.KindInt:
+		if c.typ.Category() != 'N' {
+			return quoted(dst, v, c.typ), nil
+		}
 		return strconv.AppendInt(dst, v.Int(), 10), nil
 	case fqgw.KindFloat:
 		return appendFloat(dst, c.typ, v.Float()), nil
@@ -161,16 +164,19 @@ func appendValue(dst []byte, c *column, v fqgw.Value) ([]byte, *fqgw.Error) {
 	case fqgw.KindBytes:
 		dst = append(dst, `"\\x`...)
 		return append(hex.AppendEncode(dst, []byte(v.Str())), '"'), nil
-	case fqgw.KindUUID:
-		return append(append(append(dst, '"'), expr.Text(v, fqgw.UUID, nil)...), '"'), nil
+	case fqgw.KindUUID, fqgw.KindTime:
+		return quoted(dst, v, c.typ), nil
 	case fqgw.KindDate, fqgw.KindTimestamp:
 		return appendMoment(dst, v), nil
-	case fqgw.KindTime:
-		return append(append(append(dst, '"'), expr.Text(v, fqgw.Time, nil)...), '"'), nil
 	case fqgw.KindArray:
 		return appendArray(dst, c, v.List())
 	}
 	return dst, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "a record cannot carry type %s", c.typ)
+}
+
+// quoted appends the value's text as a JSON string.
+func quoted(dst []byte, v fqgw.Value, t fqgw.Type) []byte {
+	return appendText(dst, expr.Text(v, t, nil))
 }
 
 func appendArray(dst []byte, c *column, l *fqgw.List) ([]byte, *fqgw.Error) {

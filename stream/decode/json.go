@@ -77,7 +77,7 @@ func compile(s *fqgw.Source) ([]column, []field, error) {
 			col.elem.casts()
 		}
 		col.casts()
-		if !readable(base) {
+		if !c.Type.InRecords() {
 			return nil, nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "column %q: a record cannot carry type %s", c.Name, c.Type)
 		}
 		if c.Type.Mod >= 0 {

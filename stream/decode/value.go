@@ -13,17 +13,6 @@ import (
 	"github.com/fqgw/fqgw/planner/expr"
 )
 
-// readable says whether records can carry values of the type.
-func readable(t fqgw.Type) bool {
-	switch t.Base() {
-	case fqgw.Bool, fqgw.Int2, fqgw.Int4, fqgw.Int8, fqgw.OID, fqgw.Float4, fqgw.Float8, fqgw.Numeric,
-		fqgw.Text, fqgw.Varchar, fqgw.BPChar, fqgw.Name, fqgw.JSON, fqgw.JSONB, fqgw.Bytea, fqgw.UUID,
-		fqgw.Date, fqgw.Time, fqgw.Timestamp, fqgw.Timestamptz:
-		return true
-	}
-	return false
-}
-
 // read converts the value at p to the column's type; absent and null are NULL.
 func (d *jsonDecoder) read(c *column, b []byte, p span) (fqgw.Value, error) {
 	if p.kind == absent || p.kind == null {
