@@ -129,13 +129,15 @@ func (m *Memory) Reserve(n int64) error {
 // are there. What is taken afterwards is refused then.
 func (m *Memory) Set(n int64) {
 	if more := n - m.used.Load(); more > 0 {
-		m.force(more)
+		m.Force(more)
 	} else {
 		m.Give(-more)
 	}
 }
 
-func (m *Memory) force(n int64) {
+// Force counts n bytes, also where they are too many: they are there. What is taken
+// afterwards is refused then.
+func (m *Memory) Force(n int64) {
 	m.used.Add(n)
 	if m.whole == nil {
 		return
@@ -144,7 +146,7 @@ func (m *Memory) force(n int64) {
 	defer m.mu.Unlock()
 	if lack := m.used.Load() - m.borrowed.Load(); lack > 0 {
 		m.borrowed.Add(lack)
-		m.whole.force(lack)
+		m.whole.Force(lack)
 	}
 }
 

@@ -195,8 +195,10 @@ type Log interface {
 	Produce(ctx context.Context, topic string, recs []LogRecord) error
 	// Offsets are the first and the end offsets per partition (read committed).
 	Offsets(ctx context.Context, topic string) (first, end []int64, err error)
-	// Consume reads from the offsets, one per partition, without a group.
-	Consume(ctx context.Context, topic string, from []int64) (Consumer, error)
+	// Consume reads from the offsets, one per partition, without a group. The consumer
+	// fetches at most about so many bytes before they are polled, as they lie in the
+	// log; one batch of the log's in any case.
+	Consume(ctx context.Context, topic string, from []int64, ahead int64) (Consumer, error)
 	Close() error
 }
 

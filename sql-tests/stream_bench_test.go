@@ -86,7 +86,7 @@ func BenchmarkStream(b *testing.B) {
 	}
 	var changes []fqgw.Event
 	poll := func(each func(*fqgw.LogRecord) error) error {
-		c, err := log.Consume(ctx, topic, make([]int64, 4))
+		c, err := log.Consume(ctx, topic, make([]int64, 4), 8<<20)
 		if err != nil {
 			return err
 		}

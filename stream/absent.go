@@ -136,7 +136,7 @@ func (f *folder) loaded(ft *fetch) error {
 				return &damaged{u.share.view.v, fmt.Errorf("%s: %w", key, err)}
 			}
 			e.packed = len(st.States[k])
-			f.weigh(e)
+			f.weigh(e, 0)
 		}
 	}
 	return nil
@@ -163,6 +163,7 @@ func (f *folder) fetch(server string) {
 // await keeps the event of an entity that is not loaded. Its unit is not flushed
 // until it is applied, so that no position passes it.
 func (f *folder) await(j *job) {
+	f.waiters += j.bytes
 	if f.waits++; f.waits == 1 {
 		f.waitFrom = slices.Clone(f.progress)
 	}
@@ -192,8 +193,10 @@ func (f *folder) arrive(ft *fetch) error {
 			}
 			f.hand = j.in.Pos
 			j.entry.unit.share.view.layout.Apply(f.touch(j.entry), &j.in)
+			f.weigh(j.entry, j.bytes)
 			f.hand = nowhere
 			f.waits--
+			f.waiters -= j.bytes
 		}
 		clear(u.waits[len(later):])
 		u.waits = later

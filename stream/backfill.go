@@ -283,13 +283,15 @@ func (s *source) fill(ctx context.Context, at *incarnation, v *view, shares []*s
 	if err != nil {
 		return err
 	}
+	purse := s.p.budget.purse()
+	defer purse.close()
 	return s.withCrew(ctx, at, v, shares, &h, func(ctx context.Context, c *crew) error {
 		r := newRouter(s.p.o.Online.Shards(), len(c.folders), []*view{v})
 		var rows int64
 		began := time.Now()
 		notice(howFar(v.v.Name, 0, snap.Rows, began))
 		for _, pass := range passes {
-			err := s.fold(ctx, c, r, pass, func(more int64) {
+			err := s.fold(ctx, c, r, purse, pass, func(more int64) {
 				rows += more
 				notice(howFar(v.v.Name, rows, snap.Rows, began))
 			})
@@ -356,14 +358,19 @@ func (s *source) withCrew(ctx context.Context, at *incarnation, v *view, shares 
 }
 
 // fold sends events of the history to the folders.
-func (s *source) fold(ctx context.Context, c *crew, r *router, read reader, progress func(rows int64)) error {
+func (s *source) fold(ctx context.Context, c *crew, r *router, purse *purse, read reader, progress func(rows int64)) error {
 	var rows int64
 	said := time.Now()
-	b := &batch{whole: true}
+	most := s.p.budget.batchBytes()
+	b := &batch{whole: true, purse: purse}
 	send := func() error {
+		if err := purse.pay(ctx, b.bytes, nil); err != nil {
+			return err
+		}
 		r.route(b, func(*fqgw.Event) {})
+		b.readers.Store(int32(len(c.folders)))
 		err := c.send(ctx, b)
-		b = &batch{whole: true}
+		b = &batch{whole: true, purse: purse}
 		return err
 	}
 	err := read(ctx, func(ev fqgw.Event) error {
@@ -371,7 +378,8 @@ func (s *source) fold(ctx context.Context, c *crew, r *router, read reader, prog
 			progress(rows)
 			said, rows = time.Now(), 0
 		}
-		if b.events = append(b.events, ev); len(b.events) == s.p.rows {
+		b.events = append(b.events, ev)
+		if b.bytes += r.bytes(&ev); len(b.events) == s.p.rows || b.bytes >= most {
 			return send()
 		}
 		return nil
@@ -406,6 +414,8 @@ func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, ranges ...[2]int6
 				if err != nil {
 					return err
 				}
+				took := arrowBytes(rec)
+				s.p.budget.batches.Force(took)
 				err = emitRows(rec, columns, func(row []fqgw.Value) error {
 					ev, ok, err := s.landed(row)
 					if err == nil && ok && ev.Time >= times[0] && ev.Time <= times[1] {
@@ -414,6 +424,7 @@ func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, ranges ...[2]int6
 					return err
 				})
 				rec.Release()
+				s.p.budget.batches.Give(took)
 				if err != nil {
 					return err
 				}
@@ -447,21 +458,33 @@ func (s *source) landed(row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
 	return ev, true, nil
 }
 
+// emitRows gives the rows of a record batch, each to be kept by itself.
 func emitRows(rec arrow.RecordBatch, columns []fqgw.Column, emit func([]fqgw.Value) error) error {
-	n := int(rec.NumRows())
-	slab := make([]fqgw.Value, n*len(columns))
-	for c := range columns {
-		a := rec.Column(c)
-		for i := range n {
-			slab[i*len(columns)+c] = fqgw.ArrowValue(a, i, columns[c].Type)
+	const most = 256 // rows that are taken out at once
+	for from, all := 0, int(rec.NumRows()); from < all; from += most {
+		n := min(all-from, most)
+		slab := make([]fqgw.Value, n*len(columns))
+		for c := range columns {
+			a := rec.Column(c)
+			for i := range n {
+				slab[i*len(columns)+c] = fqgw.ArrowValue(a, from+i, columns[c].Type)
+			}
 		}
-	}
-	for i := range n {
-		if err := emit(slab[i*len(columns) : (i+1)*len(columns)]); err != nil {
-			return err
+		for i := range n {
+			if err := emit(slab[i*len(columns) : (i+1)*len(columns)]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// arrowBytes is what the arrays of a record batch take.
+func arrowBytes(rec arrow.RecordBatch) (n int64) {
+	for _, a := range rec.Columns() {
+		n += int64(a.Data().SizeInBytes())
+	}
+	return n
 }
 
 // catchUp follows the log with a view of its own until it is near the live
@@ -483,9 +506,9 @@ func (s *source) catchUp(ctx context.Context, ses *session, v *view, shares []*s
 			return nil
 		}
 		notice(fmt.Sprintf("filling %s: %d records of the log behind", v.v.Name, gap))
-		err := s.withCrew(ctx, ses.at, v, shares, nil, func(ctx context.Context, c *crew) error {
-			f, err := newFeed(ctx, s, c, nil, []*view{v}, from)
-			if err != nil {
+		var f *feed
+		err := s.withCrew(ctx, ses.at, v, shares, nil, func(ctx context.Context, c *crew) (err error) {
+			if f, err = newFeed(ctx, s, c, nil, []*view{v}, from); err != nil {
 				return err
 			}
 			if err := f.run(ctx, func() bool { return f.reached(target, true) }); err != nil {
@@ -493,6 +516,9 @@ func (s *source) catchUp(ctx context.Context, ses *session, v *view, shares []*s
 			}
 			return c.flush(ctx)
 		})
+		if f != nil {
+			f.close()
+		}
 		if err != nil {
 			return err
 		}

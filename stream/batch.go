@@ -2,6 +2,7 @@ package stream
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/fqgw/fqgw"
@@ -15,6 +16,17 @@ type batch struct {
 	routes [][]route // by folder
 	polled time.Time
 	whole  bool // from history: in any order, and no event twice
+
+	bytes   int64 // that purse has paid
+	purse   *purse
+	readers atomic.Int32 // who still needs it
+}
+
+// done says that a reader needs the batch no longer.
+func (b *batch) done() {
+	if b.readers.Add(-1) == 0 {
+		b.purse.give(b.bytes)
+	}
 }
 
 // span is what a batch covers of one partition: everything in [from, next) was
@@ -62,6 +74,11 @@ func newRouter(shards uint32, folders int, views []*view) *router {
 		}
 	}
 	return r
+}
+
+// bytes is about what an event of a batch takes, with its routes.
+func (r *router) bytes(ev *fqgw.Event) int64 {
+	return eventBytes + int64(len(r.keys))*routeBytes + fqgw.RowBytes(ev.Row)
 }
 
 // route adds the routes of every event; null is told of each key that is NULL.

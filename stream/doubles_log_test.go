@@ -73,7 +73,7 @@ func (l *memLog) Offsets(context.Context, string) (first, end []int64, err error
 	return first, end, nil
 }
 
-func (l *memLog) Consume(_ context.Context, _ string, from []int64) (fqgw.Consumer, error) {
+func (l *memLog) Consume(_ context.Context, _ string, from []int64, _ int64) (fqgw.Consumer, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(from) != len(l.parts) {

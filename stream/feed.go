@@ -25,6 +25,8 @@ type feed struct {
 	lander   *lander // nil while a new view catches up: then records are neither landed, buried nor counted
 	decoder  decode.Decoder
 	router   *router
+	purse    *purse
+	fetch    int64 // bytes that the consumer may have fetched
 	consumer fqgw.Consumer
 	next     []int64      // by partition: the record that is expected
 	paused   []*pause     // by partition: nil while it runs
@@ -55,8 +57,26 @@ func newFeed(ctx context.Context, s *source, c *crew, l *lander, views []*view, 
 	if err != nil {
 		return nil, err
 	}
-	f := &feed{s: s, crew: c, lander: l, decoder: d, router: newRouter(s.p.o.Online.Shards(), len(c.folders), views)}
-	return f, f.seek(ctx, from)
+	b := &s.p.budget
+	b.readers.Add(1)
+	f := &feed{s: s, crew: c, lander: l, decoder: d, router: newRouter(s.p.o.Online.Shards(), len(c.folders), views), purse: b.purse(), fetch: b.fetchBytes()}
+	b.batches.Force(f.fetch)
+	if err := f.seek(ctx, from); err != nil {
+		f.close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// close gives back what the feed's batches take, once nobody reads them any more.
+func (f *feed) close() {
+	if f.consumer != nil {
+		f.consumer.Close()
+		f.consumer = nil
+	}
+	f.purse.close()
+	f.s.p.budget.batches.Give(f.fetch)
+	f.s.p.budget.readers.Add(-1)
 }
 
 // seek consumes from other offsets.
@@ -66,7 +86,7 @@ func (f *feed) seek(ctx context.Context, from []int64) error {
 		f.consumer = nil
 	}
 	err := retry(ctx, f.trouble, func() (err error) {
-		f.consumer, err = f.s.p.o.Log.Consume(ctx, f.s.src.Topic, from)
+		f.consumer, err = f.s.p.o.Log.Consume(ctx, f.s.src.Topic, from, f.fetch/2) // what is polled keeps its fetch while the next one comes
 		return err
 	})
 	for p := range f.paused {
@@ -96,11 +116,6 @@ func (f *feed) do(what func()) {
 
 // run consumes until ctx ends or stop says so.
 func (f *feed) run(ctx context.Context, stop func() bool) error {
-	defer func() {
-		if f.consumer != nil {
-			f.consumer.Close()
-		}
-	}()
 	for ctx.Err() == nil {
 		f.mu.Lock()
 		todo := f.todo
@@ -135,8 +150,11 @@ func (f *feed) run(ctx context.Context, stop func() bool) error {
 		f.s.p.fault("poll")
 		polled := time.Now()
 		for len(recs) > 0 {
-			n := min(len(recs), batchRecords)
-			if err := f.take(ctx, recs[:n], polled); err != nil {
+			n, bytes := f.cut(recs)
+			if err := f.pay(ctx, bytes); err != nil {
+				return err
+			}
+			if err := f.take(ctx, recs[:n], bytes, polled); err != nil {
 				return err
 			}
 			recs = recs[n:]
@@ -183,9 +201,39 @@ func (f *feed) poll(ctx context.Context) ([]fqgw.LogRecord, error) {
 	return recs, err
 }
 
-// take decodes and judges records and sends on what they are.
-func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, polled time.Time) error {
-	b := &batch{events: make([]fqgw.Event, 0, len(recs)), polled: polled}
+// cut says how many of the records make a batch, and what it will take.
+func (f *feed) cut(recs []fqgw.LogRecord) (n int, bytes int64) {
+	most := f.s.p.budget.batchBytes()
+	each := int64(len(f.router.keys)) * routeBytes
+	for n < min(len(recs), batchRecords) {
+		r := guess(&recs[n], len(f.s.src.Columns)) + each
+		if n > 0 && bytes+r > most {
+			break
+		}
+		n, bytes = n+1, bytes+r
+	}
+	return n, bytes
+}
+
+// pay waits until there is memory for a batch; its partitions stand meanwhile.
+func (f *feed) pay(ctx context.Context, bytes int64) error {
+	late := false
+	err := f.purse.pay(ctx, bytes, func() {
+		late = f.lander != nil
+		if late {
+			f.s.stats.trouble("memory", fmt.Sprintf("the batches that are not folded and landed fill their %d bytes of memory (stream_memory)", f.s.p.budget.batches.Limit()))
+		}
+	})
+	if late {
+		f.s.stats.trouble("memory", "")
+	}
+	return err
+}
+
+// take decodes and judges records, for which so many bytes were paid, and sends on
+// what they are.
+func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, paid int64, polled time.Time) error {
+	b := &batch{events: make([]fqgw.Event, 0, len(recs)), polled: polled, purse: f.purse}
 	in := f.moment()
 	f.verdicts = f.verdicts[:0]
 	var at *span
@@ -218,9 +266,11 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, polled time.Time
 		}
 		for i := len(b.events); i < len(events); i++ {
 			at.add(&events[i])
+			b.bytes += f.router.bytes(&events[i])
 		}
 		b.events = events
 	}
+	f.purse.change(paid, b.bytes)
 	if len(b.spans) == 0 {
 		return nil
 	}
@@ -390,6 +440,10 @@ func (f *feed) send(ctx context.Context, b *batch) error {
 		f.s.stats.seen(b.spans, f.s.p.o.Clock.Now())
 		f.s.stats.trouble("log", "")
 		f.s.p.metrics.events.Add(int64(len(b.events)))
+	}
+	b.readers.Store(int32(len(f.crew.folders)))
+	if f.lander != nil {
+		b.readers.Add(1)
 		if err := put(ctx, f.lander.in, msg[*lander]{batch: b}); err != nil {
 			return err
 		}
@@ -410,7 +464,7 @@ func (f *feed) pause(partition int32, p *pause) {
 // resume lets partitions go on whose clock has come, or for which there is memory.
 func (f *feed) resume() {
 	now := f.s.p.o.Clock.Now()
-	room := f.s.p.ahead.room(now)
+	room := f.s.p.ahead.room(f.s.p.budget.ahead, now)
 	for i, p := range f.paused {
 		partition := int32(i)
 		if p != nil && p.over(now, room) {
@@ -462,7 +516,7 @@ func (f *feed) never(r *reach) error {
 			continue
 		}
 		err := fqgw.Errorf(fqgw.CodeNotInState, "partition %d of source \"%s\" stands at offset %d, so that its %d records from there on are not applied: %s",
-			i, f.s.src.Name, f.next[i], r.end[i]-f.next[i], p.text(f.s.p.o.AheadBytes))
+			i, f.s.src.Name, f.next[i], r.end[i]-f.next[i], p.text(f.s.p.budget.ahead.Limit()))
 		if p.full {
 			return err.WithHint("Move the clock with fqgw.advance(), or start with more --stream-memory.")
 		}

@@ -30,6 +30,7 @@ type flight struct {
 	before   []int64 // and below this it is already
 	stamps   stamps
 	bytes    int
+	flying   int64 // what the states take in memory
 	began    time.Time
 	took     time.Duration
 	err      error
@@ -88,6 +89,8 @@ func (f *folder) flush(idle, look bool) {
 		}
 		fl.h, fl.progress, fl.stamps, fl.began = f.h, slices.Clone(f.progress), f.stamps, time.Now()
 		f.flights[server] = fl
+		f.flying += fl.flying
+		f.encoded += int64(fl.bytes)
 		go func() {
 			fl.err = guarded(func() error { return f.c.write(fl) })
 			fl.took = time.Since(fl.began)
@@ -143,8 +146,9 @@ func (f *folder) pack(fl *flight, u *unit) {
 		f.heavy -= e.bytes
 		part.Keys = append(part.Keys, e.key)
 		part.States = append(part.States, arena[at:len(arena):len(arena)])
-		e.dirty, e.flying, e.packed = false, true, len(arena)-at
-		f.weigh(e)
+		e.dirty, e.flying, e.packed, e.grown = false, true, len(arena)-at, 0
+		f.weigh(e, 0)
+		fl.flying += e.bytes
 	}
 	part.To = byPartition(u.flying, partitions)
 	fl.add(round, part, len(arena))
@@ -210,6 +214,8 @@ func (c *crew) trip(server string, flushes []fqgw.UnitFlush) error {
 // finish takes note of a flush that is over.
 func (f *folder) finish(fl *flight) error {
 	delete(f.flights, fl.server)
+	f.flying -= fl.flying
+	f.encoded -= int64(fl.bytes)
 	if fl.err != nil {
 		return fl.err
 	}
@@ -223,6 +229,9 @@ func (f *folder) finish(fl *flight) error {
 		e.flying = false
 	}
 	f.shrink()
+	if f.laden() && !f.drains() {
+		f.flush(false, false)
+	}
 	s := f.c.s
 	m := &s.p.metrics
 	if len(fl.units) > 0 {

@@ -36,9 +36,9 @@ func newCrew(ctx context.Context, fail context.CancelCauseFunc, s *source, at *i
 
 func (c *crew) start() {
 	for _, f := range c.folders {
-		c.s.p.folding.Add(1)
+		c.s.p.budget.folders.Add(1)
 		c.wg.Go(func() {
-			defer c.s.p.folding.Add(-1)
+			defer c.s.p.budget.folders.Add(-1)
 			if err := f.run(); err != nil {
 				c.fail(err)
 			}
@@ -135,7 +135,8 @@ type entry struct {
 	unit          *unit
 	state         *window.State // nil until it is loaded
 	packed        int           // length of its last encoding, 0 before the first
-	bytes         int64         // about what it takes in memory
+	bytes         int64         // about what it takes in memory, with its state
+	grown         int64         // of it, what came since the state was last encoded and may not show otherwise
 	dirty, flying bool
 	newer, older  *entry // in order of use
 }
@@ -144,6 +145,7 @@ type entry struct {
 type job struct {
 	in    window.Input
 	entry *entry
+	bytes int64 // of in
 }
 
 // folder owns the states of a group of shards. Its goroutine alone touches them.
@@ -155,16 +157,23 @@ type folder struct {
 	sets     map[int32][]*share
 	h        int64   // horizon: the clock at the latest batch or flush, never going back
 	progress []int64 // by partition: every position below was taken
+	batch    *batch  // of which some is not folded yet
+	folded   int     // routes of it that are
 	jobs     []*job
 	missing  []*entry
 	absent   map[string][]*entry // by server that is away: entities to load when it is back
 	fetched  chan *fetch
 	waits    int     // jobs that wait for that
+	waiters  int64   // their bytes
 	waitFrom []int64 // progress when the first of them came
 	cache    lru
 	dirty    []*unit
 	waiting  int   // dirty entries
 	heavy    int64 // their bytes
+	flying   int64 // of the states that flights write
+	encoded  int64 // and of what they are written as
+	big      int64 // bytes of a large entry lately
+	mem      *fqgw.Memory
 	full     bool
 	stamps   stamps
 	flights  map[string]*flight // by server: the flush under way
@@ -181,7 +190,7 @@ type folder struct {
 }
 
 func newFolder(c *crew, id int) *folder {
-	f := &folder{c: c, id: id, in: make(chan msg[*folder], 16), sets: map[int32][]*share{}, progress: make([]int64, c.at.Partitions),
+	f := &folder{c: c, id: id, big: firstBig, mem: c.s.p.budget.states.Part("states of a folder", memoryOption, 0), in: make(chan msg[*folder], 16), sets: map[int32][]*share{}, progress: make([]int64, c.at.Partitions),
 		flights: map[string]*flight{}, flushed: make([]int64, c.at.Partitions), lags: map[string][]int64{}, landed: make(chan *flight, 1), absent: map[string][]*entry{}, fetched: make(chan *fetch), due: time.NewTimer(time.Hour),
 		h: math.MinInt64, hand: nowhere} // clocks may stand before 1970
 	f.due.Stop()
@@ -236,7 +245,10 @@ func (f *folder) detach(v *view) *share {
 		for _, e := range u.dirty {
 			f.heavy -= e.bytes
 		}
-		f.waits -= len(u.waits)
+		for _, j := range u.waits {
+			f.waits--
+			f.waiters -= j.bytes
+		}
 	}
 	f.forsake(sh)
 	dirty := f.dirty[:0]
@@ -264,21 +276,29 @@ func (f *folder) run() (err error) {
 		for range f.flights {
 			<-f.landed
 		}
+		f.mem.Set(0)
+		f.mem.Close()
 	}()
+	f.shrink() // it may begin with the entries of others
 	for {
 		if done, err := f.settle(); done || err != nil {
 			return err
 		}
 		in := f.in
-		if f.waiting+f.waits >= f.c.s.p.o.DirtyKeys || f.heavy > f.allowance() || f.stopping {
+		if f.laden() || f.stopping {
 			in = nil
+		} else if f.batch != nil {
+			if err := f.fold(); err != nil {
+				return err
+			}
+			continue
 		}
 		select {
 		case m := <-in:
 			if m.do != nil {
 				m.do(f)
-			} else if err := f.take(m.batch); err != nil {
-				return err
+			} else {
+				f.batch, f.folded = m.batch, 0
 			}
 		case fl := <-f.landed:
 			if err := f.finish(fl); err != nil {
@@ -296,6 +316,7 @@ func (f *folder) run() (err error) {
 			}
 			f.arm()
 		case <-idle.C:
+			f.shrink() // others may have begun to fold since
 			if !f.drains() {
 				f.flush(true, true)
 			}
@@ -328,11 +349,16 @@ func (f *folder) settle() (done bool, err error) {
 	return false, nil
 }
 
-// take folds a batch.
-func (f *folder) take(b *batch) error {
+// fold folds as much of the batch at hand as there is memory for: states may be any
+// number of times as large as the events are. What has been folded of it can be
+// written; the positions follow with the last of it.
+func (f *folder) fold() error {
 	f.tick()
+	b := f.batch
+	routes, most := b.routes[f.id], f.portion()
 	n := 0
-	for _, r := range b.routes[f.id] {
+	for ; f.folded < len(routes) && n < most; f.folded++ {
+		r := &routes[f.folded]
 		ev := &b.events[r.event]
 		f.hand = ev.Pos
 		for _, sh := range f.sets[r.set] {
@@ -350,7 +376,7 @@ func (f *folder) take(b *batch) error {
 				f.c.s.p.metrics.evalErrors.Add(int64(errs))
 			}
 			if keep {
-				j.entry = f.entry(u, r.key)
+				j.entry, j.bytes = f.entry(u, r.key), window.InputBytes(&j.in)
 				n++
 			}
 		}
@@ -364,26 +390,30 @@ func (f *folder) take(b *batch) error {
 		l := j.entry.unit.share.view.layout
 		if b.whole {
 			l.Load(f.touch(j.entry), &j.in)
-			f.weigh(j.entry)
+			f.weigh(j.entry, j.bytes)
 		} else if j.entry.state == nil {
 			f.await(j)
 			f.jobs[i] = new(job)
 		} else {
 			l.Apply(f.touch(j.entry), &j.in)
-			f.weigh(j.entry)
+			f.weigh(j.entry, j.bytes)
 		}
 	}
 	f.hand = nowhere
 	f.c.s.p.metrics.applied.Add(int64(n))
-	for i := range b.spans {
-		if err := f.pass(&b.spans[i]); err != nil {
-			return err
+	if f.folded == len(routes) {
+		for i := range b.spans {
+			if err := f.pass(&b.spans[i]); err != nil {
+				return err
+			}
 		}
+		f.stamps.note(b)
+		f.batch = nil
+		b.done()
 	}
-	f.stamps.note(b)
 	f.shrink()
 	f.report()
-	if f.full && !f.drains() {
+	if (f.full || f.laden()) && !f.drains() {
 		f.flush(false, false)
 	}
 	f.arm()
@@ -413,7 +443,7 @@ func (f *folder) tick() {
 func (f *folder) entry(u *unit, key fqgw.EntityKey) *entry {
 	e := u.entries[key]
 	if e == nil {
-		e = &entry{key: key, unit: u}
+		e = &entry{key: key, unit: u, bytes: entryBytes + int64(len(key))}
 		u.entries[key] = e
 		f.cache.push(e)
 		if u.complete {
@@ -442,9 +472,12 @@ func (f *folder) touch(e *entry) *window.State {
 	return e.state
 }
 
-// weigh counts what an entity's state takes after it changed.
-func (f *folder) weigh(e *entry) {
-	n := e.unit.share.view.layout.Bytes(e.state, e.packed)
+// weigh counts what an entity's state takes after it changed, by inputs of so many
+// bytes.
+func (f *folder) weigh(e *entry, more int64) {
+	e.grown += more
+	n := entryBytes + int64(len(e.key)) + e.unit.share.view.layout.Bytes(e.state, e.packed) + e.grown
+	f.big = max(n, f.big-f.big/256)
 	f.cache.bytes += n - e.bytes
 	if e.dirty {
 		f.heavy += n - e.bytes
@@ -452,13 +485,28 @@ func (f *folder) weigh(e *entry) {
 	e.bytes = n
 }
 
-// shrink forgets states that are too many or take too much.
-func (f *folder) shrink() { f.cache.shrink(f.c.s.p.o.CacheKeys, f.allowance()) }
+// shrink forgets states that take more than this folder's part of the memory.
+func (f *folder) shrink() {
+	f.cache.shrink(f.c.s.p.budget.forFolder() - f.encoded - f.waiters)
+	f.mem.Set(f.cache.bytes + f.encoded + f.waiters)
+}
 
-// allowance is this folder's part of the memory for states, in bytes.
-func (f *folder) allowance() int64 {
-	p := f.c.s.p
-	return p.o.CacheBytes / max(p.folding.Load(), 1)
+// laden says that what cannot be forgotten takes half of the folder's part: before
+// more is folded, some of it must be written.
+func (f *folder) laden() bool {
+	pinned := f.heavy + f.flying + f.encoded + f.waiters
+	return pinned > 0 && pinned >= f.c.s.p.budget.forFolder()/2
+}
+
+const (
+	mostJobs = 4096      // that are folded at once: they are kept for the next ones
+	firstBig = 256 << 10 // how large entries are taken for before there are any
+)
+
+// portion is how many jobs may be folded at once, so that their states take a
+// quarter of the folder's part or so.
+func (f *folder) portion() int {
+	return int(min(max(f.c.s.p.budget.forFolder()/4/f.big, 1), mostJobs))
 }
 
 // pass records that a span was taken.

@@ -15,7 +15,6 @@ import (
 
 const (
 	landRows  = 1 << 17 // rows that are worth a commit
-	landMost  = 1 << 20 // rows that may wait for one before polling stops
 	landBurst = 50      // commits that may follow each other at once; they come back one a second
 )
 
@@ -29,9 +28,11 @@ type lander struct {
 	columns  []fqgw.Column
 	builder  *array.RecordBuilder
 	rows     int
-	landed   fqgw.Marks // what the history has
-	taken    fqgw.Marks // what was taken, landed or not
-	first    time.Time  // when the oldest waiting row was taken
+	bytes    int64        // about what they take
+	mem      *fqgw.Memory // they, and those of the flight
+	landed   fqgw.Marks   // what the history has
+	taken    fqgw.Marks   // what was taken, landed or not
+	first    time.Time    // when the oldest waiting row was taken
 	flight   *landing
 	over     chan *landing
 	tokens   float64
@@ -43,9 +44,10 @@ type lander struct {
 
 // landing is a commit under way.
 type landing struct {
-	rows arrow.RecordBatch
-	to   fqgw.Marks
-	err  error
+	rows  arrow.RecordBatch
+	bytes int64
+	to    fqgw.Marks
+	err   error
 }
 
 // barrier is someone who waits until a vector is landed.
@@ -57,6 +59,7 @@ type barrier struct {
 func newLander(ctx context.Context, s *source, at *incarnation, landed fqgw.Marks) *lander {
 	l := &lander{s: s, at: at, ctx: ctx, in: make(chan msg[*lander], 16), columns: slices.Concat(s.src.Columns, fqgw.HiddenColumns),
 		landed: landed, taken: landed, over: make(chan *landing, 1), tokens: landBurst, counted: time.Now()}
+	l.mem = s.p.budget.landing.Part("rows of a source to be landed", memoryOption, 0)
 	l.builder = array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(l.columns))
 	return l
 }
@@ -103,12 +106,17 @@ func (s *source) hurry() {
 
 // run lands until it is told to stop or the history stands elsewhere.
 func (l *lander) run() error {
-	defer l.builder.Release()
+	landers := &l.s.p.budget.landers
+	landers.Add(1)
 	defer func() {
 		if l.flight != nil {
 			<-l.over
 			l.flight.rows.Release()
 		}
+		l.builder.Release()
+		l.mem.Set(0)
+		l.mem.Close()
+		landers.Add(-1)
 	}()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -117,7 +125,7 @@ func (l *lander) run() error {
 			return nil
 		}
 		in := l.in
-		if l.rows >= landMost || l.stopping {
+		if l.full() || l.stopping {
 			in = nil
 		}
 		select {
@@ -130,6 +138,7 @@ func (l *lander) run() error {
 		case done := <-l.over:
 			l.flight = nil
 			done.rows.Release()
+			l.mem.Give(done.bytes)
 			if done.err != nil {
 				return done.err
 			}
@@ -144,8 +153,25 @@ func (l *lander) run() error {
 	}
 }
 
+// full says that no more rows may be taken before some are landed.
+func (l *lander) full() bool {
+	all := l.s.p.budget.landing
+	return l.mem.Used() > 0 && all.Used() >= all.Limit()
+}
+
+// pressed says that the rows are to be landed to make room: half of what there is
+// for all landers is in use, since those of a commit under way need the other half,
+// and not much less than others this one has.
+func (l *lander) pressed() bool {
+	b := &l.s.p.budget
+	used := b.landing.Used()
+	return l.full() || used >= b.landing.Limit()/2 && 2*l.bytes*b.landers.Load() >= used
+}
+
 // take appends a batch's events, those that the history lacks.
 func (l *lander) take(b *batch) error {
+	defer b.done()
+	before := l.rows
 	fields := l.builder.Fields()
 	n := len(l.s.src.Columns)
 	for i := range b.events {
@@ -165,6 +191,11 @@ func (l *lander) take(b *batch) error {
 		}
 	}
 	l.hand = nil
+	if more := l.rows - before; more > 0 {
+		bytes := b.bytes * int64(more) / int64(len(b.events))
+		l.bytes += bytes
+		l.mem.Force(bytes)
+	}
 	taken := slices.Clone(l.taken)
 	for _, s := range b.spans {
 		if m := (fqgw.Mark{Epoch: l.at.epoch, Next: s.next}); taken.Of(s.partition).Before(m) {
@@ -198,8 +229,8 @@ func (l *lander) settle() {
 		return
 	}
 	rows := l.builder.NewRecordBatch()
-	l.rows = 0
-	l.flight = &landing{rows: rows, to: l.taken}
+	l.flight = &landing{rows: rows, bytes: l.bytes, to: l.taken}
+	l.rows, l.bytes = 0, 0
 	from, fl := l.landed, l.flight
 	go func() {
 		fl.err = guarded(func() error { return l.s.land(l.ctx, fl.rows, from, fl.to) })
@@ -208,9 +239,9 @@ func (l *lander) settle() {
 }
 
 // due says whether to commit now: on demand, by size or by age, and within the
-// rate; at the end in any case.
+// rate; for want of memory and at the end in any case.
 func (l *lander) due() bool {
-	if l.stopping {
+	if l.stopping || l.pressed() {
 		return true
 	}
 	if len(l.barriers) == 0 && l.s.wanted.Load() == 0 && l.rows < landRows && time.Since(l.first) < l.s.p.o.LandEvery {

@@ -4,7 +4,7 @@ package stream
 type lru struct {
 	newest, oldest *entry
 	n              int
-	bytes          int64 // of all states
+	bytes          int64 // of all entries
 }
 
 func (l *lru) push(e *entry) {
@@ -42,11 +42,10 @@ func (l *lru) use(e *entry) {
 	}
 }
 
-// shrink forgets the entries that were used longest ago, beyond most of them or
-// what they may take. What is not in the store yet stays, for as long as its
-// server is away.
-func (l *lru) shrink(most int, bytes int64) {
-	for kept := 0; (l.n > most || l.bytes > bytes) && kept < min(l.n, 1024); {
+// shrink forgets the entries that were used longest ago, beyond what all may take.
+// What is not in the store yet stays, for as long as its server is away.
+func (l *lru) shrink(bytes int64) {
+	for kept := 0; l.bytes > bytes && kept < min(l.n, 1024); {
 		e := l.oldest
 		if e.dirty || e.flying || e.state == nil {
 			l.use(e)

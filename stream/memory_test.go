@@ -8,11 +8,14 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
+// within is a budget of so many bytes for all that pipelines keep.
+func within(bytes int64) *fqgw.Memory { return fqgw.NewMemory("the streams", memoryOption, bytes) }
+
 // TestStatesStayWithinMemory: folders forget states that would take more than
 // their memory, however many entities there are, and go on with what the store has.
 func TestStatesStayWithinMemory(t *testing.T) {
 	const entities, limit = 2000, 256 << 10
-	w, p, _, views := setup(t, fqgw.SetClock(t0, 0), func(o *Options) { o.CacheBytes = limit })
+	w, p, _, views := setup(t, fqgw.SetClock(t0, 0), func(o *Options) { o.Memory = within(2 * limit) })
 	for round := range int64(3) {
 		for from := 0; from < entities; from += 250 {
 			var recs []fqgw.LogRecord

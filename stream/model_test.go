@@ -130,13 +130,14 @@ func (m *model) boot() {
 	p := m.w.start(func(o *Options) {
 		o.FlushEvery = time.Duration(1+m.r.IntN(2000)) * time.Microsecond
 		o.LandEvery = time.Duration(1+m.r.IntN(20)) * time.Millisecond
-		o.CacheKeys = []int{2, 1000}[m.r.IntN(2)]
-		o.CacheBytes = []int64{1, 4 << 10, 0}[m.r.IntN(3)]
 		o.Decoder = func(src *fqgw.Source) (decode.Decoder, error) {
 			json, err := decode.New(src)
 			return &lines{json, func() bool { return rand.IntN(1000) == 0 }}, err
 		}
 	})
+	for _, share := range []**fqgw.Memory{&p.budget.batches, &p.budget.landing, &p.budget.states} {
+		*share = within([]int64{1, 16 << 10, 512 << 20}[m.r.IntN(3)])
+	}
 	p.trust, p.rows, p.far = m.trust, 16, 30
 	p.trip, p.part = []int{1, 64}[m.r.IntN(2)], []int{1, 3, 256}[m.r.IntN(3)]
 	p.plug.flaky.Store(m.r.IntN(4) == 0)
@@ -303,7 +304,8 @@ func (m *model) check() {
 	}
 	landed := map[fqgw.Position]int{}
 	for _, row := range m.w.history.rows {
-		landed[fqgw.Position{Epoch: int32(row[4].Int()), Partition: int32(row[5].Int()), Offset: row[6].Int(), Sub: int32(row[7].Int())}]++
+		at := row[len(m.src.Columns):] // the hidden columns
+		landed[fqgw.Position{Epoch: int32(at[0].Int()), Partition: int32(at[1].Int()), Offset: at[2].Int(), Sub: int32(at[3].Int())}]++
 	}
 	for pos := range accepted {
 		if landed[pos] != 1 {

@@ -55,13 +55,10 @@ func (p *pause) text(budget int64) string {
 	return "waits for the clock: the next record is known at " + fqgw.TimeText(p.known)
 }
 
-// ahead is the account of the events of all sources that are ahead of their time:
-// each state that they belong to keeps them singly (SEMANTICS §6.1).
+// ahead has what is charged for the events of all sources that are ahead of their
+// time: each state that they belong to keeps them singly (SEMANTICS §6.1).
 type ahead struct {
-	budget int64
-
 	mu      sync.Mutex
-	sum     int64
 	charges charges
 }
 
@@ -80,6 +77,7 @@ const (
 // last one to be visible, and which so many views keep singly; false when the budget has no
 // place for them. One record fits in any case.
 func (a *ahead) admit(s *source, changes []fqgw.Event, until int64, payload, views int) bool {
+	mem := s.p.budget.ahead
 	each := heldBytes + int64(len(s.src.Columns))*valueBytes
 	bytes := int64(views) * (int64(len(changes))*each + int64(payload))
 	a.mu.Lock()
@@ -87,23 +85,25 @@ func (a *ahead) admit(s *source, changes []fqgw.Event, until int64, payload, vie
 	if bytes == 0 {
 		return true
 	}
-	if a.sum > 0 && a.sum+bytes > a.budget {
-		return false
+	if mem.Take(bytes) != nil {
+		if len(a.charges) > 0 {
+			return false
+		}
+		mem.Force(bytes)
 	}
-	a.sum += bytes
 	heap.Push(&a.charges, charge{until, bytes, s})
 	return true
 }
 
 // room gives back what the clock has come to, and says whether it is worth while to
 // go on.
-func (a *ahead) room(now int64) bool {
+func (a *ahead) room(mem *fqgw.Memory, now int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for len(a.charges) > 0 && a.charges[0].until <= now {
-		a.sum -= heap.Pop(&a.charges).(charge).bytes
+		mem.Give(heap.Pop(&a.charges).(charge).bytes)
 	}
-	return a.sum <= a.budget/8*7
+	return mem.Free() >= mem.Limit()/8 || len(a.charges) == 0
 }
 
 // forget gives back what a source was charged.
@@ -112,7 +112,7 @@ func (a *ahead) forget(s *source) {
 	defer a.mu.Unlock()
 	a.charges = slices.DeleteFunc(a.charges, func(c charge) bool {
 		if c.source == s {
-			a.sum -= c.bytes
+			s.p.budget.ahead.Give(c.bytes)
 		}
 		return c.source == s
 	})

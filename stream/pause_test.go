@@ -17,7 +17,7 @@ import (
 // bytes. Past it the partition stands, for applying and landing alike, with a
 // status; a sync() that can never end says why, a read of history does not wait.
 func TestAheadBudget(t *testing.T) {
-	w, p, src, views := setup(t, fqgw.SetClock(t0, 0), func(o *Options) { o.AheadBytes = 1000 * 2200 }) // four views
+	w, p, src, views := setup(t, fqgw.SetClock(t0, 0), func(o *Options) { o.Memory = within(8 * 1000 * 2200) }) // four views
 	early := make([]fqgw.LogRecord, 1600)
 	for i := range early {
 		early[i] = record("a", 200, 0)
@@ -55,8 +55,8 @@ func TestAheadBudget(t *testing.T) {
 	if n := w.count(t, views[0], "a"); n != 1600 {
 		t.Errorf("counted %d", n)
 	}
-	if p.ahead.room(w.clock.Now()); p.ahead.sum != 0 || len(p.ahead.charges) != 0 {
-		t.Errorf("%d bytes are left in the account", p.ahead.sum)
+	if p.ahead.room(p.budget.ahead, w.clock.Now()); p.budget.ahead.Used() != 0 || len(p.ahead.charges) != 0 {
+		t.Errorf("%d bytes are left in the account", p.budget.ahead.Used())
 	}
 	p.stop()
 	(&model{t: t, w: w, src: src, views: views, added: len(views)}).check()

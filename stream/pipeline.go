@@ -18,7 +18,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fqgw/fqgw"
@@ -43,13 +42,13 @@ type Options struct {
 	// Volatile says that the online store begins empty with this process.
 	Volatile bool
 
+	// Memory is what all pipelines together may keep, with a limit (budget says how it
+	// is divided); nil: an account of DefaultMemory.
+	Memory *fqgw.Memory
+
 	FlushEvery time.Duration // real time between flushes; 0: 20 ms
 	LandEvery  time.Duration // real time between landings; 0: 60 s
 	Folders    int           // folding goroutines per source; 0: one per CPU, at most 4
-	CacheKeys  int           // entities that one folder keeps in memory; 0: 500,000
-	CacheBytes int64         // memory for the states of entities, of all folders together; 0: 512 MiB
-	DirtyKeys  int           // entities that may wait for a flush in one folder before polling stops; 0: 100,000
-	AheadBytes int64         // memory for events that are ahead of their time, of all sources (SEMANTICS §6.1); 0: 64 MiB
 
 	// Fault is called at named points, for crash tests: poll, before-bury,
 	// before-flush, mid-flush, after-flush, before-land, after-land.
@@ -75,7 +74,7 @@ type Pipeline struct {
 	horizon horizon
 	ahead   ahead
 
-	folding atomic.Int64 // folders that run: they share Options.CacheBytes
+	budget budget
 
 	metrics counters
 	rows    int           // of history in a batch
@@ -107,20 +106,11 @@ func New(o Options) *Pipeline {
 		o.Folders = min(runtime.GOMAXPROCS(0), 4)
 	}
 	o.Folders = min(o.Folders, int(o.Online.Shards()))
-	if o.CacheKeys == 0 {
-		o.CacheKeys = 500_000
-	}
-	if o.AheadBytes == 0 {
-		o.AheadBytes = 64 << 20
-	}
-	if o.CacheBytes == 0 {
-		o.CacheBytes = 512 << 20
-	}
-	if o.DirtyKeys == 0 {
-		o.DirtyKeys = 100_000
+	if o.Memory == nil {
+		o.Memory = fqgw.NewMemory("the streams", memoryOption, DefaultMemory)
 	}
 	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}, rows: fillRows, trip: flushUnits, part: flushKeys, look: idleAdvance, far: farAway}
-	p.ahead.budget = o.AheadBytes
+	p.budget.divide(o.Memory)
 	p.hard, p.abort = context.WithCancel(context.Background())
 	return p
 }

@@ -213,7 +213,7 @@ func TestWaitKnown(t *testing.T) {
 }
 
 func TestOnlineStoreAway(t *testing.T) {
-	w, p, _, views := setup(t, fqgw.SetClock(t0, 0), func(o *Options) { o.DirtyKeys, o.Folders = 50, 1 })
+	w, p, _, views := setup(t, fqgw.SetClock(t0, 0), func(o *Options) { o.Memory, o.Folders = within(256<<10), 1 })
 	p.plug.away.Store(true)
 	for i := range 400 {
 		w.produce(t, record(fmt.Sprintf("k%d", i%200), -1, 0))

@@ -197,6 +197,7 @@ func (ses *session) wait() error {
 	defer close(ses.over)
 	ses.crew.wg.Wait()
 	ses.wg.Wait()
+	ses.feed.close()
 	err := context.Cause(ses.ctx)
 	if why := ses.retired.Load(); err == nil && why != nil {
 		err = *why
@@ -207,7 +208,7 @@ func (ses *session) wait() error {
 
 // abandon gives back what an opened session holds that never ran.
 func (ses *session) abandon() {
-	ses.feed.consumer.Close()
+	ses.feed.close()
 	ses.lander.builder.Release()
 	close(ses.over)
 }
@@ -223,7 +224,10 @@ func (ses *session) attach(ctx context.Context, v *view, shares []*share) error 
 		s.views = append(s.views, v)
 		ses.feed.router = newRouter(s.p.o.Online.Shards(), len(ses.crew.folders), s.views)
 		s.mu.Unlock()
-		if err := ses.crew.do(ses.ctx, func(f *folder) { f.attach(shares[f.id]) }); err != nil {
+		if err := ses.crew.do(ses.ctx, func(f *folder) {
+			f.attach(shares[f.id])
+			f.shrink()
+		}); err != nil {
 			return err
 		}
 		from, back := slices.Clone(ses.feed.next), false

@@ -75,11 +75,11 @@ type goneLog struct {
 	back  atomic.Bool
 }
 
-func (l *goneLog) Consume(ctx context.Context, topic string, from []int64) (fqgw.Consumer, error) {
+func (l *goneLog) Consume(ctx context.Context, topic string, from []int64, ahead int64) (fqgw.Consumer, error) {
 	if l.calls.Add(1) > 1 && !l.back.Load() {
 		return nil, fqgw.Errorf(fqgw.CodeConnectionFailure, "the broker cannot be reached")
 	}
-	return l.memLog.Consume(ctx, topic, from)
+	return l.memLog.Consume(ctx, topic, from, ahead)
 }
 
 // TestSessionEndsWhileSeeking: the log goes away while a view is attached, and

@@ -225,7 +225,7 @@ func (s *source) stands(end []int64) string {
 	defer s.stats.mu.Unlock()
 	for i := range min(len(end), len(s.stats.parts)) {
 		if p := s.stats.parts[i].pause; p != nil && !p.waits() && p.offset < end[i] {
-			return fmt.Sprintf("partition %d of source %q stands at offset %d, and what comes is not seen: %s", i, s.src.Name, p.offset, p.text(s.p.o.AheadBytes))
+			return fmt.Sprintf("partition %d of source %q stands at offset %d, and what comes is not seen: %s", i, s.src.Name, p.offset, p.text(s.p.budget.ahead.Limit()))
 		}
 	}
 	return ""
@@ -288,7 +288,7 @@ func (s *stats) status(src *source, end []int64) []fqgw.StreamStatus {
 		case trouble != "":
 			st.Paused = trouble
 		case p.pause != nil:
-			st.Paused = p.pause.text(src.p.o.AheadBytes)
+			st.Paused = p.pause.text(src.p.budget.ahead.Limit())
 		}
 		out[i] = st
 	}

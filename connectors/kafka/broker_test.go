@@ -38,7 +38,7 @@ func TestBrokerGone(t *testing.T) {
 	if err := say("before"); err != nil {
 		t.Fatal(err)
 	}
-	c, err := l.Consume(t.Context(), "t", []int64{0})
+	c, err := l.Consume(t.Context(), "t", []int64{0}, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestBrokerGone(t *testing.T) {
 		"produce cancelled": func() error { return l.Produce(short, "t", []fqgw.LogRecord{{Value: []byte("x")}}) },
 		"topic":             func() error { return second(l.Topic(t.Context(), "t")) },
 		"offsets":           func() error { _, _, err := l.Offsets(t.Context(), "t"); return err },
-		"consume":           func() error { return second(l.Consume(t.Context(), "t", []int64{0})) },
+		"consume":           func() error { return second(l.Consume(t.Context(), "t", []int64{0}, 1<<20)) },
 	} {
 		wg.Go(func() {
 			start := time.Now()
@@ -144,7 +144,7 @@ func TestReadCommitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := l.Consume(ctx, "t", []int64{0})
+	c, err := l.Consume(ctx, "t", []int64{0}, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestTruncated(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c, err := l.Consume(ctx, "t", []int64{0})
+	c, err := l.Consume(ctx, "t", []int64{0}, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestTruncated(t *testing.T) {
 	if first, _, err := l.Offsets(ctx, "t"); err != nil || first[0] != 5 {
 		t.Fatalf("the first offset is %v, %v", first, err)
 	}
-	if _, err := l.Consume(ctx, "t", []int64{4}); err == nil || fqgw.AsError(err).Code != fqgw.CodeDataCorrupted || fqgw.AsError(err).Hint == "" {
+	if _, err := l.Consume(ctx, "t", []int64{4}, 1<<20); err == nil || fqgw.AsError(err).Code != fqgw.CodeDataCorrupted || fqgw.AsError(err).Hint == "" {
 		t.Errorf("from a deleted offset: %v", err)
 	}
 	c.Resume(0, 2)

@@ -15,6 +15,12 @@ import (
 // hold up a flush.
 const pollRecords = 10_000
 
+// What one fetch may bring, in bytes, whatever there is memory for.
+const (
+	leastFetch = 16 << 10
+	mostFetch  = 50 << 20
+)
+
 // consumer is an fqgw.Consumer.
 type consumer struct {
 	client *kgo.Client
@@ -33,7 +39,7 @@ type partition struct {
 }
 
 // Consume implements fqgw.Log. An offset that the broker does not have is XX001.
-func (l *Log) Consume(ctx context.Context, topic string, from []int64) (fqgw.Consumer, error) {
+func (l *Log) Consume(ctx context.Context, topic string, from []int64, ahead int64) (fqgw.Consumer, error) {
 	// Asked for an offset below the log's first, the client would begin at the
 	// first without a word.
 	first, end, err := l.Offsets(ctx, topic)
@@ -52,6 +58,9 @@ func (l *Log) Consume(ctx context.Context, topic string, from []int64) (fqgw.Con
 		c.parts[p].next = o
 		offsets[int32(p)] = kgo.NewOffset().At(o)
 	}
+	// Each broker that leads a partition is asked for a fetch of its own.
+	leaders := max(min(len(l.client.DiscoveredBrokers()), len(from)), 1)
+	most := int32(min(max(ahead/int64(leaders), leastFetch), mostFetch))
 	c.client, err = kgo.NewClient(append(base(l.o),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
@@ -59,7 +68,8 @@ func (l *Log) Consume(ctx context.Context, topic string, from []int64) (fqgw.Con
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxWait(50*time.Millisecond),
 		kgo.FetchMinBytes(1),
-		kgo.FetchMaxPartitionBytes(4<<20),
+		kgo.FetchMaxBytes(most),
+		kgo.FetchMaxPartitionBytes(min(most, 4<<20)),
 	)...)
 	if err != nil {
 		return nil, fail(ctx, err)

@@ -61,7 +61,7 @@ func (l *logSuite) produce(t *testing.T, topic string, recs ...fqgw.LogRecord) {
 
 func (l *logSuite) consume(t *testing.T, topic string, from ...int64) fqgw.Consumer {
 	t.Helper()
-	c, err := l.Consume(t.Context(), topic, from)
+	c, err := l.Consume(t.Context(), topic, from, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func (l *logSuite) topics(t *testing.T) {
 	gone := made.Name
 	for name, err := range map[string]error{
 		"drop": l.DropTopic(ctx, gone), "topic": second(l.Topic(ctx, gone)), "offsets": third(l.Offsets(ctx, gone)),
-		"produce": l.Produce(ctx, gone, []fqgw.LogRecord{{Value: []byte("x")}}), "consume": second(l.Consume(ctx, gone, []int64{0, 0, 0})),
+		"produce": l.Produce(ctx, gone, []fqgw.LogRecord{{Value: []byte("x")}}), "consume": second(l.Consume(ctx, gone, []int64{0, 0, 0}, 1<<20)),
 	} {
 		if codeOf(err) != fqgw.CodeUndefinedTable {
 			t.Errorf("%s of a topic that is gone: %v", name, err)
@@ -347,7 +347,7 @@ func (l *logSuite) outOfRange(t *testing.T) {
 	topic := l.create(t, 1).Name
 	l.produce(t, topic, fqgw.LogRecord{Value: []byte("a")}, fqgw.LogRecord{Value: []byte("b")})
 	for _, from := range []int64{3, -1} {
-		c, err := l.Consume(t.Context(), topic, []int64{from})
+		c, err := l.Consume(t.Context(), topic, []int64{from}, 1<<20)
 		if err == nil {
 			_, err = c.Poll(t.Context())
 			c.Close()
@@ -357,7 +357,7 @@ func (l *logSuite) outOfRange(t *testing.T) {
 		}
 	}
 	for _, from := range [][]int64{{0, 0}, {}} {
-		if _, err := l.Consume(t.Context(), topic, from); codeOf(err) != fqgw.CodeInvalidParameter {
+		if _, err := l.Consume(t.Context(), topic, from, 1<<20); codeOf(err) != fqgw.CodeInvalidParameter {
 			t.Errorf("%d offsets for one partition: %v", len(from), err)
 		}
 	}
@@ -452,7 +452,7 @@ func (l *logSuite) cancelled(t *testing.T) {
 		t.Errorf("poll: %v", err)
 	}
 	for name, err := range map[string]error{"topic": second(l.Topic(ctx, topic)), "offsets": third(l.Offsets(ctx, topic)),
-		"produce": l.Produce(ctx, topic, []fqgw.LogRecord{{Value: []byte("x")}}), "consume": second(l.Consume(ctx, topic, []int64{0}))} {
+		"produce": l.Produce(ctx, topic, []fqgw.LogRecord{{Value: []byte("x")}}), "consume": second(l.Consume(ctx, topic, []int64{0}, 1<<20))} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", name, err)
 		}

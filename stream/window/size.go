@@ -33,3 +33,14 @@ func (l *Layout) Bytes(s *State, packed int) int64 {
 	}
 	return n + events*(inputSize+int64(len(l.filters))+int64(len(l.args))*row.Bytes())
 }
+
+// InputBytes is about what an event takes that is not applied yet, and at most
+// what a state grows by it beyond its tiles: their texts and sketches are in
+// Layout.Bytes only once the state was encoded.
+func InputBytes(in *Input) int64 {
+	n := inputSize + int64(len(in.pass))
+	for i := range in.args {
+		n += in.args[i].Bytes()
+	}
+	return n
+}

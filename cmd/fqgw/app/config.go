@@ -34,14 +34,14 @@ type Config struct {
 	Memory      string  `yaml:"memory"`         // of one statement
 	Session     string  `yaml:"session_memory"` // of what one session keeps; "": as memory
 	Total       string  `yaml:"total_memory"`   // of all sessions with their statements; "": no limit
-	Stream      string  `yaml:"stream_memory"`  // of the streams, for events that are ahead of their time
+	Stream      string  `yaml:"stream_memory"`  // of all streams
 	Sync        string  `yaml:"sync"`           // on: what is acknowledged survives a lost machine too
 	Log         string  `yaml:"log"`            // debug, info, warn, error
 }
 
 func defaults() Config {
 	return Config{Listen: "127.0.0.1:15432", Admin: "127.0.0.1:15433", Data: "fqgw-data", Online: "embedded", Kafka: "embedded",
-		Lake: "embedded", KafkaListen: "127.0.0.1:15434", RedisListen: "127.0.0.1:15435", ClockRate: 1, Connections: 500, Memory: "1GiB", Stream: "64MiB", Sync: "off", Log: "info"}
+		Lake: "embedded", KafkaListen: "127.0.0.1:15434", RedisListen: "127.0.0.1:15435", ClockRate: 1, Connections: 500, Memory: "1GiB", Stream: "1GiB", Sync: "off", Log: "info"}
 }
 
 // shown is a default in the list of flags.

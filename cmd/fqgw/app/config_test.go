@@ -69,6 +69,7 @@ func TestConfigErrors(t *testing.T) {
 		{[]string{"--lake", "s3://x"}, nil, "only embedded is built"},
 		{[]string{"--memory", "much"}, nil, "such as 512MiB"},
 		{[]string{"--memory", "0"}, nil, "at least 64KiB"},
+		{[]string{"--stream-memory", "15MiB"}, nil, "at least 16MiB"},
 		{[]string{"--memory", "-1GiB"}, nil, "at least 64KiB"},
 		{[]string{"--memory", "9999999999GiB"}, nil, "more than any machine has"},
 		{[]string{"--clock", "soon"}, nil, "--clock"},

@@ -105,8 +105,13 @@ func (a *App) metrics() []metric {
 		stream("fqgw_stream_landings_total", "Commits to the histories.", func() int64 { return a.pipeline.Metrics().Landings }),
 		stream("fqgw_stream_landed_rows_total", "Rows committed to the histories.", func() int64 { return a.pipeline.Metrics().LandedRows }),
 		stream("fqgw_stream_fences_total", "Restarts because a store stood elsewhere than it was left.", func() int64 { return a.pipeline.Metrics().Fences }),
-		one("fqgw_memory_bytes", "Memory that sessions and their statements are charged for, estimated.", gauge,
-			func() float64 { return float64(a.engine.Memory().Used()) }),
+		{"fqgw_memory_bytes", "Memory that is charged for, estimated: sessions with their statements, and each share of the streams.", gauge, []string{"part"},
+			func(send func(any, ...string)) {
+				send(float64(a.engine.Memory().Used()), "sessions")
+				for _, s := range a.pipeline.Memory() {
+					send(float64(s.Used), "stream_"+s.Name)
+				}
+			}},
 		one("fqgw_memory_lost_bytes_total", "Memory that statements had not given back when they ended: a defect of fqgw.", counter,
 			func() float64 { return float64(a.engine.Memory().Lost()) }),
 		one("fqgw_ready", "1 when every feature view can be read online and the store answers, as /readyz says.", gauge, func() float64 {

@@ -124,7 +124,7 @@ func TestMetrics(t *testing.T) {
 			`fqgw_feature_values_total{path="now",status="present"} 8`, `fqgw_feature_values_total{path="now",status="null"} 2`,
 			`fqgw_feature_values_total{path="now",status="not_found"} 2`, `fqgw_feature_values_total{path="as_of",status="present"} 2`,
 			`fqgw_online_store_errors_total{kind="connection"} 0`, `fqgw_stream_lag_records{partition="0",source="s"} 0`,
-			`fqgw_stream_events_total 2`, `fqgw_ready 1`, `fqgw_sessions 1`, "go_goroutines ", "process_resident_memory_bytes ",
+			`fqgw_stream_events_total 2`, `fqgw_memory_bytes{part="sessions"} `, `fqgw_memory_bytes{part="stream_states"} `, `fqgw_ready 1`, `fqgw_sessions 1`, "go_goroutines ", "process_resident_memory_bytes ",
 		} {
 			if !strings.Contains(text, "\n"+want) {
 				t.Errorf("/metrics has no %q", want)

@@ -14,6 +14,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/connectors/redis"
 	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/stream"
 )
 
 // option is one setting, by the name that it has everywhere. set refuses a value
@@ -95,7 +96,7 @@ func (c *Config) options() []option {
 		text("memory", "memory limit of one statement", &c.Memory, size),
 		text("session_memory", "memory limit of what a session keeps between statements (default: as memory)", &c.Session, sizeOrNone),
 		text("total_memory", "memory limit of all sessions with their statements (default: none)", &c.Total, sizeOrNone),
-		text("stream_memory", "memory limit of the streams for events that are ahead of their time", &c.Stream, size),
+		text("stream_memory", "memory limit of all streams", &c.Stream, streamSize),
 		text("sync", "fsync the embedded Kafka and the lake: on, off", &c.Sync, oneOf("on", "off")),
 		text("log", "least level that is logged: debug, info, warn, error", &c.Log, oneOf("debug", "info", "warn", "error")),
 	}
@@ -189,6 +190,15 @@ func clockTime(s string) (int64, error) {
 
 func size(v string) error {
 	_, err := parseBytes(v)
+	return err
+}
+
+// streamSize is a size that streams can work with.
+func streamSize(v string) error {
+	n, err := parseBytes(v)
+	if err == nil && n < stream.LeastMemory {
+		err = fmt.Errorf("it must be at least %dMiB", stream.LeastMemory>>20)
+	}
 	return err
 }
 
