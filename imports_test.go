@@ -20,6 +20,7 @@ const module = "github.com/fqgw/fqgw"
 // belongs to the room that it lies in. A room that is not here fails the test.
 var rooms = map[string][]string{
 	".":                     {},
+	"socket":                {},
 	"stream/window":         {".", "planner/expr"},
 	"stream/decode":         {".", "planner/expr"},
 	"stream/quality":        {".", "planner/expr"},
@@ -37,8 +38,8 @@ var rooms = map[string][]string{
 	"planner/exec":          {".", "planner/plan", "planner/expr", "planner/relational", "planner/pgcatalog", "stream/window", "pit"},
 	"planner":               {".", "planner/*"},
 	"gateway/wire":          {".", "planner/expr", "planner/plan"},
-	"gateway":               {".", "gateway/wire", "planner", "planner/plan"},
-	"connectors/redis":      {"."},
+	"gateway":               {".", "socket", "gateway/wire", "planner", "planner/plan"},
+	"connectors/redis":      {".", "socket"},
 	"connectors/kafka":      {"."},
 	"connectors/iceberg":    {"."},
 	"connectors/registry":   {"."},

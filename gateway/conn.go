@@ -16,6 +16,7 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner"
+	"github.com/fqgw/fqgw/socket"
 )
 
 const (
@@ -66,6 +67,7 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
+	nc = socket.Quick(nc)
 	c := &conn{server: s, net: nc, idle: true}
 	c.in = bufio.NewReaderSize(nc, 8<<10)
 	c.out = pgproto3.NewBackend(traffic{c}, traffic{c})

@@ -16,6 +16,7 @@ type encoded struct {
 	wire.RowEncoder
 	places []rowsPlace
 	parts  net.Buffers
+	few    []byte // the parts side by side, when they are short
 }
 
 // rowsPlace says that the rows up to a byte belong behind so many bytes of other
@@ -49,8 +50,17 @@ func (e *encoded) writeTo(w io.Writer, p []byte) error {
 		at, from = behind, m.to
 	}
 	part(p[at:])
-	all := e.parts
-	_, err := all.WriteTo(w) // it changes the list that it is called on
+	var err error
+	if len(rows)+len(p) <= flushBytes {
+		e.few = e.few[:0]
+		for _, b := range e.parts {
+			e.few = append(e.few, b...)
+		}
+		_, err = w.Write(e.few)
+	} else {
+		all := e.parts
+		_, err = all.WriteTo(w) // it changes the list that it is called on
+	}
 	e.parts = e.parts[:0]
 	e.places = e.places[:0]
 	e.Clear()

@@ -25,7 +25,7 @@ const (
 	// pace is how far apart trips begin while others are under way, about: a server
 	// near by has one at a time, one far away as many as keep reads from waiting
 	// for a way there and back, but never more than most.
-	pace = 200 * time.Microsecond
+	pace = 250 * time.Microsecond
 	most = 8
 	// late is when a trip counts no more: what holds one connection up holds the
 	// others up no longer than this.
@@ -268,7 +268,7 @@ func (c *combiner) learn(took time.Duration) {
 		c.quick = took
 		return
 	}
-	c.quick += min(took-c.quick, c.quick) / 32
+	c.quick += min(took-c.quick, c.quick) / 64
 }
 
 // shared is a trip for those who wait longest, as many as go in one.

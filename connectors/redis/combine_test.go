@@ -159,7 +159,7 @@ func TestTripsByDistance(t *testing.T) {
 		t.Errorf("%d trips at once to a server near by", g.seen.Load())
 	}
 	g.slow.Store(int64(3 * time.Millisecond))
-	for range 250 {
+	for range 400 {
 		one()
 	}
 	if g.rush(t, s, 8); g.seen.Load() < 8 {

@@ -99,7 +99,7 @@ func serverClient(u string) (redis.UniversalClient, error) {
 	o.ContextTimeoutEnabled, o.DisableIdentity = true, true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	defaults(&o.Protocol, &o.DialerRetries)
-	return redis.NewClient(o), nil
+	return quickened(redis.NewClient(o)), nil
 }
 
 func clusterClient(u string) (redis.UniversalClient, error) {
@@ -110,7 +110,9 @@ func clusterClient(u string) (redis.UniversalClient, error) {
 	o.ContextTimeoutEnabled, o.DisableIdentity = true, true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	defaults(&o.Protocol, &o.DialerRetries)
-	return redis.NewClusterClient(o), nil
+	c := redis.NewClusterClient(o)
+	c.OnNewNode(func(node *redis.Client) { quickened(node) })
+	return c, nil
 }
 
 func sentinelClient(u, user, password string) (redis.UniversalClient, error) {
@@ -130,7 +132,12 @@ func sentinelClient(u, user, password string) (redis.UniversalClient, error) {
 	}
 	o.ContextTimeoutEnabled, o.DisableIdentity = true, true
 	defaults(&o.Protocol, &o.DialerRetries)
-	return redis.NewFailoverClient(o), nil
+	return quickened(redis.NewFailoverClient(o)), nil
+}
+
+func quickened(c *redis.Client) *redis.Client {
+	c.AddHook(dialer{})
+	return c
 }
 
 // defaults: RESP2 says all that is needed here; a refused connection is tried
