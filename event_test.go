@@ -28,8 +28,9 @@ func TestEventOrder(t *testing.T) {
 // TestHidden: what landing writes beside a row is read again; the words of the
 // operations stand in every history.
 func TestHidden(t *testing.T) {
-	b := array.NewRecordBuilder(memory.DefaultAllocator, ArrowSchema(HiddenColumns))
-	defer b.Release()
+	own := array.NewRecordBuilder(memory.DefaultAllocator, ArrowSchema([]Column{{Name: "n", Type: Int8}}))
+	defer own.Release()
+	var hidden HiddenRows
 	var events []Event
 	for i, word := range []string{"insert", "update_before", "update_after", "delete"} {
 		op, ok := ParseOperation(word)
@@ -37,15 +38,26 @@ func TestHidden(t *testing.T) {
 			t.Errorf("%s is %d, %t", word, op, op.Retracts())
 		}
 		events = append(events, Event{Known: int64(i) - 1, Op: op, Pos: Position{Epoch: 1, Partition: 2, Offset: 1 << 40, Sub: int32(i)}})
-		AppendHidden(b.Fields(), &events[i])
+		own.Field(0).(*array.Int64Builder).Append(int64(i))
+		hidden.Append(&events[i])
 	}
-	rec := b.NewRecordBatch()
+	rec := hidden.Complete(own.NewRecordBatch())
 	defer rec.Release()
 	for i, ev := range events {
-		h, err := ReadHidden(func(c int) Value { return ArrowValue(rec.Column(c), i, HiddenColumns[c].Type) })
-		if err != nil || h.Pos != ev.Pos || h.Op != ev.Op || h.Known.Int() != ev.Known {
+		for c, col := range HiddenColumns {
+			if f := rec.Schema().Field(c + 1); f.Name != col.Name || !ArrowReads(f.Type, col.Type) {
+				t.Errorf("column %s is %s", col.Name, f)
+			}
+		}
+		h, err := ReadHidden(func(c int) Value { return ArrowValue(rec.Column(c+1), i, HiddenColumns[c].Type) })
+		if err != nil || h.Pos != ev.Pos || h.Op != ev.Op || h.Known.Int() != ev.Known || ArrowValue(rec.Column(0), i, Int8).Int() != int64(i) {
 			t.Errorf("%+v read as %+v, %v", ev, h, err)
 		}
+	}
+	none := hidden.Complete(own.NewRecordBatch())
+	defer none.Release()
+	if none.NumRows() != 0 || none.Column(1).Len() != 0 {
+		t.Errorf("%d rows after they were taken", none.NumRows())
 	}
 	if h, err := ReadHidden(func(int) Value { return Null }); err != nil || !h.Pos.IsNone() || h.Op != Insert || !h.Known.IsNull() {
 		t.Errorf("of a row of another program: %+v, %v", h, err)

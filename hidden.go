@@ -1,8 +1,11 @@
 package fqgw
 
 import (
+	"slices"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
 // The hidden columns that every landed row carries, behind the source's own.
@@ -50,13 +53,57 @@ func ReadHidden(column func(i int) Value) (h Hidden, err error) {
 	return h, nil
 }
 
-// AppendHidden appends the hidden columns of an event; fields are their builders,
-// in the order of HiddenColumns.
-func AppendHidden(fields []array.Builder, ev *Event) {
-	fields[0].(*array.Int32Builder).Append(ev.Pos.Epoch)
-	fields[1].(*array.Int32Builder).Append(ev.Pos.Partition)
-	fields[2].(*array.Int64Builder).Append(ev.Pos.Offset)
-	fields[3].(*array.Int32Builder).Append(ev.Pos.Sub)
-	fields[4].(*array.StringBuilder).Append(ev.Op.String())
-	fields[5].(*array.TimestampBuilder).Append(arrow.Timestamp(ev.Known))
+// HiddenRows gathers the hidden columns of rows that are to be landed. The zero
+// value has none.
+type HiddenRows struct {
+	epoch, partition, sub []int32
+	offset, known         []int64
+	op                    []uint8 // Operation
 }
+
+// Append adds what an event's row says.
+func (h *HiddenRows) Append(ev *Event) {
+	h.epoch, h.partition, h.sub = append(h.epoch, ev.Pos.Epoch), append(h.partition, ev.Pos.Partition), append(h.sub, ev.Pos.Sub)
+	h.offset, h.known = append(h.offset, ev.Pos.Offset), append(h.known, ev.Known)
+	h.op = append(h.op, uint8(ev.Op))
+}
+
+// Complete puts the hidden columns behind own, the rows' other columns, which it
+// releases, and begins anew. The operations are a dictionary: a word for each row
+// would cost more than all else that is hidden.
+func (h *HiddenRows) Complete(own arrow.RecordBatch) arrow.RecordBatch {
+	defer own.Release()
+	int32s, int64s := arrow.Int32Traits.CastToBytes, arrow.Int64Traits.CastToBytes
+	columns := slices.Clip(own.Columns())
+	for i, bytes := range [][]byte{int32s(h.epoch), int32s(h.partition), int64s(h.offset), int32s(h.sub), h.op, int64s(h.known)} {
+		typ := hiddenFields[i].Type
+		dictionary, _ := typ.(*arrow.DictionaryType)
+		data := array.NewData(typ, len(h.op), []*memory.Buffer{nil, memory.NewBufferBytes(bytes)}, nil, 0, 0)
+		if dictionary != nil {
+			data.SetDictionary(operationWords)
+		}
+		columns = append(columns, array.MakeFromData(data))
+		defer columns[len(columns)-1].Release()
+		data.Release()
+	}
+	*h = HiddenRows{}
+	fields := append(slices.Clip(own.Schema().Fields()), hiddenFields...)
+	return array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, own.NumRows())
+}
+
+var hiddenFields = func() []arrow.Field {
+	fields := ArrowSchema(HiddenColumns).Fields()
+	for i := range fields {
+		if fields[i].Name == ColOperation {
+			fields[i].Type = &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Uint8, ValueType: fields[i].Type}
+		}
+	}
+	return fields
+}()
+
+// operationWords is the dictionary: each Operation is its own place in it.
+var operationWords = func() arrow.ArrayData {
+	b := array.NewStringBuilder(memory.DefaultAllocator)
+	b.AppendValues(operations[:], nil)
+	return b.NewArray().Data()
+}()

@@ -138,7 +138,8 @@ type History interface {
 	// Land appends the batch if the table's marks equal from, and records to in
 	// the same commit. When they differ it appends nothing and returns the marks
 	// found with ok false: the caller decides again (SEMANTICS §6.3). It never
-	// retries a commit by itself.
+	// retries a commit by itself. A column of the batch has its ArrowType or is a
+	// dictionary of it; so with Append.
 	Land(ctx context.Context, table string, rows arrow.RecordBatch, from, to Marks) (found Marks, ok bool, err error)
 	// Append commits all rows as one snapshot and returns how many they were. An
 	// error leaves the table as it was.

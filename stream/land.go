@@ -25,8 +25,8 @@ type lander struct {
 	at       *incarnation
 	ctx      context.Context
 	in       chan msg[*lander]
-	columns  []fqgw.Column
-	builder  *array.RecordBuilder
+	builder  *array.RecordBuilder // of the source's columns
+	hidden   fqgw.HiddenRows      // and of the others
 	rows     int
 	bytes    int64        // about what they take
 	mem      *fqgw.Memory // they, and those of the flight
@@ -57,10 +57,10 @@ type barrier struct {
 }
 
 func newLander(ctx context.Context, s *source, at *incarnation, landed fqgw.Marks) *lander {
-	l := &lander{s: s, at: at, ctx: ctx, in: make(chan msg[*lander], 16), columns: slices.Concat(s.src.Columns, fqgw.HiddenColumns),
-		landed: landed, taken: landed, over: make(chan *landing, 1), tokens: landBurst, counted: time.Now()}
+	l := &lander{s: s, at: at, ctx: ctx, in: make(chan msg[*lander], 16), landed: landed, taken: landed,
+		over: make(chan *landing, 1), tokens: landBurst, counted: time.Now()}
 	l.mem = s.p.budget.landing.Part("rows of a source to be landed", memoryOption, 0)
-	l.builder = array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(l.columns))
+	l.builder = array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(s.src.Columns))
 	return l
 }
 
@@ -173,19 +173,19 @@ func (l *lander) take(b *batch) error {
 	defer b.done()
 	before := l.rows
 	fields := l.builder.Fields()
-	n := len(l.s.src.Columns)
+	columns := l.s.src.Columns
 	for i := range b.events {
 		ev := &b.events[i]
 		if l.taken.Covers(ev.Pos) {
 			continue
 		}
 		l.hand = &ev.Pos
-		for c := range n {
-			if err := fqgw.AppendValue(fields[c], ev.Row[c], l.columns[c].Type); err != nil {
-				return fmt.Errorf("column %s of source %s cannot be landed: %w", l.columns[c].Name, l.s.src.Name, err)
+		for c := range columns {
+			if err := fqgw.AppendValue(fields[c], ev.Row[c], columns[c].Type); err != nil {
+				return fmt.Errorf("column %s of source %s cannot be landed: %w", columns[c].Name, l.s.src.Name, err)
 			}
 		}
-		fqgw.AppendHidden(fields[n:], ev)
+		l.hidden.Append(ev)
 		if l.rows++; l.rows == 1 {
 			l.first = time.Now()
 		}
@@ -228,7 +228,7 @@ func (l *lander) settle() {
 	if l.flight != nil || l.rows == 0 || !l.due() {
 		return
 	}
-	rows := l.builder.NewRecordBatch()
+	rows := l.hidden.Complete(l.builder.NewRecordBatch())
 	l.flight = &landing{rows: rows, bytes: l.bytes, to: l.taken}
 	l.rows, l.bytes = 0, 0
 	from, fl := l.landed, l.flight

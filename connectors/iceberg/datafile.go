@@ -32,6 +32,7 @@ type dataFiles struct {
 	schema  *arrow.Schema // with the field ids
 	name    string        // of the files, before their number
 	path    string        // of the open file
+	rowsOf  *arrow.Schema // of its rows: d.schema, where a column may be a dictionary
 	out     *counted
 	writer  *pqarrow.FileWriter
 	written []string // every file that was begun, and not removed again
@@ -69,8 +70,13 @@ func (d *dataFiles) write(b arrow.RecordBatch) error {
 		return err
 	}
 	defer b.Release()
+	if d.writer != nil && !b.Schema().Equal(d.rowsOf) {
+		if err := d.end(); err != nil {
+			return err
+		}
+	}
 	if d.writer == nil {
-		if err := d.begin(); err != nil {
+		if err := d.begin(b.Schema()); err != nil {
 			return fail(err)
 		}
 	}
@@ -84,7 +90,7 @@ func (d *dataFiles) write(b arrow.RecordBatch) error {
 	return nil
 }
 
-func (d *dataFiles) begin() error {
+func (d *dataFiles) begin(schema *arrow.Schema) error {
 	at, err := d.table.LocationProvider()
 	if err != nil {
 		return err
@@ -97,7 +103,8 @@ func (d *dataFiles) begin() error {
 	}
 	d.written, d.began = append(d.written, d.path), append(d.began, d.path)
 	d.out = &counted{w: f}
-	d.writer, err = pqarrow.NewFileWriter(d.schema, d.out, writerProperties(d.schema), pqarrow.NewArrowWriterProperties())
+	d.rowsOf = schema
+	d.writer, err = pqarrow.NewFileWriter(schema, d.out, writerProperties(schema), pqarrow.NewArrowWriterProperties())
 	if err != nil {
 		d.out.Close()
 	}
@@ -169,10 +176,12 @@ func writerProperties(schema *arrow.Schema) *parquet.WriterProperties {
 
 // conform gives a batch the fields of a schema: its columns by name, in the
 // schema's order. Types must be equal but for the names of nested fields, where
-// Arrow and Iceberg differ. The caller releases the result, and keeps b.
+// Arrow and Iceberg differ, and for dictionaries, which stay what they are. The
+// caller releases the result, and keeps b.
 func conform(b arrow.RecordBatch, schema *arrow.Schema) (arrow.RecordBatch, error) {
 	cols := make([]arrow.Array, schema.NumFields())
-	for i, f := range schema.Fields() {
+	fields := schema.Fields()
+	for i, f := range fields {
 		at := b.Schema().FieldIndices(f.Name)
 		if len(at) == 0 {
 			return nil, fqgw.Errorf(fqgw.CodeUndefinedColumn, "the rows have no column \"%s\"", f.Name)
@@ -181,14 +190,20 @@ func conform(b arrow.RecordBatch, schema *arrow.Schema) (arrow.RecordBatch, erro
 		if !ok {
 			return nil, fqgw.Errorf(fqgw.CodeDatatypeMismatch, "column \"%s\" is of type %s, not %s", f.Name, b.Column(at[0]).DataType(), f.Type)
 		}
+		fields[i].Type = data.DataType()
 		cols[i] = array.MakeFromData(data)
 		data.Release()
 		defer cols[i].Release()
 	}
-	return array.NewRecordBatch(schema, cols, b.NumRows()), nil
+	meta := schema.Metadata()
+	return array.NewRecordBatch(arrow.NewSchema(fields, &meta), cols, b.NumRows()), nil
 }
 
 func retyped(d arrow.ArrayData, to arrow.DataType) (arrow.ArrayData, bool) {
+	if words, ok := d.DataType().(*arrow.DictionaryType); ok {
+		d.Retain()
+		return d, arrow.TypeEqual(words.ValueType, to)
+	}
 	from, ok1 := d.DataType().(arrow.ListLikeType)
 	list, ok2 := to.(arrow.ListLikeType)
 	if !ok1 || !ok2 {

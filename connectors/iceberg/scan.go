@@ -37,7 +37,7 @@ func (l *Lake) Scan(ctx context.Context, s fqgw.Scan) (*arrow.Schema, fqgw.Recor
 	if len(fields) == 0 && len(all) > 0 { // only the count of rows is wanted; it comes with a column
 		fields = names(all)[:1]
 	}
-	options := []table.ScanOption{table.WithSelectedFields(fields...), table.WithMaxConcurrency(2)}
+	options := []table.ScanOption{table.WithMaxConcurrency(2)}
 	if s.Time != "" {
 		c, err := column(all, s.Time, s.Table)
 		if err != nil {
@@ -56,18 +56,35 @@ func (l *Lake) Scan(ctx context.Context, s fqgw.Scan) (*arrow.Schema, fqgw.Recor
 	if s.Snapshot != 0 || s.AsOf != 0 {
 		options = append(options, table.WithSnapshotID(at.SnapshotID))
 	}
-	scan := t.Scan(options...)
-	tasks, err := scan.PlanFiles(ctx)
+	plan := t.Scan(append(options, table.WithSelectedFields(fields...))...)
+	tasks, err := plan.PlanFiles(ctx)
 	if err != nil {
 		return nil, nil, fail(err)
 	}
 	slices.SortFunc(tasks, written)
-	_, records, err := scan.ReadTasks(ctx, tasks)
+	projected, err := plan.Projection()
+	if err != nil {
+		return nil, nil, fail(err)
+	}
+	constants := constantsOf(cols, projected, tasks)
+	read := slices.DeleteFunc(slices.Clone(fields), func(name string) bool {
+		return slices.ContainsFunc(constants, func(c *constant) bool { return c.column.Name == name })
+	})
+	if len(read) == 0 {
+		read = fields[:1]
+	}
+	_, records, err := t.Scan(append(options, table.WithSelectedFields(read...))...).ReadTasks(ctx, tasks)
 	if err != nil {
 		return nil, nil, fail(err)
 	}
 	return schema, func(yield func(arrow.RecordBatch, error) bool) {
+		for _, c := range constants {
+			defer c.release()
+		}
 		for b, err := range records {
+			if err == nil {
+				b, err = withConstants(b, constants)
+			}
 			if err != nil {
 				yield(nil, fail(err))
 				return

@@ -70,6 +70,25 @@ func events(t testing.TB, from, n int) arrow.RecordBatch {
 	return Batch(t, eventColumns, rows)
 }
 
+// worded is the rows with their first column, texts, as a dictionary. It takes them over.
+func worded(t testing.TB, rows arrow.RecordBatch) arrow.RecordBatch {
+	t.Helper()
+	defer rows.Release()
+	typ := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Uint8, ValueType: arrow.BinaryTypes.String}
+	b := array.NewDictionaryBuilder(memory.DefaultAllocator, typ).(*array.BinaryDictionaryBuilder)
+	defer b.Release()
+	for i := range int(rows.NumRows()) {
+		if err := b.AppendString(rows.Column(0).(*array.String).Value(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	words := b.NewArray()
+	defer words.Release()
+	fields, columns := rows.Schema().Fields(), slices.Clone(rows.Columns())
+	fields[0].Type, columns[0] = typ, words
+	return array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, rows.NumRows())
+}
+
 // History checks an offline store. The store must be empty.
 func History(t *testing.T, h fqgw.History) {
 	ctx := t.Context()
@@ -246,6 +265,34 @@ func History(t *testing.T, h fqgw.History) {
 		}
 		if err := h.Rollback(ctx, empty, 7); err == nil {
 			t.Error("going back to a snapshot that never was")
+		}
+	})
+
+	// Rows come as words or as a dictionary of them, also one after the other.
+	t.Run("dictionaries", func(t *testing.T) {
+		const name = "lake.words"
+		if err := h.Create(ctx, name, eventColumns); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := h.Land(ctx, name, worded(t, events(t, 0, 300)), nil, fqgw.Marks{{Next: 300}}); !ok || err != nil {
+			t.Fatalf("landed: %v, %v", ok, err)
+		}
+		n, err := h.Append(ctx, name, func(yield func(arrow.RecordBatch, error) bool) {
+			_ = yield(worded(t, events(t, 300, 5)), nil) && yield(events(t, 305, 5), nil) && yield(worded(t, events(t, 310, 5)), nil)
+		})
+		if n != 15 || err != nil {
+			t.Fatalf("appended %d, %v", n, err)
+		}
+		rows := ReadAll(t, h, fqgw.Scan{Table: name, Columns: []string{"k", "v"}}, []fqgw.Type{fqgw.Text, fqgw.Float8})
+		seen := map[float64]bool{}
+		for _, r := range rows {
+			v := r[1].Float()
+			if seen[v] = true; r[0].Str() != fmt.Sprint("k", int(v)%7) {
+				t.Errorf("row %v has %q", v, r[0].Str())
+			}
+		}
+		if len(rows) != 315 || len(seen) != 315 {
+			t.Errorf("%d rows, %d of them different, of 315", len(rows), len(seen))
 		}
 	})
 
