@@ -26,14 +26,15 @@ var rooms = map[string][]string{
 	"stream/quality":        {".", "planner/expr"},
 	"stream":                {".", "planner/expr", "stream/*"},
 	"pit":                   {".", "planner/expr", "stream/window"},
-	"planner/plan":          {"."},
+	"planner/plan":          {".", "planner/expr"},
+	"planner/pushdown":      {".", "planner/plan", "planner/expr"},
 	"planner/parse":         {"."},
 	"planner/expr":          {"."},
 	"planner/expr/exprtest": {"."},
 	"planner/guc":           {".", "planner/expr"},
-	"planner/bind":          {".", "planner/plan", "planner/parse", "planner/expr"},
+	"planner/bind":          {".", "planner/plan", "planner/pushdown", "planner/parse", "planner/expr"},
 	"planner/define":        {".", "planner/plan", "planner/parse", "planner/expr", "planner/guc", "planner/bind", "stream/window"},
-	"planner/relational":    {".", "planner/plan", "planner/expr"},
+	"planner/relational":    {".", "planner/plan", "planner/pushdown", "planner/expr"},
 	"planner/pgcatalog":     {".", "planner/plan", "planner/expr", "planner/guc"},
 	"planner/exec":          {".", "planner/plan", "planner/expr", "planner/relational", "planner/pgcatalog", "stream/window", "pit"},
 	"planner":               {".", "planner/*"},
@@ -71,7 +72,7 @@ var doors = map[string][]string{
 
 // pure rooms do no I/O, read no clock and start no goroutine.
 var pure = []string{"pit", "stream/window", "stream/decode", "stream/quality", "planner/parse", "planner/plan", "planner/expr", "planner/guc",
-	"planner/bind", "planner/define", "gateway/wire"}
+	"planner/pushdown", "planner/bind", "planner/define", "gateway/wire"}
 
 var impure = []string{"os", "net", "net/http", "os/exec", "syscall", "log", "log/slog", "database/sql"}
 

@@ -96,7 +96,6 @@ func (s *Session) bind(p *Prepared) error {
 	if err != nil {
 		return err
 	}
-	sink(st)
 	if b.params, err = params.Types(); err != nil {
 		return err
 	}
@@ -279,21 +278,3 @@ func (s *Session) env(ctx context.Context) fqgw.Env {
 }
 
 var _ exec.Session = (*Session)(nil)
-
-// sink moves the conditions of a statement's query below its feature joins.
-func sink(st plan.Statement) {
-	switch st := st.(type) {
-	case *plan.Query:
-		st.Root = exec.Sink(st.Root)
-	case *plan.CopyTo:
-		st.Query = exec.Sink(st.Query)
-	case *plan.CreateTable:
-		if st.Query != nil {
-			st.Query = exec.Sink(st.Query)
-		}
-	case *plan.Insert:
-		st.Query = exec.Sink(st.Query)
-	case *plan.Explain:
-		sink(st.Statement)
-	}
-}

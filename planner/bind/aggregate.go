@@ -160,7 +160,7 @@ func visitCall(a *plan.AggCall, f func(*fqgw.Expr)) {
 func callLevel(a *plan.AggCall) int {
 	least := -1
 	visitCall(a, func(e *fqgw.Expr) {
-		mapColumns(*e, 0, func(c *expr.Column, depth int) fqgw.Expr {
+		plan.MapColumns(*e, 0, func(c *expr.Column, depth int) fqgw.Expr {
 			if l := c.Level - depth; l >= 0 && (least < 0 || l < least) {
 				least = l
 			}
@@ -172,7 +172,7 @@ func callLevel(a *plan.AggCall) int {
 
 // inward makes the call one of the query by levels further out.
 func inward(a *plan.AggCall, by int) {
-	visitCall(a, func(e *fqgw.Expr) { *e = mapColumns(*e, 0, outward(-1, -by)) })
+	visitCall(a, func(e *fqgw.Expr) { *e = plan.MapColumns(*e, 0, plan.Outward(-1, -by)) })
 }
 
 // callKey tells aggregate calls apart, so that equal ones are computed once.

@@ -3,6 +3,7 @@ package bind
 import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/plan"
 	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
@@ -60,26 +61,16 @@ func (t *times) in(sc *Scope) (at, known fqgw.Expr) {
 	if t == nil || t.at == nil {
 		return nil, nil
 	}
-	if !varies(t.at) && (t.known == nil || !varies(t.known)) {
+	if !plan.Varies(t.at) && (t.known == nil || !plan.Varies(t.known)) {
 		return t.at, t.known
 	}
 	for s := sc.site; s != nil && s.depth > 0; s = s.site {
 		s.crossed = true
 	}
-	move := outward(0, sc.depth-t.depth)
-	at = mapColumns(t.at, 0, move)
+	move := plan.Outward(0, sc.depth-t.depth)
+	at = plan.MapColumns(t.at, 0, move)
 	if t.known != nil {
-		known = mapColumns(t.known, 0, move)
+		known = plan.MapColumns(t.known, 0, move)
 	}
 	return at, known
-}
-
-// varies says whether e depends on a row.
-func varies(e fqgw.Expr) bool {
-	hit := false
-	mapColumns(e, 0, func(c *expr.Column, depth int) fqgw.Expr {
-		hit = hit || c.Level >= depth
-		return c
-	})
-	return hit
 }

@@ -61,7 +61,7 @@ func (st *assembly) choosesFirst() bool {
 		return false
 	}
 	hasSet := func(i int) bool {
-		return ownColumns(st.targets[i].expr, func(i int) bool { return i >= setBase && i < groupBase })
+		return plan.Reads(st.targets[i].expr, func(i int) bool { return i >= setBase && i < groupBase })
 	}
 	return !slices.ContainsFunc(st.on, hasSet) && !slices.ContainsFunc(st.sort, func(s sortItem) bool { return hasSet(s.target) })
 }
@@ -170,7 +170,7 @@ func (st *assembly) aggregate() error {
 		return nil
 	}
 	for _, g := range st.groups {
-		if ownColumns(g, func(i int) bool { return i >= setBase && i < groupBase }) {
+		if plan.Reads(g, func(i int) bool { return i >= setBase && i < groupBase }) {
 			// A set that is grouped by is made before the groups.
 			if err := st.projectSets(); err != nil {
 				return err
@@ -243,8 +243,8 @@ func (st *assembly) place(places map[int]int) {
 		d.Index = at
 		return &d
 	}
-	_ = st.each(func(e fqgw.Expr) (fqgw.Expr, error) { return mapColumns(e, 0, move), nil })
-	st.groups = mapList(st.groups, 0, move)
+	_ = st.each(func(e fqgw.Expr) (fqgw.Expr, error) { return plan.MapColumns(e, 0, move), nil })
+	st.groups = plan.MapList(st.groups, 0, move)
 }
 
 // projectSets puts the ProjectSet node below: the input's columns, then one for
@@ -266,14 +266,14 @@ func (st *assembly) projectSets() error {
 		places := map[int]int{}
 		for i, s := range st.blk.sets {
 			if slices.ContainsFunc(s.fn.Args, func(a fqgw.Expr) bool {
-				return ownColumns(a, func(i int) bool { return i >= setBase && i < groupBase })
+				return plan.Reads(a, func(i int) bool { return i >= setBase && i < groupBase })
 			}) {
 				above, aboveAt = append(above, s), append(aboveAt, at[i])
 				continue
 			}
 			fn := *s.fn
 			// The arguments see the input's row as the innermost outer row.
-			fn.Args = mapList(fn.Args, 0, outward(-1, 1))
+			fn.Args = plan.MapList(fn.Args, 0, plan.Outward(-1, 1))
 			places[at[i]] = len(p.Cols)
 			p.Exprs = append(p.Exprs, nil)
 			p.Sets = append(p.Sets, &fn)

@@ -92,7 +92,7 @@ func (b *Binder) cteNode(c *cte, site *Scope, t *times, loc int32) (plan.Node, e
 			if err != nil {
 				return nil, err
 			}
-			if free(node) == 0 && !c.works { // else it sees outer rows and is run where it is named
+			if plan.Free(node) == 0 && !c.works { // else it sees outer rows and is run where it is named
 				c.shared, c.cols = &plan.CTE{Name: name, Plan: node}, node.Columns()
 			}
 		}
@@ -144,7 +144,7 @@ func (b *Binder) begin(c *cte) (end func()) {
 // site that has more rows around it.
 func farther(n *plan.CTEScan, from, site *Scope) plan.Node {
 	at := site.inner()
-	return mapNode(n, 0, func(c *expr.Column, depth int) fqgw.Expr {
+	return plan.MapNode(n, 0, func(c *expr.Column, depth int) fqgw.Expr {
 		if c.Level <= depth {
 			return c
 		}
@@ -248,7 +248,7 @@ func (b *Binder) recursive(c *cte) (*plan.CTE, error) {
 	}); err != nil {
 		return nil, b.at(err, targetLocation(sel.Rarg, -1))
 	}
-	work.Correlated = c.works || free(work.Plan) > 0 || free(work.Step) > 0
+	work.Correlated = c.works || plan.Free(work.Plan) > 0 || plan.Free(work.Step) > 0
 	if !c.works {
 		c.shared = work
 	}

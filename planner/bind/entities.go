@@ -6,6 +6,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/pushdown"
 )
 
 // several says whether a row of the spine may name several entities: then each
@@ -55,7 +56,7 @@ func (q *equating) severalJoin(spine *from, at, known fqgw.Expr, left bool, on f
 		if on == nil {
 			return p
 		}
-		return &plan.Filter{Input: p, Cond: on}
+		return pushdown.Where(p, on)
 	}
 	rejected := make([]fqgw.Value, len(outs))
 	for i, o := range outs {

@@ -7,6 +7,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/pushdown"
 	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
@@ -72,7 +73,7 @@ func (b *Binder) featureJoin(spine *from, ft *feature, jn joining) (*from, error
 		q.fromWhere(jn.blk.where)
 	}
 	if slices.Contains(q.keys, nil) {
-		own := func(e fqgw.Expr) bool { return ownColumns(e, anyColumn) }
+		own := func(e fqgw.Expr) bool { return plan.Reads(e, plan.AnyColumn) }
 		if own(at) || own(known) {
 			return nil, b.fail(ft.loc, fqgw.CodeFeatureNotSupported, "%q AS OF a column needs a join on every join key", ft.name).
 				WithHint("Write … LEFT JOIN %s AS OF … ON every join key is equated: %s.", ft.viewName(), strings.Join(ft.keyName, ", "))
@@ -130,8 +131,8 @@ func (q *equating) node(spine *from, at, known fqgw.Expr, jn joining) (*from, er
 	if left && len(outs) == 0 {
 		return &from{node: spine.node}, nil // exactly the spine's rows, and nothing is shown of the view
 	}
-	return &from{node: &plan.FeatureJoin{Input: spine.node, View: q.ft.view, Keys: q.keys, At: at, Known: known, Left: left, On: on,
-		Outputs: outs, Cols: append(slices.Clone(spine.node.Columns()), cols...), Compiled: new(plan.Compiled)}}, nil
+	return &from{node: pushdown.Feature(&plan.FeatureJoin{Input: spine.node, View: q.ft.view, Keys: q.keys, At: at, Known: known, Left: left, On: on,
+		Outputs: outs, Cols: append(slices.Clone(spine.node.Columns()), cols...), Compiled: new(plan.Compiled)})}, nil
 }
 
 // conditions reads ON or USING; names, merged and values describe the columns

@@ -61,7 +61,7 @@ func (b *Binder) joinNode(left, right *from, lat *Scope, kind plan.JoinKind) (*p
 	}
 	j := &plan.Join{Kind: kind, Left: left.node, Right: right.node, Lateral: lat.used}
 	if !lat.used && lat.crossed {
-		j.Right = mapNode(j.Right, 0, outward(1, -1)) // the row to the left is not there at run time
+		j.Right = plan.MapNode(j.Right, 0, plan.Outward(1, -1)) // the row to the left is not there at run time
 	}
 	n := left.width()
 	for _, r := range right.rels {
@@ -316,7 +316,7 @@ func (b *Binder) inStep(nodes []plan.Node, ordinality bool) (plan.Node, error) {
 			return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "ROWS FROM takes functions that return sets of one column")
 		}
 		f := *fn
-		f.Args = mapList(fn.Args, 0, outward(-1, 1))
+		f.Args = plan.MapList(fn.Args, 0, plan.Outward(-1, 1))
 		p.Exprs, p.Sets, p.Cols = append(p.Exprs, nil), append(p.Sets, &f), append(p.Cols, fn.Cols[0])
 	}
 	if !ordinality {

@@ -207,9 +207,9 @@ func b2text(e fqgw.Expr) (fqgw.Expr, error) {
 // placeholder says what sort of function that stands over groups e has, "" for none.
 func (st *assembly) placeholder(e fqgw.Expr) string {
 	switch {
-	case ownColumns(e, func(i int) bool { return i >= aggBase && i < windowBase }):
+	case plan.Reads(e, func(i int) bool { return i >= aggBase && i < windowBase }):
 		return "aggregate functions"
-	case ownColumns(e, func(i int) bool { return i >= windowBase && i < setBase }):
+	case plan.Reads(e, func(i int) bool { return i >= windowBase && i < setBase }):
 		return "window functions"
 	}
 	return ""
@@ -263,7 +263,7 @@ func size(e fqgw.Expr) int {
 func (f *folder) replace(e fqgw.Expr) fqgw.Expr {
 	if s, ok := e.(*expr.Subquery); ok {
 		c := *s
-		c.Plan = mapNode(s.Plan.(plan.Node), 1, f.outer)
+		c.Plan = plan.MapNode(s.Plan.(plan.Node), 1, f.outer)
 		e = &c
 	}
 	if !f.kinds[reflect.TypeOf(e)] {
@@ -307,7 +307,7 @@ func (f *folder) fold(e fqgw.Expr) (fqgw.Expr, error) {
 		return nil, f.err
 	}
 	var bad *expr.Column
-	e = mapColumns(e, 0, func(c *expr.Column, depth int) fqgw.Expr {
+	e = plan.MapColumns(e, 0, func(c *expr.Column, depth int) fqgw.Expr {
 		if c.Level != depth {
 			return c
 		}

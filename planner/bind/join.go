@@ -6,6 +6,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/pushdown"
 	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
@@ -65,7 +66,10 @@ func (b *Binder) join(j *pg.JoinExpr, lat *Scope, blk *block, strict bool) (*fro
 		return nil, err
 	}
 	left.node = node
-	f, err := b.finishJoin(j, left, leftRels, rightRels, lat, func(cond fqgw.Expr) { node.Cond = cond })
+	f, err := b.finishJoin(j, left, leftRels, rightRels, lat, func(cond fqgw.Expr) {
+		node.Cond = cond
+		left.node = pushdown.Join(node)
+	})
 	if kind == plan.RightOuter || kind == plan.FullOuter {
 		makeNullable(leftRels)
 	}

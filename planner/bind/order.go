@@ -240,7 +240,7 @@ func (b *Binder) rowCount(n *pg.Node, sc *Scope, what string) (fqgw.Expr, error)
 	if err != nil {
 		return nil, err
 	}
-	if ownColumns(e, anyColumn) {
+	if plan.Reads(e, plan.AnyColumn) {
 		return nil, b.fail(location(n), fqgw.CodeInvalidColumnRef, "argument of %s must not contain variables", what)
 	}
 	from := e.Type()

@@ -4,38 +4,25 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/pushdown"
 )
 
-// filter puts a condition above a node: what the leaves do not take, and
-// `x IN (SELECT …)` as a semi join, so that the subquery is run once.
+// filter puts a condition onto a node, and `x IN (SELECT …)` above it as a semi
+// join, so that the subquery is run once.
 func (b *Binder) filter(n plan.Node, cond fqgw.Expr) plan.Node {
-	n, cond = push(n, cond)
-	if cond == nil {
-		return n
-	}
-	conds := []fqgw.Expr{cond}
-	if l, ok := cond.(*expr.Logic); ok && !l.Or {
-		conds = l.Args
-	}
 	var rest, in []fqgw.Expr
-	for _, c := range conds {
+	for _, c := range expr.Conjuncts(cond) {
 		if _, ok := semiCondition(c, 0); ok {
 			in = append(in, c)
 		} else {
 			rest = append(rest, c)
 		}
 	}
-	if len(rest) > 0 {
-		all, err := expr.And(rest...)
-		if err != nil {
-			return &plan.Filter{Input: n, Cond: cond}
-		}
-		n = &plan.Filter{Input: n, Cond: all}
-	}
+	n = pushdown.Where(n, rest...)
 	for _, c := range in {
 		sub := c.(*expr.Subquery)
 		on, _ := semiCondition(c, len(n.Columns()))
-		n = &plan.Join{Kind: plan.Semi, Left: n, Right: mapNode(sub.Plan.(plan.Node), 0, outward(1, -1)), Cond: on}
+		n = pushdown.Join(&plan.Join{Kind: plan.Semi, Left: n, Right: plan.MapNode(sub.Plan.(plan.Node), 0, plan.Outward(1, -1)), Cond: on})
 	}
 	return n
 }
@@ -49,7 +36,7 @@ func semiCondition(c fqgw.Expr, width int) (fqgw.Expr, bool) {
 		return nil, false
 	}
 	uses := false
-	mapNode(s.Plan.(plan.Node), 1, func(c *expr.Column, depth int) fqgw.Expr {
+	plan.MapNode(s.Plan.(plan.Node), 1, func(c *expr.Column, depth int) fqgw.Expr {
 		uses = uses || c.Level == depth
 		return c
 	})

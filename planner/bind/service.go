@@ -6,6 +6,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/pushdown"
 	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
@@ -352,7 +353,7 @@ func (s *service) readsKey(q *equating, on fqgw.Expr, m *mentions) bool {
 		switch fc := q.ft.cols[i]; {
 		case c.index < 0:
 		case fc.key >= 0:
-			if m.reads(q.ft.name, c.name) || ownColumns(on, func(col int) bool { return col == c.index }) {
+			if m.reads(q.ft.name, c.name) || plan.Reads(on, func(col int) bool { return col == c.index }) {
 				return true
 			}
 		case s.ofKey(fc):
@@ -446,7 +447,7 @@ func serviceOn(p *plan.Project, width int, left bool, on fqgw.Expr, rejected []f
 		return p, nil
 	}
 	if !left {
-		return &plan.Filter{Input: p, Cond: on}, nil
+		return pushdown.Where(p, on), nil
 	}
 	out := &plan.Project{Input: p, Exprs: columnsOf(p), Cols: p.Cols}
 	for i := width; i < len(out.Exprs); i++ {

@@ -248,7 +248,7 @@ func (b *Binder) snapshot(t *times, what, name string, asOf []*pg.Node) (fqgw.Ex
 		return nil, b.fail(location(asOf[1]), fqgw.CodeFeatureNotSupported, "KNOWN AT cannot be applied to %s %q", what, name).
 			WithHint("The rows of AS OF t are those known by t.")
 	}
-	if varies(t.at) {
+	if plan.Varies(t.at) {
 		return nil, b.fail(location(asOf[0]), fqgw.CodeFeatureNotSupported, "AS OF of %s %q must be one time for the whole statement", what, name).
 			WithHint("Only feature views, and views over them, can be read AS OF a column.")
 	}

@@ -245,7 +245,7 @@ func (b *Binder) frameOffset(n *pg.Node, w *plan.WindowCall, c *clause) (fqgw.Ex
 	if err != nil {
 		return nil, err
 	}
-	if ownColumns(e, anyColumn) {
+	if plan.Reads(e, plan.AnyColumn) {
 		return nil, b.fail(location(n), fqgw.CodeInvalidColumnRef, "argument of %s must not contain variables", what)
 	}
 	to := fqgw.Int8

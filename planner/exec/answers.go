@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/stream/window"
 )
 
@@ -205,12 +206,9 @@ func (r *looked) join() (keep bool, err error) {
 	for i := range r.outputs {
 		r.joined = append(r.joined, r.output(i))
 	}
-	ok, err := r.on.Eval(r.env, r.joined)
-	if err != nil {
-		return false, err
-	}
-	if ok.True() || !r.left {
-		return ok.True(), nil
+	ok, err := expr.Holds(r.env, r.on, r.joined)
+	if err != nil || ok || !r.left {
+		return ok, err
 	}
 	for i := range r.outputs {
 		r.joined[r.width+i] = fqgw.Null

@@ -154,11 +154,11 @@ func settled(env *fqgw.Env, n *plan.Settle, group [][]fqgw.Value) ([][]fqgw.Valu
 	var out [][]fqgw.Value
 	for _, row := range found {
 		if n.On != nil {
-			ok, err := n.On.Eval(env, row)
+			ok, err := expr.Holds(env, n.On, row)
 			if err != nil {
 				return nil, err
 			}
-			if !ok.True() {
+			if !ok {
 				continue
 			}
 		}

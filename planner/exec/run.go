@@ -73,11 +73,11 @@ func (e *Engine) native(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
 				if err != nil {
 					return nil, err
 				}
-				v, err := n.Cond.Eval(env, row)
+				ok, err := expr.Holds(env, n.Cond, row)
 				if err != nil {
 					return nil, err
 				}
-				if v.True() {
+				if ok {
 					return row, nil
 				}
 			}

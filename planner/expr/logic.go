@@ -32,6 +32,34 @@ func Conjuncts(x fqgw.Expr) []fqgw.Expr {
 	return out
 }
 
+// Conjunction is all of some conditions together; nil for none. Unlike And it takes
+// booleans.
+func Conjunction(conds []fqgw.Expr) fqgw.Expr {
+	switch len(conds) {
+	case 0:
+		return nil
+	case 1:
+		return conds[0]
+	}
+	return &Logic{Args: conds}
+}
+
+// Holds says whether a condition is true for a row. Of parts joined by AND those
+// behind one that is false or NULL are not asked, as in PostgreSQL; Eval asks for more
+// behind a NULL, since it has to tell NULL from false.
+func Holds(env *fqgw.Env, cond fqgw.Expr, row []value) (bool, error) {
+	if and, ok := cond.(*Logic); ok && !and.Or {
+		for _, a := range and.Args {
+			if ok, err := Holds(env, a, row); err != nil || !ok {
+				return false, err
+			}
+		}
+		return true, nil
+	}
+	v, err := cond.Eval(env, row)
+	return err == nil && v.True(), err
+}
+
 // Or is the disjunction; none is false.
 func Or(args ...fqgw.Expr) (fqgw.Expr, error) { return logic(true, args) }
 

@@ -22,7 +22,7 @@
 // The allow-list has two: validateResolved, go-mysql-server's own, and
 // onlyOurs. All others resolve names, move columns, push filters by looking into
 // expressions of its own kinds, or coerce to MySQL's types; what they would do
-// for speed is done on the plan before (shape.go), where types are PostgreSQL's.
+// for speed is done on the plan before (planner/pushdown), where types are PostgreSQL's.
 //
 // # Programs
 //

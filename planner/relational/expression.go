@@ -6,6 +6,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
@@ -40,8 +41,7 @@ func (c *condition) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	if c.x == nil {
 		return true, nil
 	}
-	v, err := c.x.Eval(&in.env, c.layout.flat(place[[]fqgw.Value](in, c.place), row))
-	return v.True(), err
+	return expr.Holds(&in.env, c.x, c.layout.flat(place[[]fqgw.Value](in, c.place), row))
 }
 
 // projection makes the one element of a new row.

@@ -2,6 +2,7 @@ package relational
 
 import (
 	"math/bits"
+	"slices"
 	"strconv"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -9,6 +10,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/pushdown"
 )
 
 // innerJoin is inner joins of any number of relations, which give the same rows in
@@ -79,6 +81,13 @@ func (b *builder) innerJoin(n *plan.Join) (sql.Node, layout, error) {
 		}}, one, nil
 }
 
+// chain is inner joins of several relations that are taken apart.
+type chain struct {
+	rels  []plan.Node
+	start []int       // of each relation's columns in the whole row
+	conds []fqgw.Expr // over the whole row
+}
+
 // flatten takes inner joins apart; a part is a relation or any other node.
 func (c *chain) flatten(n *plan.Join, at int) {
 	width := len(n.Left.Columns())
@@ -89,18 +98,13 @@ func (c *chain) flatten(n *plan.Join, at int) {
 		c.part(n.Right, at+width)
 	}
 	for _, x := range expr.Conjuncts(n.Cond) {
-		if at > 0 {
-			x = shifted(x, at)
-		}
-		c.conds = append(c.conds, x)
+		c.conds = append(c.conds, plan.Shift(x, at))
 	}
 }
 
 func (c *chain) part(n plan.Node, at int) {
 	j := innerOf(n)
-	// A condition with a subquery, which sees the columns of its join, stays where
-	// these are not the first of the row.
-	if j == nil || at > 0 && hasSubqueryOrNil(j.Cond) {
+	if j == nil {
 		c.rels, c.start = append(c.rels, n), append(c.start, at)
 		return
 	}
@@ -124,7 +128,7 @@ func relationsOf(n plan.Node) int {
 }
 
 func (j *innerJoin) cond(b *builder, c *chain, x fqgw.Expr) *joinCond {
-	k := &joinCond{x: b.final(x), whole: expr.HasSubquery(x) || expr.Volatile(x), reads: c.set(x)}
+	k := &joinCond{x: b.final(x), whole: !pushdown.Movable(x), reads: c.set(x)}
 	l, r, ok := equality(x)
 	if !ok || k.whole {
 		return k
@@ -132,11 +136,23 @@ func (j *innerJoin) cond(b *builder, c *chain, x fqgw.Expr) *joinCond {
 	for i, e := range []fqgw.Expr{l, r} {
 		s := joinSide{x: e, reads: c.set(e), alike: alike(e)}
 		if rel, single := s.reads.single(); single {
-			s.own = shifted(e, -c.start[rel])
+			s.own = plan.Shift(e, -c.start[rel])
 		}
 		k.sides[i] = s
 	}
 	return k
+}
+
+// rel is the relation that has column i of the whole row.
+func (c *chain) rel(i int) int {
+	at, found := slices.BinarySearch(c.start, i)
+	if !found {
+		at--
+	}
+	for at+1 < len(c.start) && c.start[at+1] == c.start[at] { // relations without columns
+		at++
+	}
+	return at
 }
 
 // set is the relations whose columns an expression reads.

@@ -7,6 +7,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/pushdown"
 )
 
 // join makes the node of a join: inner joins of any number of relations are one
@@ -32,13 +33,13 @@ func equalities(n *plan.Join) (left, right, rest []fqgw.Expr) {
 		l, r, ok := equality(c)
 		ls, rs := byte(0), byte(0)
 		if ok {
-			ls, rs = side(l, width), side(r, width)
+			ls, rs = pushdown.Side(l, width), pushdown.Side(r, width)
 		}
 		if ls == 'r' && rs == 'l' {
 			l, r, ls, rs = r, l, rs, ls
 		}
 		if ls == 'l' && rs == 'r' {
-			left, right = append(left, l), append(right, shifted(r, -width))
+			left, right = append(left, l), append(right, plan.Shift(r, -width))
 		} else {
 			rest = append(rest, c)
 		}
@@ -54,54 +55,6 @@ func equality(x fqgw.Expr) (l, r fqgw.Expr, ok bool) {
 	}
 	l, r = c.Args[0], c.Args[1]
 	return l, r, sameKey(l.Type(), r.Type())
-}
-
-// side says whose columns an expression reads: 'l', 'r', 'n' for none, or 0 for
-// both or what cannot be told or moved (subqueries, volatile functions).
-func side(x fqgw.Expr, width int) byte {
-	s, mixed := byte('n'), false
-	expr.Walk(x, func(e fqgw.Expr) bool {
-		switch e := e.(type) {
-		case *expr.Column:
-			if e.Level != 0 {
-				return true
-			}
-			at := byte('l')
-			if e.Index >= width {
-				at = 'r'
-			}
-			if s != 'n' && s != at {
-				mixed = true
-			}
-			s = at
-		case *expr.Subquery:
-			mixed = true
-		}
-		return !mixed
-	})
-	if mixed || expr.Volatile(x) {
-		return 0
-	}
-	return s
-}
-
-// shifted moves an expression's columns by so many places.
-func shifted(x fqgw.Expr, by int) fqgw.Expr {
-	return moved(x, func(index int) int { return index + by })
-}
-
-func moved(x fqgw.Expr, to func(index int) int) fqgw.Expr {
-	return expr.Rewrite(x, func(e fqgw.Expr) fqgw.Expr {
-		switch e := e.(type) {
-		case *expr.Column:
-			if e.Level == 0 && to(e.Index) != e.Index {
-				d := *e
-				d.Index = to(e.Index)
-				return &d
-			}
-		}
-		return e
-	})
 }
 
 // lateral runs the right side, a program of its own, for each row of the left,

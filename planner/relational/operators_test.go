@@ -118,7 +118,7 @@ func TestInnerJoinRandom(t *testing.T) {
 					name := []string{"=", "=", "=", "<="}[rnd.IntN(4)]
 					conds = append(conds, op(t, name, col(a, types[c]), col(b, types[c])))
 				}
-				j.Cond = and(conds)
+				j.Cond = expr.Conjunction(conds)
 			}
 			tree = j
 		}
@@ -178,7 +178,7 @@ func TestLongSides(t *testing.T) {
 				continue
 			}
 			l := newTestLeaf()
-			cond := and([]fqgw.Expr{op(t, "=", col(0, types[0]), col(2, types[0])), op(t, "<=", col(1, types[1]), col(3, types[1]))})
+			cond := expr.Conjunction([]fqgw.Expr{op(t, "=", col(0, types[0]), col(2, types[0])), op(t, "<=", col(1, types[1]), col(3, types[1]))})
 			j := &plan.Join{Kind: kind, Left: scanOf(l, "l", types, sides[0]), Right: scanOf(l, "r", types, sides[1]), Cond: cond}
 			memory := fqgw.NewMemory("the test", "--memory", 0)
 			rows, err := (&Runner{Leaf: l.run}).Run(&fqgw.Env{Memory: memory}, j)

@@ -34,7 +34,7 @@ func (c *Programs) compile(n plan.Node) (*program, error) {
 	p := &program{steady: steady(n)}
 	b := &builder{programs: c, p: p}
 	var err error
-	if p.tree, p.layout, err = b.build(shape(n)); err != nil {
+	if p.tree, p.layout, err = b.build(n); err != nil {
 		return nil, err
 	}
 	if p.tree, err = rules.Analyze(analysis, p.tree, nil, &sql.QueryFlags{}); err != nil {
@@ -211,52 +211,11 @@ func (c *census) expr(x fqgw.Expr, depth int) {
 	})
 }
 
-func (c *census) exprs(list []fqgw.Expr, depth int) {
-	for _, x := range list {
-		c.expr(x, depth)
-	}
-}
-
-func (c *census) keys(list []plan.SortKey, depth int) {
-	for _, k := range list {
-		c.expr(k.Expr, depth)
-	}
-}
-
-func (c *census) call(a *plan.AggCall, depth int) {
-	c.exprs(a.Args, depth)
-	c.exprs(a.Direct, depth)
-	c.keys(a.Order, depth)
-	c.expr(a.Filter, depth)
-}
-
 func (c *census) node(n plan.Node, depth int) {
-	for i, child := range n.Children() {
-		if j, ok := n.(*plan.Join); ok && j.Lateral && i == 1 {
-			c.node(child, depth+1)
-			continue
-		}
-		c.node(child, depth)
-	}
 	switch n := n.(type) {
-	case *plan.Values:
-		for _, row := range n.Rows {
-			c.exprs(row, depth)
-		}
-	case *plan.SourceScan:
-		c.exprs([]fqgw.Expr{n.AsOf, n.Lo, n.Hi}, depth)
-	case *plan.TableScan:
-		c.expr(n.AsOf, depth)
-	case *plan.TableFunc:
-		c.exprs(n.Args, depth)
-	case *plan.FeatureScan:
-		c.exprs([]fqgw.Expr{n.At, n.Known, n.KeyArray}, depth)
-		for _, k := range n.Keys {
-			c.exprs(k, depth)
-		}
 	case *plan.CTEScan:
 		if !n.CTE.Correlated { // the same in each run
-			break
+			return
 		}
 		c.node(n.CTE.Plan, depth)
 		if n.CTE.Recursive {
@@ -266,45 +225,8 @@ func (c *census) node(n plan.Node, depth int) {
 		}
 	case *plan.WorkTable:
 		c.working = c.working || !slices.Contains(c.inside, n.CTE.Origin())
-	case *plan.FeatureJoin:
-		c.exprs(n.Keys, depth)
-		c.exprs([]fqgw.Expr{n.At, n.Known, n.On}, depth)
-	case *plan.Entities:
-		c.exprs(n.Keys, depth)
-	case *plan.Settle:
-		c.expr(n.On, depth)
-	case *plan.Filter:
-		c.expr(n.Cond, depth)
-	case *plan.Project:
-		c.exprs(n.Exprs, depth)
-	case *plan.Join:
-		c.expr(n.Cond, depth)
-	case *plan.Aggregate:
-		c.exprs(n.Groups, depth)
-		for i := range n.Aggs {
-			c.call(&n.Aggs[i], depth)
-		}
-	case *plan.Window:
-		for i := range n.Calls {
-			w := &n.Calls[i]
-			c.call(&w.AggCall, depth)
-			c.exprs(w.Partition, depth)
-			c.keys(w.OrderBy, depth)
-			c.exprs([]fqgw.Expr{w.Frame.StartOffset, w.Frame.EndOffset}, depth)
-		}
-	case *plan.Sort:
-		c.keys(n.Keys, depth)
-	case *plan.Limit:
-		c.exprs([]fqgw.Expr{n.Count, n.Offset}, depth)
-		c.keys(n.Ties, depth)
-	case *plan.Distinct:
-		c.exprs(n.On, depth)
-	case *plan.ProjectSet:
-		c.exprs(n.Exprs, depth)
-		for _, f := range n.Sets {
-			if f != nil {
-				c.exprs(f.Args, depth+1)
-			}
-		}
+	default:
+		plan.Rewrite(n, func(n plan.Node, deeper int) plan.Node { c.node(n, depth+deeper); return n },
+			func(e fqgw.Expr, deeper int) fqgw.Expr { c.expr(e, depth+deeper); return e })
 	}
 }

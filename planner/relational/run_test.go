@@ -125,9 +125,9 @@ func TestJoinsRandom(t *testing.T) {
 		cond := op(t, "=", col(0, typ), col(2, typ))
 		switch rnd.IntN(4) {
 		case 0:
-			cond = and([]fqgw.Expr{cond, op(t, "=", col(3, typ), col(1, typ))})
+			cond = expr.Conjunction([]fqgw.Expr{cond, op(t, "=", col(3, typ), col(1, typ))})
 		case 1:
-			cond = and([]fqgw.Expr{op(t, "<=", col(1, typ), col(3, typ)), cond})
+			cond = expr.Conjunction([]fqgw.Expr{op(t, "<=", col(1, typ), col(3, typ)), cond})
 		case 2:
 			cond = op(t, "<", col(1, typ), col(3, typ))
 		}

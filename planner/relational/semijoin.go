@@ -9,6 +9,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/pushdown"
 )
 
 // semiJoin is a semi or an anti join: the rows of the left side that have a match, or
@@ -57,7 +58,7 @@ func (b *builder) semiJoin(n *plan.Join) (sql.Node, layout, error) {
 // right side's own row, and the conditions over a left row with such a value behind it.
 func bounded(conds []fqgw.Expr, width int) (bound fqgw.Expr, over []fqgw.Expr) {
 	for _, c := range conds {
-		if s := side(c, width); s == 'l' || s == 'n' {
+		if s := pushdown.Side(c, width); s == 'l' || s == 'n' {
 			over = append(over, c)
 			continue
 		}
@@ -66,9 +67,9 @@ func bounded(conds []fqgw.Expr, width int) (bound fqgw.Expr, over []fqgw.Expr) {
 			return nil, nil
 		}
 		for i, x := range call.Args {
-			if s := side(call.Args[1-i], width); side(x, width) == 'r' && (s == 'l' || s == 'n') && alike(x) &&
+			if s := pushdown.Side(call.Args[1-i], width); pushdown.Side(x, width) == 'r' && (s == 'l' || s == 'n') && alike(x) &&
 				inOrder(x.Type(), call.Args[1-i].Type()) {
-				bound = shifted(x, -width)
+				bound = plan.Shift(x, -width)
 				d := *call
 				d.Args = slices.Clone(call.Args)
 				d.Args[i] = &expr.Column{Index: width, Typ: x.Type(), Name: "bound"}
@@ -94,7 +95,7 @@ func inOrder(a, b fqgw.Type) bool {
 func readsOf(conds []fqgw.Expr, width int) []int {
 	reads := []int{}
 	for _, c := range conds {
-		if hasSubqueryOrNil(c) {
+		if !pushdown.Movable(c) {
 			return nil
 		}
 		for _, i := range expr.Columns(c) {

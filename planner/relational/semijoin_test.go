@@ -54,7 +54,7 @@ func TestSemiJoinRandom(t *testing.T) {
 		}
 		for _, kind := range []plan.JoinKind{plan.Semi, plan.Anti} {
 			l := newTestLeaf()
-			j := &plan.Join{Kind: kind, Left: scanOf(l, "l", types, ls), Right: scanOf(l, "r", types, rs), Cond: and(conds)}
+			j := &plan.Join{Kind: kind, Left: scanOf(l, "l", types, ls), Right: scanOf(l, "r", types, rs), Cond: expr.Conjunction(conds)}
 			memory := fqgw.NewMemory("the test", "--memory", 0)
 			rows, err := (&Runner{Leaf: l.run}).Run(&fqgw.Env{Memory: memory}, j)
 			got := all(t, rows, err)

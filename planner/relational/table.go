@@ -9,6 +9,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/pushdown"
 )
 
 // table is rows in memory with an index by key; without keys every row is a
@@ -140,7 +141,7 @@ func (m *matches) take() (int32, bool) {
 // rows of an unchanging input by outer values, it looks them up in a table.
 func (b *builder) filter(n *plan.Filter) (sql.Node, layout, error) {
 	if tree, rest := unnested(n); tree != n.Input {
-		return b.build(filtered(shape(tree), rest))
+		return b.build(pushdown.Where(tree, rest...))
 	}
 	tree, l, err := b.build(n.Input)
 	if err != nil {
@@ -195,11 +196,11 @@ func (c *condition) passing(in *instance, next func() ([]fqgw.Value, error), clo
 			if err != nil {
 				return nil, err
 			}
-			v, err := c.x.Eval(&in.env, row)
+			ok, err := expr.Holds(&in.env, c.x, row)
 			if err != nil {
 				return nil, err
 			}
-			if v.True() {
+			if ok {
 				return row, nil
 			}
 		}
@@ -218,10 +219,10 @@ func probes(n *plan.Filter) (inner, outer []fqgw.Expr) {
 			continue
 		}
 		width := len(n.Input.Columns())
-		if side(l, width) == 'n' {
+		if pushdown.Side(l, width) == 'n' {
 			l, r = r, l
 		}
-		if side(l, width) == 'l' && alike(l) && side(r, width) == 'n' && !alike(r) {
+		if pushdown.Side(l, width) == 'l' && alike(l) && pushdown.Side(r, width) == 'n' && !alike(r) {
 			inner, outer = append(inner, l), append(outer, r)
 		}
 	}

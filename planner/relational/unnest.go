@@ -6,6 +6,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/pushdown"
 )
 
 // unnested makes joins of those parts of a condition that are EXISTS or NOT EXISTS
@@ -30,7 +31,7 @@ func unnested(n *plan.Filter) (tree plan.Node, rest []fqgw.Expr) {
 			rest = append(rest, c)
 			continue
 		}
-		tree = &plan.Join{Kind: kind, Left: tree, Right: right, Cond: on}
+		tree = pushdown.Join(&plan.Join{Kind: kind, Left: tree, Right: right, Cond: on})
 	}
 	return tree, rest
 }
@@ -57,7 +58,7 @@ func tied(n plan.Node, width int) (plan.Node, fqgw.Expr) {
 	var own, on []fqgw.Expr
 	keyed := false
 	for _, c := range expr.Conjuncts(f.Cond) {
-		if expr.HasSubquery(c) || expr.Volatile(c) {
+		if !pushdown.Movable(c) {
 			return nil, nil
 		}
 		level := 0
@@ -87,7 +88,7 @@ func tied(n plan.Node, width int) (plan.Node, fqgw.Expr) {
 				return &d
 			})
 			if l, r, ok := equality(c); ok {
-				ls, rs := side(l, width), side(r, width)
+				ls, rs := pushdown.Side(l, width), pushdown.Side(r, width)
 				keyed = keyed || ls == 'l' && rs == 'r' || ls == 'r' && rs == 'l'
 			}
 			on = append(on, c)
@@ -97,7 +98,7 @@ func tied(n plan.Node, width int) (plan.Node, fqgw.Expr) {
 		return nil, nil
 	}
 	on, known := byKeys(on, width)
-	return filtered(f.Input, append(own, known...)), and(on)
+	return pushdown.Where(f.Input, append(own, known...)...), expr.Conjunction(on)
 }
 
 // byKeys takes from the conditions those that the keys decide: of b.k = a.k AND b.v <
