@@ -460,8 +460,10 @@ func (s *source) landed(row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
 
 // emitRows gives the rows of a record batch, each to be kept by itself.
 func emitRows(rec arrow.RecordBatch, columns []fqgw.Column, emit func([]fqgw.Value) error) error {
-	const most = 256 // rows that are taken out at once
-	for from, all := 0, int(rec.NumRows()); from < all; from += most {
+	all := int(rec.NumRows())
+	// Rows that are taken out together keep each other in memory.
+	most := int(max(min(int64(all)<<18/max(arrowBytes(rec), 1), 256), 1))
+	for from := 0; from < all; from += most {
 		n := min(all-from, most)
 		slab := make([]fqgw.Value, n*len(columns))
 		for c := range columns {

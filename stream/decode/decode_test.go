@@ -2,6 +2,7 @@ package decode
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -218,4 +219,32 @@ func TestDecodeReadsOn(t *testing.T) {
 	if err := d.decode([]byte(`{"a":1`), row); err == nil || !row[1].IsNull() {
 		t.Errorf("no record: %v, %v", err, row)
 	}
+}
+
+// TestRowsLetGo: a row that is kept, or the next one that the decoder has ready, does
+// not keep the texts of many large records before it in memory.
+func TestRowsLetGo(t *testing.T) {
+	d, err := New(source(fqgw.Column{Name: "x", Type: fqgw.Text}, fqgw.Column{Name: "n", Type: fqgw.Int8}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	var kept []fqgw.Event
+	for range 64 {
+		r := fqgw.LogRecord{Value: []byte(`{"x": "` + strings.Repeat("x", 1<<20) + `", "n": 1}`)}
+		if kept, err = d.Decode(&r, kept[:0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := heap() - before; took > 8<<20 {
+		t.Errorf("one row of 1 MiB is kept, and %d MiB are in use", took>>20)
+	}
+	runtime.KeepAlive(kept)
+	runtime.KeepAlive(d)
 }

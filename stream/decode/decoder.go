@@ -34,19 +34,25 @@ func noFormat(s *fqgw.Source) error {
 	return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "format %q is not supported", s.Format).WithHint("Use format = 'json'.")
 }
 
-// slabValues is how many values of rows are allocated together.
-const slabValues = 8192
+const (
+	slabValues = 8192      // of rows are allocated together, at most
+	slabBytes  = 512 << 10 // of records, too: the rows of a slab keep each other in memory, with their texts
+)
 
 // rows hands out rows of NULLs.
 type rows struct {
 	width int
 	slab  []fqgw.Value
+	bytes int // of the records whose rows are in the slab
 }
 
-func (r *rows) next() []fqgw.Value {
-	if len(r.slab) < r.width {
-		r.slab = make([]fqgw.Value, max(slabValues/max(r.width, 1), 1)*r.width)
+// next is a row for a record of so many bytes.
+func (r *rows) next(bytes int) []fqgw.Value {
+	if len(r.slab) < r.width || r.bytes > 0 && r.bytes+bytes > slabBytes {
+		n := max(min(slabValues/max(r.width, 1), slabBytes/max(bytes, 1)), 1)
+		r.slab, r.bytes = make([]fqgw.Value, n*r.width), 0
 	}
+	r.bytes += bytes
 	row := r.slab[:r.width:r.width]
 	r.slab = r.slab[r.width:]
 	return row

@@ -136,7 +136,7 @@ func (f *field) add(path []string, column int) {
 
 // Decode implements Decoder.
 func (d *jsonDecoder) Decode(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.Event, error) {
-	row := d.next()
+	row := d.next(len(r.Value))
 	err := d.decode(r.Value, row)
 	return append(changes, fqgw.Event{Row: row}), err
 }
