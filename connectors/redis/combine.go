@@ -43,7 +43,7 @@ type combiner struct {
 	waiting []*waiter
 }
 
-// waiter is a read in the queue. Its answer belongs to the trip until done is closed.
+// waiter is a read in the queue. Its answer belongs to the trip until done is told.
 type waiter struct {
 	ctx   context.Context
 	reads []fqgw.UnitRead
@@ -51,8 +51,16 @@ type waiter struct {
 	until time.Time
 	out   []fqgw.UnitState
 	err   error
-	done  chan struct{}
+	done  chan struct{} // holds one
+	timer *time.Timer   // stopped
 }
+
+// waiters are those whose answers were taken: nobody else knows them any more.
+var waiters = sync.Pool{New: func() any {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return &waiter{done: make(chan struct{}, 1), timer: t}
+}}
 
 // left says whether nobody waits for the answer any more.
 func (w *waiter) left(now time.Time) bool { return w.ctx.Err() != nil || now.After(w.until) }
@@ -174,7 +182,8 @@ func (c *combiner) readAll(ctx context.Context, reads []fqgw.UnitRead) ([]fqgw.U
 
 // read answers reads of one server.
 func (c *combiner) read(ctx context.Context, reads []fqgw.UnitRead) (out []fqgw.UnitState, err error) {
-	until := time.Now().Add(patience)
+	now := time.Now()
+	until := now.Add(patience)
 	if end, ok := ctx.Deadline(); ok && end.Before(until) {
 		until = end
 	}
@@ -185,7 +194,6 @@ func (c *combiner) read(ctx context.Context, reads []fqgw.UnitRead) (out []fqgw.
 	if keys > company {
 		return c.store.tripUntil(ctx, until, reads)
 	}
-	now := time.Now()
 	c.mu.Lock()
 	if len(c.waiting) == 0 && c.free(now) {
 		c.trips = append(c.trips, now)
@@ -193,7 +201,8 @@ func (c *combiner) read(ctx context.Context, reads []fqgw.UnitRead) (out []fqgw.
 		defer func() { c.begin(c.end(now, time.Since(now), err)) }()
 		return c.store.tripUntil(ctx, until, reads)
 	}
-	w := &waiter{ctx: ctx, reads: reads, keys: keys, until: until, done: make(chan struct{})}
+	w := waiters.Get().(*waiter)
+	w.ctx, w.reads, w.keys, w.until = ctx, reads, keys, until
 	c.waiting = append(c.waiting, w)
 	c.begin(c.next(now)) // there may be more places than before
 	c.mu.Unlock()
@@ -201,20 +210,21 @@ func (c *combiner) read(ctx context.Context, reads []fqgw.UnitRead) (out []fqgw.
 }
 
 // wait is for the answer of a read in the queue, or until its caller's end.
-func (c *combiner) wait(w *waiter) ([]fqgw.UnitState, error) {
-	timer := timers.Get().(*time.Timer)
-	defer timers.Put(timer)
-	defer timer.Stop()
-	for timer.Reset(min(late, time.Until(w.until))); ; timer.Reset(time.Until(w.until)) {
+func (c *combiner) wait(w *waiter) (out []fqgw.UnitState, err error) {
+	for w.timer.Reset(min(late, time.Until(w.until))); ; w.timer.Reset(time.Until(w.until)) {
 		select {
 		case <-w.done:
-			if w.err != nil && w.ctx.Err() != nil {
-				return nil, w.ctx.Err()
+			if out, err = w.out, w.err; err != nil && w.ctx.Err() != nil {
+				out, err = nil, w.ctx.Err()
 			}
-			return w.out, w.err
+			w.timer.Stop()
+			w.ctx, w.reads, w.out, w.err = nil, nil, nil, nil
+			waiters.Put(w)
+			return out, err
 		case <-w.ctx.Done():
+			w.timer.Stop()
 			return nil, w.ctx.Err() // the trip may still be under way for the others
-		case now := <-timer.C:
+		case now := <-w.timer.C:
 			if end, ok := w.ctx.Deadline(); ok && !now.Before(end) {
 				return nil, context.DeadlineExceeded
 			}
@@ -227,13 +237,6 @@ func (c *combiner) wait(w *waiter) ([]fqgw.UnitState, error) {
 		}
 	}
 }
-
-// timers are stopped timers.
-var timers = sync.Pool{New: func() any {
-	t := time.NewTimer(time.Hour)
-	t.Stop()
-	return t
-}}
 
 // tripUntil is a trip that ends at a time, unless its caller's ends earlier.
 // A panic in it is its error: several may share it, in nobody's goroutine.
@@ -358,7 +361,7 @@ func (c *combiner) carry(batch []*waiter) error {
 		default:
 			w.err = err
 		}
-		close(w.done)
+		w.done <- struct{}{}
 	}
 	return err
 }
