@@ -3,6 +3,7 @@ package fqgw
 import (
 	"math"
 	"math/big"
+	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -272,6 +273,9 @@ func (d Decimal) Quo(e Decimal) (q Decimal, ok bool) {
 
 // QuoScale is d / e rounded half away from zero at the scale; both finite, e not zero.
 func (d Decimal) QuoScale(e Decimal, scale int32) Decimal {
+	if q, ok := d.quoShort(e, scale); ok {
+		return q
+	}
 	num, den := new(big.Int), e.big()
 	if shift := scale + e.scale - d.scale; shift >= 0 {
 		num.Mul(d.big(), pow10(shift))
@@ -280,6 +284,40 @@ func (d Decimal) QuoScale(e Decimal, scale int32) Decimal {
 		den = new(big.Int).Mul(den, pow10(-shift))
 	}
 	return Decimal{coef: quoRound(num, den), scale: scale}
+}
+
+// quoShort is QuoScale where two words are enough, as for a mean.
+func (d Decimal) quoShort(e Decimal, scale int32) (q Decimal, ok bool) {
+	num, den := d.big(), e.big()
+	shift := scale + e.scale - d.scale
+	if shift < 0 || shift > 30 || num.BitLen() > 63 || den.BitLen() > 63 {
+		return Decimal{}, false
+	}
+	n, by := num.Int64(), den.Int64()
+	of := uint64(max(by, -by))
+	const most = 19 // 10^19 is a word
+	more, digits := bits.Mul64(uint64(max(n, -n)), pow10(max(shift-most, 0)).Uint64())
+	if more > 0 {
+		return Decimal{}, false
+	}
+	high, low := bits.Mul64(digits, pow10(min(shift, most)).Uint64())
+	c1, rest := high/of, high%of
+	c0, rest := bits.Div64(rest, low, of)
+	if rest >= of-rest {
+		var carry uint64
+		c0, carry = bits.Add64(c0, 1, 0)
+		c1 += carry
+	}
+	coef := new(big.Int).SetUint64(c1)
+	if c1 > 0 {
+		coef.Lsh(coef, 64).Or(coef, new(big.Int).SetUint64(c0))
+	} else {
+		coef.SetUint64(c0)
+	}
+	if n < 0 != (by < 0) {
+		coef.Neg(coef)
+	}
+	return Decimal{coef: coef, scale: scale}, true
 }
 
 // divScale follows select_div_scale of PostgreSQL's numeric.c, which counts in

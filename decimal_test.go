@@ -3,6 +3,7 @@ package fqgw
 import (
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -78,6 +79,46 @@ const rounding = `
 -0.5|-1|-0.50|0|-0.5|0|-1|0|-0.5
 1e10|10000000000|10000000000.00|10000000000|10000000000.0|10000000000|10000000000|10000000000|10000000000
 149.9|150|149.90|100|149.9|100|149|150|149.9`
+
+// A quotient is the same whether words were enough for it or not: also of the
+// greatest words, and where a half is rounded.
+func TestDecimalQuotient(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	word := func() int64 {
+		n := int64(rng.Uint64() >> rng.IntN(64))
+		switch rng.IntN(8) {
+		case 0:
+			n = math.MaxInt64 - n%3
+		case 1:
+			n = math.MinInt64 + n%3
+		case 2:
+			n %= 5
+		}
+		if rng.IntN(2) == 0 {
+			n = -n
+		}
+		return n
+	}
+	for range 100_000 {
+		n, m := word(), word()
+		if m == 0 {
+			continue
+		}
+		d, e := NewDecimal(big.NewInt(n), rng.Int32N(4)), NewDecimal(big.NewInt(m), rng.Int32N(4))
+		scale := rng.Int32N(36)
+		// ⌊|d|·10^scale/|e| + 1/2⌋, by fractions.
+		x := new(big.Rat).Quo(new(big.Rat).SetFrac(big.NewInt(n), pow10(d.scale)), new(big.Rat).SetFrac(big.NewInt(m), pow10(e.scale)))
+		sign := x.Sign()
+		x.Abs(x).Mul(x, new(big.Rat).SetInt(pow10(scale))).Add(x, big.NewRat(1, 2))
+		want := new(big.Int).Quo(x.Num(), x.Denom())
+		if sign < 0 {
+			want.Neg(want)
+		}
+		if got := d.QuoScale(e, scale); got.big().Cmp(want) != 0 || got.scale != scale {
+			t.Fatalf("%v / %v at scale %d: %v, not %v·10^-%d", d, e, scale, got, want, scale)
+		}
+	}
+}
 
 func TestDecimalRounding(t *testing.T) {
 	for _, line := range strings.Split(strings.TrimSpace(rounding), "\n") {
