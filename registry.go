@@ -120,6 +120,7 @@ type DeadLetterStore interface {
 	// Bury keeps dead letters; one of the same source and position is kept once, the
 	// first.
 	Bury(ctx context.Context, letters []DeadLetter) error
-	// DeadLetters are the newest, at most limit.
-	DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error)
+	// DeadLetters calls each for the newest, at most limit, one after the other; an
+	// error of each ends it and is returned.
+	DeadLetters(ctx context.Context, limit int, each func(DeadLetter) error) error
 }

@@ -22,13 +22,19 @@ import (
 // they take nearly four times the limit.
 const memoryRows = 10_000
 
-// memorySetup makes the lake table big, ten features and a temporary table to
-// write to; %d is the number of rows.
+// memorySetup makes the lake table big, ten features, a table to write to, and a
+// dead letter of 20 KB for every hundredth row; %d is the number of rows.
 const memorySetup = `CREATE TABLE big AS SELECT g AS id, mod(g, 100) AS k, md5(g::text) AS s, g::numeric / 7 AS n, timestamptz '2024-01-01 00:00Z' + g * interval '1 second' AS t FROM generate_series(1, %d) AS g;
 CREATE TABLE lake (id bigint, s text);
 CREATE SOURCE e (id bigint NOT NULL, at timestamptz NOT NULL) WITH (connector = 'kafka', topic = 'e', format = 'json', event_time = 'at');
 CREATE FEATURE VIEW counts AS SELECT id, count(*) OVER d AS c FROM e WINDOW d AS (PARTITION BY id ORDER BY at RANGE '1 day' PRECEDING);
 INSERT INTO e (id, at, _fq_known_at) SELECT mod(g, 10), timestamptz '2024-01-01 00:00Z' + g * interval '1 minute', timestamptz '2024-01-01 00:00Z' + g * interval '1 minute' FROM generate_series(1, 500) AS g;
+CREATE SOURCE lax (id text, at timestamptz NOT NULL) WITH (connector = 'kafka', topic = 'x', format = 'json', event_time = 'at');
+CREATE SOURCE strict (id bigint, at timestamptz NOT NULL) WITH (connector = 'kafka', topic = 'x', format = 'json', event_time = 'at');
+INSERT INTO lax SELECT repeat('x', 20000), t FROM big WHERE mod(id, 400) = 0;
+INSERT INTO lax SELECT repeat('x', 20000), t FROM big WHERE mod(id, 400) = 100;
+INSERT INTO lax SELECT repeat('x', 20000), t FROM big WHERE mod(id, 400) = 200;
+INSERT INTO lax SELECT repeat('x', 20000), t FROM big WHERE mod(id, 400) = 300;
 SELECT fqgw.sync()`
 
 const (
@@ -113,6 +119,10 @@ var memoryGroups = []struct {
 		{name: "ARRAY(subquery)", sql: "SELECT cardinality(ARRAY(SELECT s || s FROM big))", want: tooMuch},
 		{name: "feature join AS OF", sql: "SELECT count(f.c) FROM big b LEFT JOIN counts AS OF b.t AS f ON f.id = b.k"}, // in chunks
 		{name: "feature join AS OF, sorted", sql: "SELECT b.*, f.c FROM big b LEFT JOIN counts AS OF b.t AS f ON f.id = b.k ORDER BY b.s", want: tooMuch},
+	}},
+	{"relations of the system", 512, []memoryKind{
+		{name: "dead letters", sql: "SELECT * FROM fqgw.dead_letters", want: tooMuch},
+		{name: "dead letters, counted", sql: "SELECT count(*) FROM fqgw.dead_letters"},
 	}},
 	{"writes", 512, []memoryKind{
 		{name: "CREATE TABLE AS", sql: "CREATE TABLE big2 AS SELECT * FROM big", after: "DROP TABLE big2"},

@@ -468,8 +468,8 @@ func (r registry) Bury(_ context.Context, letters []fqgw.DeadLetter) error {
 	}
 	return nil
 }
-func (r registry) DeadLetters(context.Context, int) ([]fqgw.DeadLetter, error) { return nil, nil }
-func (r registry) Close() error                                                { return nil }
+func (r registry) DeadLetters(context.Context, int, func(fqgw.DeadLetter) error) error { return nil }
+func (r registry) Close() error                                                        { return nil }
 
 // world is everything that outlives a process.
 type world struct {

@@ -258,24 +258,26 @@ func (r *SQLite) Bury(ctx context.Context, letters []fqgw.DeadLetter) error {
 }
 
 // DeadLetters implements fqgw.DeadLetterStore.
-func (r *SQLite) DeadLetters(ctx context.Context, limit int) (out []fqgw.DeadLetter, err error) {
+func (r *SQLite) DeadLetters(ctx context.Context, limit int, each func(fqgw.DeadLetter) error) error {
 	rows, err := r.db.QueryContext(ctx, `SELECT source, epoch, part, off, sub, time, rejected, reason, col, key, payload
 		FROM dead_letters ORDER BY rejected DESC, source, epoch, part, off, sub LIMIT ?`, limit)
 	if err != nil {
-		return nil, broken(err)
+		return broken(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var d fqgw.DeadLetter
 		if err := rows.Scan(&d.Source, &d.Pos.Epoch, &d.Pos.Partition, &d.Pos.Offset, &d.Pos.Sub, &d.Time, &d.Rejected, &d.Reason, &d.Column, &d.Key, &d.Payload); err != nil {
-			return nil, broken(err)
+			return broken(err)
 		}
-		out = append(out, d)
+		if err := each(d); err != nil {
+			return err
+		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, broken(err)
+		return broken(err)
 	}
-	return out, nil
+	return nil
 }
 
 // Close implements fqgw.Registry.

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"errors"
 	"reflect"
 	"testing"
 
@@ -26,18 +27,27 @@ func DeadLetters(t *testing.T, s fqgw.DeadLetterStore) {
 			t.Fatal(err)
 		}
 	}
-	got, err := s.DeadLetters(ctx, 10)
+	list := func(limit int) (got []fqgw.DeadLetter, err error) {
+		err = s.DeadLetters(ctx, limit, func(d fqgw.DeadLetter) error { got = append(got, d); return nil })
+		return got, err
+	}
+	got, err := list(10)
 	if err != nil || len(got) != 6 || !reflect.DeepEqual(got[0], letter) || got[5].Source != "s2" {
 		t.Fatalf("dead letters %+v, %v", got, err)
 	}
-	if got, err := s.DeadLetters(ctx, 2); err != nil || len(got) != 2 {
+	enough := errors.New("enough")
+	seen := 0
+	if err := s.DeadLetters(ctx, 10, func(fqgw.DeadLetter) error { seen++; return enough }); !errors.Is(err, enough) || seen != 1 {
+		t.Errorf("it went on after %v: %d dead letters", err, seen)
+	}
+	if got, err := list(2); err != nil || len(got) != 2 {
 		t.Errorf("%d dead letters of at most 2, %v", len(got), err)
 	}
 	large := fqgw.DeadLetter{Source: "large", Rejected: 9, Payload: bytes.Repeat([]byte("x"), 4<<20)}
 	if err := s.Bury(ctx, []fqgw.DeadLetter{large}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.DeadLetters(ctx, 1); err != nil || !bytes.Equal(got[0].Payload, large.Payload) {
+	if got, err := list(1); err != nil || !bytes.Equal(got[0].Payload, large.Payload) {
 		t.Errorf("the large payload: %v", err)
 	}
 }

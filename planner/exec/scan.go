@@ -68,12 +68,30 @@ func tableFunc(env *fqgw.Env, n *plan.TableFunc) (fqgw.Rows, error) {
 	}, close: set.Close}, nil
 }
 
+// systemScan keeps the columns that are wanted until the rows are closed: what they
+// come from may change, or be a store that cannot wait for a reader.
 func systemScan(env *fqgw.Env, n *plan.SystemScan) (fqgw.Rows, error) {
-	rows, err := n.Rel.Rows(env)
+	var rows [][]fqgw.Value
+	var held int64
+	err := n.Rel.Rows(env, func(row []fqgw.Value) error {
+		out := make([]fqgw.Value, len(n.Fields))
+		for i, f := range n.Fields {
+			out[i] = row[f]
+		}
+		size := fqgw.RowBytes(out)
+		if err := env.Memory.Take(size); err != nil {
+			return err
+		}
+		held += size
+		rows = append(rows, out)
+		return nil
+	})
 	if err != nil {
+		env.Memory.Give(held)
 		return nil, err
 	}
-	return pick(Slice(rows), n.Fields), nil
+	s := Slice(rows)
+	return &stream{fresh: true, next: s.Next, close: func() error { env.Memory.Give(held); return s.Close() }}, nil
 }
 
 // pick is the given columns of rows.

@@ -40,7 +40,7 @@ func (e *Engine) dynamic(name string) *plan.SystemRelation {
 	case "dead_letters":
 		r.Rows = e.deadLetters
 	case "feature_views", "versions":
-		r.Rows = func(env *fqgw.Env) ([][]fqgw.Value, error) { return e.withSince(env, known) }
+		r.Rows = func(env *fqgw.Env, each func([]fqgw.Value) error) error { return e.withSince(env, known, each) }
 	default:
 		return nil
 	}
@@ -49,8 +49,7 @@ func (e *Engine) dynamic(name string) *plan.SystemRelation {
 
 // withSince gives the rows of views their history_since: the least known time of
 // their source's records (SEMANTICS §5), NULL while there are none.
-func (e *Engine) withSince(env *fqgw.Env, r *plan.SystemRelation) ([][]fqgw.Value, error) {
-	rows, err := r.Rows(env)
+func (e *Engine) withSince(env *fqgw.Env, r *plan.SystemRelation, each func([]fqgw.Value) error) error {
 	place := func(column string) int {
 		return slices.IndexFunc(r.Columns, func(c fqgw.Column) bool { return c.Name == column })
 	}
@@ -59,41 +58,37 @@ func (e *Engine) withSince(env *fqgw.Env, r *plan.SystemRelation) ([][]fqgw.Valu
 	for _, v := range env.Session.Catalog().Features {
 		sources[v.State] = v.Source.Qualified().String()
 	}
-	for _, row := range rows {
+	return r.Rows(env, func(row []fqgw.Value) error {
 		if t, ok := e.o.Streams.Since(sources[row[state].Int()]); ok {
 			row[since] = fqgw.TimestampValue(t)
 		}
-	}
-	return rows, err
+		return each(row)
+	})
 }
 
-func (e *Engine) streamStatus(*fqgw.Env) ([][]fqgw.Value, error) {
-	var rows [][]fqgw.Value
+func (e *Engine) streamStatus(_ *fqgw.Env, each func([]fqgw.Value) error) error {
 	for _, s := range e.o.Streams.Status() {
-		rows = append(rows, []fqgw.Value{
+		err := each([]fqgw.Value{
 			fqgw.TextValue(s.Source), fqgw.IntValue(int64(s.Partition)), fqgw.IntValue(int64(s.Epoch)),
 			fqgw.IntValue(s.Applied), fqgw.IntValue(s.Landed), fqgw.IntValue(s.End), fqgw.IntValue(s.Lag()),
 			timeOrNull(s.EventTime), timeOrNull(s.KnownTime), fqgw.SpanValue(fqgw.Span{Micros: s.Freshness}),
 			textOrNull(s.Paused), fqgw.IntValue(s.Rejected), fqgw.IntValue(s.NullKeys), fqgw.IntValue(s.EvalErrors),
 		})
+		if err != nil {
+			return err
+		}
 	}
-	return rows, nil
+	return nil
 }
 
-func (e *Engine) deadLetters(env *fqgw.Env) ([][]fqgw.Value, error) {
-	letters, err := e.o.Letters.DeadLetters(env.Ctx, deadLettersMax)
-	if err != nil {
-		return nil, err
-	}
-	var rows [][]fqgw.Value
-	for _, d := range letters {
-		rows = append(rows, []fqgw.Value{
+func (e *Engine) deadLetters(env *fqgw.Env, each func([]fqgw.Value) error) error {
+	return e.o.Letters.DeadLetters(env.Ctx, deadLettersMax, func(d fqgw.DeadLetter) error {
+		return each([]fqgw.Value{
 			fqgw.TextValue(d.Source), fqgw.IntValue(int64(d.Pos.Epoch)), fqgw.IntValue(int64(d.Pos.Partition)), fqgw.IntValue(d.Pos.Offset),
 			fqgw.TimestampValue(d.Time), fqgw.TimestampValue(d.Rejected), fqgw.TextValue(d.Reason), textOrNull(d.Column),
 			printable(d.Key), printable(d.Payload),
 		})
-	}
-	return rows, nil
+	})
 }
 
 // printable is bytes as text, NULL when there are none; what is not UTF-8 is

@@ -119,11 +119,19 @@ func (d *directory) add(r *relation) {
 	if r.fill == nil {
 		r.fill = fillers[full]
 	}
-	r.Rows = func(env *fqgw.Env) ([][]fqgw.Value, error) {
+	r.Rows = func(env *fqgw.Env, each func([]fqgw.Value) error) error {
+		var rows [][]fqgw.Value
 		if r.fill == nil {
-			return factRows(&r.SystemRelation), nil // none for most: no content is possible
+			rows = factRows(&r.SystemRelation) // none for most: no content is possible
+		} else {
+			rows = r.fill(r, newSnapshot(env))
 		}
-		return r.fill(r, newSnapshot(env)), nil
+		for _, row := range rows {
+			if err := each(row); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	d.all = append(d.all, r)
 	d.byName[full] = r

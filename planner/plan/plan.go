@@ -306,5 +306,7 @@ type SystemRelation struct {
 	Schema  string
 	Name    string
 	Columns []fqgw.Column
-	Rows    func(env *fqgw.Env) ([][]fqgw.Value, error)
+	// Rows calls each for the rows, which it may keep; an error of each ends it and is
+	// returned.
+	Rows func(env *fqgw.Env, each func(row []fqgw.Value) error) error
 }
