@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -198,7 +197,7 @@ func (c *combiner) read(ctx context.Context, reads []fqgw.UnitRead) (out []fqgw.
 	if len(c.waiting) == 0 && c.free(now) {
 		c.trips = append(c.trips, now)
 		c.mu.Unlock()
-		defer func() { c.begin(c.end(now, time.Since(now), err)) }()
+		defer func() { c.begin(c.end(now, err)) }()
 		return c.store.tripUntil(ctx, until, reads)
 	}
 	w := waiters.Get().(*waiter)
@@ -211,7 +210,8 @@ func (c *combiner) read(ctx context.Context, reads []fqgw.UnitRead) (out []fqgw.
 
 // wait is for the answer of a read in the queue, or until its caller's end.
 func (c *combiner) wait(w *waiter) (out []fqgw.UnitState, err error) {
-	for w.timer.Reset(min(late, time.Until(w.until))); ; w.timer.Reset(time.Until(w.until)) {
+	for {
+		w.timer.Reset(min(late, time.Until(w.until)))
 		select {
 		case <-w.done:
 			if out, err = w.out, w.err; err != nil && w.ctx.Err() != nil {
@@ -314,25 +314,22 @@ func (c *combiner) begin(t *shared) {
 	go func() {
 		for t != nil {
 			err := c.carry(t.batch)
-			took := time.Since(t.began)
-			// Who is about to read, if only there were a processor, comes along. Where
-			// nobody is, this returns at once.
-			runtime.Gosched()
-			t = c.end(t.began, took, err)
+			t = c.end(t.began, err)
 		}
 	}()
 }
 
 // end is the end of a trip; it gives the one that takes its place. c.mu is not held.
-func (c *combiner) end(began time.Time, took time.Duration, err error) *shared {
+func (c *combiner) end(began time.Time, err error) *shared {
+	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := slices.Index(c.trips, began)
 	c.trips = slices.Delete(c.trips, i, i+1)
 	if err == nil {
-		c.learn(took)
+		c.learn(now.Sub(began))
 	}
-	return c.next(time.Now())
+	return c.next(now)
 }
 
 // carry is a trip for several. It lasts as long as the most patient of them.
