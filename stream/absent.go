@@ -163,7 +163,7 @@ func (f *folder) fetch(server string) {
 // await keeps the event of an entity that is not loaded. Its unit is not flushed
 // until it is applied, so that no position passes it.
 func (f *folder) await(j *job) {
-	f.waiters += j.bytes
+	f.waitBytes += j.bytes
 	if f.waits++; f.waits == 1 {
 		f.waitFrom = slices.Clone(f.progress)
 	}
@@ -196,7 +196,7 @@ func (f *folder) arrive(ft *fetch) error {
 			f.weigh(j.entry, j.bytes)
 			f.hand = nowhere
 			f.waits--
-			f.waiters -= j.bytes
+			f.waitBytes -= j.bytes
 		}
 		clear(u.waits[len(later):])
 		u.waits = later

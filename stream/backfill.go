@@ -117,7 +117,7 @@ func (s *source) keeps(v *fqgw.FeatureView) bool {
 func (s *source) reread(ctx context.Context, v *fqgw.FeatureView) error {
 	err := s.during(ctx, func(ctx context.Context, ses *session) error { return ses.applied(ctx) })
 	if err == nil {
-		err = s.p.filled(ctx, v)
+		err = s.p.makeFit(ctx, v)
 	}
 	return err
 }
@@ -150,7 +150,7 @@ func (p *Pipeline) DropView(ctx context.Context, v *fqgw.FeatureView) error {
 		}
 	}
 	p.fitness.clear(v.State)
-	for _, fact := range []string{eraFact(v), filledFact(v)} {
+	for _, fact := range []string{eraFact(v), fitFact(v)} {
 		if err := p.o.Registry.Put(ctx, fact, ""); err != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func (s *source) prepare(ctx context.Context, at *incarnation, ses *session, v *
 	if s.needsHistory(at, v.v, shares, pl) {
 		if !untouched(shares) {
 			// A store that was lost in part, or a filling that was cut short.
-			if err := s.p.unfill(ctx, v.v); err != nil {
+			if err := s.p.makeUnfit(ctx, v.v); err != nil {
 				return nil, err
 			}
 			if err := retry(ctx, nil, func() error { return online.Drop(ctx, v.v.State) }); err != nil {
@@ -291,7 +291,7 @@ func (s *source) fill(ctx context.Context, at *incarnation, v *view, shares []*s
 		began := time.Now()
 		notice(howFar(v.v.Name, 0, snap.Rows, began))
 		for _, pass := range passes {
-			err := s.fold(ctx, c, r, purse, pass, func(more int64) {
+			err := s.sendHistory(ctx, c, r, purse, pass, func(more int64) {
 				rows += more
 				notice(howFar(v.v.Name, rows, snap.Rows, began))
 			})
@@ -357,8 +357,8 @@ func (s *source) withCrew(ctx context.Context, at *incarnation, v *view, shares 
 	return err
 }
 
-// fold sends events of the history to the folders.
-func (s *source) fold(ctx context.Context, c *crew, r *router, purse *purse, read reader, progress func(rows int64)) error {
+// sendHistory sends events of the history to the folders.
+func (s *source) sendHistory(ctx context.Context, c *crew, r *router, purse *purse, read reader, progress func(rows int64)) error {
 	var rows int64
 	said := time.Now()
 	most := s.p.budget.batchBytes()
@@ -368,7 +368,7 @@ func (s *source) fold(ctx context.Context, c *crew, r *router, purse *purse, rea
 			return err
 		}
 		r.route(b, func(*fqgw.Event) {})
-		b.readers.Store(int32(len(c.folders)))
+		b.pending.Store(int32(len(c.folders)))
 		err := c.send(ctx, b)
 		b = &batch{whole: true, purse: purse}
 		return err
@@ -417,7 +417,7 @@ func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, ranges ...[2]int6
 				took := arrowBytes(rec)
 				s.p.budget.batches.Force(took)
 				err = emitRows(rec, columns, func(row []fqgw.Value) error {
-					ev, ok, err := s.landed(row)
+					ev, ok, err := s.eventOf(row)
 					if err == nil && ok && ev.Time >= times[0] && ev.Time <= times[1] {
 						err = emit(ev)
 					}
@@ -435,10 +435,10 @@ func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, ranges ...[2]int6
 	return out, nil
 }
 
-// landed is the event of a row of the history. Another program may have written
+// eventOf is the event of a row of the history. Another program may have written
 // it: without an offset, or a known time, which is the event's then (SEMANTICS §1);
 // ok is false without an event time.
-func (s *source) landed(row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
+func (s *source) eventOf(row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
 	width := len(s.src.Columns)
 	h, err := fqgw.ReadHidden(func(i int) fqgw.Value { return row[width+i] })
 	if err == nil {

@@ -19,12 +19,12 @@ type batch struct {
 
 	bytes   int64 // that purse has paid
 	purse   *purse
-	readers atomic.Int32 // who still needs it
+	pending atomic.Int32 // folders, and a lander, that still need it
 }
 
-// done says that a reader needs the batch no longer.
+// done says that a folder or lander needs the batch no longer.
 func (b *batch) done() {
-	if b.readers.Add(-1) == 0 {
+	if b.pending.Add(-1) == 0 {
 		b.purse.give(b.bytes)
 	}
 }

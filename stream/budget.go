@@ -35,7 +35,7 @@ const (
 type budget struct {
 	ahead, batches, landing, states *fqgw.Memory
 
-	readers, landers, folders atomic.Int64 // that are at work
+	feeds, landers, folders atomic.Int64 // that are at work
 }
 
 func (b *budget) divide(whole *fqgw.Memory) {
@@ -45,16 +45,16 @@ func (b *budget) divide(whole *fqgw.Memory) {
 	b.landing, b.states = part("rows to be landed", n/4), part("states of entities", n/2)
 }
 
-// Share is a part of the budget of all pipelines.
-type Share struct {
+// Account is a share of the budget of all pipelines.
+type Account struct {
 	Name        string // ahead, batches, landing, states
 	Used, Limit int64  // bytes
 }
 
 // Memory says how much of the budget is in use, by share.
-func (p *Pipeline) Memory() []Share {
+func (p *Pipeline) Memory() []Account {
 	b := &p.budget
-	return []Share{{"ahead", b.ahead.Used(), b.ahead.Limit()}, {"batches", b.batches.Used(), b.batches.Limit()},
+	return []Account{{"ahead", b.ahead.Used(), b.ahead.Limit()}, {"batches", b.batches.Used(), b.batches.Limit()},
 		{"landing", b.landing.Used(), b.landing.Limit()}, {"states", b.states.Used(), b.states.Limit()}}
 }
 
@@ -65,7 +65,7 @@ func (b *budget) batchBytes() int64 { return max(b.batches.Limit()/16, 1) }
 // fetchBytes is how many bytes one more consumer may fetch ahead. The sum over many
 // of them stays below the share.
 func (b *budget) fetchBytes() int64 {
-	return b.batches.Limit() / 8 / max(b.readers.Load(), 1)
+	return b.batches.Limit() / 8 / max(b.feeds.Load(), 1)
 }
 
 // forFolder is how much one of the folders may keep, in bytes.

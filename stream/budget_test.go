@@ -42,7 +42,7 @@ func besiege(t *testing.T, limit int64, views func(*fqgw.Source) []*fqgw.Feature
 	go func() {
 		for ctx.Err() == nil {
 			h.mu.Lock()
-			for _, s := range append(h.p.Memory(), Share{"all", all.Used(), limit}) {
+			for _, s := range append(h.p.Memory(), Account{"all", all.Used(), limit}) {
 				h.most[s.Name] = max(h.most[s.Name], s.Used)
 			}
 			h.mu.Unlock()

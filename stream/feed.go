@@ -58,7 +58,7 @@ func newFeed(ctx context.Context, s *source, c *crew, l *lander, views []*view, 
 		return nil, err
 	}
 	b := &s.p.budget
-	b.readers.Add(1)
+	b.feeds.Add(1)
 	f := &feed{s: s, crew: c, lander: l, decoder: d, router: newRouter(s.p.o.Online.Shards(), len(c.folders), views), purse: b.purse(), fetch: b.fetchBytes()}
 	b.batches.Force(f.fetch)
 	if err := f.seek(ctx, from); err != nil {
@@ -76,7 +76,7 @@ func (f *feed) close() {
 	}
 	f.purse.close()
 	f.s.p.budget.batches.Give(f.fetch)
-	f.s.p.budget.readers.Add(-1)
+	f.s.p.budget.feeds.Add(-1)
 }
 
 // seek consumes from other offsets.
@@ -441,9 +441,9 @@ func (f *feed) send(ctx context.Context, b *batch) error {
 		f.s.stats.trouble("log", "")
 		f.s.p.metrics.events.Add(int64(len(b.events)))
 	}
-	b.readers.Store(int32(len(f.crew.folders)))
+	b.pending.Store(int32(len(f.crew.folders)))
 	if f.lander != nil {
-		b.readers.Add(1)
+		b.pending.Add(1)
 		if err := put(ctx, f.lander.in, msg[*lander]{batch: b}); err != nil {
 			return err
 		}

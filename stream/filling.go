@@ -17,7 +17,7 @@ import (
 // (SEMANTICS §6.4). The registry knows the views that are fit, so that the next
 // process does not read one whose filling was cut short.
 
-func filledFact(v *fqgw.FeatureView) string {
+func fitFact(v *fqgw.FeatureView) string {
 	return "filled " + strconv.FormatInt(v.State, 10)
 }
 
@@ -89,18 +89,18 @@ func (p *Pipeline) Filling(v *fqgw.FeatureView) (progress string, filling bool) 
 	return progress, filling
 }
 
-// unfill makes a view unfit, before its states go or when they have gone.
-func (p *Pipeline) unfill(ctx context.Context, v *fqgw.FeatureView) error {
+// makeUnfit makes a view unfit, before its states go or when they have gone.
+func (p *Pipeline) makeUnfit(ctx context.Context, v *fqgw.FeatureView) error {
 	p.fitness.mark(v.State, "")
-	return p.o.Registry.Put(ctx, filledFact(v), "")
+	return p.o.Registry.Put(ctx, fitFact(v), "")
 }
 
-// filled makes a view fit: it has what the log had.
-func (p *Pipeline) filled(ctx context.Context, v *fqgw.FeatureView) error {
+// makeFit makes a view fit: it has what the log had.
+func (p *Pipeline) makeFit(ctx context.Context, v *fqgw.FeatureView) error {
 	if _, unfit := p.Filling(v); !unfit {
 		return nil
 	}
-	if err := p.o.Registry.Put(ctx, filledFact(v), "1"); err != nil {
+	if err := p.o.Registry.Put(ctx, fitFact(v), "1"); err != nil {
 		return err
 	}
 	p.fitness.clear(v.State)
@@ -118,10 +118,10 @@ func (p *Pipeline) tells(v *fqgw.FeatureView, notice func(string)) func(string) 
 // lookFor makes a view unfit that never was filled, or of which the store does not
 // have all units: it was lost. Claiming the units hides that, so it comes before.
 func (s *source) lookFor(ctx context.Context, v *fqgw.FeatureView) error {
-	if fit, err := s.p.o.Registry.Get(ctx, filledFact(v)); err != nil {
+	if fit, err := s.p.o.Registry.Get(ctx, fitFact(v)); err != nil {
 		return err
 	} else if fit == "" {
-		return s.p.unfill(ctx, v)
+		return s.p.makeUnfit(ctx, v)
 	}
 	reads := fqgw.UnitReads(v.State, s.p.o.Online.Shards())
 	var units []fqgw.UnitState
@@ -147,7 +147,7 @@ func (s *source) lookFor(ctx context.Context, v *fqgw.FeatureView) error {
 	}
 	s.p.o.Logger.Log(ctx, level, why, "view", v.Name, "shards", fmt.Sprintf("%d of %d", lost, len(units)))
 	s.p.fitness.mark(v.State, why)
-	return s.p.unfill(ctx, v)
+	return s.p.makeUnfit(ctx, v)
 }
 
 // unfit are the views that the session keeps and that cannot be read yet.
@@ -160,17 +160,17 @@ func (s *source) unfit() []*view {
 	})
 }
 
-func (s *source) filled(ctx context.Context, views []*view) error {
+func (s *source) makeFit(ctx context.Context, views []*view) error {
 	for _, v := range views {
-		if err := s.p.filled(ctx, v.v); err != nil {
+		if err := s.p.makeFit(ctx, v.v); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// refilled makes views that were made anew fit when they have what the log had.
-func (ses *session) refilled() error {
+// makeFit makes views that were made anew fit when they have what the log had.
+func (ses *session) makeFit() error {
 	views := ses.s.unfit()
 	if len(views) == 0 {
 		return nil
@@ -178,7 +178,7 @@ func (ses *session) refilled() error {
 	if err := ses.applied(ses.polling); err != nil {
 		return err
 	}
-	return ses.s.filled(ses.polling, views)
+	return ses.s.makeFit(ses.polling, views)
 }
 
 // howFar says how much of n rows is done, and how long the rest will take.

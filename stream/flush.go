@@ -20,20 +20,20 @@ const (
 // flight is a flush under way, to one server: one that is away holds up no other.
 // The states are encoded when it starts: folding goes on meanwhile.
 type flight struct {
-	server   string
-	rounds   [][]fqgw.UnitFlush // the first part of every unit, then the second of those that have one, …
-	checks   []check            // what is looked at when all is written
-	units    []*unit
-	entries  []*entry
-	h        int64   // no state's horizon is ahead of it
-	progress []int64 // by partition: all of the server's is readable below when it is over
-	before   []int64 // and below this it is already
-	stamps   stamps
-	bytes    int
-	flying   int64 // what the states take in memory
-	began    time.Time
-	took     time.Duration
-	err      error
+	server      string
+	rounds      [][]fqgw.UnitFlush // the first part of every unit, then the second of those that have one, …
+	checks      []check            // what is looked at when all is written
+	units       []*unit
+	entries     []*entry
+	h           int64   // no state's horizon is ahead of it
+	progress    []int64 // by partition: all of the server's is readable below when it is over
+	before      []int64 // and below this it is already
+	stamps      stamps
+	bytes       int
+	flyingBytes int64 // what the states take in memory
+	began       time.Time
+	took        time.Duration
+	err         error
 }
 
 // check is a unit with the marks that it must have: a store that was lost or rolled
@@ -89,12 +89,12 @@ func (f *folder) flush(idle, look bool) {
 		}
 		fl.h, fl.progress, fl.stamps, fl.began = f.h, slices.Clone(f.progress), f.stamps, time.Now()
 		f.flights[server] = fl
-		f.flying += fl.flying
+		f.flyingBytes += fl.flyingBytes
 		f.encoded += int64(fl.bytes)
 		go func() {
 			fl.err = guarded(func() error { return f.c.write(fl) })
 			fl.took = time.Since(fl.began)
-			f.landed <- fl
+			f.over <- fl
 		}()
 	}
 	if len(fresh) > 0 {
@@ -143,17 +143,17 @@ func (f *folder) pack(fl *flight, u *unit) {
 		l.Advance(e.state, f.h)
 		at := len(arena)
 		arena = l.Encode(arena, e.state)
-		f.heavy -= e.bytes
+		f.dirtyBytes -= e.bytes
 		part.Keys = append(part.Keys, e.key)
 		part.States = append(part.States, arena[at:len(arena):len(arena)])
 		e.dirty, e.flying, e.packed, e.grown = false, true, len(arena)-at, 0
 		f.weigh(e, 0)
-		fl.flying += e.bytes
+		fl.flyingBytes += e.bytes
 	}
 	part.To = byPartition(u.flying, partitions)
 	fl.add(round, part, len(arena))
 	fl.units = append(fl.units, u)
-	f.waiting -= len(u.dirty)
+	f.dirtyEntries -= len(u.dirty)
 	fl.entries = append(fl.entries, u.dirty...)
 	u.dirty = u.dirty[:0]
 }
@@ -214,7 +214,7 @@ func (c *crew) trip(server string, flushes []fqgw.UnitFlush) error {
 // finish takes note of a flush that is over.
 func (f *folder) finish(fl *flight) error {
 	delete(f.flights, fl.server)
-	f.flying -= fl.flying
+	f.flyingBytes -= fl.flyingBytes
 	f.encoded -= int64(fl.bytes)
 	if fl.err != nil {
 		return fl.err
@@ -314,7 +314,7 @@ func fence(u fqgw.Unit) error {
 
 // report says how far reads are when nothing waits for a flush.
 func (f *folder) report() {
-	if f.c.live && f.waiting+f.waits == 0 && len(f.flights) == 0 {
+	if f.c.live && f.dirtyEntries+f.waits == 0 && len(f.flights) == 0 {
 		f.c.s.stats.readable(f.id, f.progress)
 	}
 }

@@ -150,48 +150,50 @@ type job struct {
 
 // folder owns the states of a group of shards. Its goroutine alone touches them.
 type folder struct {
-	c        *crew
-	id       int
-	in       chan msg[*folder]
-	shares   []*share
-	sets     map[int32][]*share
-	h        int64   // horizon: the clock at the latest batch or flush, never going back
-	progress []int64 // by partition: every position below was taken
-	batch    *batch  // of which some is not folded yet
-	folded   int     // routes of it that are
-	jobs     []*job
-	missing  []*entry
-	absent   map[string][]*entry // by server that is away: entities to load when it is back
-	fetched  chan *fetch
-	waits    int     // jobs that wait for that
-	waiters  int64   // their bytes
-	waitFrom []int64 // progress when the first of them came
-	cache    lru
-	dirty    []*unit
-	waiting  int   // dirty entries
-	heavy    int64 // their bytes
-	flying   int64 // of the states that flights write
-	encoded  int64 // and of what they are written as
-	big      int64 // bytes of a large entry lately
-	mem      *fqgw.Memory
-	full     bool
-	stamps   stamps
-	flights  map[string]*flight // by server: the flush under way
-	flushed  []int64            // progress when flush was last called
-	lags     map[string][]int64 // by server that has more to flush: below this all is
-	landed   chan *flight
-	due      *time.Timer
-	armed    bool
-	barriers []func() // called when everything taken before is flushed
-	launched []func() // barriers that the flush under way will satisfy
-	quiet    []func() // called when no flush is under way
-	stopping bool
-	hand     fqgw.Position // of the record that is being folded; nowhere between them
+	c            *crew
+	id           int
+	in           chan msg[*folder]
+	shares       []*share
+	sets         map[int32][]*share
+	h            int64   // horizon: the clock at the latest batch or flush, never going back
+	progress     []int64 // by partition: every position below was taken
+	batch        *batch  // of which some is not folded yet
+	folded       int     // routes of it that are
+	jobs         []*job
+	missing      []*entry
+	absent       map[string][]*entry // by server that is away: entities to load when it is back
+	fetched      chan *fetch
+	waits        int     // jobs that wait for that
+	waitBytes    int64   // their bytes
+	waitFrom     []int64 // progress when the first of them came
+	cache        lru
+	dirty        []*unit
+	dirtyEntries int
+	dirtyBytes   int64 // their bytes
+	flyingBytes  int64 // of the states that flights write
+	encoded      int64 // and of what they are written as
+	big          int64 // bytes of a large entry lately
+	mem          *fqgw.Memory
+	full         bool
+	stamps       stamps
+	flights      map[string]*flight // by server: the flush under way
+	flushed      []int64            // progress when flush was last called
+	lags         map[string][]int64 // by server that has more to flush: below this all is
+	over         chan *flight
+	due          *time.Timer
+	armed        bool
+	barriers     []func() // called when everything taken before is flushed
+	launched     []func() // barriers that the flush under way will satisfy
+	quiet        []func() // called when no flush is under way
+	stopping     bool
+	hand         fqgw.Position // of the record that is being folded; nowhere between them
 }
 
 func newFolder(c *crew, id int) *folder {
-	f := &folder{c: c, id: id, big: firstBig, mem: c.s.p.budget.states.Part("states of a folder", memoryOption, 0), in: make(chan msg[*folder], 16), sets: map[int32][]*share{}, progress: make([]int64, c.at.Partitions),
-		flights: map[string]*flight{}, flushed: make([]int64, c.at.Partitions), lags: map[string][]int64{}, landed: make(chan *flight, 1), absent: map[string][]*entry{}, fetched: make(chan *fetch), due: time.NewTimer(time.Hour),
+	f := &folder{c: c, id: id, big: firstBig, mem: c.s.p.budget.states.Part("states of a folder", memoryOption, 0),
+		in: make(chan msg[*folder], 16), over: make(chan *flight, 1), fetched: make(chan *fetch), due: time.NewTimer(time.Hour),
+		progress: make([]int64, c.at.Partitions), flushed: make([]int64, c.at.Partitions), sets: map[int32][]*share{},
+		flights: map[string]*flight{}, lags: map[string][]int64{}, absent: map[string][]*entry{},
 		h: math.MinInt64, hand: nowhere} // clocks may stand before 1970
 	f.due.Stop()
 	return f
@@ -241,13 +243,13 @@ func (f *folder) detach(v *view) *share {
 		for _, e := range u.entries {
 			f.cache.remove(e)
 		}
-		f.waiting -= len(u.dirty)
+		f.dirtyEntries -= len(u.dirty)
 		for _, e := range u.dirty {
-			f.heavy -= e.bytes
+			f.dirtyBytes -= e.bytes
 		}
 		for _, j := range u.waits {
 			f.waits--
-			f.waiters -= j.bytes
+			f.waitBytes -= j.bytes
 		}
 	}
 	f.forsake(sh)
@@ -274,7 +276,7 @@ func (f *folder) run() (err error) {
 			f.c.fail(err) // ends the flights that go on trying
 		}
 		for range f.flights {
-			<-f.landed
+			<-f.over
 		}
 		f.mem.Set(0)
 		f.mem.Close()
@@ -300,7 +302,7 @@ func (f *folder) run() (err error) {
 			} else {
 				f.batch, f.folded = m.batch, 0
 			}
-		case fl := <-f.landed:
+		case fl := <-f.over:
 			if err := f.finish(fl); err != nil {
 				return err
 			}
@@ -422,7 +424,7 @@ func (f *folder) fold() error {
 
 // arm sees to it that what waits is flushed before long.
 func (f *folder) arm() {
-	if !f.armed && f.waiting > 0 {
+	if !f.armed && f.dirtyEntries > 0 {
 		f.armed = true
 		f.due.Reset(f.c.s.p.o.FlushEvery)
 	}
@@ -466,8 +468,8 @@ func (f *folder) touch(e *entry) *window.State {
 		}
 		e.unit.dirty = append(e.unit.dirty, e)
 		f.full = f.full || len(e.unit.dirty) >= flushKeys
-		f.waiting++
-		f.heavy += e.bytes
+		f.dirtyEntries++
+		f.dirtyBytes += e.bytes
 	}
 	return e.state
 }
@@ -480,21 +482,21 @@ func (f *folder) weigh(e *entry, more int64) {
 	f.big = max(n, f.big-f.big/256)
 	f.cache.bytes += n - e.bytes
 	if e.dirty {
-		f.heavy += n - e.bytes
+		f.dirtyBytes += n - e.bytes
 	}
 	e.bytes = n
 }
 
 // shrink forgets states that take more than this folder's part of the memory.
 func (f *folder) shrink() {
-	f.cache.shrink(f.c.s.p.budget.forFolder() - f.encoded - f.waiters)
-	f.mem.Set(f.cache.bytes + f.encoded + f.waiters)
+	f.cache.shrink(f.c.s.p.budget.forFolder() - f.encoded - f.waitBytes)
+	f.mem.Set(f.cache.bytes + f.encoded + f.waitBytes)
 }
 
 // laden says that what cannot be forgotten takes half of the folder's part: before
 // more is folded, some of it must be written.
 func (f *folder) laden() bool {
-	pinned := f.heavy + f.flying + f.encoded + f.waiters
+	pinned := f.dirtyBytes + f.flyingBytes + f.encoded + f.waitBytes
 	return pinned > 0 && pinned >= f.c.s.p.budget.forFolder()/2
 }
 

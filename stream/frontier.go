@@ -22,9 +22,9 @@ type frontier struct {
 }
 
 type front struct {
-	landed int64 // offset after the last record in the history
-	base   int64 // known time of the last landed record, or of the first one polled; MinInt64: not known yet
-	ahead  []stretch
+	landed int64     // offset after the last record in the history
+	base   int64     // known time of the last landed record, or of the first one polled; MinInt64: not known yet
+	polled []stretch // and not landed
 	paused *pause
 	whole  int64 // when the clock was here the partition ended at an offset below which all is landed
 	asked  int64 // the same for end, which is not landed yet; MinInt64: nobody asked
@@ -79,7 +79,7 @@ func (f *frontier) polled(spans []span) {
 				p.base = s.first
 			}
 		}
-		p.ahead = append(p.ahead, st)
+		p.polled = append(p.polled, st)
 	}
 	f.move()
 }
@@ -91,13 +91,13 @@ func (f *frontier) landed(to fqgw.Marks, epoch int32) {
 		p := &f.parts[i]
 		p.landed = max(p.landed, offsetIn(to.Of(int32(i)), epoch))
 		n := 0
-		for n < len(p.ahead) && p.ahead[n].next <= p.landed {
-			if p.ahead[n].last != math.MinInt64 {
-				p.base = p.ahead[n].last
+		for n < len(p.polled) && p.polled[n].next <= p.landed {
+			if p.polled[n].last != math.MinInt64 {
+				p.base = p.polled[n].last
 			}
 			n++
 		}
-		p.ahead = append(p.ahead[:0], p.ahead[n:]...)
+		p.polled = append(p.polled[:0], p.polled[n:]...)
 		if p.asked != math.MinInt64 && p.landed >= p.end {
 			p.whole, p.asked = p.asked, math.MinInt64
 		}
@@ -126,7 +126,7 @@ func (f *frontier) clear(k int64, end []int64, now int64) (ok bool, changed chan
 			continue // what comes waits, for applying and landing alike
 		}
 		least := p.base
-		for _, s := range p.ahead {
+		for _, s := range p.polled {
 			least = min(least, s.least)
 		}
 		if k >= least {
@@ -159,7 +159,7 @@ func (f *frontier) settled(k int64) bool {
 	for i := range f.parts {
 		p := &f.parts[i]
 		least := p.base
-		for _, s := range p.ahead {
+		for _, s := range p.polled {
 			least = min(least, s.least)
 		}
 		if k >= max(least, p.whole-clockSlack) {

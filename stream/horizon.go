@@ -25,12 +25,12 @@ const (
 // went back. An era is the time from one return of the clock by more than
 // clockSlack to the next; the registry has for each view the era of its states.
 type horizon struct {
-	mu    sync.Mutex
-	known bool   // the registry was asked
-	text  string // what it has
-	era   int64
-	bound int64
-	any   bool // there is a bound
+	mu     sync.Mutex
+	loaded bool   // the registry was asked
+	text   string // what it has
+	era    int64
+	bound  int64
+	any    bool // there is a bound
 }
 
 // factHorizon outlives the process, version 1: "1 <era> <bound in microseconds>".
@@ -71,7 +71,7 @@ func eraFact(v *fqgw.FeatureView) string {
 // load asks the registry. h.mu is held.
 func (p *Pipeline) loadHorizon(ctx context.Context) error {
 	h := &p.horizon
-	if h.known {
+	if h.loaded {
 		return nil
 	}
 	text, err := p.o.Registry.Get(ctx, factHorizon)
@@ -79,7 +79,7 @@ func (p *Pipeline) loadHorizon(ctx context.Context) error {
 		return err
 	}
 	h.era, h.bound, h.any, err = parseHorizon(text)
-	h.text, h.known = text, err == nil
+	h.text, h.loaded = text, err == nil
 	return err
 }
 
@@ -96,7 +96,7 @@ func (p *Pipeline) swapHorizon(ctx context.Context, era, bound int64) (bool, err
 	if same {
 		h.era, h.bound, h.any, h.text = era, bound, true, text
 	} else {
-		h.known = false
+		h.loaded = false
 	}
 	return same, nil
 }
@@ -163,7 +163,7 @@ func (s *source) checkClock(ctx context.Context, v *fqgw.FeatureView, notice fun
 		return err
 	}
 	if text != "" {
-		if err := s.p.unfill(ctx, v); err != nil {
+		if err := s.p.makeUnfit(ctx, v); err != nil {
 			return err
 		}
 		notice(fmt.Sprintf("the clock went back: the online state of %s is rebuilt from history", v.Name))

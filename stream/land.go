@@ -29,12 +29,12 @@ type lander struct {
 	hidden   fqgw.HiddenRows      // and of the others
 	rows     int
 	bytes    int64        // about what they take
-	mem      *fqgw.Memory // they, and those of the flight
+	mem      *fqgw.Memory // they, and those of the commit
 	landed   fqgw.Marks   // what the history has
 	taken    fqgw.Marks   // what was taken, landed or not
 	first    time.Time    // when the oldest waiting row was taken
-	flight   *landing
-	over     chan *landing
+	commit   *commit
+	over     chan *commit
 	tokens   float64
 	counted  time.Time // when tokens was right
 	barriers []barrier
@@ -42,8 +42,8 @@ type lander struct {
 	hand     *fqgw.Position // of the row that is being taken
 }
 
-// landing is a commit under way.
-type landing struct {
+// commit is one that is under way.
+type commit struct {
 	rows  arrow.RecordBatch
 	bytes int64
 	to    fqgw.Marks
@@ -58,7 +58,7 @@ type barrier struct {
 
 func newLander(ctx context.Context, s *source, at *incarnation, landed fqgw.Marks) *lander {
 	l := &lander{s: s, at: at, ctx: ctx, in: make(chan msg[*lander], 16), landed: landed, taken: landed,
-		over: make(chan *landing, 1), tokens: landBurst, counted: time.Now()}
+		over: make(chan *commit, 1), tokens: landBurst, counted: time.Now()}
 	l.mem = s.p.budget.landing.Part("rows of a source to be landed", memoryOption, 0)
 	l.builder = array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(s.src.Columns))
 	return l
@@ -109,9 +109,9 @@ func (l *lander) run() error {
 	landers := &l.s.p.budget.landers
 	landers.Add(1)
 	defer func() {
-		if l.flight != nil {
+		if l.commit != nil {
 			<-l.over
-			l.flight.rows.Release()
+			l.commit.rows.Release()
 		}
 		l.builder.Release()
 		l.mem.Set(0)
@@ -121,7 +121,7 @@ func (l *lander) run() error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if l.settle(); l.stopping && l.flight == nil && l.rows == 0 {
+		if l.settle(); l.stopping && l.commit == nil && l.rows == 0 {
 			return nil
 		}
 		in := l.in
@@ -136,7 +136,7 @@ func (l *lander) run() error {
 				return err
 			}
 		case done := <-l.over:
-			l.flight = nil
+			l.commit = nil
 			done.rows.Release()
 			l.mem.Give(done.bytes)
 			if done.err != nil {
@@ -203,7 +203,7 @@ func (l *lander) take(b *batch) error {
 		}
 	}
 	l.taken = taken
-	if l.rows == 0 && l.flight == nil {
+	if l.rows == 0 && l.commit == nil {
 		l.publish()
 	}
 	return nil
@@ -211,7 +211,7 @@ func (l *lander) take(b *batch) error {
 
 // settle starts a commit when one is due, and tells those whose rows are landed.
 func (l *lander) settle() {
-	if l.rows == 0 && l.flight == nil {
+	if l.rows == 0 && l.commit == nil {
 		for _, b := range l.barriers {
 			b.done()
 		}
@@ -225,13 +225,13 @@ func (l *lander) settle() {
 		}
 		return reached
 	})
-	if l.flight != nil || l.rows == 0 || !l.due() {
+	if l.commit != nil || l.rows == 0 || !l.due() {
 		return
 	}
 	rows := l.hidden.Complete(l.builder.NewRecordBatch())
-	l.flight = &landing{rows: rows, bytes: l.bytes, to: l.taken}
+	l.commit = &commit{rows: rows, bytes: l.bytes, to: l.taken}
 	l.rows, l.bytes = 0, 0
-	from, fl := l.landed, l.flight
+	from, fl := l.landed, l.commit
 	go func() {
 		fl.err = guarded(func() error { return l.s.land(l.ctx, fl.rows, from, fl.to) })
 		l.over <- fl
@@ -260,7 +260,7 @@ func (l *lander) due() bool {
 // that only refused records lie behind need no commit.
 func (l *lander) publish() {
 	to := l.landed
-	if l.rows == 0 && l.flight == nil {
+	if l.rows == 0 && l.commit == nil {
 		to = l.taken
 	}
 	l.s.frontier.landed(to, l.at.epoch)

@@ -32,7 +32,7 @@ func TestStatesStayWithinMemory(t *testing.T) {
 		for _, f := range ses.crew.folders {
 			got := make(chan struct{})
 			if err := put(ctx, f.in, msg[*folder]{do: func(f *folder) {
-				kept, waiting, n = kept+f.cache.bytes, waiting+f.heavy, n+f.cache.n
+				kept, waiting, n = kept+f.cache.bytes, waiting+f.dirtyBytes, n+f.cache.n
 				var sum int64
 				for e := f.cache.newest; e != nil; e = e.older {
 					sum += e.bytes

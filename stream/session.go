@@ -186,7 +186,7 @@ func (ses *session) start() {
 		}
 	})
 	ses.wg.Go(func() {
-		if err := guarded(ses.refilled); err != nil && ses.polling.Err() == nil {
+		if err := guarded(ses.makeFit); err != nil && ses.polling.Err() == nil {
 			ses.fail(err)
 		}
 	})

@@ -175,7 +175,7 @@ func (s *source) run() {
 		}
 		var d *damaged
 		if errors.As(err, &d) {
-			derr := s.p.unfill(s.life, d.view)
+			derr := s.p.makeUnfit(s.life, d.view)
 			if derr == nil {
 				derr = s.p.o.Online.Drop(s.life, d.view.State)
 			}

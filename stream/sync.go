@@ -33,16 +33,16 @@ func (s *source) sync(ctx context.Context) error {
 		if err := ses.reach(ctx, reach{end: end, all: true}); err != nil {
 			return err
 		}
-		var landed error
+		var unlanded error
 		var wg sync.WaitGroup
-		wg.Go(func() { landed = guarded(func() error { return ses.lander.wait(ctx) }) })
+		wg.Go(func() { unlanded = guarded(func() error { return ses.lander.wait(ctx) }) })
 		err = ses.crew.flush(ctx)
 		wg.Wait()
 		if err == nil {
-			err = landed
+			err = unlanded
 		}
 		if err == nil { // it can be read now
-			err = s.filled(ctx, views)
+			err = s.makeFit(ctx, views)
 		}
 		return err
 	})

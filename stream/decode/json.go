@@ -27,7 +27,7 @@ type jsonDecoder struct {
 	places  []span
 	scratch []byte
 	one     [1]fqgw.Value // a row for column.fit
-	known   [256]string   // texts seen lately, so that categories are allocated once
+	shared  [256]string   // texts seen lately, so that categories are allocated once
 }
 
 // column is how one column is read and written.
@@ -191,7 +191,7 @@ func (d *jsonDecoder) share(b []byte) string {
 	for _, c := range b {
 		h = h*31 + uint32(c)
 	}
-	p := &d.known[(h^h>>8)&255]
+	p := &d.shared[(h^h>>8)&255]
 	if *p != string(b) {
 		*p = string(b)
 	}

@@ -78,7 +78,7 @@ func (s *source) leastKnown(ctx context.Context) (int64, error) {
 			for i, p := range places {
 				row[p] = some[i]
 			}
-			ev, ok, err := s.landed(row)
+			ev, ok, err := s.eventOf(row)
 			if ok {
 				least = min(least, ev.Known)
 			}
@@ -145,12 +145,12 @@ func topicText(t fqgw.Topic) string {
 // findTopic asks for the source's topic, or knows it from before while the log is away.
 func (p *Pipeline) findTopic(ctx context.Context, src *fqgw.Source) (t fqgw.Topic, made bool, err error) {
 	if p.o.LogAway {
-		if t, err = p.knownTopic(ctx, src, nil); err != nil || t.Name != "" {
+		if t, err = p.topicBefore(ctx, src, nil); err != nil || t.Name != "" {
 			return t, false, err
 		}
 	}
 	if t, made, err = p.topic(ctx, src); lost(err) || err != nil && fqgw.UnlessMissing(err) == nil {
-		t, err = p.knownTopic(ctx, src, err)
+		t, err = p.topicBefore(ctx, src, err)
 		return t, false, err
 	}
 	if err == nil {
@@ -159,9 +159,9 @@ func (p *Pipeline) findTopic(ctx context.Context, src *fqgw.Source) (t fqgw.Topi
 	return t, made, err
 }
 
-// knownTopic is the source's topic as it was when it last answered; why, if it
+// topicBefore is the source's topic as it was when it last answered; why, if it
 // never did. A topic that was made again meanwhile is noticed when the log is back.
-func (p *Pipeline) knownTopic(ctx context.Context, src *fqgw.Source, why error) (t fqgw.Topic, err error) {
+func (p *Pipeline) topicBefore(ctx context.Context, src *fqgw.Source, why error) (t fqgw.Topic, err error) {
 	text, err := p.o.Registry.Get(ctx, topicFact(src.Qualified().String()))
 	if err != nil {
 		return t, err
@@ -193,8 +193,8 @@ func (p *Pipeline) Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error
 	if err != nil {
 		return false, err
 	}
-	filled, err := p.o.Registry.Get(ctx, filledFact(v))
-	if err != nil || filled == "" {
+	fit, err := p.o.Registry.Get(ctx, fitFact(v))
+	if err != nil || fit == "" {
 		return false, err
 	}
 	era, err := p.currentEra(ctx)
