@@ -11,6 +11,7 @@ import (
 	"github.com/fqgw/fqgw/planner/exec"
 	"github.com/fqgw/fqgw/planner/guc"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/relational"
 )
 
 // execution is a statement that is carried out: its answer, and what ends with it.
@@ -230,7 +231,7 @@ func (s *Session) runExplain(env *fqgw.Env, st *plan.Explain) (*Result, error) {
 	for _, l := range lines {
 		rows = append(rows, []fqgw.Value{fqgw.TextValue(l)})
 	}
-	return &Result{Columns: explainColumns(st), Rows: exec.Slice(rows), Tag: fixedTag("EXPLAIN")}, nil
+	return &Result{Columns: explainColumns(st), Rows: relational.Slice(rows), Tag: fixedTag("EXPLAIN")}, nil
 }
 
 func showColumns(name string) []plan.Column {
@@ -268,7 +269,7 @@ func (s *Session) runShow(st *plan.Show) (*Result, error) {
 		}
 		rows = [][]fqgw.Value{{fqgw.TextValue(v)}}
 	}
-	return &Result{Columns: showColumns(st.Name), Rows: exec.Slice(rows), Tag: fixedTag("SHOW")}, nil
+	return &Result{Columns: showColumns(st.Name), Rows: relational.Slice(rows), Tag: fixedTag("SHOW")}, nil
 }
 
 func (s *Session) runPrepare(st *plan.Prepare) (*Result, error) {

@@ -74,13 +74,7 @@ func (b *Binder) aggCall(x *pg.FuncCall, name string, kind kindOf, c *clause) (p
 	for _, n := range x.AggOrder {
 		s := n.GetSortBy()
 		k := plan.SortKey{}
-		if k.Expr, err = b.bind(s.Node, in); err != nil {
-			return call, err
-		}
-		if k.Expr, err = b2text(k.Expr); err != nil {
-			return call, b.at(err, location(s.Node))
-		}
-		if err := b.orderable(k.Expr, location(s.Node)); err != nil {
+		if k.Expr, err = b.ordering(s.Node, in); err != nil {
 			return call, err
 		}
 		if k.Desc, k.NullsFirst, err = b.direction(s); err != nil {

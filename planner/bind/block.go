@@ -183,7 +183,7 @@ func (st *assembly) targetList() error {
 		}
 		name := t.Name
 		if name == "" {
-			name = columnName(t.Val)
+			name = ColumnName(t.Val)
 		}
 		st.targets = append(st.targets, target{expr: e, name: name, node: t.Val})
 	}

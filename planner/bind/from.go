@@ -287,7 +287,7 @@ func (b *Binder) functionNode(n *pg.Node, c *clause) (plan.Node, string, error) 
 	if e, err = b2text(e); err != nil {
 		return nil, "", b.at(err, location(n))
 	}
-	name := columnName(n)
+	name := ColumnName(n)
 	return &plan.Values{Cols: []plan.Column{{Name: name, Type: e.Type()}}, Rows: [][]fqgw.Expr{{e}}}, name, nil
 }
 

@@ -6,8 +6,8 @@ import (
 	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
-// columnName is the name that PostgreSQL gives an unnamed output column.
-func columnName(n *pg.Node) string {
+// ColumnName is the name that PostgreSQL gives an unnamed output column.
+func ColumnName(n *pg.Node) string {
 	if name, strength := figureName(n); strength > 0 {
 		return name
 	}
@@ -95,7 +95,7 @@ func sublinkName(s *pg.SubLink) (string, int) {
 		if t.Name != "" {
 			return t.Name, 2
 		}
-		return columnName(t.Val), 2
+		return ColumnName(t.Val), 2
 	}
 	return "", 0
 }

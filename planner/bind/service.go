@@ -225,7 +225,7 @@ func (s *service) expand(list []*pg.Node, all [][2]int) {
 		if !star {
 			name := t.Name
 			if name == "" {
-				name = columnName(t.Val)
+				name = ColumnName(t.Val)
 			}
 			i, c := s.column(t.Val)
 			s.targets = append(s.targets, serviceTarget{name, t.Val, i, c})

@@ -150,31 +150,31 @@ func isNamed(w *pg.WindowDef, blk *block) bool {
 	return false
 }
 
+// ordering binds an expression that rows are put in order by, a literal as text.
+func (b *Binder) ordering(n *pg.Node, c *clause) (fqgw.Expr, error) {
+	e, err := b.bind(n, c)
+	if err != nil {
+		return nil, err
+	}
+	if e, err = b2text(e); err != nil {
+		return nil, b.at(err, location(n))
+	}
+	return e, b.orderable(e, location(n))
+}
+
 // fillWindow binds PARTITION BY, ORDER BY and the frame.
 func (b *Binder) fillWindow(w *plan.WindowCall, d *pg.WindowDef, c *clause) error {
 	for _, n := range d.PartitionClause {
-		e, err := b.bind(n, c)
+		e, err := b.ordering(n, c)
 		if err != nil {
-			return err
-		}
-		if e, err = b2text(e); err != nil {
-			return b.at(err, location(n))
-		}
-		if err := b.orderable(e, location(n)); err != nil {
 			return err
 		}
 		w.Partition = append(w.Partition, e)
 	}
 	for _, n := range d.OrderClause {
 		s := n.GetSortBy()
-		e, err := b.bind(s.Node, c)
+		e, err := b.ordering(s.Node, c)
 		if err != nil {
-			return err
-		}
-		if e, err = b2text(e); err != nil {
-			return b.at(err, location(n))
-		}
-		if err := b.orderable(e, location(n)); err != nil {
 			return err
 		}
 		k := plan.SortKey{Expr: e}

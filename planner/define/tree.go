@@ -3,6 +3,7 @@ package define
 import (
 	"reflect"
 
+	"github.com/fqgw/fqgw/planner/bind"
 	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
@@ -113,54 +114,5 @@ func outputName(t *pg.ResTarget) string {
 	if t.Name != "" {
 		return t.Name
 	}
-	if name, strength := figured(t.Val); strength > 0 {
-		return name
-	}
-	return "?column?"
-}
-
-// figured is the name that an expression suggests: strength 2 by itself, 1 for
-// want of a better one, 0 none.
-func figured(n *pg.Node) (string, int) {
-	switch x := n.GetNode().(type) {
-	case *pg.Node_ColumnRef:
-		if name := last(words(x.ColumnRef.Fields)); name != "" {
-			return name, 2
-		}
-	case *pg.Node_AIndirection:
-		if name := last(words(x.AIndirection.Indirection)); name != "" {
-			return name, 2
-		}
-		return figured(x.AIndirection.Arg)
-	case *pg.Node_FuncCall:
-		return last(words(x.FuncCall.Funcname)), 2
-	case *pg.Node_AExpr:
-		if x.AExpr.Kind == pg.A_Expr_Kind_AEXPR_NULLIF {
-			return "nullif", 2
-		}
-	case *pg.Node_TypeCast:
-		if name, strength := figured(x.TypeCast.Arg); strength > 1 {
-			return name, strength
-		}
-		return last(words(x.TypeCast.TypeName.Names)), 1
-	case *pg.Node_CollateClause:
-		return figured(x.CollateClause.Arg)
-	case *pg.Node_CaseExpr:
-		if name, strength := figured(x.CaseExpr.Defresult); strength > 1 {
-			return name, strength
-		}
-		return "case", 1
-	case *pg.Node_AArrayExpr:
-		return "array", 2
-	case *pg.Node_RowExpr:
-		return "row", 2
-	case *pg.Node_CoalesceExpr:
-		return "coalesce", 2
-	case *pg.Node_MinMaxExpr:
-		if x.MinMaxExpr.Op == pg.MinMaxOp_IS_LEAST {
-			return "least", 2
-		}
-		return "greatest", 2
-	}
-	return "", 0
+	return bind.ColumnName(t.Val)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/pit"
+	"github.com/fqgw/fqgw/planner/relational"
 	"github.com/fqgw/fqgw/stream/window"
 )
 
@@ -61,12 +62,12 @@ func (r *looked) readHistory() error {
 func (e *Engine) allThen(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
 	t, ok, err := constantTime(env, l.at)
 	if err != nil || !ok {
-		return Slice(nil), err
+		return relational.Slice(nil), err
 	}
 	k := t
 	if l.known != nil {
 		if k, ok, err = constantTime(env, l.known); err != nil || !ok {
-			return Slice(nil), err
+			return relational.Slice(nil), err
 		}
 	}
 	e.noticeFuture(env, t)

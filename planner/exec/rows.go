@@ -6,25 +6,6 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
-// slice is Rows over rows in memory.
-type slice struct {
-	rows [][]fqgw.Value
-}
-
-// Slice is a stream of the given rows.
-func Slice(rows [][]fqgw.Value) fqgw.Rows { return &slice{rows} }
-
-func (s *slice) Next() ([]fqgw.Value, error) {
-	if len(s.rows) == 0 {
-		return nil, io.EOF
-	}
-	r := s.rows[0]
-	s.rows = s.rows[1:]
-	return r, nil
-}
-
-func (s *slice) Close() error { s.rows = nil; return nil }
-
 // stream is Rows whose rows come from a function, with a function to end it.
 type stream struct {
 	next  func() ([]fqgw.Value, error)

@@ -13,6 +13,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/relational"
 )
 
 func values(env *fqgw.Env, n *plan.Values) (fqgw.Rows, error) {
@@ -90,7 +91,7 @@ func systemScan(env *fqgw.Env, n *plan.SystemScan) (fqgw.Rows, error) {
 		env.Memory.Give(held)
 		return nil, err
 	}
-	s := Slice(rows)
+	s := relational.Slice(rows)
 	return &stream{fresh: true, next: s.Next, close: func() error { env.Memory.Give(held); return s.Close() }}, nil
 }
 
@@ -118,7 +119,7 @@ func (e *Engine) sourceScan(env *fqgw.Env, n *plan.SourceScan) (fqgw.Rows, error
 			return nil, err
 		}
 		if !ok {
-			return Slice(nil), nil
+			return relational.Slice(nil), nil
 		}
 		known = t
 	}
@@ -145,7 +146,7 @@ func (e *Engine) sourceScan(env *fqgw.Env, n *plan.SourceScan) (fqgw.Rows, error
 	}
 	from, to, empty, err := bounds(env, n)
 	if err != nil || empty {
-		return Slice(nil), err
+		return relational.Slice(nil), err
 	}
 	if from != math.MinInt64 || to != math.MaxInt64 {
 		scan.Time, scan.From, scan.To = s.Columns[s.EventTime].Name, from, to
@@ -220,7 +221,7 @@ func constantTime(env *fqgw.Env, x fqgw.Expr) (t int64, ok bool, err error) {
 func (e *Engine) tableScan(env *fqgw.Env, n *plan.TableScan) (fqgw.Rows, error) {
 	if s, ok := env.Session.(Session); ok {
 		if t := s.TempTable(n.Table); t != nil {
-			return pick(Slice(t.Rows), n.Fields), nil
+			return pick(relational.Slice(t.Rows), n.Fields), nil
 		}
 	}
 	scan := fqgw.Scan{Table: n.Table.History}
@@ -230,7 +231,7 @@ func (e *Engine) tableScan(env *fqgw.Env, n *plan.TableScan) (fqgw.Rows, error) 
 			return nil, err
 		}
 		if !ok {
-			return Slice(nil), nil
+			return relational.Slice(nil), nil
 		}
 		scan.AsOf = t
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/relational"
 )
 
 // Written is rows that a statement of a transaction has checked: they are
@@ -134,7 +135,7 @@ func withPending(env *fqgw.Env, n *plan.TableScan, rows fqgw.Rows) fqgw.Rows {
 	if len(own) == 0 {
 		return rows
 	}
-	mine := pick(Slice(own), n.Fields)
+	mine := pick(relational.Slice(own), n.Fields)
 	ended := false
 	return &stream{close: rows.Close, next: func() ([]fqgw.Value, error) {
 		if !ended {
@@ -191,7 +192,7 @@ func (e *Engine) write(ctx context.Context, tables, sources []*Written, defines 
 		end = func() error { return e.endRecord(context.WithoutCancel(ctx)) }
 	}
 	for _, w := range tables {
-		if _, err := e.o.History.Append(ctx, w.Table.History, records(Slice(w.Rows), w.Table.Columns)); err != nil {
+		if _, err := e.o.History.Append(ctx, w.Table.History, records(relational.Slice(w.Rows), w.Table.Columns)); err != nil {
 			return undo, end, err
 		}
 		e.fault("commit-table")

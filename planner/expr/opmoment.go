@@ -55,12 +55,23 @@ func sumSpan(a, b fqgw.Span) (fqgw.Span, error) {
 	return fqgw.Span{Months: int32(months), Days: int32(days), Micros: us}, nil
 }
 
-// scaleSpan multiplies an interval: fractions of months become days of 30 to the
-// month, fractions of days time.
+// scaleSpan multiplies an interval.
 func scaleSpan(s fqgw.Span, f float64) (fqgw.Span, error) {
-	months, days := float64(s.Months)*f, float64(s.Days)*f
+	return spanOf(float64(s.Months)*f, float64(s.Days)*f, float64(s.Micros)*f)
+}
+
+func divSpan(s fqgw.Span, f float64) (fqgw.Span, error) {
+	if f == 0 {
+		return s, divisionByZero()
+	}
+	return spanOf(float64(s.Months)/f, float64(s.Days)/f, float64(s.Micros)/f)
+}
+
+// spanOf is an interval of parts of its units: fractions of months become days of 30
+// to the month, fractions of days time.
+func spanOf(months, days, micros float64) (fqgw.Span, error) {
 	if math.IsNaN(months) || math.Abs(months) > math.MaxInt32 || math.IsNaN(days) || math.Abs(days) > math.MaxInt32 {
-		return s, errIntervalRange()
+		return fqgw.Span{}, errIntervalRange()
 	}
 	out := fqgw.Span{Months: int32(months), Days: int32(days)}
 	monthDays := tsRound((months - float64(out.Months)) * 30)
@@ -70,9 +81,9 @@ func scaleSpan(s fqgw.Span, f float64) (fqgw.Span, error) {
 		sec -= math.Trunc(sec/86400) * 86400
 	}
 	out.Days += int32(monthDays)
-	us := math.RoundToEven(float64(s.Micros)*f + sec*1e6)
+	us := math.RoundToEven(micros + sec*1e6)
 	if math.IsNaN(us) || us < -0x1p63 || us >= 0x1p63 {
-		return s, errIntervalRange()
+		return fqgw.Span{}, errIntervalRange()
 	}
 	out.Micros = int64(us)
 	return out, nil
@@ -80,30 +91,6 @@ func scaleSpan(s fqgw.Span, f float64) (fqgw.Span, error) {
 
 // tsRound rounds to microseconds.
 func tsRound(f float64) float64 { return math.RoundToEven(f*1e6) / 1e6 }
-
-func divSpan(s fqgw.Span, f float64) (fqgw.Span, error) {
-	if f == 0 {
-		return s, divisionByZero()
-	}
-	months, days := float64(s.Months)/f, float64(s.Days)/f
-	if math.IsNaN(f) {
-		return s, errIntervalRange()
-	}
-	out := fqgw.Span{Months: int32(months), Days: int32(days)}
-	monthDays := tsRound((months - float64(out.Months)) * 30)
-	sec := tsRound((days - float64(out.Days) + monthDays - math.Trunc(monthDays)) * 86400)
-	if math.Abs(sec) >= 86400 {
-		out.Days += int32(sec / 86400)
-		sec -= math.Trunc(sec/86400) * 86400
-	}
-	out.Days += int32(monthDays)
-	us := math.RoundToEven(float64(s.Micros)/f + sec*1e6)
-	if us < -0x1p63 || us >= 0x1p63 {
-		return s, errIntervalRange()
-	}
-	out.Micros = int64(us)
-	return out, nil
-}
 
 // justifyHours moves whole days out of the time, signs made to agree.
 func justifyHours(s fqgw.Span) fqgw.Span {

@@ -168,7 +168,9 @@ func Cancellable(env *fqgw.Env, rows fqgw.Rows) fqgw.Rows {
 	}}
 }
 
-// sliceRows is rows in memory.
+// Slice is a stream of rows that are in memory.
+func Slice(rows [][]fqgw.Value) fqgw.Rows { return &sliceRows{rows} }
+
 type sliceRows struct {
 	rows [][]fqgw.Value
 }
