@@ -124,7 +124,7 @@ func (b *Binder) aggCall(x *pg.FuncCall, name string, kind kindOf, c *clause) (p
 		for i, k := range call.Order {
 			found := false
 			for _, a := range call.Args {
-				found = found || keyOf(a) == keyOf(k.Expr)
+				found = found || expr.Equal(a, k.Expr)
 			}
 			if !found {
 				return call, b.fail(location(x.AggOrder[i]), fqgw.CodeInvalidColumnRef,
@@ -178,7 +178,7 @@ func callKey(a *plan.AggCall) string {
 		if expr.Volatile(*e) {
 			fmt.Fprintf(&k, "%p", *e)
 		}
-		k.WriteString(keyOf(*e))
+		k.WriteString(expr.Key(*e))
 	})
 	for _, o := range a.Order {
 		fmt.Fprintf(&k, " %v %v", o.Desc, o.NullsFirst)

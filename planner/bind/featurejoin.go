@@ -279,7 +279,7 @@ func sameKeyValue(a, b fqgw.Expr) bool {
 			e = c.Arg
 		}
 	}
-	return keyOf(bare(a)) == keyOf(bare(b))
+	return expr.Equal(bare(a), bare(b))
 }
 
 // keyColumn is the feature's column that an expression names, also under a cast

@@ -140,7 +140,7 @@ func (b *Binder) setCall(x *pg.FuncCall, name string, args []fqgw.Expr, c *claus
 			fields = append(fields, relColumn{name: col.Name, typ: col.Type})
 		}
 		if row := (&expr.RowExpr{Args: fn.Args}); !expr.Volatile(row) {
-			call.key = name + keyOf(row)
+			call.key = name + expr.Key(row)
 		}
 	}
 	at := len(blk.sets)

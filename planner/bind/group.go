@@ -143,9 +143,9 @@ func (st *assembly) group(n *pg.Node) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := keyOf(e)
+	k := expr.Key(e)
 	for i, g := range st.groups {
-		if st.groupTargets[i] == target && keyOf(g) == k {
+		if st.groupTargets[i] == target && expr.Key(g) == k {
 			return []int{i}, nil
 		}
 	}
@@ -215,16 +215,6 @@ func (st *assembly) placeholder(e fqgw.Expr) string {
 	return ""
 }
 
-// keyOf tells expressions apart: equal keys, equal trees over the same columns.
-func keyOf(e fqgw.Expr) string {
-	return expr.Rewrite(e, func(e fqgw.Expr) fqgw.Expr {
-		if c, ok := e.(*expr.Column); ok {
-			return &expr.Column{Index: c.Index, Level: c.Level, Typ: c.Typ, Name: fmt.Sprintf("#%d#%d#%d", c.Level, c.Index, c.Typ.OID)}
-		}
-		return e
-	}).String()
-}
-
 // folder replaces grouping expressions by columns of the Aggregate node.
 type folder struct {
 	st    *assembly
@@ -246,7 +236,7 @@ func (st *assembly) newFolder() *folder {
 		if c, ok := e.(*expr.Column); ok && c.Index >= groupBase && c.Level == 0 {
 			continue // the same as one before
 		}
-		f.byKey[keyOf(e)] = i
+		f.byKey[expr.Key(e)] = i
 		f.kinds[reflect.TypeOf(e)] = true
 	}
 	f.err = nil
@@ -269,7 +259,7 @@ func (f *folder) replace(e fqgw.Expr) fqgw.Expr {
 	if !f.kinds[reflect.TypeOf(e)] {
 		return e
 	}
-	if i, ok := f.byKey[keyOf(e)]; ok {
+	if i, ok := f.byKey[expr.Key(e)]; ok {
 		name := ""
 		if c, ok := e.(*expr.Column); ok {
 			name = c.Name
@@ -286,7 +276,7 @@ func (f *folder) outer(c *expr.Column, depth int) fqgw.Expr {
 	}
 	own := *c
 	own.Level = 0
-	if i, ok := f.byKey[keyOf(&own)]; ok {
+	if i, ok := f.byKey[expr.Key(&own)]; ok {
 		return &expr.Column{Index: groupBase + i, Level: depth, Typ: c.Typ, Name: c.Name}
 	}
 	if f.err == nil {

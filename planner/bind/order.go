@@ -132,7 +132,7 @@ func (st *assembly) named(ref *pg.ColumnRef, what string) (int, error) {
 		if t.junk || t.name != name {
 			continue
 		}
-		if hit >= 0 && keyOf(st.targets[hit].expr) != keyOf(t.expr) {
+		if hit >= 0 && !expr.Equal(st.targets[hit].expr, t.expr) {
 			return 0, st.b.fail(ref.Location, fqgw.CodeAmbiguousColumn, "%s %q is ambiguous", what, name)
 		}
 		if hit < 0 {
@@ -144,9 +144,9 @@ func (st *assembly) named(ref *pg.ColumnRef, what string) (int, error) {
 
 // same is the target that equals e, -1 when none does.
 func (st *assembly) same(e fqgw.Expr) int {
-	k := keyOf(e)
+	k := expr.Key(e)
 	for i, t := range st.targets {
-		if keyOf(t.expr) == k {
+		if expr.Key(t.expr) == k {
 			return i
 		}
 	}

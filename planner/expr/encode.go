@@ -2,6 +2,7 @@ package expr
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/fqgw/fqgw"
 )
@@ -47,6 +48,10 @@ const (
 	tagRow        = 'r'
 	tagField      = '.'
 	tagRowTest    = 'R'
+
+	// Of queries only: see Key.
+	tagParam    = '$'
+	tagSubquery = '('
 )
 
 // The letters of what the nodes count.
@@ -64,20 +69,23 @@ func Encode(dst []byte, e fqgw.Expr) ([]byte, error) {
 	return w.b, w.err
 }
 
-// Equal says whether two trees of definitions are the same: that of two rows with
-// the columns of one type in the same places.
-func Equal(a, b fqgw.Expr) bool {
-	x, err := Encode(nil, a)
-	if err != nil {
-		return false
-	}
-	y, err := Encode(nil, b)
-	return err == nil && string(x) == string(y)
+// Equal says whether two trees are the same, over rows with the columns of one type in
+// the same places.
+func Equal(a, b fqgw.Expr) bool { return Key(a) == Key(b) }
+
+// Key tells the trees of one place in a statement apart: equal keys, equal trees. It is
+// the encoding with what only queries have: parameters, columns of enclosing queries,
+// and subqueries, which are told by their text. It does not outlive the process.
+func Key(e fqgw.Expr) string {
+	w := encoder{query: true}
+	w.node(e)
+	return string(w.b)
 }
 
 type encoder struct {
-	b   []byte
-	err error
+	b     []byte
+	query bool // the tree is one of a query; see Key
+	err   error
 }
 
 func (w *encoder) uint(n int)      { w.b = binary.AppendUvarint(w.b, uint64(n)) }
@@ -147,10 +155,12 @@ func (w *encoder) node(e fqgw.Expr) {
 	case nil:
 		w.byte(tagNone)
 	case *Column:
-		if x.Level != 0 {
+		w.byte(tagColumn)
+		if w.query {
+			w.uint(x.Level)
+		} else if x.Level != 0 {
 			w.refuse("a column of an enclosing query")
 		}
-		w.byte(tagColumn)
 		w.uint(x.Index)
 		w.typ(x.Typ)
 	case *Const:
@@ -270,11 +280,24 @@ func (w *encoder) value(e fqgw.Expr) {
 		w.typ(x.Typ)
 		w.node(x.Arg)
 	case *Param:
-		w.refuse("a parameter")
+		if !w.query {
+			w.refuse("a parameter")
+			return
+		}
+		w.byte(tagParam)
+		w.uint(x.Index)
+		w.typ(x.Typ)
 	case *Subquery:
-		w.refuse("a subquery")
+		if !w.query {
+			w.refuse("a subquery")
+			return
+		}
+		w.byte(tagSubquery)
+		w.text(x.String())
+		w.nodes(x.Left)
 	default:
 		w.refuse("a node of another library")
+		w.text(fmt.Sprintf("%p", e)) // it is equal to itself alone
 	}
 }
 

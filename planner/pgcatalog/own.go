@@ -140,24 +140,27 @@ func fillFeatures(r *relation, s *snapshot) [][]fqgw.Value {
 // expression is a feature's expression with the aggregates, or the columns of the
 // latest row, in the places of the slots.
 func expression(v *fqgw.FeatureView, read fqgw.Expr) string {
-	sql := read.String()
-	names := map[string]string{}
-	expr.Walk(read, func(e fqgw.Expr) bool {
-		if c, ok := e.(*expr.Column); ok && c.Index >= len(v.Keys) {
-			if slot := c.Index - len(v.Keys); slot < len(v.Row) {
-				names[c.String()] = v.Row[slot].String()
-			} else if slot < len(v.Aggregates) {
-				names[c.String()] = aggregateSQL(v, &v.Aggregates[slot])
-			}
+	return expr.Rewrite(read, func(e fqgw.Expr) fqgw.Expr {
+		c, ok := e.(*expr.Column)
+		if !ok || c.Index < len(v.Keys) {
+			return e
 		}
-		return true
-	})
-	var pairs []string
-	for _, n := range slices.SortedFunc(maps.Keys(names), func(a, b string) int { return cmp.Compare(len(b), len(a)) }) {
-		pairs = append(pairs, n, names[n]) // the longest first: slot_1 begins slot_10
-	}
-	return strings.NewReplacer(pairs...).Replace(sql)
+		if slot := c.Index - len(v.Keys); slot < len(v.Row) {
+			return v.Row[slot]
+		} else if slot < len(v.Aggregates) {
+			return &printed{c, aggregateSQL(v, &v.Aggregates[slot])}
+		}
+		return e
+	}).String()
 }
+
+// printed is an expression that prints as something else.
+type printed struct {
+	fqgw.Expr
+	sql string
+}
+
+func (p *printed) String() string { return p.sql }
 
 func aggregateSQL(v *fqgw.FeatureView, a *fqgw.Aggregate) string {
 	var args []string

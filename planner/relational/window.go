@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
@@ -24,13 +25,13 @@ func (b *builder) windowCalls(n *plan.Window) []*windowCall {
 		w := &windowCall{WindowCall: c, agg: b.aggCall(&c.AggCall), partition: len(c.Partition), start: b.final(c.Frame.StartOffset), end: b.final(c.Frame.EndOffset)}
 		for _, x := range c.Partition {
 			w.by = append(w.by, plan.SortKey{Expr: b.final(x)})
-			w.spec += x.String() + "\x00"
+			w.spec += expr.Key(x)
 		}
-		w.spec += "\x01"
+		w.spec += "\x00"
 		for _, k := range c.OrderBy {
 			k.Expr = b.final(k.Expr)
 			w.by = append(w.by, k)
-			w.spec += k.Expr.String() + "\x00" + string([]byte{'0' + byte(btoi(k.Desc)), '0' + byte(btoi(k.NullsFirst))})
+			w.spec += expr.Key(k.Expr) + string([]byte{'0' + byte(btoi(k.Desc)), '0' + byte(btoi(k.NullsFirst))})
 		}
 		out = append(out, w)
 	}
