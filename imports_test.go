@@ -33,7 +33,7 @@ var rooms = map[string][]string{
 	"planner/expr/exprtest": {"."},
 	"planner/guc":           {".", "planner/expr"},
 	"planner/bind":          {".", "planner/plan", "planner/pushdown", "planner/parse", "planner/expr"},
-	"planner/define":        {".", "planner/plan", "planner/parse", "planner/expr", "planner/guc", "planner/bind", "stream/window"},
+	"planner/define":        {".", "planner/plan", "planner/parse", "planner/expr", "planner/guc", "planner/bind", "stream/window", "stream/decode"},
 	"planner/relational":    {".", "planner/plan", "planner/pushdown", "planner/expr"},
 	"planner/pgcatalog":     {".", "planner/plan", "planner/expr", "planner/guc"},
 	"planner/exec":          {".", "planner/plan", "planner/expr", "planner/relational", "planner/pgcatalog", "stream/window", "pit"},

@@ -12,6 +12,7 @@ import (
 	"github.com/fqgw/fqgw/planner/bind"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/stream/decode"
 )
 
 const second = 1_000_000 // in microseconds
@@ -80,6 +81,8 @@ func (d *Definer) plainTable(n *pg.CreateStmt, kind string) error {
 	return nil
 }
 
+var formatsToCome = []string{"avro", "protobuf", "debezium-json", "debezium-avro"}
+
 // connector reads the options that decide which others there are.
 func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
 	for _, o := range opts {
@@ -95,12 +98,13 @@ func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
 			}
 		case "format":
 			s.Format = strings.ToLower(o.value)
-			switch s.Format {
-			case "json":
-			case "avro", "protobuf", "debezium-json", "debezium-avro":
-				return d.unsupported(o.loc, "format '%s'", s.Format).WithHint("Write format = 'json'.")
+			all := strings.Join(decode.Formats(), ", ")
+			switch {
+			case slices.Contains(decode.Formats(), s.Format):
+			case slices.Contains(formatsToCome, s.Format):
+				return d.unsupported(o.loc, "format '%s'", s.Format).WithHint("The formats are %s.", all)
 			default:
-				return d.badOption(o, "The format is 'json'.")
+				return d.badOption(o, "The formats are %s.", all)
 			}
 		}
 	}

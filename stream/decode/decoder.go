@@ -2,7 +2,13 @@
 // into records.
 package decode
 
-import "github.com/fqgw/fqgw"
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/fqgw/fqgw"
+)
 
 // Decoder reads the records of one source in its format. It may keep scratch space
 // and what it learned from records before: one goroutine at a time.
@@ -20,18 +26,57 @@ type Decoder interface {
 	Decode(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.Event, error)
 }
 
+// Encoder writes rows of one source as records that its Decoder reads back to the
+// same values. Safe for concurrent use.
+type Encoder interface {
+	// Append appends the payload of the record that inserts the row. An error has the
+	// column if it is about one.
+	Append(dst []byte, row []fqgw.Value) ([]byte, error)
+	// Key is the key of that record, nil for none.
+	Key(row []fqgw.Value) ([]byte, error)
+}
+
+// format is what there is of a format of records.
+type format struct {
+	decoder func(*fqgw.Source) (Decoder, error)
+	encoder func(*fqgw.Source) (Encoder, error)
+}
+
+// formats are the formats by the name that CREATE SOURCE has for them.
+var formats = map[string]format{
+	"json": {func(s *fqgw.Source) (Decoder, error) { return newJSON(s) }, newJSONEncoder},
+}
+
+// Formats are the names of the formats, sorted.
+func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
+
 // New makes the decoder of a source; 0A000 for a format that there is not and for
 // a type that its records cannot carry.
 func New(s *fqgw.Source) (Decoder, error) {
-	switch s.Format {
-	case "", "json":
-		return newJSON(s)
+	f, err := formatOf(s)
+	if err != nil {
+		return nil, err
 	}
-	return nil, noFormat(s)
+	return f.decoder(s)
 }
 
-func noFormat(s *fqgw.Source) error {
-	return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "format %q is not supported", s.Format).WithHint("Use format = 'json'.")
+// NewEncoder makes the encoder of a source; 0A000 as New, and for columns that
+// cannot be written together.
+func NewEncoder(s *fqgw.Source) (Encoder, error) {
+	f, err := formatOf(s)
+	if err != nil {
+		return nil, err
+	}
+	return f.encoder(s)
+}
+
+func formatOf(s *fqgw.Source) (format, error) {
+	f, ok := formats[s.Format]
+	if !ok {
+		return f, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "format \"%s\" is not supported", s.Format).
+			WithHint("The formats are %s.", strings.Join(Formats(), ", "))
+	}
+	return f, nil
 }
 
 const (

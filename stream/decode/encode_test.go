@@ -1,15 +1,12 @@
 package decode
 
 import (
-	"errors"
 	"math"
 	"math/big"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/planner/expr"
-	"github.com/fqgw/fqgw/planner/expr/exprtest"
 )
 
 const day = 86_400_000_000 // microseconds
@@ -168,37 +165,4 @@ func TestEncode(t *testing.T) {
 	if fqgw.AsError(err).Code != "0A000" {
 		t.Errorf("got %v", err)
 	}
-}
-
-// TestEveryType: what a record can carry comes back from it, in arrays too; what it
-// cannot is refused when the source is made.
-func TestEveryType(t *testing.T) {
-	exprtest.Types(t, func(t *testing.T, x exprtest.Example) {
-		s := source(fqgw.Column{Name: "v", Type: x.Type}, fqgw.Column{Name: "a", Type: x.Type.Array()})
-		d, err := newJSON(s)
-		if !x.Type.InRecords() {
-			if fqgw.AsError(err).Code != fqgw.CodeFeatureNotSupported {
-				t.Errorf("a source with a column of it: %v", err)
-			}
-			return
-		}
-		e, eerr := NewEncoder(s)
-		if err := errors.Join(err, eerr); err != nil {
-			t.Fatal(err)
-		}
-		for _, text := range []string{x.Less, x.Greater} {
-			v, err := expr.Parse(text, x.Type, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			row, got := []fqgw.Value{v, fqgw.ArrayOf(x.Type, v, fqgw.Null)}, make([]fqgw.Value, 2)
-			b, err := e.Append(nil, row)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := d.decode(b, got); err != nil || !equal(got[0], v) || !equal(got[1], row[1]) {
-				t.Errorf("%s comes back as %v, %v", b, got, err)
-			}
-		}
-	})
 }

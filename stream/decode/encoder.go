@@ -12,20 +12,15 @@ import (
 	"github.com/fqgw/fqgw/planner/expr"
 )
 
-// Encoder writes rows of a source as the JSON records that its Decoder reads back
-// to the same values. Safe for concurrent use.
-type Encoder struct {
+// jsonEncoder writes a row as one JSON object.
+type jsonEncoder struct {
 	columns []column
 	want    []field
 	key     int
 }
 
-// NewEncoder makes the encoder of a source; 0A000 as New, and for fields that
-// cannot be written together (a and a.b).
-func NewEncoder(s *fqgw.Source) (*Encoder, error) {
-	if s.Format != "" && s.Format != "json" {
-		return nil, noFormat(s)
-	}
+// newJSONEncoder refuses fields that cannot be written together (a and a.b).
+func newJSONEncoder(s *fqgw.Source) (Encoder, error) {
 	columns, want, err := compile(s)
 	if err != nil {
 		return nil, err
@@ -34,7 +29,7 @@ func NewEncoder(s *fqgw.Source) (*Encoder, error) {
 		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "field %q is both a value and an object", name).
 			WithHint("Such a source can be read, not written to.")
 	}
-	return &Encoder{columns: columns, want: want, key: s.KeyColumn}, nil
+	return &jsonEncoder{columns: columns, want: want, key: s.KeyColumn}, nil
 }
 
 func nestedTwice(fields []field) string {
@@ -50,13 +45,13 @@ func nestedTwice(fields []field) string {
 }
 
 // Append appends the row's JSON object to dst. NULLs are left out.
-func (e *Encoder) Append(dst []byte, row []fqgw.Value) ([]byte, error) {
+func (e *jsonEncoder) Append(dst []byte, row []fqgw.Value) ([]byte, error) {
 	return e.object(dst, e.want, row)
 }
 
 // Key is the record key of a row: the text of the source's key column, nil for
 // NULL and for a source without one.
-func (e *Encoder) Key(row []fqgw.Value) ([]byte, error) {
+func (e *jsonEncoder) Key(row []fqgw.Value) ([]byte, error) {
 	if e.key < 0 || e.key >= len(row) || row[e.key].IsNull() {
 		return nil, nil
 	}
@@ -70,7 +65,7 @@ func (e *Encoder) Key(row []fqgw.Value) ([]byte, error) {
 	return bytes.Trim(b, `"`), nil
 }
 
-func (e *Encoder) object(dst []byte, fields []field, row []fqgw.Value) ([]byte, error) {
+func (e *jsonEncoder) object(dst []byte, fields []field, row []fqgw.Value) ([]byte, error) {
 	dst = append(dst, '{')
 	first := true
 	for i := range fields {
@@ -122,7 +117,7 @@ func (f *field) present(row []fqgw.Value) bool {
 	return false
 }
 
-func (e *Encoder) value(dst []byte, c int, v fqgw.Value) ([]byte, error) {
+func (e *jsonEncoder) value(dst []byte, c int, v fqgw.Value) ([]byte, error) {
 	dst, err := appendValue(dst, &e.columns[c], v)
 	if err != nil {
 		err.Column = e.columns[c].name

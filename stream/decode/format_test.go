@@ -1,0 +1,82 @@
+package decode
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/expr/exprtest"
+)
+
+// TestEveryFormat: what the encoder of a format writes its decoder reads, for every
+// type; what no record of the source is, is refused, and never with a panic.
+func TestEveryFormat(t *testing.T) {
+	for _, name := range Formats() {
+		t.Run(name, func(t *testing.T) {
+			exprtest.Types(t, func(t *testing.T, x exprtest.Example) { testFormat(t, name, x) })
+		})
+	}
+	if _, err := New(&fqgw.Source{Format: "nosuch"}); fqgw.AsError(err).Code != fqgw.CodeFeatureNotSupported {
+		t.Errorf("a format that there is not: %v", err)
+	}
+}
+
+func testFormat(t *testing.T, format string, x exprtest.Example) {
+	s := source(fqgw.Column{Name: "v", Type: x.Type}, fqgw.Column{Name: "a", Type: x.Type.Array()}, fqgw.Column{Name: "k", Type: fqgw.Text})
+	s.Format, s.KeyColumn = format, 2
+	d, err := New(s)
+	if !x.Type.InRecords() {
+		if fqgw.AsError(err).Code != fqgw.CodeFeatureNotSupported {
+			t.Errorf("a source with a column of it: %v", err)
+		}
+		return
+	}
+	e, eerr := NewEncoder(s)
+	if err := errors.Join(err, eerr); err != nil {
+		t.Fatal(err)
+	}
+	decode := func(payload []byte) ([]fqgw.Event, error) { // in memory that is used again
+		r := fqgw.LogRecord{Value: slices.Clone(payload)}
+		changes, err := d.Decode(&r, nil)
+		clear(r.Value)
+		return changes, err
+	}
+	for _, text := range []string{x.Less, x.Greater} {
+		v, err := expr.Parse(text, x.Type, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range [][]fqgw.Value{
+			{v, fqgw.ArrayOf(x.Type, v, fqgw.Null), fqgw.TextValue("a \"b\"")}, {fqgw.Null, fqgw.ArrayOf(x.Type), fqgw.Null}, make([]fqgw.Value, 3),
+		} {
+			b, err := e.Append([]byte("before"), row)
+			if err != nil || string(b[:6]) != "before" {
+				t.Fatalf("%q, %v", b, err)
+			}
+			b = b[6:]
+			changes, err := decode(b)
+			if err != nil || len(changes) != 1 || changes[0].Op != fqgw.Insert || !slices.EqualFunc(changes[0].Row, row, equal) {
+				t.Fatalf("%q comes back as %v, %v; not %v", b, changes, err, row)
+			}
+			if key, err := e.Key(row); err != nil || (key == nil) != row[2].IsNull() || key != nil && string(key) != row[2].Str() {
+				t.Errorf("the key of %v is %q, %v", row, key, err)
+			}
+			for n := range b { // cut short, and with a byte that is another
+				for _, bad := range [][]byte{b[:n], append(append(slices.Clone(b[:n]), 0xff), b[n+1:]...)} {
+					changes, err := decode(bad)
+					var known *fqgw.Error
+					if err != nil && !errors.As(err, &known) {
+						t.Fatalf("%q is refused without a code: %v", bad, err)
+					}
+					for _, c := range changes {
+						if len(c.Row) != len(s.Columns) {
+							t.Fatalf("%q has a row of %d columns", bad, len(c.Row))
+						}
+					}
+				}
+			}
+		}
+	}
+}
