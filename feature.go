@@ -1,5 +1,10 @@
 package fqgw
 
+import (
+	"maps"
+	"slices"
+)
+
 // Column is one column of a source, a table or a system relation.
 type Column struct {
 	Name    string
@@ -64,16 +69,19 @@ type Source struct {
 	Comment     string
 }
 
-// Positions is the kind of the source's positions.
-func (s *Source) Positions() PositionKind {
-	switch s.Connector {
-	case "kafka", "":
-		return TopicOffsets
-	case "iceberg", "files":
-		return Snapshots
-	}
-	return NoPositions
+// connectors are the kinds of sources, by the name that CREATE SOURCE has for them,
+// with what the positions of each are.
+var connectors = map[string]PositionKind{
+	"kafka":   TopicOffsets,
+	"iceberg": Snapshots,
+	"files":   Snapshots,
 }
+
+// Connectors are the names of the kinds of sources, sorted.
+func Connectors() []string { return slices.Sorted(maps.Keys(connectors)) }
+
+// Positions is the kind of the source's positions.
+func (s *Source) Positions() PositionKind { return connectors[s.Connector] }
 
 // Takes says why the source cannot have such a change, nil if it can. All there
 // are so far are append-only (SEMANTICS §3.7): a row that came stays.

@@ -66,7 +66,7 @@ func BenchmarkLand(b *testing.B) {
 }
 
 func benchSource() *fqgw.Source {
-	return &fqgw.Source{Name: "clicks", Topic: "t", Format: "json", History: "lake.clicks", MaxFuture: 300 * sec, TimeUnit: 1000, KeyColumn: -1, Columns: []fqgw.Column{
+	return &fqgw.Source{Name: "clicks", Connector: "kafka", Topic: "t", Format: "json", History: "lake.clicks", MaxFuture: 300 * sec, TimeUnit: 1000, KeyColumn: -1, Columns: []fqgw.Column{
 		{Name: "ts", Type: fqgw.Timestamptz, NotNull: true}, {Name: "user_id", Type: fqgw.Int8, NotNull: true}, {Name: "kind", Type: fqgw.Text},
 		{Name: "price", Type: fqgw.Float8}, {Name: "country", Type: fqgw.Text}}}
 }

@@ -493,7 +493,7 @@ type process struct {
 
 func (w *world) start(tune func(o *Options)) *process {
 	pl := &plug{}
-	o := Options{Online: online{w.online, pl}, History: history{w.history, pl}, Log: w.log, Registry: registry{w.registry, pl}, Letters: registry{w.registry, pl}, Clock: w.clock,
+	o := Options{Online: online{w.online, pl}, History: history{w.history, pl}, Logs: map[string]fqgw.Log{"kafka": w.log}, Registry: registry{w.registry, pl}, Letters: registry{w.registry, pl}, Clock: w.clock,
 		FlushEvery: 2 * time.Millisecond, Folders: 2, Fault: pl.at}
 	if tune != nil {
 		tune(&o)

@@ -86,7 +86,7 @@ func (f *feed) seek(ctx context.Context, from []int64) error {
 		f.consumer = nil
 	}
 	err := retry(ctx, f.trouble, func() (err error) {
-		f.consumer, err = f.s.p.o.Log.Consume(ctx, f.s.src.Topic, from, f.fetch/2) // what is polled keeps its fetch while the next one comes
+		f.consumer, err = f.s.log.Consume(ctx, f.s.src.Topic, from, f.fetch/2) // what is polled keeps its fetch while the next one comes
 		return err
 	})
 	for p := range f.paused {

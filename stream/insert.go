@@ -31,7 +31,7 @@ func (p *Pipeline) Insert(ctx context.Context, src *fqgw.Source, rows [][]fqgw.V
 	recs, err := p.records(s.src, rows, known)
 	for len(recs) > 0 && err == nil {
 		n := min(len(recs), produceRecords)
-		err = p.o.Log.Produce(ctx, s.src.Topic, recs[:n])
+		err = s.log.Produce(ctx, s.src.Topic, recs[:n])
 		recs = recs[n:]
 	}
 	return err

@@ -43,7 +43,7 @@ func TestKafkaTopicChanges(t *testing.T) {
 	w := newWorld(1, 1, fqgw.RealClock())
 	src := testSource()
 	v := testViews(src)[0]
-	p := w.start(func(o *Options) { o.Log = l })
+	p := w.start(func(o *Options) { o.Logs = map[string]fqgw.Log{"kafka": l} })
 	p.look = 20 * time.Millisecond
 	t.Cleanup(p.kill)
 	if err := p.AddSource(t.Context(), src); err != nil {
@@ -106,7 +106,7 @@ func TestKafkaTransactions(t *testing.T) {
 	w := newWorld(1, 1, fqgw.RealClock())
 	src := testSource()
 	v := testViews(src)[0]
-	p := begin(t, w, src, []*fqgw.FeatureView{v}, func(o *Options) { o.Log = l })
+	p := begin(t, w, src, []*fqgw.FeatureView{v}, func(o *Options) { o.Logs = map[string]fqgw.Log{"kafka": l} })
 	tx, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.TransactionalID("x"))
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ import (
 type Options struct {
 	Online   fqgw.OnlineStore
 	History  fqgw.History
-	Log      fqgw.Log
+	Logs     map[string]fqgw.Log // by connector: of the sources whose positions are offsets
 	Registry fqgw.Registry
 	Letters  fqgw.DeadLetterStore
 	Clock    *fqgw.Clock
@@ -222,13 +222,18 @@ func (p *Pipeline) TopicID(source string) string {
 	return hex.EncodeToString(id[:])
 }
 
-// DropTopic removes a topic, if it still has the id.
+// DropTopic removes a topic, if it still has the id, from the log that has it.
 func (p *Pipeline) DropTopic(ctx context.Context, name, id string) error {
-	t, err := p.o.Log.Topic(ctx, name)
-	if err != nil || hex.EncodeToString(t.ID[:]) != id {
-		return fqgw.UnlessMissing(err)
+	for _, log := range p.o.Logs {
+		t, err := log.Topic(ctx, name)
+		if err == nil && hex.EncodeToString(t.ID[:]) == id {
+			err = log.DropTopic(ctx, name)
+		}
+		if fqgw.UnlessMissing(err) != nil {
+			return err
+		}
 	}
-	return fqgw.UnlessMissing(p.o.Log.DropTopic(ctx, name))
+	return nil
 }
 
 // DropHistory removes a table of the lake with what is known of it.

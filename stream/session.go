@@ -103,7 +103,7 @@ func (s *source) places(ctx context.Context, at *incarnation) (pl places, err er
 	now := s.p.o.Clock.Now()
 	err = retry(ctx, func(err error) { s.stats.trouble("log", err.Error()) }, func() (err error) {
 		now = s.p.o.Clock.Now()
-		pl.first, pl.end, err = s.p.o.Log.Offsets(ctx, s.src.Topic)
+		pl.first, pl.end, err = s.log.Offsets(ctx, s.src.Topic)
 		return err
 	})
 	if err != nil {
@@ -138,7 +138,7 @@ func (s *source) ends(ctx context.Context) ([]int64, error) {
 
 func (s *source) askEnds(ctx context.Context) ([]int64, error) {
 	now := s.p.o.Clock.Now()
-	_, end, err := s.p.o.Log.Offsets(ctx, s.src.Topic)
+	_, end, err := s.log.Offsets(ctx, s.src.Topic)
 	if err == nil {
 		s.frontier.ended(end, now)
 		s.stats.trouble("log", "")

@@ -88,7 +88,7 @@ func TestSessionEndsWhileSeeking(t *testing.T) {
 	var l *goneLog
 	w, p, views, ses := running(t, func(w *world, o *Options) {
 		l = &goneLog{memLog: w.log}
-		o.Log = l
+		o.Logs = map[string]fqgw.Log{"kafka": l}
 	})
 	v := &view{v: views[0]}
 	v.layout, _ = window.NewLayout(views[0])

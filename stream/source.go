@@ -17,6 +17,7 @@ import (
 type source struct {
 	p    *Pipeline
 	src  *fqgw.Source
+	log  fqgw.Log
 	gate *quality.Gate
 	at   atomic.Pointer[incarnation] // of the session, or of the one before
 	made bool                        // the topic was made for the source
@@ -46,10 +47,11 @@ type view struct {
 }
 
 func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, error) {
-	if src.Positions() != fqgw.TopicOffsets {
+	log := p.o.Logs[src.Connector]
+	if log == nil {
 		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "connector %q is not supported", src.Connector).WithHint("Use connector = 'kafka'.")
 	}
-	s := &source{p: p, src: src, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}, breaks: map[int32]broken{}}
+	s := &source{p: p, src: src, log: log, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}, breaks: map[int32]broken{}}
 	if _, err := p.o.Decoder(src); err != nil {
 		return nil, err
 	}
@@ -85,20 +87,21 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 // topic finds the source's topic, or makes it where the source says how many
 // partitions it shall have.
 func (p *Pipeline) topic(ctx context.Context, src *fqgw.Source) (t fqgw.Topic, made bool, err error) {
-	t, err = p.o.Log.Topic(ctx, src.Topic)
+	log := p.o.Logs[src.Connector]
+	t, err = log.Topic(ctx, src.Topic)
 	if !fqgw.HasCode(err, fqgw.CodeUndefinedTable) {
 		return t, false, err
 	}
 	if src.Partitions > 0 {
-		if t, err = p.o.Log.CreateTopic(ctx, src.Topic, src.Partitions); fqgw.HasCode(err, fqgw.CodeDuplicateTable) {
-			t, err = p.o.Log.Topic(ctx, src.Topic)
+		if t, err = log.CreateTopic(ctx, src.Topic, src.Partitions); fqgw.HasCode(err, fqgw.CodeDuplicateTable) {
+			t, err = log.Topic(ctx, src.Topic)
 			return t, false, err
 		}
 		return t, true, err
 	}
 	missing := fqgw.Errorf(fqgw.CodeUndefinedTable, "topic %q does not exist", src.Topic).
 		WithHint("WITH (partitions = n) creates it.")
-	if all, err := p.o.Log.Topics(ctx); err == nil {
+	if all, err := log.Topics(ctx); err == nil {
 		if near := fqgw.Nearest(src.Topic, all); near != "" {
 			missing = missing.WithHint("Perhaps you meant %q; WITH (partitions = n) creates it.", near)
 		}
@@ -141,7 +144,7 @@ func (s *source) begin(ctx context.Context) error {
 	if err != nil || len(snap.Landed) > 0 {
 		return err
 	}
-	_, end, err := s.p.o.Log.Offsets(ctx, s.src.Topic)
+	_, end, err := s.log.Offsets(ctx, s.src.Topic)
 	if err != nil {
 		return err
 	}

@@ -241,7 +241,7 @@ func (p *Pipeline) Status() []fqgw.StreamStatus {
 	for i, s := range sources {
 		wg.Go(func() {
 			_ = guarded(func() (err error) {
-				_, ends[i], err = p.o.Log.Offsets(ctx, s.src.Topic)
+				_, ends[i], err = s.log.Offsets(ctx, s.src.Topic)
 				return err
 			})
 		})

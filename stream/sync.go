@@ -22,7 +22,7 @@ func (p *Pipeline) Sync(ctx context.Context) error {
 
 func (s *source) sync(ctx context.Context) error {
 	return s.during(ctx, func(ctx context.Context, ses *session) error {
-		_, end, err := s.p.o.Log.Offsets(ctx, s.src.Topic)
+		_, end, err := s.log.Offsets(ctx, s.src.Topic)
 		if err == nil { // they are of the topic that the session reads
 			err = s.still(ctx, ses.at)
 		}

@@ -54,7 +54,7 @@ func (s *source) takeUp(ctx context.Context) (*incarnation, error) {
 
 func (s *source) describe(ctx context.Context) (t fqgw.Topic, err error) {
 	err = retry(ctx, func(err error) { s.stats.trouble("log", err.Error()) }, func() (err error) {
-		t, err = s.p.o.Log.Topic(ctx, s.src.Topic)
+		t, err = s.log.Topic(ctx, s.src.Topic)
 		return err
 	})
 	return t, err

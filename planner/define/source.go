@@ -81,7 +81,11 @@ func (d *Definer) plainTable(n *pg.CreateStmt, kind string) error {
 	return nil
 }
 
-var formatsToCome = []string{"avro", "protobuf", "debezium-json", "debezium-avro"}
+// What is known by name and not built yet.
+var (
+	connectorsToCome = []string{"iceberg", "files"}
+	formatsToCome    = []string{"avro", "protobuf", "debezium-json", "debezium-avro"}
+)
 
 // connector reads the options that decide which others there are.
 func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
@@ -89,22 +93,24 @@ func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
 		switch o.name {
 		case "connector":
 			s.Connector = strings.ToLower(o.value)
-			switch s.Connector {
-			case "kafka":
-			case "iceberg", "files":
-				return d.unsupported(o.loc, "connector '%s'", s.Connector).WithHint("Write connector = 'kafka'.")
+			built := slices.DeleteFunc(fqgw.Connectors(), func(name string) bool { return slices.Contains(connectorsToCome, name) })
+			all := strings.Join(built, "' or '")
+			switch {
+			case slices.Contains(built, s.Connector):
+			case slices.Contains(connectorsToCome, s.Connector):
+				return d.unsupported(o.loc, "connector '%s'", s.Connector).WithHint("Write connector = '%s'.", all)
 			default:
-				return d.badOption(o, "The connector is 'kafka'.")
+				return d.badOption(o, "The connector is '%s'.", all)
 			}
 		case "format":
 			s.Format = strings.ToLower(o.value)
-			all := strings.Join(decode.Formats(), ", ")
+			all := strings.Join(decode.Formats(), "' or '")
 			switch {
 			case slices.Contains(decode.Formats(), s.Format):
 			case slices.Contains(formatsToCome, s.Format):
-				return d.unsupported(o.loc, "format '%s'", s.Format).WithHint("The formats are %s.", all)
+				return d.unsupported(o.loc, "format '%s'", s.Format).WithHint("Write format = '%s'.", all)
 			default:
-				return d.badOption(o, "The formats are %s.", all)
+				return d.badOption(o, "The format is '%s'.", all)
 			}
 		}
 	}

@@ -74,7 +74,7 @@ func formatOf(s *fqgw.Source) (format, error) {
 	f, ok := formats[s.Format]
 	if !ok {
 		return f, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "format \"%s\" is not supported", s.Format).
-			WithHint("The formats are %s.", strings.Join(Formats(), ", "))
+			WithHint("Use format = '%s'.", strings.Join(Formats(), "' or '"))
 	}
 	return f, nil
 }
