@@ -30,6 +30,17 @@ func (h *Histogram) Observe(d time.Duration) {
 	h.nanos.Add(int64(d))
 }
 
+// TripMeter counts the round trips to a store. The zero value is ready; safe for
+// concurrent use.
+type TripMeter struct {
+	// Trips are the times of round trips: of one command or one pipeline, in a
+	// cluster of one pipeline to all the servers that it concerns.
+	Trips Histogram
+	// Timeouts, Connection and Replies count the trips that failed: no answer in
+	// time, no connection, an answer that is an error.
+	Timeouts, Connection, Replies atomic.Uint64
+}
+
 // Read gives how many durations there were, their sum in seconds, and how many
 // were at most each bound, in seconds.
 func (h *Histogram) Read() (count uint64, sum float64, atMost map[float64]uint64) {

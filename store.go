@@ -94,8 +94,14 @@ type OnlineStore interface {
 	Entities(ctx context.Context, state int64, limit int) iter.Seq2[EntityKey, error]
 	// Drop removes every state and position of a state version.
 	Drop(ctx context.Context, state int64) error
+	// Own claims the store for a registry, by the registry's id. One that has the
+	// states of another is 55000: the numbers of states and the positions of two
+	// registries would be taken for each other's.
+	Own(ctx context.Context, registry string) error
 	// Ping says whether the store answers and is fit for use (noeviction).
 	Ping(ctx context.Context) error
+	// Meter counts the trips to the store's servers.
+	Meter() *TripMeter
 	Close() error
 }
 

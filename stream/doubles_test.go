@@ -230,6 +230,10 @@ func (o online) flush(f *fqgw.UnitFlush) (r fqgw.FlushResult) {
 	return fqgw.FlushResult{OK: true}
 }
 
+func (o online) Own(context.Context, string) error { return nil }
+
+func (o online) Meter() *fqgw.TripMeter { return &fqgw.TripMeter{} }
+
 func (o online) Entities(context.Context, int64, int) iter.Seq2[fqgw.EntityKey, error] {
 	return func(func(fqgw.EntityKey, error) bool) {}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -12,22 +11,15 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
-// Meter counts what the store's client does. Safe for concurrent use.
-type Meter struct {
-	// Trips are the times of round trips: of one command or one pipeline, in a
-	// Cluster of one pipeline to all the servers that it concerns.
-	Trips fqgw.Histogram
-	// Timeouts, Connection and Replies count the trips that failed: no answer in
-	// time, no connection, an answer that is an error.
-	Timeouts, Connection, Replies atomic.Uint64
-}
+// meter hooks a fqgw.TripMeter into the client.
+type meter struct{ fqgw.TripMeter }
 
-// Meter counts the trips of this store.
-func (s *Store) Meter() *Meter { return &s.meter }
+// Meter implements fqgw.OnlineStore.
+func (s *Store) Meter() *fqgw.TripMeter { return &s.meter.TripMeter }
 
-func (m *Meter) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (m *meter) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (m *Meter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (m *meter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		began := time.Now()
 		err := next(ctx, cmd)
@@ -36,7 +28,7 @@ func (m *Meter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-func (m *Meter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (m *meter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		began := time.Now()
 		err := next(ctx, cmds)
@@ -47,7 +39,7 @@ func (m *Meter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 
 // count notes a trip. A script that the server does not know yet is sent again,
 // and a caller who went away is no fault of the store.
-func (m *Meter) count(began time.Time, err error) {
+func (m *meter) count(began time.Time, err error) {
 	m.Trips.Observe(time.Since(began))
 	var netErr net.Error
 	var reply redis.Error

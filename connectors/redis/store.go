@@ -29,7 +29,7 @@ type Store struct {
 	only    *combiner              // where there is one server
 	lanes   sync.Map               // of a Cluster, by server: its combiner
 	reply   atomic.Int64           // about how many bytes a key of a lookup brings
-	meter   Meter
+	meter   meter
 }
 
 var _ fqgw.OnlineStore = (*Store)(nil)
@@ -81,9 +81,7 @@ func OpenAway(url string, shards uint32, owner string) (*Store, error) {
 	return s, nil
 }
 
-// Own claims the store for a registry, by the registry's id. One that has the
-// states of another is 55000: the numbers of states and the positions of two
-// registries would be taken for each other's.
+// Own implements fqgw.OnlineStore.
 func (s *Store) Own(ctx context.Context, id string) error {
 	s.owner.Store(&id)
 	if err := s.client.SetNX(ctx, ownerKey, id, 0).Err(); err != nil {

@@ -87,19 +87,13 @@ func TestShards(t *testing.T) {
 	}
 }
 
-// A server that lost its scripts learns them again within the flush.
 // TestOwner: a store serves one registry, also when it comes back empty or was
 // away at the start.
 func TestOwner(t *testing.T) {
 	m := miniredis.RunT(t)
 	address := "redis://" + m.Addr()
 	s := open(t, address)
-	if err := errors.Join(s.Own(t.Context(), "one"), s.Own(t.Context(), "one")); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Own(t.Context(), "two"); fqgw.AsError(err).Code != fqgw.CodeNotInState {
-		t.Errorf("a store of another registry: %v", err)
-	}
+	storetest.Owner(t, s)
 	away, err := redis.OpenAway(address, s.Shards(), "two")
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +109,7 @@ func TestOwner(t *testing.T) {
 	}
 }
 
+// A server that lost its scripts learns them again within the flush.
 func TestScriptsLost(t *testing.T) {
 	m := miniredis.RunT(t)
 	s := open(t, "redis://"+m.Addr())

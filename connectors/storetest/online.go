@@ -28,6 +28,21 @@ func marks(p int32, gen uint64, next int64) []fqgw.PartitionMark {
 	return []fqgw.PartitionMark{{Partition: p, Mark: fqgw.Mark{Generation: gen, Next: next}}}
 }
 
+// Owner checks that an online store which nobody owns yet is one registry's.
+func Owner(t *testing.T, s fqgw.OnlineStore) {
+	for range 2 {
+		if err := s.Own(t.Context(), "mine"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Own(t.Context(), "another's"); codeOf(err) != fqgw.CodeNotInState {
+		t.Errorf("claimed for another registry too: %v", err)
+	}
+	if err := s.Own(t.Context(), "mine"); err != nil {
+		t.Error(err)
+	}
+}
+
 // Online checks an online store, which may hold other states.
 func Online(t *testing.T, s fqgw.OnlineStore) {
 	ctx := t.Context()

@@ -16,8 +16,6 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/connectors/iceberg"
-	"github.com/fqgw/fqgw/connectors/kafka"
-	"github.com/fqgw/fqgw/connectors/redis"
 	"github.com/fqgw/fqgw/connectors/registry"
 	"github.com/fqgw/fqgw/gateway"
 	"github.com/fqgw/fqgw/planner"
@@ -33,10 +31,11 @@ type App struct {
 	clock  *fqgw.Clock
 
 	closers  []func() error // in the order they were opened
-	registry *registry.SQLite
-	online   *redis.Store
-	lake     *iceberg.Lake
-	log      *kafka.Log
+	registry fqgw.Registry
+	letters  fqgw.DeadLetterStore
+	online   fqgw.OnlineStore
+	lake     fqgw.History
+	log      fqgw.Log
 	pipeline *stream.Pipeline
 	engine   *exec.Engine
 	planner  *planner.Planner
@@ -75,9 +74,10 @@ func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.
 		return a, fmt.Errorf("the definitions in %s cannot be read: %w", a.config.Data, err)
 	}
 	fault := faultPoint()
-	a.pipeline = stream.New(stream.Options{Online: a.online, History: a.lake, Logs: map[string]fqgw.Log{"kafka": a.log}, Registry: a.registry, Letters: a.registry,
-		Clock: a.clock, Logger: logger, LogAway: a.logAway, Volatile: c.Online == "embedded", Memory: fqgw.NewMemory("the streams", "--stream-memory", sizeOf(c.Stream)), Fault: fault})
-	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Registry: a.registry, Letters: a.registry, Streams: a.pipeline, Clock: a.clock,
+	a.pipeline = stream.New(stream.Options{Online: a.online, History: a.lake, Logs: map[string]fqgw.Log{"kafka": a.log},
+		Registry: a.registry, Letters: a.letters, Clock: a.clock, Logger: logger, LogAway: a.logAway, Volatile: c.Online == "embedded",
+		Memory: fqgw.NewMemory("the streams", "--stream-memory", sizeOf(c.Stream)), Fault: fault})
+	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Registry: a.registry, Letters: a.letters, Streams: a.pipeline, Clock: a.clock,
 		Logger: logger, Catalog: catalog, Bind: define.Load, Form: define.FormHash, Settings: a.fact, Files: filepath.Join(a.config.Data, "files"),
 		WriteParquet: iceberg.WriteParquet, MemoryLimit: sizeOf(c.Memory),
 		SessionLimit: sizeOf(c.Session), TotalLimit: sizeOf(c.Total), Fault: fault, MakeTopics: c.Kafka == "embedded"})
@@ -100,10 +100,9 @@ func (a *App) openData(ctx context.Context, explicit map[string]bool) error {
 		return err
 	}
 	a.closers = append(a.closers, lock.Close)
-	if a.registry, err = registry.Open(ctx, filepath.Join(dir, "registry.db")); err != nil {
+	if err := a.openRegistry(ctx); err != nil {
 		return err
 	}
-	a.closers = append(a.closers, a.registry.Close)
 	return a.setClock(ctx, explicit)
 }
 

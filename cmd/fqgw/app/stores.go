@@ -16,6 +16,7 @@ import (
 	"github.com/fqgw/fqgw/connectors/iceberg"
 	"github.com/fqgw/fqgw/connectors/kafka"
 	"github.com/fqgw/fqgw/connectors/redis"
+	"github.com/fqgw/fqgw/connectors/registry"
 )
 
 // The registry's facts about the online store: its shard count on a server, and
@@ -24,6 +25,17 @@ const (
 	factShards = "shards"
 	factID     = "id"
 )
+
+// openRegistry opens the registry that keeps the dead letters too.
+func (a *App) openRegistry(ctx context.Context) error {
+	r, err := registry.Open(ctx, filepath.Join(a.config.Data, "registry.db"))
+	if err != nil {
+		return err
+	}
+	a.registry, a.letters = r, r
+	a.closers = append(a.closers, r.Close)
+	return nil
+}
 
 // registryID is the registry's id, made with it.
 func (a *App) registryID(ctx context.Context) (string, error) {
@@ -56,10 +68,12 @@ func (a *App) openStores(ctx context.Context) error {
 	if err := a.openLog(ctx, settled); err != nil {
 		return fmt.Errorf("kafka %s: %w", a.kafkaAddr, err)
 	}
-	if a.lake, err = iceberg.Open(ctx, iceberg.Options{Dir: a.config.Data, Sync: a.config.Sync == "on", Log: a.logger}); err != nil {
+	lake, err := iceberg.Open(ctx, iceberg.Options{Dir: a.config.Data, Sync: a.config.Sync == "on", Log: a.logger})
+	if err != nil {
 		return fmt.Errorf("lake in %s: %w", a.config.Data, err)
 	}
-	a.closers = append(a.closers, a.lake.Close)
+	a.lake = lake
+	a.closers = append(a.closers, lake.Close)
 	return nil
 }
 
@@ -127,12 +141,13 @@ func (a *App) openLog(ctx context.Context, settled bool) error {
 		brokers = k.Brokers
 	}
 	a.kafkaAddr = strings.Join(brokers, ",")
-	var err error
-	if a.log, err = kafka.Open(kafka.Options{Brokers: brokers}); err != nil {
+	log, err := kafka.Open(kafka.Options{Brokers: brokers})
+	if err != nil {
 		return err
 	}
-	a.closers = append(a.closers, a.log.Close)
-	if err := a.log.Ping(ctx); err != nil {
+	a.log = log
+	a.closers = append(a.closers, log.Close)
+	if err := log.Ping(ctx); err != nil {
 		if !away(err) || !settled {
 			return err
 		}
