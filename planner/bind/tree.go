@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"reflect"
+
 	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
@@ -20,6 +22,7 @@ func children(n *pg.Node, f func(*pg.Node)) {
 		}
 	}
 	switch n := n.Node.(type) {
+	case nil, *pg.Node_ColumnRef, *pg.Node_ParamRef, *pg.Node_AConst, *pg.Node_AStar, *pg.Node_String_, *pg.Node_TypeName, *pg.Node_RangeVar:
 	case *pg.Node_List:
 		all(n.List.Items)
 	case *pg.Node_ResTarget:
@@ -92,6 +95,27 @@ func children(n *pg.Node, f func(*pg.Node)) {
 		one(n.CommonTableExpr.Ctequery)
 	case *pg.Node_SelectStmt:
 		selectChildren(n.SelectStmt, one)
+	default:
+		fieldChildren(n, one)
+	}
+}
+
+// fieldChildren finds the parts of the nodes that children does not name, the
+// rarer ones: they are the node's fields.
+func fieldChildren(n any, f func(*pg.Node)) {
+	v := reflect.ValueOf(n).Elem().Field(0).Elem() // of the oneof's wrapper, the message
+	for i := range v.NumField() {
+		if !v.Type().Field(i).IsExported() {
+			continue
+		}
+		switch x := v.Field(i).Interface().(type) {
+		case *pg.Node:
+			f(x)
+		case []*pg.Node:
+			for _, c := range x {
+				f(c)
+			}
+		}
 	}
 }
 
@@ -164,58 +188,15 @@ func location(n *pg.Node) int32 {
 // an operator call.
 func ownLocation(n *pg.Node) int32 {
 	switch n := n.Node.(type) {
-	case *pg.Node_ColumnRef:
-		return n.ColumnRef.Location
-	case *pg.Node_ParamRef:
-		return n.ParamRef.Location
-	case *pg.Node_AConst:
-		return n.AConst.Location
-	case *pg.Node_FuncCall:
-		return n.FuncCall.Location
-	case *pg.Node_AExpr:
-		return n.AExpr.Location
-	case *pg.Node_BoolExpr:
-		return n.BoolExpr.Location
-	case *pg.Node_TypeCast:
-		return n.TypeCast.Location
-	case *pg.Node_CollateClause:
-		return n.CollateClause.Location
-	case *pg.Node_SubLink:
-		return n.SubLink.Location
-	case *pg.Node_AArrayExpr:
-		return n.AArrayExpr.Location
-	case *pg.Node_RowExpr:
-		return n.RowExpr.Location
-	case *pg.Node_CaseExpr:
-		return n.CaseExpr.Location
-	case *pg.Node_CaseWhen:
-		return n.CaseWhen.Location
-	case *pg.Node_CoalesceExpr:
-		return n.CoalesceExpr.Location
-	case *pg.Node_MinMaxExpr:
-		return n.MinMaxExpr.Location
-	case *pg.Node_SqlvalueFunction:
-		return n.SqlvalueFunction.Location
-	case *pg.Node_NullTest:
-		return n.NullTest.Location
-	case *pg.Node_BooleanTest:
-		return n.BooleanTest.Location
-	case *pg.Node_ResTarget:
-		return n.ResTarget.Location
-	case *pg.Node_RangeVar:
-		return n.RangeVar.Location
+	case nil:
+		return -1
 	case *pg.Node_RangeTableSample:
 		return n.RangeTableSample.Relation.GetRangeVar().GetLocation()
 	case *pg.Node_SortBy:
 		return location(n.SortBy.Node)
-	case *pg.Node_GroupingFunc:
-		return n.GroupingFunc.Location
-	case *pg.Node_GroupingSet:
-		return n.GroupingSet.Location
-	case *pg.Node_SetToDefault:
-		return n.SetToDefault.Location
-	case *pg.Node_NamedArgExpr:
-		return n.NamedArgExpr.Location
+	}
+	if at, ok := reflect.ValueOf(n.Node).Elem().Field(0).Interface().(interface{ GetLocation() int32 }); ok {
+		return at.GetLocation()
 	}
 	return -1
 }
