@@ -125,7 +125,7 @@ func (b *builder) leaf(n plan.Node) (sql.Node, layout, error) {
 		}
 		keeps := place[keptRows](in, at)
 		if keeps.full {
-			return &sliceRows{keeps.rows}, nil
+			return keeps.rows.stream(nil), nil
 		}
 		rows, err := in.run.runner.Leaf(&in.env, n)
 		if err != nil || in.generation == 1 {
@@ -135,13 +135,13 @@ func (b *builder) leaf(n plan.Node) (sql.Node, layout, error) {
 			return nil, err
 		}
 		keeps.full = true
-		return &sliceRows{keeps.rows}, nil
+		return keeps.rows.stream(nil), nil
 	})
 }
 
 // keptRows is the rows of a leaf that last; full when they are there.
 type keptRows struct {
-	rows [][]fqgw.Value
+	rows rowList
 	full bool
 }
 

@@ -18,17 +18,16 @@ type shared struct {
 	env     fqgw.Env // of its first scan
 	account *account
 
-	rows  [][]fqgw.Value // found so far
-	input fqgw.Rows      // where the next ones come from; nil at the end, and before the beginning
-	own   slab
+	rows  rowList   // found so far
+	input fqgw.Rows // where the next ones come from; nil at the end, and before the beginning
 	begun bool
 	err   error // by which it ended
 
 	seen  *keySet // UNION: every row so far
 	types []fqgw.Type
 	buf   []byte
-	work  [][]fqgw.Value // the working table: what the step before added
-	added [][]fqgw.Value // what this one did
+	work  int // where the working table begins in rows: what the step before added
+	added int // where it ends, and what this one adds begins
 }
 
 func (in *instance) cte(c *plan.CTE) fqgw.Rows {
@@ -65,13 +64,13 @@ type sharedRows struct {
 }
 
 func (r *sharedRows) Next() ([]fqgw.Value, error) {
-	if r.at == len(r.s.rows) {
+	if r.at == r.s.rows.n {
 		if err := r.s.pull(); err != nil {
 			return nil, err
 		}
 	}
 	r.at++
-	return r.s.rows[r.at-1], nil
+	return r.s.rows.at(r.at - 1), nil
 }
 
 func (r *sharedRows) Close() error { return nil }
@@ -127,14 +126,10 @@ func (s *shared) find() (err error) {
 				return err
 			}
 		}
-		if err := s.run.take(s.account, row); err != nil {
+		if err := s.run.takeBytes(s.account, rowBytes(row)); err != nil {
 			return err
 		}
-		row = s.own.copy(row)
-		s.rows = append(s.rows, row)
-		if s.cte.Recursive {
-			s.added = append(s.added, row)
-		}
+		s.rows.add(row)
 		return nil
 	}
 }
@@ -147,10 +142,10 @@ func (s *shared) step() error {
 	if err != nil {
 		return err
 	}
-	if len(s.added) == 0 {
+	if !s.cte.Recursive || s.added == s.rows.n {
 		return io.EOF
 	}
-	s.work, s.added = s.added, nil
+	s.work, s.added = s.added, s.rows.n
 	s.input, err = s.run.rows(&s.env, s.cte.Step)
 	return err
 }
@@ -164,7 +159,7 @@ func (s *shared) close() {
 	if s.err == nil {
 		s.err = errors.New("a common table expression is read after its end")
 	}
-	s.work, s.added, s.seen = nil, nil, nil
+	s.seen = nil
 }
 
 func (in *instance) workTable(c *plan.CTE) (fqgw.Rows, error) {
@@ -172,5 +167,5 @@ func (in *instance) workTable(c *plan.CTE) (fqgw.Rows, error) {
 	if s == nil {
 		return nil, fqgw.Errorf(fqgw.CodeInternal, "the working table of \"%s\" is read outside its query", c.Name)
 	}
-	return &sliceRows{s.work}, nil
+	return &listRows{list: &s.rows, at: s.work, end: s.added}, nil
 }

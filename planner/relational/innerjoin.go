@@ -216,9 +216,9 @@ func (j *innerJoin) open(ctx *sql.Context, in *instance, n *node, list []*relati
 		r.levels = append(r.levels, lv)
 	}
 	for i, l := range list {
-		if i != stream && len(l.rows) == 0 {
+		if i != stream && l.rows.n == 0 {
 			closeAll(list)
-			return &sliceRows{}, nil
+			return &listRows{}, nil
 		}
 	}
 	add(stream, level{}, nil)
@@ -245,9 +245,9 @@ func (j *innerJoin) follow(in *instance, list []*relation, placed relSet, add fu
 		}
 		// For each row before it come as many as a key has, on average; where that is
 		// the same the smaller relation lets fewer through.
-		size := float64(len(l.rows))
+		size := float64(l.rows.n)
 		if len(own) > 0 {
-			size = size / float64(max(len(t.first), 1)) * float64(bits.Len(uint(len(l.rows)))+1)
+			size = size / float64(max(len(t.first), 1)) * float64(bits.Len(uint(l.rows.n))+1)
 		} else {
 			size *= crossed
 		}
@@ -293,7 +293,7 @@ func (r *innerRows) Next() ([]fqgw.Value, error) {
 				r.at--
 				continue
 			}
-			copy(lv.to, lv.table.rows[i])
+			copy(lv.to, lv.table.rows.at(int(i)))
 		}
 		ok, err := allTrue(&r.in.env, lv.conds, r.row)
 		if err != nil {

@@ -68,10 +68,10 @@ func (j *outerJoin) open(ctx *sql.Context, in *instance, n *node, list []*relati
 		r.own, r.other, r.keepsOwn, r.keepsOther = r.other, r.own, right, left
 	}
 	if r.keepsOther {
-		if err := in.run.takeBytes(&in.account, int64(len(r.table.rows))); err != nil {
+		if err := in.run.takeBytes(&in.account, int64(r.table.rows.n)); err != nil {
 			return nil, err
 		}
-		r.hit = make([]bool, len(r.table.rows))
+		r.hit = make([]bool, r.table.rows.n)
 	}
 	return r, nil
 }
@@ -128,7 +128,7 @@ func (r *outerRows) Next() ([]fqgw.Value, error) {
 			}
 			continue
 		}
-		copy(r.other, r.table.rows[i])
+		copy(r.other, r.table.rows.at(int(i)))
 		ok, err := allTrue(&r.in.env, r.conds, r.row)
 		if err != nil {
 			return nil, err
@@ -145,7 +145,7 @@ func (r *outerRows) Next() ([]fqgw.Value, error) {
 		i := r.rest
 		if r.rest++; !r.hit[i] {
 			clear(r.own)
-			copy(r.other, r.table.rows[i])
+			copy(r.other, r.table.rows.at(i))
 			return r.row, nil
 		}
 	}

@@ -75,7 +75,7 @@ type instance struct {
 
 	// A plan that sees no outer row gives the same rows each time: from the second
 	// time on they are kept, unless they are too many.
-	kept    [][]fqgw.Value
+	kept    rowList
 	full    bool
 	tooMany bool
 }
@@ -103,7 +103,7 @@ const keptMax = 100_000
 // start runs the program; the instance is busy until its rows are closed.
 func (in *instance) start(env *fqgw.Env) (fqgw.Rows, error) {
 	if in.full {
-		return &sliceRows{in.kept}, nil
+		return in.kept.stream(nil), nil
 	}
 	in.env = *env
 	in.env.Run = in.run.sub
@@ -145,7 +145,8 @@ func (in *instance) tick() error {
 // and does not try again: an EXISTS over a large table needs its first row only.
 func (in *instance) keep(rows fqgw.Rows) (fqgw.Rows, error) {
 	var a account
-	head, more, err := in.run.collectSome(in.env.Ctx, &a, rows, keptMax)
+	var head rowList
+	more, err := in.run.collectSome(in.env.Ctx, &a, rows, &head, keptMax)
 	if err != nil {
 		in.run.give(&a)
 		return nil, err
@@ -153,16 +154,11 @@ func (in *instance) keep(rows fqgw.Rows) (fqgw.Rows, error) {
 	if !more {
 		in.run.lasting.held += a.held
 		in.kept, in.full = head, true
-		return &sliceRows{head}, nil
+		return head.stream(nil), nil
 	}
 	in.tooMany = true
-	first := sliceRows{head}
-	return &funcRows{close: func() error { in.run.give(&a); return rows.Close() }, next: func() ([]fqgw.Value, error) {
-		if row, err := first.Next(); err == nil {
-			return row, nil
-		}
-		return rows.Next()
-	}}, nil
+	all := head.stream(rows)
+	return &funcRows{next: all.Next, close: func() error { in.run.give(&a); return all.Close() }}, nil
 }
 
 // census is what a plan depends on beside its leaves.

@@ -1,8 +1,6 @@
 package relational
 
 import (
-	"io"
-
 	"github.com/dolthub/go-mysql-server/sql"
 
 	"github.com/fqgw/fqgw"
@@ -20,7 +18,7 @@ type relations struct {
 
 // relation is an input as far as it was read.
 type relation struct {
-	rows    [][]fqgw.Value
+	rows    *rowList
 	rest    fqgw.Rows // what follows them; nil at the end
 	begun   bool
 	lasting bool
@@ -50,7 +48,7 @@ func (r *relations) load(ctx *sql.Context, in *instance, n *node, list []*relati
 	open := func(i int) error {
 		l := list[i]
 		if l == nil || !l.lasting {
-			l = &relation{lasting: !in.program.steady && r.steady[i]}
+			l = &relation{rows: &rowList{}, lasting: !in.program.steady && r.steady[i]}
 			list[i] = l
 		}
 		l.passing = nil
@@ -126,33 +124,18 @@ func (l *relation) read(in *instance) error {
 	if l.lasting {
 		a = &in.run.lasting
 	}
-	rows, more, err := in.run.collectSome(in.env.Ctx, a, l.rest, turn)
+	more, err := in.run.collectSome(in.env.Ctx, a, l.rest, l.rows, turn)
 	if err != nil || !more {
 		l.rest = nil // it is closed
-	}
-	if l.rows == nil {
-		l.rows = rows
-	} else {
-		l.rows = append(l.rows, rows...)
 	}
 	return err
 }
 
 // stream is all rows of a relation that need not be kept.
 func (l *relation) stream() fqgw.Rows {
-	head, rest := l.rows, l.rest
+	head := l.rows
 	l.rows = nil
-	return &funcRows{next: func() ([]fqgw.Value, error) {
-		if len(head) > 0 {
-			row := head[0]
-			head = head[1:]
-			return row, nil
-		}
-		if rest == nil {
-			return nil, io.EOF
-		}
-		return rest.Next()
-	}}
+	return head.stream(l.rest)
 }
 
 // table is the relation with an index by keys, made once and kept as long as the

@@ -212,32 +212,32 @@ func (r *run) give(a *account) {
 }
 
 // collect reads rows into memory and closes them.
-func (r *run) collect(ctx context.Context, a *account, in fqgw.Rows) ([][]fqgw.Value, error) {
-	out, _, err := r.collectSome(ctx, a, in, math.MaxInt)
+func (r *run) collect(ctx context.Context, a *account, in fqgw.Rows) (out rowList, err error) {
+	_, err = r.collectSome(ctx, a, in, &out, math.MaxInt)
 	return out, err
 }
 
-// collectSome reads up to n rows; when there are more it leaves in open.
-func (r *run) collectSome(ctx context.Context, a *account, in fqgw.Rows, n int) (out [][]fqgw.Value, more bool, err error) {
-	var own slab
-	for len(out) < n {
+// collectSome reads up to n rows more into list; when there are others it leaves in
+// open.
+func (r *run) collectSome(ctx context.Context, a *account, in fqgw.Rows, list *rowList, n int) (more bool, err error) {
+	for i := range n {
 		row, err := in.Next()
 		if err == io.EOF {
-			return out, false, in.Close()
+			return false, in.Close()
 		}
-		if err == nil && len(out)&often == 0 {
+		if err == nil && i&often == 0 {
 			err = ctx.Err()
 		}
 		if err == nil {
-			err = r.take(a, row)
+			err = r.takeBytes(a, rowBytes(row))
 		}
 		if err != nil {
 			in.Close()
-			return nil, false, err
+			return false, err
 		}
-		out = append(out, own.copy(row))
+		list.add(row)
 	}
-	return out, true, nil
+	return true, nil
 }
 
 // Describe is the tree that runs a plan, for people; "" when it cannot be made.

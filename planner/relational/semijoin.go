@@ -118,7 +118,7 @@ func (j *semiJoin) open(ctx *sql.Context, in *instance, n *node, list []*relatio
 		return nil, err
 	}
 	// Its chains become shorter; the table may serve another run of the program.
-	if err := in.run.takeBytes(&in.account, 4*int64(len(t.rows))+5*int64(len(t.first))); err != nil {
+	if err := in.run.takeBytes(&in.account, 4*int64(t.rows.n)+5*int64(len(t.first))); err != nil {
 		return nil, err
 	}
 	own := *t
@@ -138,10 +138,10 @@ func (j *semiJoin) open(ctx *sql.Context, in *instance, n *node, list []*relatio
 	if s == 0 {
 		return r, nil
 	}
-	if err := in.run.takeBytes(&in.account, int64(len(t.rows))); err != nil {
+	if err := in.run.takeBytes(&in.account, int64(t.rows.n)); err != nil {
 		return nil, err
 	}
-	return &markedRows{semiRows: r, hit: make([]bool, len(t.rows))}, nil
+	return &markedRows{semiRows: r, hit: make([]bool, t.rows.n)}, nil
 }
 
 // semiRows gives the rows of the left side, which stream and look up the right one.
@@ -210,7 +210,7 @@ func (r *semiRows) matched(row []fqgw.Value) (bool, error) {
 	if r.bound != nil {
 		b := &r.bounds[n]
 		for i := r.table.first[n]; i >= 0 && !b.known; i = r.table.next[i] {
-			v, err := r.bound.Eval(&r.in.env, r.table.rows[i])
+			v, err := r.bound.Eval(&r.in.env, r.table.rows.at(int(i)))
 			if err == nil {
 				err = r.in.tick()
 			}
@@ -256,7 +256,7 @@ func (r *semiRows) pair(i int32, of int) (bool, error) {
 	if err := r.in.tick(); err != nil {
 		return false, err
 	}
-	copy(r.row[of*r.width:], r.table.rows[i])
+	copy(r.row[of*r.width:], r.table.rows.at(int(i)))
 	return allTrue(&r.in.env, r.conds, r.row)
 }
 
@@ -277,9 +277,9 @@ func (r *semiRows) thin(n int) error {
 	defer r.in.run.give(&a)
 	last := int32(-1)
 	for i := r.table.first[n]; i >= 0; i = r.table.next[i] {
-		buf := r.table.buf[:0]
+		buf, row := r.table.buf[:0], r.table.rows.at(int(i))
 		for _, c := range r.reads {
-			buf = appendIdentity(buf, r.table.rows[i][c])
+			buf = appendIdentity(buf, row[c])
 		}
 		r.table.buf = buf
 		if err := r.in.tick(); err != nil {
@@ -317,7 +317,7 @@ func (m *markedRows) Next() ([]fqgw.Value, error) {
 	for m.at < len(m.hit) {
 		i := m.at
 		if m.at++; m.hit[i] != m.anti {
-			return m.table.rows[i], nil
+			return m.table.rows.at(i), nil
 		}
 	}
 	return nil, io.EOF
@@ -325,7 +325,7 @@ func (m *markedRows) Next() ([]fqgw.Value, error) {
 
 // mark reads the right side, as long as there are rows that nothing has met.
 func (m *markedRows) mark() error {
-	for left := len(m.table.rows); left > 0; {
+	for left := m.table.rows.n; left > 0; {
 		if err := m.in.tick(); err != nil {
 			return err
 		}
@@ -358,7 +358,7 @@ func (m *markedRows) mark() error {
 	}
 	for n := range m.bounds {
 		_, err := m.meet(n, func(i int32) (bool, error) {
-			copy(m.row, m.table.rows[i])
+			copy(m.row, m.table.rows.at(int(i)))
 			if err := m.in.tick(); err != nil {
 				return false, err
 			}

@@ -195,7 +195,7 @@ func (in *instance) sort(input fqgw.Rows, by []plan.SortKey, b *bound) (fqgw.Row
 		return nil, err
 	}
 	if wanted == 0 {
-		return &sliceRows{}, input.Close()
+		return &listRows{}, input.Close()
 	}
 	t := &topRows{in: in, sorted: sorted{by: by}, wanted: wanted, ties: b != nil && b.ties, full: unbounded, column: adjoining(by)}
 	if wanted < unbounded {

@@ -17,7 +17,7 @@ import (
 type table struct {
 	keys  []fqgw.Expr // over the rows
 	types []fqgw.Type
-	rows  [][]fqgw.Value
+	rows  *rowList
 	set   keySet
 	first []int32 // the first row of each key
 	next  []int32 // the next row of the same key, -1 none
@@ -26,7 +26,7 @@ type table struct {
 
 // index makes a table of rows, which must not change; what it takes beside them
 // is charged to a.
-func (in *instance) index(a *account, keys []fqgw.Expr, rows [][]fqgw.Value) (*table, error) {
+func (in *instance) index(a *account, keys []fqgw.Expr, rows *rowList) (*table, error) {
 	t := &table{keys: keys, rows: rows}
 	if len(keys) == 0 {
 		return t, nil
@@ -34,16 +34,16 @@ func (in *instance) index(a *account, keys []fqgw.Expr, rows [][]fqgw.Value) (*t
 	for _, k := range keys {
 		t.types = append(t.types, k.Type())
 	}
-	if err := in.run.takeBytes(a, 4*int64(len(rows))); err != nil {
+	if err := in.run.takeBytes(a, 4*int64(rows.n)); err != nil {
 		return nil, err
 	}
-	t.next = make([]int32, len(rows))
-	for i := len(rows) - 1; i >= 0; i-- { // backwards: chains then go forwards
+	t.next = make([]int32, rows.n)
+	for i := rows.n - 1; i >= 0; i-- { // backwards: chains then go forwards
 		t.next[i] = -1
 		if err := in.tick(); err != nil {
 			return nil, err
 		}
-		ok, err := t.key(&in.env, keys, rows[i])
+		ok, err := t.key(&in.env, keys, rows.at(i))
 		if err != nil {
 			return nil, err
 		}
@@ -107,11 +107,11 @@ func (t *table) number(env *fqgw.Env, xs []fqgw.Expr, row []fqgw.Value) (int, er
 
 // chain makes one key of all rows of a table without keys.
 func (t *table) chain() {
-	t.next = make([]int32, len(t.rows))
+	t.next = make([]int32, t.rows.n)
 	for i := range t.next {
 		t.next[i] = int32(i) + 1
 	}
-	if n := len(t.rows); n > 0 {
+	if n := t.rows.n; n > 0 {
 		t.next[n-1], t.first = -1, []int32{0}
 	}
 }
@@ -127,7 +127,7 @@ type matches struct {
 func (m *matches) take() (int32, bool) {
 	at := m.at
 	switch {
-	case at < 0 || int(at) >= len(m.t.rows):
+	case at < 0 || int(at) >= m.t.rows.n:
 		return 0, false
 	case m.all:
 		m.at++
@@ -171,7 +171,7 @@ func (b *builder) filter(n *plan.Filter) (sql.Node, layout, error) {
 				}
 				kept, err := in.run.collect(in.env.Ctx, &in.run.lasting, rows)
 				if err == nil {
-					*t, err = in.index(&in.run.lasting, inner, kept)
+					*t, err = in.index(&in.run.lasting, inner, &kept)
 				}
 				if err != nil {
 					return nil, err
@@ -180,7 +180,7 @@ func (b *builder) filter(n *plan.Filter) (sql.Node, layout, error) {
 			m, err := (*t).candidates(&in.env, outer, nil)
 			return newRowsIter(cond.passing(in, func() ([]fqgw.Value, error) {
 				if i, ok := m.take(); ok {
-					return m.t.rows[i], nil
+					return m.t.rows.at(int(i)), nil
 				}
 				return nil, io.EOF
 			}, nil)), err
