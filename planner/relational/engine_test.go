@@ -7,8 +7,10 @@ import (
 	"testing"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	gms "github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/plan"
@@ -268,5 +270,32 @@ func TestEngineRows(t *testing.T) {
 	right = nil
 	if again := count(join); first != 1 || again == 0 {
 		t.Error("its hash join does not keep rows in the plan:", first, again)
+	}
+}
+
+// TestAnalysedOnce counts analyses: one for the plan and one for each of its subqueries
+// and lateral sides, when they are run for the first time, and none in later runs.
+func TestAnalysedOnce(t *testing.T) {
+	analyses := 0
+	batch := rules.Batches[0]
+	defer func(rules []analyzer.Rule) { batch.Rules = rules }(batch.Rules)
+	batch.Rules = append(batch.Rules[:len(batch.Rules):len(batch.Rules)], analyzer.Rule{Id: onlyOursID + 1,
+		Apply: func(_ *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *gms.Scope, _ analyzer.RuleSelector, _ *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+			analyses++
+			return n, transform.SameTree, nil
+		}})
+	n, err := bindSQL("SELECT e.name, (SELECT max(b.pay) FROM emp b WHERE b.boss = e.id), x.title FROM emp e, " +
+		"LATERAL (SELECT d.title FROM dept d WHERE d.id = e.dept) x ORDER BY 1 LIMIT 3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var programs Programs
+	for run := range 3 {
+		if rows, err := answerOf(newTestLeaf(), n, &programs); err != nil || len(rows) != 3 {
+			t.Fatal(rows, err)
+		}
+		if analyses != 3 {
+			t.Errorf("%d analyses after run %d", analyses, run+1)
+		}
 	}
 }
