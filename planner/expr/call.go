@@ -180,6 +180,20 @@ func (c *Call) String() string {
 	return b.String()
 }
 
+func (c *Call) operands() (fqgw.Expr, []*fqgw.Expr) {
+	d := *c
+	return &d, pointers(&d.Args)
+}
+
+func (c *Call) encode(w *encoder) {
+	w.either(c.Operator, tagOperator, tagFunction)
+	w.text(c.Name)
+	w.overload(c.over)
+	w.flag(c.Spread)
+	w.typ(c.typ)
+	w.nodes(c.Args)
+}
+
 // isKeywordFunction: functions that SQL writes without parentheses. The binder
 // calls Func with their lower-case names.
 func isKeywordFunction(name string) bool {

@@ -56,6 +56,19 @@ func directCast(from, to fqgw.Type) func(v value) (value, error) {
 
 func (c *Conversion) String() string { return wrap(c.Arg) + "::" + typeSQL(c.To) }
 
+func (c *Conversion) operands() (fqgw.Expr, []*fqgw.Expr) {
+	d := *c
+	return &d, []*fqgw.Expr{&d.Arg}
+}
+
+func (c *Conversion) encode(w *encoder) {
+	w.byte(tagConversion)
+	w.byte(castPaths[c.path])
+	w.flag(c.Assigned)
+	w.typ(c.To)
+	w.node(c.Arg)
+}
+
 // wrap prints e so that a suffix binds to all of it.
 func wrap(e fqgw.Expr) string {
 	switch e := e.(type) {

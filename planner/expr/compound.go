@@ -98,6 +98,18 @@ func (a *ArrayExpr) String() string {
 	return "ARRAY[" + join(a.Args, ", ") + "]::" + typeSQL(a.typ)
 }
 
+func (a *ArrayExpr) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *a
+	return &c, pointers(&c.Args)
+}
+
+func (a *ArrayExpr) encode(w *encoder) {
+	w.byte(tagArray)
+	w.flag(a.Nested)
+	w.typ(a.typ)
+	w.nodes(a.Args)
+}
+
 // dims are the lengths of a list's dimensions, none when it is empty.
 func dims(l *fqgw.List) []int {
 	switch {
@@ -296,6 +308,32 @@ func (s *SubscriptExpr) String() string {
 	return b.String()
 }
 
+func (s *SubscriptExpr) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *s
+	c.Indexes = append([]Bounds(nil), s.Indexes...)
+	out := []*fqgw.Expr{&c.Arg}
+	for i := range c.Indexes {
+		for _, p := range []*fqgw.Expr{&c.Indexes[i].Lo, &c.Indexes[i].Hi} {
+			if *p != nil {
+				out = append(out, p)
+			}
+		}
+	}
+	return &c, out
+}
+
+func (s *SubscriptExpr) encode(w *encoder) {
+	w.byte(tagSubscript)
+	w.typ(s.typ)
+	w.node(s.Arg)
+	w.uint(len(s.Indexes))
+	for _, b := range s.Indexes {
+		w.flag(b.Slice)
+		w.node(b.Lo)
+		w.node(b.Hi)
+	}
+}
+
 // RowExpr is ROW(…).
 type RowExpr struct {
 	Args  []fqgw.Expr
@@ -345,6 +383,21 @@ func (r *RowExpr) String() string {
 	return s
 }
 
+func (r *RowExpr) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *r
+	return &c, pointers(&c.Args)
+}
+
+func (r *RowExpr) encode(w *encoder) {
+	w.byte(tagRow)
+	w.flag(r.Missing)
+	w.uint(len(r.Names))
+	for _, n := range r.Names {
+		w.text(n)
+	}
+	w.nodes(r.Args)
+}
+
 // FieldExpr is one field of a record: (e).name.
 type FieldExpr struct {
 	Arg   fqgw.Expr
@@ -369,3 +422,16 @@ func (f *FieldExpr) Eval(env *fqgw.Env, row []value) (value, error) {
 }
 
 func (f *FieldExpr) String() string { return "(" + f.Arg.String() + ")." + QuoteIdent(f.Name) }
+
+func (f *FieldExpr) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *f
+	return &c, []*fqgw.Expr{&c.Arg}
+}
+
+func (f *FieldExpr) encode(w *encoder) {
+	w.byte(tagField)
+	w.uint(f.Index)
+	w.text(f.Name)
+	w.typ(f.Typ)
+	w.node(f.Arg)
+}

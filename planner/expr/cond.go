@@ -87,6 +87,17 @@ func (c *CaseExpr) Eval(env *fqgw.Env, row []value) (value, error) {
 
 func (c *CaseExpr) String() string { return caseString("", c.Whens, c.Else) }
 
+func (c *CaseExpr) operands() (fqgw.Expr, []*fqgw.Expr) {
+	d := *c
+	return &d, append(whenPointers(&d.Whens), &d.Else)
+}
+
+func (c *CaseExpr) encode(w *encoder) {
+	w.byte(tagCase)
+	w.typ(c.typ)
+	w.whens(c.Whens, c.Else)
+}
+
 func caseString(arg string, whens []When, els fqgw.Expr) string {
 	var b strings.Builder
 	b.WriteString("CASE" + arg)
@@ -131,6 +142,19 @@ func (c *Choice) Eval(env *fqgw.Env, row []value) (value, error) {
 
 func (c *Choice) String() string { return caseString(" "+c.Arg.String(), c.Whens, c.Else) }
 
+func (c *Choice) operands() (fqgw.Expr, []*fqgw.Expr) {
+	d := *c
+	return &d, append(append([]*fqgw.Expr{&d.Arg}, whenPointers(&d.Whens)...), &d.Else)
+}
+
+func (c *Choice) encode(w *encoder) {
+	w.byte(tagChoice)
+	w.typ(c.typ)
+	w.comparisons(c.cmps)
+	w.node(c.Arg)
+	w.whens(c.Whens, c.Else)
+}
+
 // FirstOf is COALESCE.
 type FirstOf struct {
 	Args []fqgw.Expr
@@ -159,6 +183,17 @@ func (f *FirstOf) Eval(env *fqgw.Env, row []value) (value, error) {
 }
 
 func (f *FirstOf) String() string { return "COALESCE(" + join(f.Args, ", ") + ")" }
+
+func (f *FirstOf) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *f
+	return &c, pointers(&c.Args)
+}
+
+func (f *FirstOf) encode(w *encoder) {
+	w.byte(tagFirstOf)
+	w.typ(f.typ)
+	w.nodes(f.Args)
+}
 
 // NullIfEqual is NULLIF.
 type NullIfEqual struct {
@@ -195,6 +230,18 @@ func (n *NullIfEqual) Eval(env *fqgw.Env, row []value) (value, error) {
 
 func (n *NullIfEqual) String() string {
 	return "NULLIF(" + n.Left.String() + ", " + n.Right.String() + ")"
+}
+
+func (n *NullIfEqual) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *n
+	return &c, []*fqgw.Expr{&c.Left, &c.Right}
+}
+
+func (n *NullIfEqual) encode(w *encoder) {
+	w.byte(tagNullIf)
+	w.comparison(&n.cmp)
+	w.node(n.Left)
+	w.node(n.Right)
 }
 
 // Extreme is GREATEST or LEAST: NULLs do not count.
@@ -259,4 +306,16 @@ func (x *Extreme) String() string {
 		return "LEAST(" + join(x.Args, ", ") + ")"
 	}
 	return "GREATEST(" + join(x.Args, ", ") + ")"
+}
+
+func (x *Extreme) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *x
+	return &c, pointers(&c.Args)
+}
+
+func (x *Extreme) encode(w *encoder) {
+	w.either(x.Least, tagLeast, tagGreatest)
+	w.typ(x.typ)
+	w.comparison(&x.less)
+	w.nodes(x.Args)
 }

@@ -6,6 +6,46 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
+// The tags of nodes. A node that is missing (a bound of a slice) is tagNone.
+const (
+	tagNone       = '0'
+	tagColumn     = 'c'
+	tagConst      = 'k'
+	tagFunction   = 'f'
+	tagOperator   = 'o'
+	tagConversion = 'v'
+	tagAnd        = '&'
+	tagOr         = '|'
+	tagNot        = '!'
+	tagNullTest   = 'n'
+	tagBoolTest   = 'b'
+	tagDistinct   = 'd'
+	tagCase       = 'w'
+	tagChoice     = 'W'
+	tagFirstOf    = 'C'
+	tagNullIf     = '='
+	tagGreatest   = '>'
+	tagLeast      = '<'
+	tagIn         = 'i'
+	tagAny        = 'y'
+	tagAll        = 'Y'
+	tagArray      = 'a'
+	tagSubscript  = 's'
+	tagRow        = 'r'
+	tagField      = '.'
+	tagRowTest    = 'R'
+
+	// Of queries only: see Key.
+	tagParam    = '$'
+	tagSubquery = '('
+)
+
+// The letters of what the nodes count.
+const (
+	boolTests = "tTfFuU" // by BoolTestKind
+	castPaths = "-=fat"  // by castPath
+)
+
 // maxTree is how deep a tree may be that is read: the parser's guard lets none be
 // written that is deeper.
 const maxTree = 10_000

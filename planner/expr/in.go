@@ -134,6 +134,19 @@ func (in *In) String() string {
 	return "(" + in.Left.String() + " " + not + "IN (" + join(in.Items, ", ") + "))"
 }
 
+func (in *In) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *in
+	return &c, append([]*fqgw.Expr{&c.Left}, pointers(&c.Items)...)
+}
+
+func (in *In) encode(w *encoder) {
+	w.byte(tagIn)
+	w.flag(in.Not)
+	w.comparison(&in.cmp)
+	w.node(in.Left)
+	w.nodes(in.Items)
+}
+
 // Between is e BETWEEN lo AND hi; symmetric takes the bounds in either order.
 func Between(e, lo, hi fqgw.Expr, symmetric, not bool) (fqgw.Expr, error) {
 	in := func(a, b fqgw.Expr) (fqgw.Expr, error) {
@@ -233,4 +246,16 @@ func (a *AnyOf) String() string {
 		word = "ALL"
 	}
 	return "(" + a.Left.String() + " " + a.Operator + " " + word + " (" + a.Array.String() + "))"
+}
+
+func (a *AnyOf) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *a
+	return &c, []*fqgw.Expr{&c.Left, &c.Array}
+}
+
+func (a *AnyOf) encode(w *encoder) {
+	w.either(a.All, tagAll, tagAny)
+	w.comparison(&a.cmp)
+	w.node(a.Left)
+	w.node(a.Array)
 }

@@ -125,6 +125,16 @@ func (l *Logic) Eval(env *fqgw.Env, row []value) (value, error) {
 
 func (l *Logic) String() string { return "(" + join(l.Args, " "+l.word()+" ") + ")" }
 
+func (l *Logic) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *l
+	return &c, pointers(&c.Args)
+}
+
+func (l *Logic) encode(w *encoder) {
+	w.either(l.Or, tagOr, tagAnd)
+	w.nodes(l.Args)
+}
+
 func join(args []fqgw.Expr, sep string) string {
 	parts := make([]string, len(args))
 	for i, a := range args {
@@ -156,6 +166,16 @@ func (n *Negation) Eval(env *fqgw.Env, row []value) (value, error) {
 }
 
 func (n *Negation) String() string { return "(NOT " + n.Arg.String() + ")" }
+
+func (n *Negation) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *n
+	return &c, []*fqgw.Expr{&c.Arg}
+}
+
+func (n *Negation) encode(w *encoder) {
+	w.byte(tagNot)
+	w.node(n.Arg)
+}
 
 // NullTest is IS [NOT] NULL. Of a row: every field is NULL, or none is.
 type NullTest struct {
@@ -189,6 +209,17 @@ func (n *NullTest) String() string {
 		return "(" + n.Arg.String() + " IS NOT NULL)"
 	}
 	return "(" + n.Arg.String() + " IS NULL)"
+}
+
+func (n *NullTest) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *n
+	return &c, []*fqgw.Expr{&c.Arg}
+}
+
+func (n *NullTest) encode(w *encoder) {
+	w.byte(tagNullTest)
+	w.flag(n.Not)
+	w.node(n.Arg)
 }
 
 // BoolTestKind is what a BooleanTest asks.
@@ -242,6 +273,17 @@ func (b *BooleanTest) Eval(env *fqgw.Env, row []value) (value, error) {
 
 func (b *BooleanTest) String() string {
 	return "(" + b.Arg.String() + " " + boolTestWords[b.Kind] + ")"
+}
+
+func (b *BooleanTest) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *b
+	return &c, []*fqgw.Expr{&c.Arg}
+}
+
+func (b *BooleanTest) encode(w *encoder) {
+	w.byte(tagBoolTest)
+	w.byte(boolTests[b.Kind])
+	w.node(b.Arg)
 }
 
 // comparison is an operator kept apart from its operands, for the forms that
@@ -348,4 +390,17 @@ func (d *Distinct) String() string {
 		not = "NOT "
 	}
 	return "(" + d.Left.String() + " IS " + not + "DISTINCT FROM " + d.Right.String() + ")"
+}
+
+func (d *Distinct) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *d
+	return &c, []*fqgw.Expr{&c.Left, &c.Right}
+}
+
+func (d *Distinct) encode(w *encoder) {
+	w.byte(tagDistinct)
+	w.flag(d.Not)
+	w.comparison(&d.cmp)
+	w.node(d.Left)
+	w.node(d.Right)
 }

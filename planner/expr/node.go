@@ -39,6 +39,19 @@ func (c *Column) String() string {
 	return strings.Join(parts, ".")
 }
 
+func (c *Column) operands() (fqgw.Expr, []*fqgw.Expr) { return c, nil }
+
+func (c *Column) encode(w *encoder) {
+	w.byte(tagColumn)
+	if w.query {
+		w.uint(c.Level)
+	} else if c.Level != 0 {
+		w.refuse("a column of an enclosing query")
+	}
+	w.uint(c.Index)
+	w.typ(c.Typ)
+}
+
 // Const is a constant. A Const of type Unknown holds the text of a literal whose
 // type is not decided yet, or NULL.
 type Const struct {
@@ -74,6 +87,14 @@ func (c *Const) String() string {
 	return quoteSQL(Text(c.Val, c.Typ, nil)) + "::" + typeSQL(c.Typ)
 }
 
+func (c *Const) operands() (fqgw.Expr, []*fqgw.Expr) { return c, nil }
+
+func (c *Const) encode(w *encoder) {
+	w.byte(tagConst)
+	w.typ(c.Typ)
+	w.b = fqgw.AppendPacked(w.b, c.Val)
+}
+
 // Param is the parameter $Index, counted from 1. One *Param stands for all its
 // uses: while its type is Unknown, the first coercion decides it in place.
 type Param struct {
@@ -91,3 +112,15 @@ func (p *Param) Eval(env *fqgw.Env, _ []value) (value, error) {
 }
 
 func (p *Param) String() string { return "$" + strconv.Itoa(p.Index) }
+
+func (p *Param) operands() (fqgw.Expr, []*fqgw.Expr) { return p, nil }
+
+func (p *Param) encode(w *encoder) {
+	if !w.query {
+		w.refuse("a parameter")
+		return
+	}
+	w.byte(tagParam)
+	w.uint(p.Index)
+	w.typ(p.Typ)
+}

@@ -139,6 +139,20 @@ func (t *RowTest) String() string {
 	return "(ROW(" + join(t.Left, ", ") + ") " + t.Operator + " ROW(" + join(t.Right, ", ") + "))"
 }
 
+func (t *RowTest) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *t
+	return &c, append(pointers(&c.Left), pointers(&c.Right)...)
+}
+
+func (t *RowTest) encode(w *encoder) {
+	w.byte(tagRowTest)
+	w.text(t.Operator)
+	w.comparisons(t.row.eq)
+	w.comparisons(t.row.less)
+	w.nodes(t.Left)
+	w.nodes(t.Right)
+}
+
 // SubqueryKind is the form of a Subquery.
 type SubqueryKind uint8
 
@@ -353,4 +367,19 @@ func (s *Subquery) String() string {
 		return "(" + left + " " + s.Operator + " (" + text + "))"
 	}
 	return "(" + text + ")"
+}
+
+func (s *Subquery) operands() (fqgw.Expr, []*fqgw.Expr) {
+	c := *s
+	return &c, pointers(&c.Left)
+}
+
+func (s *Subquery) encode(w *encoder) {
+	if !w.query {
+		w.refuse("a subquery")
+		return
+	}
+	w.byte(tagSubquery)
+	w.text(s.String())
+	w.nodes(s.Left)
 }

@@ -7,79 +7,21 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
-// children gives pointers to the operands of a node, in a copy of it that may be
-// changed; a leaf is its own copy.
+// node is an expression of this library.
+type node interface {
+	fqgw.Expr
+	// operands gives pointers to the operands of the node, in a copy of it that may be
+	// changed; a leaf is its own copy.
+	operands() (fqgw.Expr, []*fqgw.Expr)
+	// encode writes the node's tag, what it says of itself, and then its operands, as
+	// decoder.tagged reads them.
+	encode(w *encoder)
+}
+
+// children are the operands of a node.
 func children(e fqgw.Expr) (fqgw.Expr, []*fqgw.Expr) {
-	switch x := e.(type) {
-	case *Call:
-		c := *x
-		return &c, pointers(&c.Args)
-	case *Conversion:
-		c := *x
-		return &c, []*fqgw.Expr{&c.Arg}
-	case *Logic:
-		c := *x
-		return &c, pointers(&c.Args)
-	case *Negation:
-		c := *x
-		return &c, []*fqgw.Expr{&c.Arg}
-	case *NullTest:
-		c := *x
-		return &c, []*fqgw.Expr{&c.Arg}
-	case *BooleanTest:
-		c := *x
-		return &c, []*fqgw.Expr{&c.Arg}
-	case *Distinct:
-		c := *x
-		return &c, []*fqgw.Expr{&c.Left, &c.Right}
-	case *CaseExpr:
-		c := *x
-		return &c, append(whenPointers(&c.Whens), &c.Else)
-	case *Choice:
-		c := *x
-		return &c, append(append([]*fqgw.Expr{&c.Arg}, whenPointers(&c.Whens)...), &c.Else)
-	case *FirstOf:
-		c := *x
-		return &c, pointers(&c.Args)
-	case *NullIfEqual:
-		c := *x
-		return &c, []*fqgw.Expr{&c.Left, &c.Right}
-	case *Extreme:
-		c := *x
-		return &c, pointers(&c.Args)
-	case *In:
-		c := *x
-		return &c, append([]*fqgw.Expr{&c.Left}, pointers(&c.Items)...)
-	case *AnyOf:
-		c := *x
-		return &c, []*fqgw.Expr{&c.Left, &c.Array}
-	case *ArrayExpr:
-		c := *x
-		return &c, pointers(&c.Args)
-	case *RowExpr:
-		c := *x
-		return &c, pointers(&c.Args)
-	case *FieldExpr:
-		c := *x
-		return &c, []*fqgw.Expr{&c.Arg}
-	case *RowTest:
-		c := *x
-		return &c, append(pointers(&c.Left), pointers(&c.Right)...)
-	case *Subquery:
-		c := *x
-		return &c, pointers(&c.Left)
-	case *SubscriptExpr:
-		c := *x
-		c.Indexes = append([]Bounds(nil), x.Indexes...)
-		out := []*fqgw.Expr{&c.Arg}
-		for i := range c.Indexes {
-			for _, p := range []*fqgw.Expr{&c.Indexes[i].Lo, &c.Indexes[i].Hi} {
-				if *p != nil {
-					out = append(out, p)
-				}
-			}
-		}
-		return &c, out
+	if n, ok := e.(node); ok {
+		return n.operands()
 	}
 	return e, nil
 }
