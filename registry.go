@@ -103,7 +103,8 @@ type Registry interface {
 	Close() error
 }
 
-// DeadLetter is a record that the gate refused.
+// DeadLetter is a record that the gate refused. Its key, headers and payload are
+// those of the record: what a decoder needs to read it once more.
 type DeadLetter struct {
 	Source   string   // the text of its qualified name
 	Pos      Position // of the record, whose changes are refused together
@@ -112,6 +113,7 @@ type DeadLetter struct {
 	Reason   string
 	Column   string
 	Key      []byte
+	Headers  []Header // in their order
 	Payload  []byte
 }
 

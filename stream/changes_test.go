@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -86,6 +87,25 @@ func TestSeveralChanges(t *testing.T) {
 	}
 	p.stop()
 	(&model{t: t, w: w, src: src, views: views, added: len(views), decoder: newLines}).check()
+}
+
+// TestDeadLetterIsTheRecord: a dead letter has all that the decoder had, and keeps it
+// when the log's memory is used again.
+func TestDeadLetterIsTheRecord(t *testing.T) {
+	w, p, _, _ := setup(t, fqgw.SetClock(t0, 0), nil)
+	bad := fqgw.LogRecord{Timestamp: t0, Key: []byte("key"), Value: []byte("no JSON"),
+		Headers: []fqgw.Header{{Name: "schema", Value: []byte{0, 7}}, {Name: "schema"}, {Name: "empty", Value: []byte{}}}}
+	w.produce(t, record("a", -1, -1), bad)
+	p.sync(t)
+	letter := w.registry.letters[fqgw.Position{Offset: 1}]
+	for _, bytes := range [][]byte{bad.Key, bad.Value, bad.Headers[0].Value} {
+		bytes[0] = '!'
+	}
+	bad.Headers[1].Name = "another"
+	want := []fqgw.Header{{Name: "schema", Value: []byte{0, 7}}, {Name: "schema"}, {Name: "empty", Value: []byte{}}}
+	if string(letter.Key) != "key" || string(letter.Payload) != "no JSON" || !reflect.DeepEqual(letter.Headers, want) {
+		t.Errorf("the dead letter is %+v", letter)
+	}
 }
 
 // TestRecordKnownWithItsLastChange: on a set clock a record is passed when all of

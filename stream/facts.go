@@ -138,8 +138,10 @@ func (p *Pipeline) Since(source string) (t int64, ok bool) {
 	return t, t != math.MaxInt64
 }
 
+// topicText outlives the process, version 1: "1 <topic> <topic id> <partitions> <times
+// are the producers'>". Another text says nothing: then the log must be there.
 func topicText(t fqgw.Topic) string {
-	return fmt.Sprintf("%s %s %d %t", t.Name, hex.EncodeToString(t.ID[:]), t.Partitions, t.CreateTime)
+	return fmt.Sprintf("1 %s %s %d %t", t.Name, hex.EncodeToString(t.ID[:]), t.Partitions, t.CreateTime)
 }
 
 // findTopic asks for the source's topic, or knows it from before while the log is away.
@@ -166,16 +168,19 @@ func (p *Pipeline) topicBefore(ctx context.Context, src *fqgw.Source, why error)
 	if err != nil {
 		return t, err
 	}
+	if t, ok := parseTopic(text); ok && t.Name == src.Topic {
+		return t, nil
+	}
+	return fqgw.Topic{}, why
+}
+
+func parseTopic(text string) (t fqgw.Topic, ok bool) {
 	var id string
-	if _, err := fmt.Sscanf(text, "%s %s %d %t", &t.Name, &id, &t.Partitions, &t.CreateTime); err != nil || t.Name != src.Topic {
-		return fqgw.Topic{}, why
+	if _, err := fmt.Sscanf(text, "1 %s %s %d %t", &t.Name, &id, &t.Partitions, &t.CreateTime); err != nil {
+		return t, false
 	}
 	raw, err := hex.DecodeString(id)
-	if err != nil || len(raw) != len(t.ID) {
-		return fqgw.Topic{}, why
-	}
-	copy(t.ID[:], raw)
-	return t, nil
+	return t, err == nil && copy(t.ID[:], raw) == len(t.ID) && len(raw) == len(t.ID)
 }
 
 // keep notes the frontier in the registry.

@@ -382,7 +382,17 @@ func (f *feed) refuse(r *fqgw.LogRecord, err error) {
 	f.s.stats.refused(r.Partition)
 	f.s.p.metrics.reject(e.Code)
 	f.verdicts = append(f.verdicts, deadLetter{Source: f.s.src.Qualified().String(), Pos: f.position(r),
-		Time: r.Timestamp, Rejected: f.s.p.o.Clock.Now(), Reason: reason, Column: e.Column, Key: bytes.Clone(r.Key), Payload: bytes.Clone(r.Value)})
+		Time: r.Timestamp, Rejected: f.s.p.o.Clock.Now(), Reason: reason, Column: e.Column, Key: bytes.Clone(r.Key),
+		Headers: cloned(r.Headers), Payload: bytes.Clone(r.Value)})
+}
+
+// cloned is headers in memory of their own.
+func cloned(headers []fqgw.Header) []fqgw.Header {
+	headers = slices.Clone(headers)
+	for i := range headers {
+		headers[i].Value = bytes.Clone(headers[i].Value)
+	}
+	return headers
 }
 
 // bury keeps the refused records before anything says that they were passed.

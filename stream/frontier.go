@@ -169,24 +169,27 @@ func (f *frontier) settled(k int64) bool {
 	return true
 }
 
-// text is what the next process need not ask again: by partition, base and whole.
+// text is what the next process need not ask again, version 1: by partition, base and
+// whole.
 func (f *frontier) text() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var b strings.Builder
+	b.WriteString("1")
 	for i := range f.parts {
-		fmt.Fprintf(&b, "%d %d ", f.parts[i].base, f.parts[i].whole)
+		fmt.Fprintf(&b, " %d %d", f.parts[i].base, f.parts[i].whole)
 	}
 	return b.String()
 }
 
-// restore takes up what text wrote. What was landed since then makes the times
+// restore takes up what text wrote, and of another text nothing. What was landed since then makes the times
 // too small, never too great.
 func (f *frontier) restore(text string) {
 	words := strings.Fields(text)
-	if len(words) != 2*len(f.parts) {
+	if len(words) != 1+2*len(f.parts) || words[0] != "1" {
 		return
 	}
+	words = words[1:]
 	for i := range f.parts {
 		base, err1 := strconv.ParseInt(words[2*i], 10, 64)
 		whole, err2 := strconv.ParseInt(words[2*i+1], 10, 64)

@@ -33,7 +33,7 @@ var process = rand.Text()
 const watchEvery = 200 * time.Millisecond
 
 // format is that of the file; user_version holds it.
-const format = 2
+const format = 3
 
 // schema makes a file.
 const schema = `
@@ -50,15 +50,22 @@ CREATE TABLE epochs (source TEXT NOT NULL, topic_id BLOB NOT NULL, epoch INTEGER
 CREATE TABLE dead_letters (
 	source TEXT NOT NULL, epoch INTEGER NOT NULL, part INTEGER NOT NULL, off INTEGER NOT NULL, sub INTEGER NOT NULL,
 	time INTEGER NOT NULL, rejected INTEGER NOT NULL, reason TEXT NOT NULL, col TEXT NOT NULL, key BLOB, payload BLOB,
+	headers TEXT, -- headersText
 	PRIMARY KEY (source, epoch, part, off, sub)
 );
 `
 
+// migrations are what makes a file of the next format of one: by its format.
+var migrations = map[int]string{
+	2: "ALTER TABLE dead_letters ADD COLUMN headers TEXT;", // NULL: what they were was not kept
+}
+
 // firstOID is the first number of a user's object, as in PostgreSQL.
 const firstOID = 16384
 
-// Open opens or makes the file, and is an owner from then on. A file of a newer
-// version is refused.
+// Open opens or makes the file, and is an owner from then on. A file of an older
+// format is brought to this one, as far back as there are migrations; others are
+// refused with 55000.
 func Open(ctx context.Context, path string) (*SQLite, error) {
 	dsn := (&url.URL{Scheme: "file", Path: path}).String() +
 		"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)&_pragma=synchronous(FULL)&_txlock=immediate"
@@ -102,12 +109,19 @@ func (r *SQLite) migrate(ctx context.Context) error {
 		return nil
 	case v > format:
 		return fqgw.Errorf(fqgw.CodeNotInState, "the registry has format %d, this program knows format %d", v, format).WithHint("Use a newer fqgw.")
-	case v > 0:
+	case v > 0 && migrations[v] == "":
 		return fqgw.Errorf(fqgw.CodeNotInState, "the registry has format %d, which this program does not read any more", v).
 			WithHint("Use the fqgw that made it, or begin with an empty data directory.")
 	}
+	script := schema
+	if v > 0 {
+		script = ""
+		for ; v < format; v++ {
+			script += migrations[v]
+		}
+	}
 	return r.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA user_version = %d;", format))
+		_, err := tx.ExecContext(ctx, script+fmt.Sprintf("PRAGMA user_version = %d;", format))
 		return err
 	})
 }
@@ -248,8 +262,13 @@ func (r *SQLite) Epoch(ctx context.Context, source string, topicID [16]byte) (ep
 func (r *SQLite) Bury(ctx context.Context, letters []fqgw.DeadLetter) error {
 	return r.tx(ctx, func(tx *sql.Tx) error {
 		for _, d := range letters {
-			if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-				d.Source, d.Pos.Epoch, d.Pos.Partition, d.Pos.Offset, d.Pos.Sub, d.Time, d.Rejected, d.Reason, d.Column, d.Key, d.Payload); err != nil {
+			headers, err := headersText(d.Headers)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO dead_letters (source, epoch, part, off, sub, time, rejected, reason, col, key, payload, headers)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, d.Source, d.Pos.Epoch, d.Pos.Partition, d.Pos.Offset, d.Pos.Sub, d.Time, d.Rejected, d.Reason,
+				d.Column, d.Key, d.Payload, headers); err != nil {
 				return err
 			}
 		}
@@ -257,9 +276,35 @@ func (r *SQLite) Bury(ctx context.Context, letters []fqgw.DeadLetter) error {
 	})
 }
 
+// headersText is headers as JSON, [[name, value], …], both in base64, since a name
+// may be any bytes; a value that is not there is null. NULL without headers.
+func headersText(headers []fqgw.Header) (text sql.NullString, err error) {
+	if len(headers) == 0 {
+		return text, nil
+	}
+	pairs := make([][2][]byte, len(headers))
+	for i, h := range headers {
+		pairs[i] = [2][]byte{[]byte(h.Name), h.Value}
+	}
+	b, err := json.Marshal(pairs)
+	return sql.NullString{String: string(b), Valid: true}, err
+}
+
+func parseHeaders(text sql.NullString) (out []fqgw.Header, err error) {
+	if !text.Valid {
+		return nil, nil
+	}
+	var pairs [][2][]byte
+	err = json.Unmarshal([]byte(text.String), &pairs)
+	for _, p := range pairs {
+		out = append(out, fqgw.Header{Name: string(p[0]), Value: p[1]})
+	}
+	return out, err
+}
+
 // DeadLetters implements fqgw.DeadLetterStore.
 func (r *SQLite) DeadLetters(ctx context.Context, limit int, each func(fqgw.DeadLetter) error) error {
-	rows, err := r.db.QueryContext(ctx, `SELECT source, epoch, part, off, sub, time, rejected, reason, col, key, payload
+	rows, err := r.db.QueryContext(ctx, `SELECT source, epoch, part, off, sub, time, rejected, reason, col, key, payload, headers
 		FROM dead_letters ORDER BY rejected DESC, source, epoch, part, off, sub LIMIT ?`, limit)
 	if err != nil {
 		return broken(err)
@@ -267,8 +312,13 @@ func (r *SQLite) DeadLetters(ctx context.Context, limit int, each func(fqgw.Dead
 	defer rows.Close()
 	for rows.Next() {
 		var d fqgw.DeadLetter
-		if err := rows.Scan(&d.Source, &d.Pos.Epoch, &d.Pos.Partition, &d.Pos.Offset, &d.Pos.Sub, &d.Time, &d.Rejected, &d.Reason, &d.Column, &d.Key, &d.Payload); err != nil {
+		var headers sql.NullString
+		if err := rows.Scan(&d.Source, &d.Pos.Epoch, &d.Pos.Partition, &d.Pos.Offset, &d.Pos.Sub, &d.Time, &d.Rejected, &d.Reason, &d.Column,
+			&d.Key, &d.Payload, &headers); err != nil {
 			return broken(err)
+		}
+		if d.Headers, err = parseHeaders(headers); err != nil {
+			return broken(fmt.Errorf("headers of a dead letter of %s: %w", d.Source, err))
 		}
 		if err := each(d); err != nil {
 			return err

@@ -13,9 +13,10 @@ import (
 func DeadLetters(t *testing.T, s fqgw.DeadLetterStore) {
 	ctx := t.Context()
 	letter := fqgw.DeadLetter{Source: "s", Pos: fqgw.Position{Epoch: 1, Partition: 2, Offset: 3, Sub: 1}, Time: -4, Rejected: 5, Reason: "because", Column: "c",
-		Key: []byte("k"), Payload: []byte{0, 255}}
+		Key: []byte("k"), Payload: []byte{0, 255},
+		Headers: []fqgw.Header{{Name: "schema", Value: []byte{0, 1}}, {Name: "schema", Value: []byte{}}, {Name: "\xff"}, {Value: []byte("ü")}}}
 	again := letter
-	again.Reason = "replayed"
+	again.Reason, again.Headers = "replayed", nil
 	var others []fqgw.DeadLetter // the same but for one part of the position
 	for _, pos := range []fqgw.Position{{Epoch: 0, Partition: 2, Offset: 3, Sub: 1}, {Epoch: 1, Partition: 0, Offset: 3, Sub: 1},
 		{Epoch: 1, Partition: 2, Offset: fqgw.NoOffset, Sub: 1}, {Epoch: 1, Partition: 2, Offset: 3}} {

@@ -34,6 +34,13 @@ type commitRecord struct {
 	Tables  map[string]int64 `json:"tables"`  // the lake's name, and the snapshot before
 }
 
+// text outlives the process; a test pins it.
+func (r *commitRecord) text() (string, error) {
+	r.Version = 1
+	text, err := json.Marshal(r)
+	return string(text), err
+}
+
 func parseRecord(text string) (*commitRecord, error) {
 	var rec commitRecord
 	if err := json.Unmarshal([]byte(text), &rec); err != nil || rec.Version != 1 {
@@ -47,7 +54,7 @@ func (e *Engine) beginRecord(ctx context.Context, tables []*Written) error {
 	if _, err := e.undoOwn(ctx); err != nil {
 		return err
 	}
-	rec := &commitRecord{Version: 1, Tables: map[string]int64{}}
+	rec := &commitRecord{Tables: map[string]int64{}}
 	for _, w := range tables {
 		name := w.Table.History
 		now, err := e.o.History.Current(ctx, name)
@@ -61,11 +68,11 @@ func (e *Engine) beginRecord(ctx context.Context, tables []*Written) error {
 		}
 		rec.Tables[name] = now.ID
 	}
-	text, err := json.Marshal(rec)
+	text, err := rec.text()
 	if err != nil {
 		return err
 	}
-	return e.o.Registry.PutOwn(ctx, e.own(factCommit), string(text))
+	return e.o.Registry.PutOwn(ctx, e.own(factCommit), text)
 }
 
 // undoOwn undoes what this process's record says, if it is there: undone is false
@@ -150,8 +157,11 @@ func (e *Engine) conclude(ctx context.Context, f fqgw.Fact) error {
 		e.o.Logger.Warn("a transaction that was being written when its process ended is undone", "tables", slices.Sorted(maps.Keys(rec.Tables)))
 		return e.undoRecord(ctx, rec)
 	case strings.HasPrefix(f.Name, factMaking):
-		for name := range strings.Lines(f.Value) {
-			name = strings.TrimSuffix(name, "\n")
+		tables, err := parseMaking(f.Value)
+		if err != nil {
+			return err
+		}
+		for _, name := range tables {
 			if e.named(name) {
 				continue
 			}
@@ -188,11 +198,37 @@ func (e *Engine) making(ctx context.Context, name string, over bool) error {
 	if !over {
 		e.unnamed = append(e.unnamed, name)
 	}
-	var b strings.Builder
-	for _, n := range e.unnamed {
-		b.WriteString(n + "\n")
+	text, err := makingText(e.unnamed)
+	if err != nil {
+		return err
 	}
-	return e.o.Registry.PutOwn(ctx, e.own(factMaking), b.String())
+	return e.o.Registry.PutOwn(ctx, e.own(factMaking), text)
+}
+
+// makingText outlives the process, version 1; a test pins it.
+func makingText(tables []string) (string, error) {
+	if len(tables) == 0 {
+		return "", nil
+	}
+	text, err := json.Marshal(makingRecord{1, tables})
+	return string(text), err
+}
+
+type makingRecord struct {
+	Version int      `json:"version"`
+	Tables  []string `json:"tables"`
+}
+
+// parseMaking reads also what was there before version 1: a line for each table.
+func parseMaking(text string) ([]string, error) {
+	if text != "" && !strings.HasPrefix(text, "{") {
+		return strings.Split(strings.TrimSuffix(text, "\n"), "\n"), nil
+	}
+	var rec makingRecord
+	if err := json.Unmarshal([]byte(text), &rec); err != nil || rec.Version != 1 {
+		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "the tables that were being made cannot be read: %q", text)
+	}
+	return rec.Tables, nil
 }
 
 // makeTable creates the lake's table; one whose name is taken there, by a table

@@ -86,9 +86,26 @@ func (e *Engine) deadLetters(env *fqgw.Env, each func([]fqgw.Value) error) error
 		return each([]fqgw.Value{
 			fqgw.TextValue(d.Source), fqgw.IntValue(int64(d.Pos.Epoch)), fqgw.IntValue(int64(d.Pos.Partition)), fqgw.IntValue(d.Pos.Offset),
 			fqgw.TimestampValue(d.Time), fqgw.TimestampValue(d.Rejected), fqgw.TextValue(d.Reason), textOrNull(d.Column),
-			printable(d.Key), printable(d.Payload),
+			printable(d.Key), printable(d.Payload), headersOf(d.Headers),
 		})
 	})
+}
+
+// headersOf is a text "name=value" for each header, "name" where it has no value;
+// NULL without headers.
+func headersOf(headers []fqgw.Header) fqgw.Value {
+	if len(headers) == 0 {
+		return fqgw.Null
+	}
+	var items []fqgw.Value
+	for _, h := range headers {
+		text := validText([]byte(h.Name))
+		if h.Value != nil {
+			text += "=" + validText(h.Value)
+		}
+		items = append(items, fqgw.TextValue(text))
+	}
+	return fqgw.ArrayOf(fqgw.Text, items...)
 }
 
 // printable is bytes as text, NULL when there are none; what is not UTF-8 is
