@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,6 +113,7 @@ func (e *Engine) CreateView(st *plan.CreateView) Change {
 		Tag: "CREATE VIEW",
 		Define: func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) ([]fqgw.Object, []uint32, error) {
 			old := cat.Views[v.Qualified()]
+			props := map[string]string{}
 			if old == nil || !st.OrReplace {
 				if err := taken(cat, v.Qualified()); err != nil {
 					return nil, nil, err
@@ -122,13 +124,32 @@ func (e *Engine) CreateView(st *plan.CreateView) Change {
 				}
 				v.OID = uint32(oid)
 			} else {
-				v.OID = old.OID
+				props = keepComments(&v, old)
 			}
 			cat.Views[v.Qualified()] = &v
-			return e.put(&v, fqgw.Object{OID: v.OID, Kind: "view", Schema: v.Qualified().Schema, Name: v.Name, Version: 1, SQL: v.SQL, Path: v.Path,
-				Props: map[string]string{}})
+			return e.put(&v, fqgw.Object{OID: v.OID, Kind: "view", Schema: v.Qualified().Schema, Name: v.Name, Version: 1, SQL: v.SQL, Path: v.Path, Props: props})
 		},
 	}
+}
+
+// keepComments makes v the view old by another definition: its OID, its comment and
+// those of the columns that are still there, which are also the object's properties.
+func keepComments(v, old *fqgw.View) map[string]string {
+	props := map[string]string{}
+	v.OID, v.Comment, v.Columns = old.OID, old.Comment, slices.Clone(v.Columns)
+	if v.Comment != "" {
+		props["comment"] = v.Comment
+	}
+	for i := range v.Columns {
+		c := &v.Columns[i]
+		for _, before := range old.Columns {
+			if before.Name == c.Name && before.Comment != "" {
+				c.Comment = before.Comment
+				props["comment."+c.Name] = c.Comment
+			}
+		}
+	}
+	return props
 }
 
 // CreateTable makes an empty table of the lake.
