@@ -20,8 +20,6 @@ import (
 )
 
 const (
-	// maxMessage is the longest message that is taken; a longer one ends the connection.
-	maxMessage = 256 << 20
 	// flushBytes is when answers are written out although more is to come.
 	flushBytes = 64 << 10
 	// watchEvery is how often the statements are looked at that run: the client of one
@@ -37,6 +35,8 @@ type conn struct {
 	in     *bufio.Reader
 	out    *pgproto3.Backend
 	ctx    context.Context // of the server
+
+	rest int // of the message that is being read, bytes
 
 	pid     int32
 	secret  [4]byte
@@ -75,33 +75,6 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// traffic is the client as the protocol's reader and writer see it: what waits
-// in the output buffer is written before the client is waited for, and not
-// before, so that the answers to the messages of one packet leave in one.
-type traffic struct{ c *conn }
-
-func (t traffic) Read(p []byte) (int, error) {
-	if t.c.in.Buffered() == 0 {
-		if err := t.c.flush(); err != nil {
-			return 0, err
-		}
-	}
-	return t.c.in.Read(p)
-}
-
-func (t traffic) Write(p []byte) (int, error) {
-	switch {
-	case len(t.c.rows.places) > 0:
-		if err := t.c.rows.writeTo(t.c.net, p); err != nil {
-			return 0, err
-		}
-		return len(p), nil
-	case len(p) == 0:
-		return 0, nil // spares the system call
-	}
-	return t.c.net.Write(p)
-}
-
 // serve runs the connection to its end.
 func (c *conn) serve(ctx context.Context) {
 	c.ctx = ctx
@@ -128,6 +101,12 @@ func (c *conn) serve(ctx context.Context) {
 	}
 	for {
 		msg, err := c.receive()
+		if r := refusal(err); r != nil {
+			if c.refuse(r) != nil {
+				return
+			}
+			continue
+		}
 		if err != nil {
 			c.goodbye(err)
 			return

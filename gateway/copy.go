@@ -131,6 +131,9 @@ func (r *copyReader) next() {
 	case err != nil && r.c.ending():
 		r.err = fqgw.Errorf(fqgw.CodeAdminShutdown, "terminating connection due to administrator command")
 		return
+	case refusal(err) != nil:
+		r.err = refusal(err).err
+		return
 	case err != nil:
 		r.err = errors.Join(errBroken, err)
 		return

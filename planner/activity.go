@@ -23,6 +23,7 @@ func (a *activity) does(query string, began time.Time) {
 
 // Rest tells that the session has answered and waits for its client.
 func (s *Session) Rest() {
+	s.text.Set(0)
 	state, now := "idle", time.Now().UnixMicro()
 	switch s.TxStatus() {
 	case 'T':

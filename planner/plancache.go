@@ -67,7 +67,10 @@ func (c *planCache) split(sql string) []*Text {
 
 // keep takes the statements of a query string.
 func (c *planCache) keep(sql string, texts []*Text) {
-	q := &queryString{sql: sql, texts: texts, bytes: stringBytes(sql)}
+	q := &queryString{sql: sql, texts: texts}
+	for _, t := range texts {
+		q.bytes += t.bytes
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(texts) == 0 || q.bytes > c.limit/16 || c.strings[sql] != nil {
@@ -154,13 +157,9 @@ func (c *planCache) grow(q *queryString, n int64) {
 	c.bytes += n
 }
 
-// stringBytes is about what the trees of a query string take, measured
-// (TestPlanCacheBytes).
-func stringBytes(sql string) int64 { return 1024 + 48*int64(len(sql)) }
-
 // bindingBytes is about what the plan of a text takes, with what it is compiled to
-// when it is first run.
-func bindingBytes(t *Text) int64 { return 1024 + 56*int64(len(t.stmt.Text)) }
+// when it is first run: as much as its trees (TestPlanCacheBytes).
+func bindingBytes(t *Text) int64 { return t.bytes }
 
 // CacheStats is what the plan cache did and has.
 type CacheStats struct {

@@ -66,7 +66,9 @@ type Session struct {
 	spare    *Portal              // one that was closed, to be used again
 	memory   *fqgw.Memory         // of all that the session has: its statements are parts of it
 	kept     *fqgw.Memory         // the part that stays between statements
-	keeps    int64                // of that, prepared and the arguments of portals
+	message  *fqgw.Memory         // the part for the protocol's message at hand
+	text     *fqgw.Memory         // the part for the trees of the query string at hand
+	keeps    int64                // of kept, prepared and the arguments of portals
 	activity activity
 	nested   int      // EXECUTEs under way
 	said     []string // notices of the statement under way
@@ -83,6 +85,8 @@ func (p *Planner) NewSession(o SessionOptions) (*Session, error) {
 	s.tx.status = 'I'
 	s.subplan = func(env *fqgw.Env, n any) (fqgw.Rows, error) { return p.engine.Run(env, n.(plan.Node)) }
 	s.memory, s.kept = p.engine.SessionMemory()
+	s.message = s.memory.Part("the client's message", "--memory", p.engine.MemoryLimit())
+	s.text = s.memory.Part("the text of the statement", "--memory", p.engine.MemoryLimit())
 	s.settings.init(o.User)
 	for name, value := range o.Params {
 		if err := s.settings.startup(name, value); err != nil {
@@ -115,6 +119,10 @@ func (s *Session) Close() {
 		s.Forget(name)
 	}
 	s.settle()
+	for _, m := range []*fqgw.Memory{s.message, s.text} {
+		m.Set(0)
+		m.Close()
+	}
 	s.kept.Close()
 	s.memory.Close()
 	s.planner.mu.Lock()
@@ -125,27 +133,43 @@ func (s *Session) Close() {
 // Text is one statement of a query string, parsed. It may be that of other
 // sessions too.
 type Text struct {
-	stmt *parse.Statement
+	stmt  *parse.Statement
+	bytes int64 // about what its trees take
 
 	// The plan cache's: its lock guards them.
 	home  *queryString // nil: the cache does not have it
 	bound []*binding
 }
 
-// Split parses a query string into its statements, none for an empty one.
+// newText is a statement that was parsed: half of what that took stays.
+func newText(st *parse.Statement) *Text { return &Text{stmt: st, bytes: parse.Bytes(st.Text) / 2} }
+
+// parse parses a query string whose trees the session has room for, as long as Rest or
+// the next one is not called: what is kept longer is charged by who keeps it. 53200.
+func (s *Session) parse(sql string) ([]*parse.Statement, error) {
+	n := parse.Bytes(sql)
+	s.text.Set(0)
+	if err := s.text.Take(n); err != nil {
+		return nil, fqgw.AsError(err).WithHint("Send fewer rows in one statement, load them with COPY … FROM STDIN, or raise the limit (--memory).")
+	}
+	return parse.Parse(sql)
+}
+
+// Split parses a query string into its statements, none for an empty one. 53200 when
+// its trees are more than a statement may keep.
 func (s *Session) Split(sql string) ([]*Text, error) {
 	if texts := s.planner.cache.split(sql); texts != nil {
 		return texts, nil
 	}
 	began := time.Now()
-	stmts, err := parse.Parse(sql)
+	stmts, err := s.parse(sql)
 	if err != nil {
 		s.planner.meter.refused(began, err)
 		return nil, err
 	}
 	out := make([]*Text, len(stmts))
 	for i, st := range stmts {
-		out[i] = &Text{stmt: st}
+		out[i] = newText(st)
 	}
 	s.planner.cache.keep(sql, out)
 	return out, nil
@@ -253,11 +277,19 @@ func (p *Prepared) bytes() int64 {
 	if p.text == nil {
 		return 0
 	}
-	return 2048 + 32*int64(len(p.text.stmt.Text))
+	return p.text.bytes + bindingBytes(p.text)
 }
 
 // Memory implements exec.Session.
 func (s *Session) Memory() *fqgw.Memory { return s.memory }
+
+// Message charges the session for a message of the protocol of n bytes, in the place of
+// the one before: the buffer, which may be longer, and the text that is made of it.
+// 53200 when the session has no room for it.
+func (s *Session) Message(n int64) error {
+	s.message.Set(0)
+	return s.message.Take(2 * n)
+}
 
 // Room implements exec.Session.
 func (s *Session) Room() *fqgw.Memory { return s.kept }
