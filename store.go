@@ -115,6 +115,8 @@ type Scan struct {
 	From, To int64
 	Snapshot int64 // snapshot id; 0: AsOf, or the newest
 	AsOf     int64 // the newest snapshot committed at or before; 0: the newest
+
+	Batch int64 // about how many bytes a batch shall have at most; 0: what the history thinks best
 }
 
 // Snapshot identifies one state of a lake table.

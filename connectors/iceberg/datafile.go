@@ -34,7 +34,7 @@ type dataFiles struct {
 	path    string        // of the open file
 	rowsOf  *arrow.Schema // of its rows: d.schema, where a column may be a dictionary
 	out     *counted
-	writer  *pqarrow.FileWriter
+	writer  *groups
 	written []string // every file that was begun, and not removed again
 	began   []string // every file that was begun
 	done    []iceberg.DataFile
@@ -80,7 +80,7 @@ func (d *dataFiles) write(b arrow.RecordBatch) error {
 			return fail(err)
 		}
 	}
-	if err := d.writer.WriteBuffered(b); err != nil {
+	if err := d.writer.write(b); err != nil {
 		return fail(err)
 	}
 	d.rows += b.NumRows()
@@ -104,11 +104,13 @@ func (d *dataFiles) begin(schema *arrow.Schema) error {
 	d.written, d.began = append(d.written, d.path), append(d.began, d.path)
 	d.out = &counted{w: f}
 	d.rowsOf = schema
-	d.writer, err = pqarrow.NewFileWriter(schema, d.out, writerProperties(schema), pqarrow.NewArrowWriterProperties())
+	w, err := pqarrow.NewFileWriter(schema, d.out, writerProperties(schema), pqarrow.NewArrowWriterProperties())
 	if err != nil {
 		d.out.Close()
+		return err
 	}
-	return err
+	d.writer = &groups{FileWriter: w}
+	return nil
 }
 
 // end closes the open file, if any, and describes it.
@@ -161,13 +163,42 @@ func (c *counted) Write(p []byte) (int, error) {
 
 func (c *counted) Close() error { return c.w.Close() }
 
-// rowGroup is how many rows a row group has.
-const rowGroup = 131072
+const (
+	// rowGroup is how many rows a row group has at most, rowGroupBytes how many bytes
+	// they take in Arrow: who writes has one in memory, and who reads up to two.
+	// A page of a column is what is unpacked at once.
+	rowGroup      = 131072
+	rowGroupBytes = 16 << 20
+	pageBytes     = 256 << 10
+	// batchBytes are about those of a batch that is read.
+	batchBytes = 1 << 20
+)
+
+// groups writes batches to a file whose row groups are bounded.
+type groups struct {
+	*pqarrow.FileWriter
+	bytes int64 // of the open row group, in Arrow
+}
+
+// write adds a batch; the caller keeps it.
+func (g *groups) write(b arrow.RecordBatch) error {
+	if g.bytes >= rowGroupBytes {
+		if err := g.NewBufferedRowGroupChecked(); err != nil {
+			return err
+		}
+		g.bytes = 0
+	}
+	for _, c := range b.Columns() {
+		g.bytes += int64(c.Data().SizeInBytes())
+	}
+	return g.WriteBuffered(b)
+}
 
 // writerProperties are those of all our Parquet files: zstd, and dictionaries
 // only where they make a column smaller.
 func writerProperties(schema *arrow.Schema) *parquet.WriterProperties {
-	out := []parquet.WriterProperty{parquet.WithCompression(compress.Codecs.Zstd), parquet.WithMaxRowGroupLength(rowGroup)}
+	out := []parquet.WriterProperty{parquet.WithCompression(compress.Codecs.Zstd), parquet.WithMaxRowGroupLength(rowGroup),
+		parquet.WithDataPageSize(pageBytes)}
 	for _, f := range schema.Fields() {
 		out = append(out, parquet.WithDictionaryCostFallbackFor(f.Name, true))
 	}

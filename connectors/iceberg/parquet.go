@@ -11,8 +11,8 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
-// WriteParquet writes rows to one Parquet file, zstd, row groups of 131,072
-// rows, and returns how many rows it has. The file appears whole or not at all,
+// WriteParquet writes rows to one Parquet file, zstd, row groups of at most
+// 131,072 rows, and returns how many rows it has. The file appears whole or not at all,
 // in the place of one that was there.
 func WriteParquet(ctx context.Context, path string, schema *arrow.Schema, rows fqgw.Records) (n int64, err error) {
 	for _, f := range schema.Fields() {
@@ -35,16 +35,17 @@ func WriteParquet(ctx context.Context, path string, schema *arrow.Schema, rows f
 			n, err = 0, fail(err)
 		}
 	}()
-	w, err := pqarrow.NewFileWriter(schema, f, writerProperties(schema), pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
+	writer, err := pqarrow.NewFileWriter(schema, f, writerProperties(schema), pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
 	if err != nil {
 		return 0, err
 	}
+	w := &groups{FileWriter: writer}
 	for b, err := range rows {
 		if err != nil {
 			return 0, err
 		}
 		if err = ctx.Err(); err == nil {
-			err = w.WriteBuffered(b)
+			err = w.write(b)
 		}
 		n += b.NumRows()
 		b.Release()

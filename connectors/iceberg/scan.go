@@ -73,7 +73,8 @@ func (l *Lake) Scan(ctx context.Context, s fqgw.Scan) (*arrow.Schema, fqgw.Recor
 	if len(read) == 0 {
 		read = fields[:1]
 	}
-	_, records, err := t.Scan(append(options, table.WithSelectedFields(read...))...).ReadTasks(ctx, tasks)
+	options = append(options, table.WithSelectedFields(read...), table.WithArrowBatchSize(batchRows(s.Batch, cols, tasks)))
+	_, records, err := t.Scan(options...).ReadTasks(ctx, tasks)
 	if err != nil {
 		return nil, nil, fail(err)
 	}
@@ -96,6 +97,27 @@ func (l *Lake) Scan(ctx context.Context, s fqgw.Scan) (*arrow.Schema, fqgw.Recor
 			}
 		}
 	}, nil
+}
+
+// batchRows is how many rows of those columns a batch of so many bytes has. Texts count
+// as short ones; of long ones few rows are a row group, and a batch is a part of one.
+func batchRows(bytes int64, cols []fqgw.Column, tasks []table.FileScanTask) int {
+	if bytes == 0 {
+		bytes = batchBytes
+	}
+	row := int64(0)
+	for _, c := range cols {
+		if row += 8; c.Type.Kind() != fqgw.KindInt && c.Type.Kind() != fqgw.KindFloat && c.Type.Kind() != fqgw.KindTimestamp {
+			row += 24
+		}
+	}
+	n := min(bytes/max(row, 1), rowGroup)
+	for _, t := range tasks {
+		if groups := int64(len(t.File.SplitOffsets())); groups > 1 {
+			n = min(n, t.File.Count()/groups*bytes/rowGroupBytes)
+		}
+	}
+	return int(max(n, 1))
 }
 
 // written orders the parts of a scan as they were committed, and those of one

@@ -135,7 +135,7 @@ func eventMemory(whole *fqgw.Memory) *fqgw.Memory {
 // minT to maxT: scanned anew whenever it is read.
 func (e *Engine) historyOf(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64) fqgw.Records {
 	s := v.Source
-	scan := fqgw.Scan{Table: s.History, Columns: pit.Columns(v), Time: s.Columns[s.EventTime].Name}
+	scan := fqgw.Scan{Table: s.History, Columns: pit.Columns(v), Time: s.Columns[s.EventTime].Name, Batch: e.batchBytes()}
 	scan.From, scan.To = pit.Range(v, minT, maxT)
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		_, records, err := e.o.History.Scan(env.Ctx, scan)

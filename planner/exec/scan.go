@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"iter"
@@ -151,7 +150,7 @@ func (e *Engine) sourceScan(env *fqgw.Env, n *plan.SourceScan) (fqgw.Rows, error
 	if from != math.MinInt64 || to != math.MaxInt64 {
 		scan.Time, scan.From, scan.To = s.Columns[s.EventTime].Name, from, to
 	}
-	rows, err := e.scan(env.Ctx, scan, types)
+	rows, err := e.scan(env, scan, types)
 	if err != nil {
 		return nil, err
 	}
@@ -242,33 +241,47 @@ func (e *Engine) tableScan(env *fqgw.Env, n *plan.TableScan) (fqgw.Rows, error) 
 	}
 	if len(n.Fields) == 0 { // count(*) reads no column; one is needed to count rows
 		scan.Columns = []string{n.Table.Columns[0].Name}
-		rows, err := e.scan(env.Ctx, scan, []fqgw.Type{n.Table.Columns[0].Type})
+		rows, err := e.scan(env, scan, []fqgw.Type{n.Table.Columns[0].Type})
 		if err != nil {
 			return nil, err
 		}
 		return withPending(env, n, pick(rows, nil)), nil
 	}
-	rows, err := e.scan(env.Ctx, scan, types)
+	rows, err := e.scan(env, scan, types)
 	if err != nil {
 		return nil, err
 	}
 	return withPending(env, n, rows), nil
 }
 
+// A batch of a scan has at most 1/scanShare of what a statement may keep, and a scan is
+// charged for scanBatches of them: several are on their way, with the pages that they
+// are made of.
+const (
+	scanShare   = 64
+	scanBytes   = 1 << 20
+	scanBatches = 8
+)
+
+// batchBytes is how many bytes a batch of history shall have.
+func (e *Engine) batchBytes() int64 { return min(scanBytes, e.o.MemoryLimit/scanShare) }
+
 // scan reads a lake table as rows of the given types.
-func (e *Engine) scan(ctx context.Context, s fqgw.Scan, types []fqgw.Type) (fqgw.Rows, error) {
-	_, records, err := e.o.History.Scan(ctx, s)
+func (e *Engine) scan(env *fqgw.Env, s fqgw.Scan, types []fqgw.Type) (fqgw.Rows, error) {
+	s.Batch = e.batchBytes()
+	_, records, err := e.o.History.Scan(env.Ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	next, stop := iter.Pull2(records)
 	var batch arrow.RecordBatch
-	at := 0
+	at, charged := 0, int64(0)
 	row := make([]fqgw.Value, len(types))
 	release := func() {
 		if batch != nil {
 			batch.Release()
 			batch = nil
+			env.Memory.Give(charged)
 		}
 	}
 	return &stream{
@@ -283,7 +296,12 @@ func (e *Engine) scan(ctx context.Context, s fqgw.Scan, types []fqgw.Type) (fqgw
 				if err != nil {
 					return nil, err
 				}
-				batch, at = b, 0
+				n := scanBatches * recordBytes(b)
+				if err := env.Memory.Take(n); err != nil {
+					b.Release()
+					return nil, err
+				}
+				batch, at, charged = b, 0, n
 			}
 			for i := range row {
 				row[i] = fqgw.ArrowValue(batch.Column(i), at, types[i])
@@ -292,6 +310,13 @@ func (e *Engine) scan(ctx context.Context, s fqgw.Scan, types []fqgw.Type) (fqgw
 			return row, nil
 		},
 	}, nil
+}
+
+func recordBytes(b arrow.RecordBatch) (n int64) {
+	for _, c := range b.Columns() {
+		n += int64(c.Data().SizeInBytes())
+	}
+	return n
 }
 
 // waitKnown waits until the history of a source has everything known by k.
