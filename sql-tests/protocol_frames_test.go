@@ -63,7 +63,7 @@ func (f *frames) answers(n int) []string {
 		case *pgproto3.BackendKeyData:
 			f.pid, w = m.ProcessID, "BackendKeyData"
 		case *pgproto3.ErrorResponse:
-			f.last = &pgproto3.ErrorResponse{Severity: m.Severity, Code: m.Code, Message: m.Message}
+			f.last = &pgproto3.ErrorResponse{Severity: m.Severity, Code: m.Code, Message: m.Message, Hint: m.Hint}
 			w = "Error(" + m.Code + ")"
 			if m.Severity == "FATAL" {
 				w = "Fatal(" + m.Code + ")"
