@@ -216,7 +216,7 @@ type Log interface {
 // that the end offsets are reached. Not safe for concurrent use.
 type Consumer interface {
 	// Poll waits until there is something or ctx ends (then it returns ctx's
-	// error). The records' bytes are valid until the next Poll.
+	// error). The records' bytes are valid until the next Poll. After Close it fails.
 	Poll(ctx context.Context) ([]LogRecord, error)
 	// Pause stops fetching partitions, Resume goes on from the offset.
 	Pause(partitions ...int32)
