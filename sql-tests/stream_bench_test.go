@@ -216,7 +216,7 @@ func benchPipeline(b *testing.B, c app.Config, topic string, view bool, n int) (
 	return report(b, n, used)
 }
 
-// metrics are the gateway's, summed over their labels.
+// metrics are the gateway's, each with its labels and summed over them.
 func metrics(addr string) (map[string]float64, error) {
 	res, err := http.Get("http://" + addr + "/metrics")
 	if err != nil {
@@ -234,8 +234,11 @@ func metrics(addr string) (map[string]float64, error) {
 		if _, err := fmt.Sscan(lines.Text()[at+1:], &v); err != nil {
 			return nil, err
 		}
-		name, _, _ := strings.Cut(lines.Text()[:at], "{")
+		name, labels, _ := strings.Cut(lines.Text()[:at], "{")
 		out[name] += v
+		if labels != "" {
+			out[name+"{"+labels] = v
+		}
 	}
 	return out, lines.Err()
 }
