@@ -222,29 +222,38 @@ const (
 )
 
 // Bytes is about what the value takes in memory.
-func (v Value) Bytes() int64 {
-	n := valueBytes + int64(len(v.str))
-	switch v.kind {
-	case KindNumeric:
-		n += 64
-		if d := v.Numeric(); d.coef != nil {
-			n += 8 * int64(len(d.coef.Bits()))
+func (v Value) Bytes() int64 { return itemBytes([]Value{v}) }
+
+// itemBytes is asked for every event of a stream: it copies no value.
+func itemBytes(items []Value) int64 {
+	n := valueBytes * int64(len(items))
+	for i := range items {
+		v := &items[i]
+		n += int64(len(v.str))
+		switch v.kind {
+		case KindNumeric, KindInterval, KindArray, KindRecord:
+			n += v.behind()
 		}
-	case KindInterval:
-		n += 16
-	case KindArray:
-		if l := v.List(); l != nil {
-			n += 128 + itemBytes(l.Items)
-		}
-	case KindRecord:
-		n += itemBytes(v.Fields())
 	}
 	return n
 }
 
-func itemBytes(items []Value) (n int64) {
-	for i := range items {
-		n += items[i].Bytes()
+// behind is about what the value refers to, beside its text.
+func (v *Value) behind() (n int64) {
+	switch v.kind {
+	case KindNumeric:
+		n = 64
+		if d := v.Numeric(); d.coef != nil {
+			n += 8 * int64(len(d.coef.Bits()))
+		}
+	case KindInterval:
+		n = 16
+	case KindArray:
+		if l := v.List(); l != nil {
+			n = 128 + itemBytes(l.Items)
+		}
+	case KindRecord:
+		n = itemBytes(v.Fields())
 	}
 	return n
 }
