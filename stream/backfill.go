@@ -337,7 +337,7 @@ func (s *source) withCrew(ctx context.Context, at *incarnation, v *view, shares 
 		fo.attach(shares[i])
 	}
 	c.start()
-	err := f(ctx, c)
+	err := guarded(func() error { return f(ctx, c) }) // else nobody would wait for the folders
 	if err == nil {
 		err = c.do(ctx, func(f *folder) { f.stopping = true })
 	}
@@ -414,18 +414,13 @@ func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, ranges ...[2]int6
 				if err != nil {
 					return err
 				}
-				took := arrowBytes(rec)
-				s.p.budget.batches.Force(took)
-				err = emitRows(rec, columns, func(row []fqgw.Value) error {
+				if err := s.emitRows(rec, columns, func(row []fqgw.Value) error {
 					ev, ok, err := s.eventOf(row)
 					if err == nil && ok && ev.Time >= times[0] && ev.Time <= times[1] {
 						err = emit(ev)
 					}
 					return err
-				})
-				rec.Release()
-				s.p.budget.batches.Give(took)
-				if err != nil {
+				}); err != nil {
 					return err
 				}
 			}
@@ -458,11 +453,16 @@ func (s *source) eventOf(row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
 	return ev, true, nil
 }
 
-// emitRows gives the rows of a record batch, each to be kept by itself.
-func emitRows(rec arrow.RecordBatch, columns []fqgw.Column, emit func([]fqgw.Value) error) error {
+// emitRows gives the rows of a record batch, which it releases, each to be kept by
+// itself.
+func (s *source) emitRows(rec arrow.RecordBatch, columns []fqgw.Column, emit func([]fqgw.Value) error) error {
+	took := arrowBytes(rec)
+	s.p.budget.batches.Force(took)
+	defer s.p.budget.batches.Give(took)
+	defer rec.Release()
 	all := int(rec.NumRows())
 	// Rows that are taken out together keep each other in memory.
-	most := int(max(min(int64(all)<<18/max(arrowBytes(rec), 1), 256), 1))
+	most := int(max(min(int64(all)<<18/max(took, 1), 256), 1))
 	for from := 0; from < all; from += most {
 		n := min(all-from, most)
 		slab := make([]fqgw.Value, n*len(columns))

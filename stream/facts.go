@@ -74,7 +74,7 @@ func (s *source) leastKnown(ctx context.Context) (int64, error) {
 		if err != nil {
 			return least, err
 		}
-		err := emitRows(rec, columns, func(some []fqgw.Value) error {
+		err := s.emitRows(rec, columns, func(some []fqgw.Value) error {
 			for i, p := range places {
 				row[p] = some[i]
 			}
@@ -84,7 +84,6 @@ func (s *source) leastKnown(ctx context.Context) (int64, error) {
 			}
 			return err
 		})
-		rec.Release()
 		if err != nil {
 			return least, err
 		}

@@ -2,12 +2,17 @@ package stream
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
@@ -156,6 +161,57 @@ func TestPanickingFill(t *testing.T) {
 	}
 	w.produce(t, record("b", -1, -1))
 	p.sync(t)
+}
+
+// misread is a history whose rows lack columns.
+type misread struct{ history }
+
+func (h misread) Scan(context.Context, fqgw.Scan) (*arrow.Schema, fqgw.Records, error) {
+	schema := fqgw.ArrowSchema([]fqgw.Column{{Name: "ts", Type: fqgw.Int8}})
+	return schema, func(yield func(arrow.RecordBatch, error) bool) {
+		b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+		defer b.Release()
+		b.Field(0).(*array.Int64Builder).Append(t0)
+		yield(b.NewRecordBatch(), nil)
+	}, nil
+}
+
+// TestPanickingReader: what reads for a new view gives back all that it took when it
+// panics.
+func TestPanickingReader(t *testing.T) {
+	for _, what := range []string{"history", "log"} {
+		t.Run(what, func(t *testing.T) {
+			var once atomic.Bool
+			w, p, src, _ := setup(t, fqgw.SetClock(t0, 0), func(o *Options) {
+				o.History = misread{o.History.(history)}
+				o.Fault = func(at string) {
+					if at == "poll" && once.CompareAndSwap(true, false) {
+						panic("at " + at)
+					}
+				}
+			})
+			w.produce(t, record("a", -1, -1))
+			if what == "history" {
+				p.sync(t)
+			} else {
+				p.far = 1
+				eventually(t, "it is applied", func() bool { return p.Status()[0].Applied+p.Status()[1].Applied == 1 })
+				once.Store(true)
+			}
+			late := testViews(src)[0]
+			late.Name, late.State = "late", 99
+			if err := p.AddView(t.Context(), late, nil); code(err) != fqgw.CodeInternal {
+				t.Errorf("%v", err)
+			}
+			if n := p.budget.feeds.Load(); n != 1 {
+				t.Errorf("%d feeds are at work", n)
+			}
+			p.stop()
+			if used := p.budget.batches.Used(); used != 0 {
+				t.Errorf("%d bytes of batches are not given back", used)
+			}
+		})
+	}
 }
 
 type lockedBuffer struct {
