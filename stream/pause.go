@@ -75,7 +75,8 @@ const (
 
 // admit charges the changes of a record of so many bytes, of which until is the
 // last one to be visible, and which so many views keep singly; false when the budget has no
-// place for them. One record fits in any case.
+// place for them. One record fits in any case. What others take beyond their shares
+// does not count: a statement may be told that the events ahead fill theirs.
 func (a *ahead) admit(s *source, changes []fqgw.Event, until int64, payload, views int) bool {
 	mem := s.p.budget.ahead
 	each := heldBytes + int64(len(s.src.Columns))*valueBytes
@@ -85,12 +86,10 @@ func (a *ahead) admit(s *source, changes []fqgw.Event, until int64, payload, vie
 	if bytes == 0 {
 		return true
 	}
-	if mem.Take(bytes) != nil {
-		if len(a.charges) > 0 {
-			return false
-		}
-		mem.Force(bytes)
+	if len(a.charges) > 0 && mem.Used()+bytes > mem.Limit() {
+		return false
 	}
+	mem.Force(bytes)
 	heap.Push(&a.charges, charge{until, bytes, s})
 	return true
 }
@@ -103,7 +102,7 @@ func (a *ahead) room(mem *fqgw.Memory, now int64) bool {
 	for len(a.charges) > 0 && a.charges[0].until <= now {
 		mem.Give(heap.Pop(&a.charges).(charge).bytes)
 	}
-	return mem.Free() >= mem.Limit()/8 || len(a.charges) == 0
+	return mem.Used() <= mem.Limit()/8*7 || len(a.charges) == 0
 }
 
 // forget gives back what a source was charged.

@@ -214,6 +214,26 @@ func TestPanickingReader(t *testing.T) {
 	}
 }
 
+// TestAheadOfOthers: what is not ahead of the clock and takes more than its share does
+// not stop a partition for those that are.
+func TestAheadOfOthers(t *testing.T) {
+	p := &Pipeline{}
+	p.budget.divide(within(LeastMemory))
+	s := &source{p: p, src: testSource()}
+	p.budget.landing.Force(LeastMemory)
+	mem := p.budget.ahead
+	n := 0
+	for p.ahead.admit(s, make([]fqgw.Event, 1), t0, 100_000, 1) {
+		n++
+	}
+	if used := mem.Used(); n < 15 || used > mem.Limit() || used+110_000 < mem.Limit() {
+		t.Errorf("%d records take %d of %d bytes", n, used, mem.Limit())
+	}
+	if p.ahead.room(mem, t0-1) || !p.ahead.room(mem, t0) {
+		t.Error("there is room before the clock comes, or none then")
+	}
+}
+
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
