@@ -22,16 +22,19 @@ func tokens(sql string) (n int) {
 	for i := 0; i < len(sql); n++ {
 		c := sql[i]
 		switch {
-		case c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f' || c == '\v':
+		case isSpace(c):
 			i++
 			n--
 		case c == '\'':
 			escapes := i > 0 && sql[i-1]|0x20 == 'e' && (i == 1 || !inWord(sql[i-2]))
 			i = afterQuoted(sql, i+1, escapes)
+			for next := goesOn(sql, i); escapes && next >= 0; next = goesOn(sql, i) {
+				i = afterQuoted(sql, next, true)
+			}
 		case c == '"':
 			i = after(sql, i+1, `"`)
 		case c == '-' && strings.HasPrefix(sql[i:], "--"):
-			i = after(sql, i, "\n")
+			i = afterLine(sql, i)
 		case c == '/' && strings.HasPrefix(sql[i:], "/*"):
 			i = afterComment(sql, i+2)
 		case c == '$':
@@ -58,6 +61,8 @@ func tokens(sql string) (n int) {
 	return n
 }
 
+func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
+
 // inWord says whether an identifier may have c behind its first character.
 func inWord(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '$' || c >= 0x80
@@ -71,7 +76,29 @@ func after(sql string, i int, end string) int {
 	return len(sql)
 }
 
-// afterQuoted is the place behind a string; two quotes in it are two strings here.
+// afterLine is the place of the end of the line, the text's end without one.
+func afterLine(sql string, i int) int {
+	if n := strings.IndexAny(sql[i:], "\n\r"); n >= 0 {
+		return i + n
+	}
+	return len(sql)
+}
+
+// goesOn is the place behind the quote with which a string goes on that was closed
+// before i: at once, or on a later line; -1 if it does not. (The scanner that finds
+// comments does not have one within a string.)
+func goesOn(sql string, i int) int {
+	from := i
+	for i < len(sql) && isSpace(sql[i]) {
+		i++
+	}
+	if i < len(sql) && sql[i] == '\'' && (i == from || strings.ContainsAny(sql[from:i], "\n\r")) {
+		return i + 1
+	}
+	return -1
+}
+
+// afterQuoted is the place behind a string; two quotes in it end it here.
 func afterQuoted(sql string, i int, escapes bool) int {
 	for ; i < len(sql); i++ {
 		if sql[i] == '\\' && escapes {

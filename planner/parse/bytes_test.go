@@ -13,6 +13,8 @@ func TestTokens(t *testing.T) {
 		`"a""b"."c"`: 4, "VALUES (1),(2)": 8, "SELECT $$ a b c $$, $x$ $$ $x$": 4, "a$b$c": 1, "1 -- a b c\n+ 2": 4, "/* /* a */ b c */ 1": 2,
 		"U&'\\0041' <= b'1' + x'f'": 10, "SELECT $1::int": 6, "'no end": 1, `E'no end\'`: 2, "/* no end": 1, "$a$ no end": 1, "1.5e-3": 5, "ä ü": 2,
 		"SELECT '-- a' /* ' */, 1 -- '\n, 2": 8,
+		// What goes on a string with escapes has escapes too; a comment ends with its line.
+		`SELECT E'a''\'', 1, 1, 1, 1, 1`: 13, "SELECT E'a' \n '\\'', 1, 1, 1, 1": 12, "SELECT E'a' '\\', 1, 1": 8, "1 -- a\r, 2, 3, 4": 8,
 	} {
 		n := tokens(sql)
 		if n > most {
