@@ -227,7 +227,7 @@ func TestInterrupted(t *testing.T) {
 	go func() {
 		for i := 0; ctx.Err() == nil; i++ {
 			_, _ = o.Write([]byte{byte(i)})
-			_ = c.SetReadDeadline(time.Unix(int64(1+i%2*1<<40), 0))
+			_ = c.SetReadDeadline(time.Unix(1+int64(i%2)<<40, 0))
 			time.Sleep(100 * time.Microsecond)
 		}
 	}()
