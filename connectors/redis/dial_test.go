@@ -23,7 +23,7 @@ func TestEndedConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	g.rush(t, s, 8)
+	g.rush(t, s, 8, 8, 5*time.Millisecond)
 	m.Close()
 	if err := m.Restart(); err != nil {
 		t.Fatal(err)
