@@ -80,7 +80,8 @@ type OnlineStore interface {
 	Server(shard uint32) string
 	// Read answers all reads, in order, in one pipelined trip to each server. When
 	// units cannot be read the error is that of the first; the answers of the other
-	// units come with it, and those without one say why (UnitState.Err).
+	// units come with it, and those without one say why (UnitState.Err). After an
+	// error a trip may still be under way: reads must not be changed any more.
 	Read(ctx context.Context, reads []UnitRead) ([]UnitState, error)
 	// Claim raises the generation of the partitions in the unit and returns
 	// their marks, with the new generation.

@@ -75,6 +75,9 @@ type packedState struct {
 // plan sorts the probes by shard and makes a read of each shard's.
 func (r *looked) plan(probes []probe) {
 	shards := r.e.o.Online.Shards()
+	if r.late { // the trip of the chunk before may still be under way
+		r.reads, r.entities = nil, nil
+	}
 	r.places, r.reads, r.entities = r.places[:0], r.reads[:0], slices.Grow(r.entities[:0], len(probes))
 	for i := range probes {
 		if probes[i].ok {
