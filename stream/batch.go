@@ -58,6 +58,12 @@ type route struct {
 	key   fqgw.EntityKey
 }
 
+// sameRecord says whether two changes come from one record.
+func sameRecord(p, q fqgw.Position) bool {
+	p.Sub = q.Sub
+	return p == q
+}
+
 // router finds the entities of events. Not safe for concurrent use.
 type router struct {
 	shards  uint32

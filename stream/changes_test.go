@@ -89,6 +89,31 @@ func TestSeveralChanges(t *testing.T) {
 	(&model{t: t, w: w, src: src, views: views, added: len(views), decoder: newLines}).check()
 }
 
+// TestRecordIsWhole: however little memory there is, all changes of a record to an
+// entity become readable at once: its state says the offset after the record.
+func TestRecordIsWhole(t *testing.T) {
+	w := newWorld(1, 4, fqgw.SetClock(t0, 0))
+	src := testSource()
+	views := testViews(src)
+	var reads, halves atomic.Int64
+	p := begin(t, w, src, views, func(o *Options) {
+		o.Decoder, o.Memory = newLines, within(4<<10)
+		o.Fault = func(at string) {
+			if at == "after-flush" {
+				reads.Add(1)
+				halves.Add(w.count(t, views[0], "a") % 3)
+			}
+		}
+	})
+	for range 20 {
+		w.produce(t, several(record("a", -1, -1), record("b", -1, -1), record("a", -1, -1), record("a", -1, -1)))
+	}
+	p.sync(t)
+	if n := halves.Load(); n != 0 || reads.Load() < 20 || w.count(t, views[0], "a") != 60 {
+		t.Errorf("%d of %d reads saw a part of a record; in the end it is %d", n, reads.Load(), w.count(t, views[0], "a"))
+	}
+}
+
 // TestDeadLetterIsTheRecord: a dead letter has all that the decoder had, and keeps it
 // when the log's memory is used again.
 func TestDeadLetterIsTheRecord(t *testing.T) {

@@ -353,15 +353,19 @@ func (f *folder) settle() (done bool, err error) {
 
 // fold folds as much of the batch at hand as there is memory for: states may be any
 // number of times as large as the events are. What has been folded of it can be
-// written; the positions follow with the last of it.
+// written; the positions follow with the last of it. The changes of a record are
+// folded together: nobody is to read some of them (fqgw.Mark).
 func (f *folder) fold() error {
 	f.tick()
 	b := f.batch
 	routes, most := b.routes[f.id], f.portion()
 	n := 0
-	for ; f.folded < len(routes) && n < most; f.folded++ {
+	for ; f.folded < len(routes); f.folded++ {
 		r := &routes[f.folded]
 		ev := &b.events[r.event]
+		if n >= most && (b.whole || !sameRecord(f.hand, ev.Pos)) {
+			break
+		}
 		f.hand = ev.Pos
 		for _, sh := range f.sets[r.set] {
 			u := sh.units[r.shard]
