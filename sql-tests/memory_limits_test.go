@@ -66,3 +66,26 @@ func TestMemoryLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestLongTexts reads 12 MB of long texts within 64 MiB: they are one row group, and
+// one batch, and no more is in hand than they are and what they are made of.
+func TestLongTexts(t *testing.T) {
+	c := app.Throwaway(t.TempDir())
+	c.Log, c.Memory = "error", "64MiB"
+	err := app.WithApp(t.Context(), c, nil, func(ctx context.Context, a *app.App) error {
+		conn := dial(t, ctx, a.Addr(), "")
+		defer conn.Close(context.WithoutCancel(ctx))
+		if _, err := conn.Exec(ctx, "CREATE TABLE long AS SELECT repeat(md5(i::text), 3125) AS s FROM generate_series(1, 120) i"); err != nil {
+			return err
+		}
+		var n, most int
+		err := conn.QueryRow(ctx, "SELECT count(*), max(length(s)) FROM long").Scan(&n, &most)
+		if n != 120 || most != 100_000 {
+			t.Errorf("%d texts, the longest has %d characters", n, most)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

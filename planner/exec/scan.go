@@ -256,11 +256,13 @@ func (e *Engine) tableScan(env *fqgw.Env, n *plan.TableScan) (fqgw.Rows, error) 
 
 // A batch of a scan has at most 1/scanShare of what a statement may keep, and a scan is
 // charged for scanBatches of them: several are on their way, with the pages that they
-// are made of.
+// are made of. Of long texts a batch may be a whole row group: beside it no more is in
+// hand than scanAhead, two row groups (the lake ends them at 16 MiB).
 const (
 	scanShare   = 64
 	scanBytes   = 1 << 20
 	scanBatches = 8
+	scanAhead   = 32 << 20
 )
 
 // batchBytes is how many bytes a batch of history shall have.
@@ -296,7 +298,8 @@ func (e *Engine) scan(env *fqgw.Env, s fqgw.Scan, types []fqgw.Type) (fqgw.Rows,
 				if err != nil {
 					return nil, err
 				}
-				n := scanBatches * recordBytes(b)
+				n := recordBytes(b)
+				n = min(scanBatches*n, n+scanAhead)
 				if err := env.Memory.Take(n); err != nil {
 					b.Release()
 					return nil, err
