@@ -19,6 +19,7 @@ func Bytes(sql string) int64 {
 // tokens is how many tokens a text has, or some more: operators of several characters
 // count for each of them.
 func tokens(sql string) (n int) {
+	e := -1 // the end of a word that is E alone: a string there has escapes
 	for i := 0; i < len(sql); n++ {
 		c := sql[i]
 		switch {
@@ -26,7 +27,7 @@ func tokens(sql string) (n int) {
 			i++
 			n--
 		case c == '\'':
-			escapes := i > 0 && sql[i-1]|0x20 == 'e' && (i == 1 || !inWord(sql[i-2]))
+			escapes := e == i
 			i = afterQuoted(sql, i+1, escapes)
 			for next := goesOn(sql, i); escapes && next >= 0; next = goesOn(sql, i) {
 				i = afterQuoted(sql, next, true)
@@ -51,8 +52,12 @@ func tokens(sql string) (n int) {
 				i++
 			}
 		case inWord(c):
+			from := i
 			for i < len(sql) && inWord(sql[i]) {
 				i++
+			}
+			if i-from == 1 && c|0x20 == 'e' {
+				e = i
 			}
 		default:
 			i++
