@@ -64,21 +64,7 @@ func (b *builder) innerJoin(n *plan.Join) (sql.Node, layout, error) {
 	for _, x := range c.conds {
 		j.conds = append(j.conds, j.cond(b, c, x))
 	}
-	at := b.place()
-	one := layout{len(n.Columns())}
-	return &node{title: Title(n), schema: one.schema(n.Columns()), layout: one, children: trees,
-		open: func(ctx *sql.Context, in *instance, n *node, _ sql.Row) (sql.RowIter, error) {
-			kept := place[[]*relation](in, at)
-			if *kept == nil {
-				*kept = make([]*relation, len(n.children))
-			}
-			rows, err := j.open(ctx, in, n, *kept)
-			if err != nil {
-				closeAll(*kept)
-				return nil, err
-			}
-			return newRowsIter(rows), nil
-		}}, one, nil
+	return b.joined(n, layout{len(n.Columns())}, trees, j.open)
 }
 
 // chain is inner joins of several relations that are taken apart.

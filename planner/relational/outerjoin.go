@@ -29,18 +29,7 @@ func (b *builder) outerJoin(n *plan.Join) (sql.Node, layout, error) {
 	j := &outerJoin{relations: rels, kind: n.Kind, lwidth: len(n.Left.Columns()), conds: b.finals(rest),
 		keys: [2][]fqgw.Expr{b.finals(l), b.finals(r)}, lasting: [2]bool{allAlike(l), allAlike(r)}}
 	j.width = j.lwidth + len(n.Right.Columns())
-	at := b.place()
-	one := layout{len(n.Columns())}
-	return &node{title: Title(n), schema: one.schema(n.Columns()), layout: one, children: trees,
-		open: func(ctx *sql.Context, in *instance, n *node, _ sql.Row) (sql.RowIter, error) {
-			kept := place[[2]*relation](in, at)
-			rows, err := j.open(ctx, in, n, kept[:])
-			if err != nil {
-				closeAll(kept[:])
-				return nil, err
-			}
-			return newRowsIter(rows), nil
-		}}, one, nil
+	return b.joined(n, layout{len(n.Columns())}, trees, j.open)
 }
 
 func allAlike(list []fqgw.Expr) bool {

@@ -158,6 +158,26 @@ func (l *relation) table(in *instance, id string, keys []fqgw.Expr, lasting bool
 	return t, err
 }
 
+// joined is the node of a join of relations, which are kept from run to run; what
+// open leaves open when it fails is closed.
+func (b *builder) joined(n plan.Node, one layout, trees []sql.Node,
+	open func(ctx *sql.Context, in *instance, n *node, kept []*relation) (fqgw.Rows, error)) (sql.Node, layout, error) {
+	at := b.place()
+	return &node{title: Title(n), schema: one.schema(n.Columns()), layout: one, children: trees,
+		open: func(ctx *sql.Context, in *instance, n *node, _ sql.Row) (sql.RowIter, error) {
+			kept := place[[]*relation](in, at)
+			if *kept == nil {
+				*kept = make([]*relation, len(n.children))
+			}
+			rows, err := open(ctx, in, n, *kept)
+			if err != nil {
+				closeAll(*kept)
+				return nil, err
+			}
+			return newRowsIter(rows), nil
+		}}, one, nil
+}
+
 // closeAll closes what is still open.
 func closeAll(list []*relation) {
 	for _, l := range list {

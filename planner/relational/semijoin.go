@@ -37,18 +37,7 @@ func (b *builder) semiJoin(n *plan.Join) (sql.Node, layout, error) {
 	if j.bound, j.conds = bounded(rest, j.width); j.bound == nil {
 		j.conds, j.reads = b.finals(rest), readsOf(rest, j.width)
 	}
-	at := b.place()
-	one := layout{j.width}
-	return &node{title: Title(n), schema: one.schema(n.Columns()), layout: one, children: trees,
-		open: func(ctx *sql.Context, in *instance, n *node, _ sql.Row) (sql.RowIter, error) {
-			kept := place[[2]*relation](in, at)
-			rows, err := j.open(ctx, in, n, kept[:])
-			if err != nil {
-				closeAll(kept[:])
-				return nil, err
-			}
-			return newRowsIter(rows), nil
-		}}, one, nil
+	return b.joined(n, layout{j.width}, trees, j.open)
 }
 
 // bounded finds the comparison that conditions ask of a pair of rows, where it is
