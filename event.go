@@ -2,6 +2,7 @@ package fqgw
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -125,4 +126,17 @@ func FloorDiv(a, b int64) int64 {
 		q--
 	}
 	return q
+}
+
+// Micros reads a date or a timestamp as a time; false for another value, NULL among
+// them.
+func Micros(v Value) (int64, bool) {
+	switch v.Kind() {
+	case KindTimestamp:
+		return v.Int(), true
+	case KindDate:
+		const day = 86_400_000_000
+		return min(max(v.Int(), math.MinInt64/day), math.MaxInt64/day) * day, true
+	}
+	return 0, false
 }

@@ -86,7 +86,7 @@ func BenchmarkLanded(b *testing.B) {
 		})
 	}
 	measure("join", windows, func(l *window.Layout) (n int, err error) {
-		err = Join(l, probes, history(windows), fqgw.NewMemory("the join", "", 1<<30), func(int, *window.Reading) error { n++; return nil })
+		err = Join(l, probes, &fqgw.Sorted{Fresh: history(windows)}, fqgw.NewMemory("the join", "", 1<<30), func(int, *window.Reading) error { n++; return nil })
 		return n, err
 	})
 	measure("scan", windows, func(*window.Layout) (n int, err error) {

@@ -1,17 +1,16 @@
 package pit
 
 import (
-	"math"
-
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/stream/window"
 )
 
-// columns finds what is needed in the batches of a history.
+// columns finds what is needed of a source's columns in the batches of its history.
 type columns struct {
-	view   *fqgw.FeatureView
+	of     *fqgw.Source
+	needed []bool
 	schema *arrow.Schema
 	source []int // per column of the source: its place in the batch, -1: not needed or not there
 	hidden []int // per hidden column: its place in the batch, -1: not there
@@ -31,20 +30,19 @@ func (c *columns) bind(schema *arrow.Schema) error {
 		}
 		if f := schema.Field(at[0]); !fqgw.ArrowReads(f.Type, col.Type) {
 			return -1, fqgw.Errorf(fqgw.CodeDatatypeMismatch, "column \"%s\" of the history of \"%s\" has type %s, which is not %s",
-				col.Name, c.view.Source.Name, f.Type, col.Type)
+				col.Name, c.of.Name, f.Type, col.Type)
 		}
 		return at[0], nil
 	}
-	needed := needs(c.view)
-	for i, col := range c.view.Source.Columns {
+	for i, col := range c.of.Columns {
 		at := -1
-		if needed[i] {
+		if c.needed[i] {
 			var err error
 			if at, err = find(col); err != nil {
 				return err
 			}
 			if at < 0 {
-				return fqgw.Errorf(fqgw.CodeUndefinedColumn, "the history of \"%s\" has no column \"%s\"", c.view.Source.Name, col.Name)
+				return fqgw.Errorf(fqgw.CodeUndefinedColumn, "the history of \"%s\" has no column \"%s\"", c.of.Name, col.Name)
 			}
 		}
 		c.source = append(c.source, at)
@@ -61,15 +59,16 @@ func (c *columns) bind(schema *arrow.Schema) error {
 
 // collect reads the history once. Of rows of entities that nobody asks for, or
 // that are of another part, nothing but the key is decoded.
-func (c *collector) collect(history fqgw.Records) error {
-	cols := columns{view: c.layout.View()}
-	for batch, err := range history {
+func (c *collector) collect(history *fqgw.Sorted) error {
+	v := c.layout.View()
+	cols := columns{of: v.Source, needed: needs(v)}
+	for batch, err := range history.Fresh {
 		if err != nil {
 			return err
 		}
 		err = cols.bind(batch.Schema())
 		if err == nil {
-			err = cols.rows(c, batch)
+			err = c.rows(&cols, batch, history.Covered)
 		}
 		batch.Release()
 		if err != nil {
@@ -79,15 +78,15 @@ func (c *collector) collect(history fqgw.Records) error {
 	return nil
 }
 
-func (c *columns) rows(to *collector, batch arrow.RecordBatch) error {
-	types := c.view.Source.Columns
-	keys := make([]fqgw.Value, len(c.view.Keys))
+func (to *collector) rows(c *columns, batch arrow.RecordBatch, covered fqgw.Marks) error {
+	types, view := c.of.Columns, to.layout.View()
+	keys := make([]fqgw.Value, len(view.Keys))
 	row := make([]fqgw.Value, len(types))
 	buf := make([]byte, 0, 128)
 	var in window.Input
 	for i := range int(batch.NumRows()) {
 		for k := range keys {
-			at := c.view.Keys[k].Column
+			at := view.Keys[k].Column
 			keys[k] = fqgw.ArrowView(batch.Column(c.source[at]), i, types[at].Type)
 		}
 		key, ok := fqgw.AppendKey(buf, keys)
@@ -111,7 +110,7 @@ func (c *columns) rows(to *collector, batch arrow.RecordBatch) error {
 		if err != nil {
 			return err
 		}
-		if !ok || !ask.sees(ev.Time, ev.Known) {
+		if !ok || !ask.sees(ev.Time, ev.Known) || !ev.Pos.IsNone() && covered.Covers(ev.Pos) {
 			continue
 		}
 		if e == nil {
@@ -129,7 +128,7 @@ func (c *columns) rows(to *collector, batch arrow.RecordBatch) error {
 
 // event puts times and position to a row; ok is false without an event time.
 func (c *columns) event(batch arrow.RecordBatch, i int, row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
-	s := c.view.Source
+	s := c.of
 	h, err := fqgw.ReadHidden(func(n int) fqgw.Value {
 		if c.hidden[n] < 0 {
 			return fqgw.Null
@@ -139,29 +138,17 @@ func (c *columns) event(batch arrow.RecordBatch, i int, row []fqgw.Value) (ev fq
 	if err == nil {
 		err = s.Takes(h.Op)
 	}
-	t, ok := micros(row[s.EventTime])
+	t, ok := fqgw.Micros(row[s.EventTime])
 	if err != nil || !ok {
 		return ev, false, err
 	}
 	ev = fqgw.Event{Time: t, Known: t, Pos: h.Pos, Op: h.Op, Row: row}
-	if k, ok := micros(h.Known); ok {
+	if k, ok := fqgw.Micros(h.Known); ok {
 		ev.Known = k
 	} else if s.Known == fqgw.KnownByColumn {
-		if k, ok := micros(row[s.KnownColumn]); ok {
+		if k, ok := fqgw.Micros(row[s.KnownColumn]); ok {
 			ev.Known = k
 		}
 	}
 	return ev, true, nil
-}
-
-// micros reads a date or timestamp as a time.
-func micros(v fqgw.Value) (int64, bool) {
-	switch v.Kind() {
-	case fqgw.KindTimestamp:
-		return v.Int(), true
-	case fqgw.KindDate:
-		const day = 86_400_000_000
-		return min(max(v.Int(), math.MinInt64/day), math.MaxInt64/day) * day, true
-	}
-	return 0, false
 }

@@ -48,6 +48,7 @@ type collector struct {
 	held   int64 // of memory
 	most   int   // events of an entity; there is room for the places of so many
 	buf    []byte
+	runs   []*reader
 }
 
 func (c *collector) add(key fqgw.EntityKey) *entity {
@@ -175,9 +176,22 @@ func (c *collector) push(e *entity, in *window.Input, keep bool) error {
 }
 
 func (c *collector) answer(probes []Probe, emit func(i int, r *window.Reading) error) error {
-	for _, e := range c.order {
+	if len(c.runs) > 0 {
+		slices.SortFunc(c.order, func(a, b *entity) int { return cmp.Compare(a.key, b.key) })
+		defer c.release()
+	}
+	for _, e := range slices.Clone(c.order) { // which changes where room is made
 		if !c.part.has(e.key) {
 			continue
+		}
+		if len(c.runs) > 0 {
+			done, err := c.answerRuns(e, probes, emit)
+			if err != nil {
+				return err
+			}
+			if done || !c.part.has(e.key) {
+				continue
+			}
 		}
 		if err := c.answerOne(e, probes, emit); err != nil {
 			return err
@@ -277,10 +291,7 @@ func (c *collector) answerOne(e *entity, probes []Probe, emit func(i int, r *win
 			return err
 		}
 	}
-	free := e.bytes()
-	c.memory.Give(free)
-	c.held -= free
-	e.events = nil
+	c.free(e)
 	return nil
 }
 
@@ -317,4 +328,25 @@ func (s *sweep) read(t int64) window.Reading {
 		s.l.Fold(s.state, &in)
 	}
 	return s.l.Read(s.state, t)
+}
+
+// free forgets the events of an entity that is answered.
+func (c *collector) free(e *entity) {
+	n := e.bytes()
+	c.memory.Give(n)
+	c.held -= n
+	e.events = nil
+}
+
+// later says that a is not before b in the order of events, as far as times and
+// positions tell.
+func later(a, b *place) bool {
+	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.known, b.known), a.pos.Compare(b.pos)) >= 0
+}
+
+// sortedByTime are the probes by their times.
+func sortedByTime(of []int, probes []Probe) []int {
+	out := slices.Clone(of)
+	slices.SortFunc(out, func(a, b int) int { return cmp.Compare(probes[a].T, probes[b].T) })
+	return out
 }

@@ -27,8 +27,9 @@ type Probe struct {
 //
 // memory holds the events of the probes' entities, as far as a probe can see
 // them. Where all of them do not fit, history is read again for a part of the
-// entities at a time; 53200 when those of one do not.
-func Join(l *window.Layout, probes []Probe, history fqgw.Records, memory *fqgw.Memory, emit func(i int, r *window.Reading) error) error {
+// entities at a time; 53200 when those of one do not. Of the runs the rows of one
+// entity are read at a time.
+func Join(l *window.Layout, probes []Probe, history *fqgw.Sorted, memory *fqgw.Memory, emit func(i int, r *window.Reading) error) error {
 	asked := false
 	for i := range probes {
 		p := &probes[i]
@@ -45,9 +46,17 @@ func Join(l *window.Layout, probes []Probe, history fqgw.Records, memory *fqgw.M
 	if !asked {
 		return nil
 	}
+	// Where a part is halved for the rows that one of its entities has in the runs,
+	// some of the other half are answered already.
+	answered := make([]bool, len(probes))
+	tell := emit
+	emit = func(i int, r *window.Reading) error {
+		answered[i] = true
+		return tell(i, r)
+	}
 	return inParts(func(c *collector) error {
 		for i := range probes {
-			if p := &probes[i]; p.OK && c.part.has(p.Key) {
+			if p := &probes[i]; p.OK && !answered[i] && c.part.has(p.Key) {
 				c.add(p.Key).add(l.View(), i, p)
 			}
 		}
@@ -55,7 +64,7 @@ func Join(l *window.Layout, probes []Probe, history fqgw.Records, memory *fqgw.M
 			return err
 		}
 		return c.answer(probes, emit)
-	}, collector{layout: l, memory: memory})
+	}, collector{layout: l, memory: memory, runs: readersOf(l.View(), history.Runs)})
 }
 
 // All answers for every entity that has a row at t, by what was known at k.
@@ -68,7 +77,7 @@ func All(l *window.Layout, t, k int64, history fqgw.Records, memory *fqgw.Memory
 		if key, _ := fqgw.EncodeKey(); len(l.View().Keys) == 0 && c.part.has(key) { // its only row is there without events too
 			c.add(key)
 		}
-		if err := c.collect(history); err != nil {
+		if err := c.collect(&fqgw.Sorted{Fresh: history}); err != nil {
 			return err
 		}
 		for _, e := range c.order {

@@ -254,7 +254,12 @@ func TestJoinAgainstNaive(t *testing.T) {
 			probes, keys = append(probes, p), append(keys, key)
 		}
 		answered := make([]int, len(probes))
-		passes, past := 0, records(t, v.Source, Columns(v), history)
+		var runs []fqgw.Run
+		left := history
+		if rnd.IntN(3) > 0 {
+			runs, left = randomRuns(t, rnd, v, history)
+		}
+		passes, past := 0, records(t, v.Source, Columns(v), left)
 		answer := func(i int, r *window.Reading) error {
 			answered[i]++
 			p := probes[i]
@@ -282,7 +287,7 @@ func TestJoinAgainstNaive(t *testing.T) {
 		err := tight(round, func(m *fqgw.Memory) error {
 			clear(answered)
 			passes = 0
-			return Join(l, probes, again(past, &passes), m, answer)
+			return Join(l, probes, &fqgw.Sorted{Runs: runs, Fresh: again(past, &passes)}, m, answer)
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -416,7 +421,7 @@ func TestOneEntityTooLarge(t *testing.T) {
 	}
 	passes := 0
 	room := fqgw.NewMemory("the join", "", 12<<10)
-	err := Join(newLayout(t, v), probes, again(records(t, s, Columns(v), rows), &passes), room, func(int, *window.Reading) error { return nil })
+	err := Join(newLayout(t, v), probes, &fqgw.Sorted{Fresh: again(records(t, s, Columns(v), rows), &passes)}, room, func(int, *window.Reading) error { return nil })
 	if fqgw.AsError(err).Code != fqgw.CodeOutOfMemory || passes > 12 {
 		t.Errorf("%d passes, %v", passes, err)
 	}
@@ -496,7 +501,7 @@ func TestWithoutOffsets(t *testing.T) {
 	own := Columns(v)[:len(s.Columns)]
 	for range 2 {
 		for _, names := range [][]string{own, Columns(v)} {
-			err := Join(newLayout(t, v), []Probe{{Key: key, OK: true, T: hour, K: hour}}, records(t, s, names, rows), nil, func(_ int, r *window.Reading) error {
+			err := Join(newLayout(t, v), []Probe{{Key: key, OK: true, T: hour, K: hour}}, &fqgw.Sorted{Fresh: records(t, s, names, rows)}, nil, func(_ int, r *window.Reading) error {
 				if got := show(r.Slots[0]) + show(r.Slots[1]) + show(r.Slots[2]); got != "ac4" {
 					t.Errorf("got %s, want ac4", got)
 				}
@@ -510,7 +515,7 @@ func TestWithoutOffsets(t *testing.T) {
 	}
 	s.Known, s.KnownColumn = fqgw.KnownByColumn, colTime
 	rows[0].row[colTime] = fqgw.TimestampValue(hour)
-	if err := Join(newLayout(t, v), []Probe{{Key: key, OK: true, T: hour, K: hour - 1}}, records(t, s, own, rows), nil, func(_ int, r *window.Reading) error {
+	if err := Join(newLayout(t, v), []Probe{{Key: key, OK: true, T: hour, K: hour - 1}}, &fqgw.Sorted{Fresh: records(t, s, own, rows)}, nil, func(_ int, r *window.Reading) error {
 		if r.Exists {
 			t.Error("seen before it was known")
 		}
@@ -526,7 +531,7 @@ func TestNullProbesAndBadHistories(t *testing.T) {
 		Aggregates: []fqgw.Aggregate{{Func: "count", Star: true, Type: fqgw.Int8}}}
 	l := newLayout(t, v)
 	n := 0
-	if err := Join(l, []Probe{{T: 5}, {OK: true, Key: "\x01i", T: 7, K: 7}}, records(t, s, nil, nil), nil, func(i int, r *window.Reading) error {
+	if err := Join(l, []Probe{{T: 5}, {OK: true, Key: "\x01i", T: 7, K: 7}}, &fqgw.Sorted{Fresh: records(t, s, nil, nil)}, nil, func(i int, r *window.Reading) error {
 		if n++; r == nil || r.Exists {
 			t.Errorf("probe %d: %+v", i, r)
 		}
@@ -537,27 +542,27 @@ func TestNullProbesAndBadHistories(t *testing.T) {
 	probe := []Probe{{OK: true, Key: "x", T: 1, K: 1}}
 	emit := func(int, *window.Reading) error { return nil }
 	rows := []raw{{row: make([]fqgw.Value, colUnused+1)}}
-	if err := Join(l, probe, records(t, s, []string{"user_id"}, rows), nil, emit); fqgw.AsError(err).Code != fqgw.CodeUndefinedColumn {
+	if err := Join(l, probe, &fqgw.Sorted{Fresh: records(t, s, []string{"user_id"}, rows)}, nil, emit); fqgw.AsError(err).Code != fqgw.CodeUndefinedColumn {
 		t.Errorf("without the event time: %v", err)
 	}
 	other := newSource()
 	other.Columns[colUser].Type = fqgw.Bool
-	if err := Join(l, probe, records(t, other, []string{"user_id", "ts"}, rows), nil, emit); fqgw.AsError(err).Code != fqgw.CodeDatatypeMismatch {
+	if err := Join(l, probe, &fqgw.Sorted{Fresh: records(t, other, []string{"user_id", "ts"}, rows)}, nil, emit); fqgw.AsError(err).Code != fqgw.CodeDatatypeMismatch {
 		t.Errorf("a key of another type: %v", err)
 	}
 	key, _ := fqgw.EncodeKey(fqgw.IntValue(1))
 	gone := raw{time: hour, known: hour, op: fqgw.Delete, row: make([]fqgw.Value, colUnused+1)}
 	gone.row[colUser], gone.row[colTime] = fqgw.IntValue(1), fqgw.TimestampValue(hour)
 	asked := []Probe{{OK: true, Key: key, T: hour, K: hour}}
-	if err := Join(l, asked, records(t, s, Columns(v), []raw{gone}), nil, emit); fqgw.AsError(err).Code != fqgw.CodeFeatureNotSupported {
+	if err := Join(l, asked, &fqgw.Sorted{Fresh: records(t, s, Columns(v), []raw{gone})}, nil, emit); fqgw.AsError(err).Code != fqgw.CodeFeatureNotSupported {
 		t.Errorf("a delete of an append-only source: %v", err)
 	}
 	broken := func(yield func(arrow.RecordBatch, error) bool) { yield(nil, fqgw.Errorf(fqgw.CodeIO, "disk")) }
-	if err := Join(l, probe, broken, nil, emit); fqgw.AsError(err).Code != fqgw.CodeIO {
+	if err := Join(l, probe, &fqgw.Sorted{Fresh: broken}, nil, emit); fqgw.AsError(err).Code != fqgw.CodeIO {
 		t.Errorf("a scan that fails: %v", err)
 	}
 	stop := fqgw.Errorf(fqgw.CodeQueryCanceled, "stop")
-	if err := Join(l, probe, records(t, s, nil, nil), nil, func(int, *window.Reading) error { return stop }); err != stop {
+	if err := Join(l, probe, &fqgw.Sorted{Fresh: records(t, s, nil, nil)}, nil, func(int, *window.Reading) error { return stop }); err != stop {
 		t.Errorf("an emit that fails: %v", err)
 	}
 }

@@ -47,7 +47,7 @@ func (r *looked) readHistory() error {
 	late, found := unknown{by: maxK}, false
 	events := eventMemory(r.limit.memory)
 	defer events.Close()
-	err := pit.Join(l, asked, late.watch(e.historyOf(env, v, minT, maxT)), events, func(i int, reading *window.Reading) error {
+	err := pit.Join(l, asked, &fqgw.Sorted{Fresh: late.watch(e.historyOf(env, v, minT, maxT))}, events, func(i int, reading *window.Reading) error {
 		r.readings[i] = *reading // which may be kept
 		found = found || reading.Exists || reading.OutsideMaxAge
 		return nil

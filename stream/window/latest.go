@@ -39,6 +39,11 @@ func (l *Layout) readLatest(s *State, r *Reading) {
 			best = in
 		}
 	}
+	l.show(best, r)
+}
+
+// show makes an event the answer of a latest-row view at r.T; nil: there is none.
+func (l *Layout) show(best *Input, r *Reading) {
 	if best == nil {
 		return
 	}
@@ -52,3 +57,16 @@ func (l *Layout) readLatest(s *State, r *Reading) {
 		r.Times[i] = best.Time
 	}
 }
+
+// Row is the reading at t of a latest-row view whose last visible row is in, nil
+// for none: what folding the events into a state and reading that would give.
+func (l *Layout) Row(in *Input, t int64) Reading {
+	var r Reading
+	l.clear(&r, t, t)
+	l.show(in, &r)
+	return r
+}
+
+// Compare is the order of events (SEMANTICS §1), of rows without a position by their
+// canonical bytes.
+func (in *Input) Compare(o *Input) int { return in.compare(o) }
