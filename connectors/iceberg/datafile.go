@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"hash"
 	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -39,6 +40,10 @@ type dataFiles struct {
 	began   []string // every file that was begun
 	done    []iceberg.DataFile
 	rows    int64
+
+	properties *parquet.WriterProperties // nil: those of all tables
+	whole      bool                      // all rows are one file, in row groups of rowGroup rows
+	sum        hash.Hash32               // of its bytes; may be nil
 }
 
 func (l *Lake) newDataFiles(ctx context.Context, t *table.Table) (*dataFiles, error) {
@@ -84,7 +89,7 @@ func (d *dataFiles) write(b arrow.RecordBatch) error {
 		return fail(err)
 	}
 	d.rows += b.NumRows()
-	if d.out.n >= fileSize {
+	if d.out.n >= fileSize && !d.whole {
 		return d.end()
 	}
 	return nil
@@ -102,14 +107,18 @@ func (d *dataFiles) begin(schema *arrow.Schema) error {
 		return err
 	}
 	d.written, d.began = append(d.written, d.path), append(d.began, d.path)
-	d.out = &counted{w: f}
+	d.out = &counted{w: f, sum: d.sum}
 	d.rowsOf = schema
-	w, err := pqarrow.NewFileWriter(schema, d.out, writerProperties(schema), pqarrow.NewArrowWriterProperties())
+	properties := d.properties
+	if properties == nil {
+		properties = writerProperties(schema)
+	}
+	w, err := pqarrow.NewFileWriter(schema, d.out, properties, pqarrow.NewArrowWriterProperties())
 	if err != nil {
 		d.out.Close()
 		return err
 	}
-	d.writer = &groups{FileWriter: w}
+	d.writer = &groups{FileWriter: w, whole: d.whole}
 	return nil
 }
 
@@ -151,13 +160,17 @@ func (d *dataFiles) remove() {
 
 // counted counts what goes through it.
 type counted struct {
-	w io.WriteCloser
-	n int64
+	w   io.WriteCloser
+	n   int64
+	sum hash.Hash32 // of it; may be nil
 }
 
 func (c *counted) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
 	c.n += int64(n)
+	if c.sum != nil {
+		c.sum.Write(p[:n])
+	}
 	return n, err
 }
 
@@ -178,11 +191,12 @@ const (
 type groups struct {
 	*pqarrow.FileWriter
 	bytes int64 // of the open row group, in Arrow
+	whole bool  // row groups are of rowGroup rows, however many bytes that is
 }
 
 // write adds a batch; the caller keeps it.
 func (g *groups) write(b arrow.RecordBatch) error {
-	if g.bytes >= rowGroupBytes {
+	if g.bytes >= rowGroupBytes && !g.whole {
 		if err := g.NewBufferedRowGroupChecked(); err != nil {
 			return err
 		}

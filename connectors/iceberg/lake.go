@@ -55,6 +55,8 @@ type Lake struct {
 	writing   map[string]bool      // data files that are not committed yet
 	swept     map[string]time.Time // by table: when orphans were last looked for
 	sweeps    sync.WaitGroup
+	opening   sync.Mutex // guards opened, and is held while a run is opened
+	opened    map[string][]*run
 }
 
 // columnsProperty is the table property that has the columns' PostgreSQL types,
@@ -114,6 +116,14 @@ func fileURL(path string) string { return (&url.URL{Scheme: "file", Path: path})
 // Close implements fqgw.History.
 func (l *Lake) Close() error {
 	l.sweeps.Wait()
+	l.opening.Lock()
+	defer l.opening.Unlock()
+	for _, runs := range l.opened {
+		for _, r := range runs {
+			r.release()
+		}
+	}
+	l.opened = nil
 	return fail(l.db.Close())
 }
 
@@ -129,10 +139,14 @@ func ident(name string) table.Identifier {
 // load reads the table as it is now; 42P01 when there is none.
 func (l *Lake) load(ctx context.Context, name string) (*table.Table, error) {
 	t, err := l.catalog.LoadTable(ctx, ident(name))
-	if errors.Is(err, catalog.ErrNoSuchTable) || errors.Is(err, catalog.ErrNoSuchNamespace) {
+	if isMissing(err) {
 		return nil, fqgw.Errorf(fqgw.CodeUndefinedTable, "table \"%s\" does not exist in the lake", name)
 	}
 	return t, fail(err)
+}
+
+func isMissing(err error) bool {
+	return errors.Is(err, catalog.ErrNoSuchTable) || errors.Is(err, catalog.ErrNoSuchNamespace)
 }
 
 // fail makes an error of the lake 58030; those that are an fqgw.Error or the
@@ -239,6 +253,14 @@ func (l *Lake) Drop(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := l.dropProjections(ctx, t); err != nil {
+		return err
+	}
+	return l.drop(ctx, t)
+}
+
+// drop removes a table and its files.
+func (l *Lake) drop(ctx context.Context, t *table.Table) error {
 	if err := l.catalog.DropTable(ctx, t.Identifier()); err != nil {
 		return fail(err)
 	}

@@ -20,67 +20,98 @@ func (l *Lake) Scan(ctx context.Context, s fqgw.Scan) (*arrow.Schema, fqgw.Recor
 	if err != nil {
 		return nil, nil, err
 	}
-	all, err := columns(t)
+	r, err := newReading(t, s)
 	if err != nil {
 		return nil, nil, err
 	}
-	cols := all
+	var tasks []table.FileScanTask
+	if r.at != nil {
+		if tasks, err = r.scan(r.fields).PlanFiles(ctx); err != nil {
+			return nil, nil, fail(err)
+		}
+	}
+	slices.SortFunc(tasks, written)
+	return r.schema, r.records(ctx, tasks), nil
+}
+
+// reading is a scan of a table as it was loaded.
+type reading struct {
+	table   *table.Table
+	at      *table.Snapshot // nil: the table was empty
+	options []table.ScanOption
+	cols    []fqgw.Column
+	fields  []string      // their names, at least one
+	schema  *arrow.Schema // of the records
+	batch   int64         // fqgw.Scan.Batch
+}
+
+func newReading(t *table.Table, s fqgw.Scan) (r reading, err error) {
+	all, err := columns(t)
+	if err != nil {
+		return r, err
+	}
+	r.table, r.cols, r.batch = t, all, s.Batch
 	if s.Columns != nil {
-		cols = make([]fqgw.Column, len(s.Columns))
+		r.cols = make([]fqgw.Column, len(s.Columns))
 		for i, name := range s.Columns {
-			if cols[i], err = column(all, name, s.Table); err != nil {
-				return nil, nil, err
+			if r.cols[i], err = column(all, name, s.Table); err != nil {
+				return r, err
 			}
 		}
 	}
-	fields := names(cols)
-	if len(fields) == 0 && len(all) > 0 { // only the count of rows is wanted; it comes with a column
-		fields = names(all)[:1]
+	r.fields = names(r.cols)
+	if len(r.fields) == 0 && len(all) > 0 { // only the count of rows is wanted; it comes with a column
+		r.fields = names(all)[:1]
 	}
-	options := []table.ScanOption{table.WithMaxConcurrency(2)}
+	r.options = []table.ScanOption{table.WithMaxConcurrency(2)}
 	if s.Time != "" {
 		c, err := column(all, s.Time, s.Table)
 		if err != nil {
-			return nil, nil, err
+			return r, err
 		}
 		if c.Type.Kind() != fqgw.KindTimestamp {
-			return nil, nil, fqgw.Errorf(fqgw.CodeDatatypeMismatch, "column \"%s\" of table \"%s\" is of type %s, not a timestamp", s.Time, s.Table, c.Type)
+			return r, fqgw.Errorf(fqgw.CodeDatatypeMismatch, "column \"%s\" of table \"%s\" is of type %s, not a timestamp", s.Time, s.Table, c.Type)
 		}
-		options = append(options, table.WithRowFilter(between(s)))
+		r.options = append(r.options, table.WithRowFilter(between(s)))
 	}
-	schema := optional(fqgw.ArrowSchema(cols))
-	at, err := chosen(t, s)
-	if err != nil || at == nil {
-		return schema, func(func(arrow.RecordBatch, error) bool) {}, err
+	r.schema = optional(fqgw.ArrowSchema(r.cols))
+	if r.at, err = chosen(t, s); err == nil && r.at != nil && (s.Snapshot != 0 || s.AsOf != 0) {
+		r.options = append(r.options, table.WithSnapshotID(r.at.SnapshotID))
 	}
-	if s.Snapshot != 0 || s.AsOf != 0 {
-		options = append(options, table.WithSnapshotID(at.SnapshotID))
-	}
-	plan := t.Scan(append(options, table.WithSelectedFields(fields...))...)
-	tasks, err := plan.PlanFiles(ctx)
-	if err != nil {
-		return nil, nil, fail(err)
-	}
-	slices.SortFunc(tasks, written)
-	projected, err := plan.Projection()
-	if err != nil {
-		return nil, nil, fail(err)
-	}
-	constants := constantsOf(cols, projected, tasks)
-	read := slices.DeleteFunc(slices.Clone(fields), func(name string) bool {
-		return slices.ContainsFunc(constants, func(c *constant) bool { return c.column.Name == name })
-	})
-	if len(read) == 0 {
-		read = fields[:1]
-	}
-	options = append(options, table.WithSelectedFields(read...), table.WithArrowBatchSize(batchRows(s.Batch, cols, tasks)))
-	_, records, err := t.Scan(options...).ReadTasks(ctx, tasks)
-	if err != nil {
-		return nil, nil, fail(err)
-	}
-	return schema, func(yield func(arrow.RecordBatch, error) bool) {
+	return r, err
+}
+
+func (r *reading) scan(fields []string) *table.Scan {
+	return r.table.Scan(append(slices.Clone(r.options), table.WithSelectedFields(fields...))...)
+}
+
+// records are the rows of some parts of the table, in their order; they can be read
+// more than once.
+func (r *reading) records(ctx context.Context, tasks []table.FileScanTask) fqgw.Records {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		if len(tasks) == 0 {
+			return
+		}
+		projected, err := r.scan(r.fields).Projection()
+		if err != nil {
+			yield(nil, fail(err))
+			return
+		}
+		constants := constantsOf(r.cols, projected, tasks)
 		for _, c := range constants {
 			defer c.release()
+		}
+		read := slices.DeleteFunc(slices.Clone(r.fields), func(name string) bool {
+			return slices.ContainsFunc(constants, func(c *constant) bool { return c.column.Name == name })
+		})
+		if len(read) == 0 {
+			read = r.fields[:1]
+		}
+		_, records, err := r.table.Scan(append(slices.Clone(r.options), table.WithSelectedFields(read...),
+			table.WithArrowBatchSize(batchRows(r.batch, r.cols, tasks)))...).ReadTasks(ctx, tasks)
+		if err != nil {
+			yield(nil, fail(err))
+			return
 		}
 		for b, err := range records {
 			if err == nil {
@@ -90,13 +121,13 @@ func (l *Lake) Scan(ctx context.Context, s fqgw.Scan) (*arrow.Schema, fqgw.Recor
 				yield(nil, fail(err))
 				return
 			}
-			out, err := conform(b, schema) // iceberg-go gives columns in the table's order
+			out, err := conform(b, r.schema) // iceberg-go gives columns in the table's order
 			b.Release()
 			if !yield(out, err) || err != nil {
 				return
 			}
 		}
-	}, nil
+	}
 }
 
 // batchRows is how many rows of those columns a batch of so many bytes has. Texts count
@@ -123,13 +154,14 @@ func batchRows(bytes int64, cols []fqgw.Column, tasks []table.FileScanTask) int 
 // written orders the parts of a scan as they were committed, and those of one
 // commit as they were written; iceberg-go plans the newest first.
 func written(a, b table.FileScanTask) int {
-	sequence := func(t table.FileScanTask) int64 {
-		if t.DataSequenceNumber == nil {
-			return 0
-		}
-		return *t.DataSequenceNumber
+	return cmp.Or(cmp.Compare(sequenceOf(a), sequenceOf(b)), cmp.Compare(a.File.FilePath(), b.File.FilePath()), cmp.Compare(a.Start, b.Start))
+}
+
+func sequenceOf(t table.FileScanTask) int64 {
+	if t.DataSequenceNumber == nil {
+		return 0
 	}
-	return cmp.Or(cmp.Compare(sequence(a), sequence(b)), cmp.Compare(a.File.FilePath(), b.File.FilePath()), cmp.Compare(a.Start, b.Start))
+	return *t.DataSequenceNumber
 }
 
 // chosen is the snapshot to be read; nil when the table was empty then.

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package iceberg
+
+// mapFile is the content of a file, until unmap is called.
+func mapFile(path string) (data []byte, unmap func(), err error) { return readWhole(path) }
