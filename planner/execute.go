@@ -204,6 +204,11 @@ func (s *Session) answer(env *fqgw.Env, st plan.Statement) (*Result, error) {
 		return s.runDeallocate(st)
 	case *plan.Discard:
 		return s.runDiscard(ctx, st)
+	case *plan.Vacuum:
+		if s.blockLike() {
+			return nil, fqgw.Errorf(fqgw.CodeActiveTransaction, "VACUUM cannot run inside a transaction block")
+		}
+		return &Result{Tag: fixedTag("VACUUM")}, s.planner.engine.Vacuum(env.Ctx, st.Sources)
 	case *plan.NoOp:
 		if st.Notice != "" {
 			s.notify(st.Notice, "")

@@ -90,7 +90,7 @@ func route(st plan.Statement) string {
 		}
 		return routeDefinition
 	case *plan.Explain, *plan.Set, *plan.SetTransaction, *plan.Show, *plan.Transaction, *plan.Prepare, *plan.Execute, *plan.Deallocate,
-		*plan.Discard, *plan.NoOp:
+		*plan.Discard, *plan.NoOp, *plan.Vacuum:
 		return routeUtility
 	}
 	return routeDefinition

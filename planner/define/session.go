@@ -52,7 +52,7 @@ func (d *Definer) session(n *pg.Node) (plan.Statement, error) {
 		return &plan.NoOp{Tag: "REVOKE", Notice: "REVOKE has no effect: there are no privileges"}, nil
 	case *pg.Node_VacuumStmt:
 		if x.VacuumStmt.IsVacuumcmd {
-			return &plan.NoOp{Tag: "VACUUM", Notice: "VACUUM has nothing to do"}, nil
+			return d.vacuum(x.VacuumStmt)
 		}
 		return &plan.NoOp{Tag: "ANALYZE", Notice: "ANALYZE has nothing to do"}, nil
 	case *pg.Node_IndexStmt:

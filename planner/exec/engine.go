@@ -77,7 +77,7 @@ type TempTable struct {
 // Options are what an Engine works with.
 type Options struct {
 	Online   fqgw.OnlineStore
-	History  fqgw.History
+	History  fqgw.SortedHistory
 	Registry fqgw.Registry
 	Letters  fqgw.DeadLetterStore
 	Streams  Streams
@@ -127,6 +127,8 @@ type Engine struct {
 
 	mu sync.Mutex // held by those who replace snap
 
+	compacts chan struct{} // holds one token while something is compacted
+
 	fills sync.WaitGroup
 	life  context.Context
 	stop  context.CancelFunc
@@ -152,7 +154,7 @@ func New(o Options) *Engine {
 	if o.SessionLimit == 0 {
 		o.SessionLimit = o.MemoryLimit
 	}
-	e := &Engine{o: o, more: make(chan struct{}, 1), memory: fqgw.NewMemory("all sessions together", "--total-memory", o.TotalLimit)}
+	e := &Engine{o: o, more: make(chan struct{}, 1), compacts: make(chan struct{}, 1), memory: fqgw.NewMemory("all sessions together", "--total-memory", o.TotalLimit)}
 	e.life, e.stop = context.WithCancel(context.Background())
 	e.snap.Store(&snapshot{})
 	e.publish(o.Catalog)
@@ -199,6 +201,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		e.fill(v, stands, func(string) {})
 	}
 	e.fills.Go(e.follow)
+	e.fills.Go(e.compactSoon)
 	return nil
 }
 

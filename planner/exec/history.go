@@ -47,15 +47,40 @@ func (r *looked) readHistory() error {
 	late, found := unknown{by: maxK}, false
 	events := eventMemory(r.limit.memory)
 	defer events.Close()
-	err := pit.Join(l, asked, &fqgw.Sorted{Fresh: late.watch(e.historyOf(env, v, minT, maxT))}, events, func(i int, reading *window.Reading) error {
+	history, err := e.sortedHistory(env, v, minT, maxT)
+	if err != nil {
+		return err
+	}
+	defer history.Close()
+	history.Fresh = late.watch(history.Fresh)
+	err = pit.Join(l, asked, history, events, func(i int, reading *window.Reading) error {
 		r.readings[i] = *reading // which may be kept
 		found = found || reading.Exists || reading.OutsideMaxAge
 		return nil
 	})
 	if err == nil && !found {
+		from, to := pit.Range(v, minT, maxT)
+		late.runs(history.Runs, from, to)
 		late.notice(env, v)
 	}
 	return err
+}
+
+// sortedHistory is historyOf by the runs that the history has under the view's join
+// keys. It is to be closed.
+func (e *Engine) sortedHistory(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64) (*fqgw.Sorted, error) {
+	if len(v.Keys) == 0 {
+		return &fqgw.Sorted{Fresh: e.historyOf(env, v, minT, maxT)}, nil
+	}
+	var keys []int
+	for _, k := range v.Keys {
+		keys = append(keys, k.Column)
+	}
+	s, err := e.o.History.Sorted(env.Ctx, e.scanOf(v, minT, maxT), runKeys(v.Source, keys))
+	if err == nil {
+		s.Fresh = cancellable(env, s.Fresh)
+	}
+	return s, err
 }
 
 // allThen reads every entity of a view as of one time.
@@ -134,9 +159,7 @@ func eventMemory(whole *fqgw.Memory) *fqgw.Memory {
 // historyOf is what of a source's history can matter to a view at times from
 // minT to maxT: scanned anew whenever it is read.
 func (e *Engine) historyOf(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64) fqgw.Records {
-	s := v.Source
-	scan := fqgw.Scan{Table: s.History, Columns: pit.Columns(v), Time: s.Columns[s.EventTime].Name, Batch: e.batchBytes()}
-	scan.From, scan.To = pit.Range(v, minT, maxT)
+	scan := e.scanOf(v, minT, maxT)
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		_, records, err := e.o.History.Scan(env.Ctx, scan)
 		if err != nil {
@@ -145,6 +168,13 @@ func (e *Engine) historyOf(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64)
 		}
 		cancellable(env, records)(yield)
 	}
+}
+
+func (e *Engine) scanOf(v *fqgw.FeatureView, minT, maxT int64) fqgw.Scan {
+	s := v.Source
+	scan := fqgw.Scan{Table: s.History, Columns: pit.Columns(v), Time: s.Columns[s.EventTime].Name, Batch: e.batchBytes()}
+	scan.From, scan.To = pit.Range(v, minT, maxT)
+	return scan
 }
 
 // cancellable ends the records with the statement's context.

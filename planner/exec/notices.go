@@ -56,6 +56,24 @@ func (u *unknown) watch(in fqgw.Records) fqgw.Records {
 	}
 }
 
+// runs counts in runs, of the rows with an event time from from to to.
+func (u *unknown) runs(in []fqgw.Run, from, to int64) {
+	for _, r := range in {
+		for g := range (r.Entities().NumRows() + fqgw.RunGroup - 1) / fqgw.RunGroup {
+			times := r.Times(g)
+			known := r.Known(g)
+			if known == nil {
+				known = times
+			}
+			for i, k := range known {
+				if k > u.by && times[i] >= from && times[i] <= to {
+					u.events, u.first = u.events+1, min(u.first, k)
+				}
+			}
+		}
+	}
+}
+
 func (u *unknown) count(b arrow.RecordBatch) {
 	at := b.Schema().FieldIndices(fqgw.ColKnownAt)
 	if len(at) == 0 {

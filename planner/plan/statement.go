@@ -129,6 +129,8 @@ type (
 	Discard    struct{ What string }
 	// Grant and the like: accepted with a notice where fqgw has nothing to do yet.
 	NoOp struct{ Tag, Notice string }
+	// Vacuum compacts the histories of sources.
+	Vacuum struct{ Sources []*fqgw.Source }
 )
 
 // TransactionKind is what a Transaction statement does.
@@ -176,3 +178,4 @@ func (*Execute) statement()           {}
 func (*Deallocate) statement()        {}
 func (*Discard) statement()           {}
 func (*NoOp) statement()              {}
+func (*Vacuum) statement()            {}

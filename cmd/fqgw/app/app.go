@@ -34,7 +34,7 @@ type App struct {
 	registry fqgw.Registry
 	letters  fqgw.DeadLetterStore
 	online   fqgw.OnlineStore
-	lake     fqgw.History
+	lake     fqgw.SortedHistory
 	log      fqgw.Log
 	pipeline *stream.Pipeline
 	engine   *exec.Engine
