@@ -43,6 +43,7 @@ var rooms = map[string][]string{
 	"connectors/redis":      {".", "socket"},
 	"connectors/kafka":      {"."},
 	"connectors/iceberg":    {"."},
+	"connectors/files":      {".", "planner/expr", "stream/decode"},
 	"connectors/registry":   {"."},
 	"connectors/embedded":   {"."},
 	"connectors/storetest":  {"."},
@@ -64,8 +65,8 @@ var doors = map[string][]string{
 	"modernc.org/sqlite":                     {"connectors/registry", "connectors/iceberg"},
 	"github.com/pganalyze/":                  {"planner/parse", "planner/bind", "planner/define"},
 	"github.com/wasilibs/":                   {"planner/parse"},
-	"github.com/apache/arrow-go/v18/parquet": {"connectors/iceberg", "pit"},
-	"github.com/apache/arrow-go/":            {".", "pit", "stream", "planner/exec", "connectors/iceberg", "connectors/storetest"},
+	"github.com/apache/arrow-go/v18/parquet": {"connectors/iceberg", "connectors/files", "pit"},
+	"github.com/apache/arrow-go/":            {".", "pit", "stream", "stream/decode", "planner/exec", "connectors/iceberg", "connectors/files", "connectors/storetest"},
 	"gopkg.in/yaml.v3":                       {"cmd/fqgw/app"},
 	"github.com/prometheus/":                 {"cmd/fqgw/app"},
 }

@@ -224,3 +224,18 @@ type Consumer interface {
 	Resume(partition int32, offset int64)
 	Close()
 }
+
+// Foreign is where sources lie whose rows others write: tables of a lake, files. It is
+// only read. Safe for concurrent use. Errors name the table or the file.
+type Foreign interface {
+	// Columns are those that a source has when it names none itself, read from what it
+	// names: 42P01 when there is no such table, 58P01 when there are no such files. A
+	// column that the source names is checked: 42703 when it is not there, 42804 when
+	// it cannot be read as its type.
+	Columns(ctx context.Context, s *Source) ([]Column, error)
+	// Current is the newest snapshot; its ID is 0 when there are no rows yet.
+	Current(ctx context.Context, s *Source) (Snapshot, error)
+	// Scan reads columns of the source's own, in the order of Scan.Columns (nil: all).
+	// Scan.Table is not looked at.
+	Scan(ctx context.Context, s *Source, sc Scan) (*arrow.Schema, Records, error)
+}

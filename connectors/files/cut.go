@@ -1,0 +1,87 @@
+package files
+
+import (
+	"context"
+	"math"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/compute"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/fqgw/fqgw"
+)
+
+// cut leaves out the rows whose event times a scan does not want, and those that
+// break the source's NOT NULL it refuses.
+type cut struct {
+	source   *fqgw.Source
+	fields   []int
+	time     int // the place of the event time among the columns; -1: every row is wanted
+	from, to int64
+	added    bool // it is the last one, and is not asked for
+}
+
+func newCut(s *fqgw.Source, fields []int, sc fqgw.Scan) *cut {
+	c := &cut{source: s, fields: fields, time: -1, from: sc.From, to: sc.To}
+	if sc.Time == "" || c.from == math.MinInt64 && c.to == math.MaxInt64 {
+		return c
+	}
+	for i, f := range fields {
+		if f == s.EventTime {
+			c.time = i
+		}
+	}
+	if c.added = c.time < 0; c.added {
+		c.time = len(fields)
+	}
+	return c
+}
+
+// within is b with the rows that are wanted, nil where there are none. It takes b.
+func (c *cut) within(ctx context.Context, b arrow.RecordBatch) (arrow.RecordBatch, error) {
+	for i, f := range c.fields {
+		// Rows without an event time are no events, and stay away from views.
+		if col := c.source.Columns[f]; col.NotNull && f != c.source.EventTime && b.Column(i).NullN() > 0 {
+			b.Release()
+			return nil, &fqgw.Error{Code: fqgw.CodeNotNullViolation, Column: col.Name,
+				Message: "null value in column \"" + col.Name + "\" of source \"" + c.source.Name + "\" violates not-null constraint"}
+		}
+	}
+	if c.time < 0 {
+		return b, nil
+	}
+	defer b.Release()
+	times := b.Column(c.time).(*array.Timestamp)
+	mask := array.NewBooleanBuilder(memory.DefaultAllocator)
+	defer mask.Release()
+	mask.Reserve(times.Len())
+	wanted := 0
+	for i, t := range times.TimestampValues() {
+		in := !times.IsNull(i) && int64(t) >= c.from && int64(t) <= c.to
+		if in {
+			wanted++
+		}
+		mask.UnsafeAppend(in)
+	}
+	out := b
+	switch {
+	case wanted == 0:
+		return nil, nil
+	case wanted == times.Len():
+		out.Retain()
+	default:
+		m := mask.NewArray()
+		defer m.Release()
+		var err error
+		if out, err = compute.FilterRecordBatch(ctx, b, m, compute.DefaultFilterOptions()); err != nil {
+			return nil, err
+		}
+	}
+	if !c.added {
+		return out, nil
+	}
+	defer out.Release()
+	schema := arrow.NewSchema(out.Schema().Fields()[:c.time], nil)
+	return array.NewRecordBatch(schema, out.Columns()[:c.time], out.NumRows()), nil
+}
