@@ -51,7 +51,7 @@ type Source struct {
 	Name        string
 	Columns     []Column
 	Checks      []Check
-	Connector   string // "kafka"
+	Connector   string // "kafka", "files"
 	Topic       string
 	Format      string // "json"
 	EventTime   int    // index of the event time's column
@@ -82,6 +82,14 @@ func Connectors() []string { return slices.Sorted(maps.Keys(connectors)) }
 
 // Positions is the kind of the source's positions.
 func (s *Source) Positions() PositionKind { return connectors[s.Connector] }
+
+// Place is where the source's rows lie, for people.
+func (s *Source) Place() string {
+	if s.History != "" {
+		return s.History
+	}
+	return s.Options["path"]
+}
 
 // Takes says why the source cannot have such a change, nil if it can. All there
 // are so far are append-only (SEMANTICS §3.7): a row that came stays.

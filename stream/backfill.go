@@ -32,7 +32,7 @@ type building struct {
 // about the progress. When ctx ends the view is left as it is; another AddView
 // goes on, DropView cleans up.
 func (p *Pipeline) AddView(ctx context.Context, v *fqgw.FeatureView, notice func(string)) error {
-	if v.Options["online"] == "false" {
+	if v.Options["online"] == "false" || v.Source.Positions() != fqgw.TopicOffsets {
 		return nil
 	}
 	err := guarded(func() error { return p.addView(ctx, v, notice) })

@@ -193,6 +193,9 @@ func (s *source) keep(ctx context.Context) {
 // from a process before: then the view can be read while the stream is not yet
 // back, and is behind by what came since, as it is in any outage of the log.
 func (p *Pipeline) Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error) {
+	if v.Source.Positions() != fqgw.TopicOffsets {
+		return false, nil
+	}
 	s, err := p.source(v.Source.Qualified().String())
 	if err != nil {
 		return false, err

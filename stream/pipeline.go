@@ -69,6 +69,7 @@ type Pipeline struct {
 
 	mu      sync.Mutex
 	sources map[string]*source
+	tables  map[string]*fqgw.Source // sources whose rows others write
 	stopped bool
 	fitness fitness
 	horizon horizon
@@ -109,7 +110,7 @@ func New(o Options) *Pipeline {
 	if o.Memory == nil {
 		o.Memory = fqgw.NewMemory("the streams", memoryOption, DefaultMemory)
 	}
-	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}, rows: fillRows, trip: flushUnits, part: flushKeys, look: idleAdvance, far: farAway}
+	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}, tables: map[string]*fqgw.Source{}, rows: fillRows, trip: flushUnits, part: flushKeys, look: idleAdvance, far: farAway}
 	p.budget.divide(o.Memory)
 	p.hard, p.abort = context.WithCancel(context.Background())
 	return p
@@ -138,6 +139,9 @@ func (p *Pipeline) Run(ctx context.Context) error {
 // AddSource takes up a source: its topic is checked or created, its history
 // table is made if it is not there, and consumption starts.
 func (p *Pipeline) AddSource(ctx context.Context, src *fqgw.Source) error {
+	if src.Positions() != fqgw.TopicOffsets {
+		return p.addTable(src)
+	}
 	if s, err := p.source(src.Qualified().String()); err == nil && s.life.Err() != nil { // it was dropped and is about to end
 		select {
 		case <-s.done:
@@ -184,6 +188,9 @@ func (p *Pipeline) AddSource(ctx context.Context, src *fqgw.Source) error {
 // DropSource stops a source and forgets it; when ctx ends before it has stopped
 // that goes on by itself. Its topic and its history stay.
 func (p *Pipeline) DropSource(ctx context.Context, name string) error {
+	if p.dropTable(name) {
+		return nil
+	}
 	s, err := p.source(name)
 	if err != nil {
 		return err

@@ -19,6 +19,9 @@ import (
 // Definer binds one statement. It is used once, by one goroutine.
 type Definer struct {
 	Binder *bind.Binder // for the statement's queries and expressions; its Stmt is set by Bind
+	// Foreign is fqgw.Foreign's Columns, of the source's connector; nil: sources whose
+	// rows others write must have columns, which are taken as they are.
+	Foreign func(*fqgw.Source) ([]fqgw.Column, error)
 
 	stmt *parse.Statement
 }

@@ -123,6 +123,9 @@ func (w *form) source(s *fqgw.Source) {
 	for _, text := range []string{s.Connector, s.Topic, s.Format, s.History} {
 		w.text(text)
 	}
+	if s.Positions() != fqgw.TopicOffsets {
+		w.foreign(s)
+	}
 	w.count(s.EventTime)
 	w.number(int64(s.Known))
 	if s.Known == fqgw.KnownByColumn {
@@ -136,6 +139,13 @@ func (w *form) source(s *fqgw.Source) {
 		w.number(t.Int())
 	} else {
 		w.text(s.Start)
+	}
+}
+
+// foreign is what says which rows a source has that others write, and how they are read.
+func (w *form) foreign(s *fqgw.Source) {
+	for _, name := range foreignForm {
+		w.text(s.Options[name])
 	}
 }
 

@@ -43,9 +43,21 @@ func (d *Definer) createSource(n *pg.CreateStmt) (plan.Statement, error) {
 	if err := d.sourceColumns(s, n.TableElts, n.Relation.Location); err != nil {
 		return nil, err
 	}
-	for _, o := range opts {
-		if err := d.sourceOption(s, o); err != nil {
+	option := d.sourceOption
+	if s.Positions() != fqgw.TopicOffsets {
+		if err := d.foreign(s, opts, n.Relation.Location); err != nil {
 			return nil, err
+		}
+		option = d.foreignOption
+	}
+	for _, o := range opts {
+		if err := option(s, o); err != nil {
+			return nil, err
+		}
+	}
+	if d.Foreign != nil && s.Positions() != fqgw.TopicOffsets && len(n.TableElts) > 0 { // a definition that was kept was checked
+		if _, err := d.Foreign(s); err != nil {
+			return nil, d.at(err, n.Relation.Location)
 		}
 	}
 	if s.EventTime < 0 {
@@ -56,6 +68,9 @@ func (d *Definer) createSource(n *pg.CreateStmt) (plan.Statement, error) {
 			}
 		}
 		return nil, e.WithHint("Add a column of type timestamptz and write WITH (event_time = '…').")
+	}
+	if len(n.TableElts) == 0 {
+		s.SQL = foreignSQL(s)
 	}
 	return &plan.CreateSource{Source: s, IfNotExists: n.IfNotExists, OrReplace: d.stmt.OrReplace}, nil
 }
@@ -84,7 +99,7 @@ func (d *Definer) plainTable(n *pg.CreateStmt, kind string) error {
 
 // What is known by name and not built yet.
 var (
-	connectorsToCome = []string{"iceberg", "files"}
+	connectorsToCome = []string{"iceberg"}
 	formatsToCome    = []string{"avro", "protobuf", "debezium-json", "debezium-avro"}
 )
 
@@ -104,7 +119,9 @@ func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
 				return d.badOption(o, "The connector is '%s'.", all)
 			}
 		case "format":
-			s.Format = strings.ToLower(o.value)
+			if s.Format = strings.ToLower(o.value); slices.ContainsFunc(opts, func(o option) bool { return o.name == "connector" && !strings.EqualFold(o.value, "kafka") }) {
+				continue // of files, which foreign looks at
+			}
 			all := strings.Join(decode.Formats(), "' or '")
 			switch {
 			case slices.Contains(decode.Formats(), s.Format):
@@ -115,7 +132,7 @@ func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
 			}
 		}
 	}
-	if !columns {
+	if !columns && s.Positions() == fqgw.TopicOffsets {
 		return d.fail(-1, fqgw.CodeInvalidDefinition, "source \"%s\" has no columns", s.Name).
 			WithHint("Write CREATE SOURCE %s (column type, …) WITH (…).", s.Name)
 	}

@@ -38,6 +38,9 @@ func (e *Engine) compactSoon() {
 		}
 		cat := e.Catalog()
 		for _, s := range cat.Sources {
+			if e.foreign(s) != nil {
+				continue
+			}
 			snap, err := e.o.History.Current(e.life, s.History)
 			if err != nil || snap.ID == seen[s.History] || snap.Rows < compactRows {
 				continue
@@ -76,6 +79,9 @@ func runKeys(s *fqgw.Source, keys []int) fqgw.RunKeys {
 // Compact compacts the history of a source for each tuple of join keys: all of it into
 // one run each, or as far as it is worth it. Only one compaction runs at a time.
 func (e *Engine) Compact(ctx context.Context, s *fqgw.Source, whole bool) error {
+	if e.foreign(s) != nil { // its files are others'
+		return nil
+	}
 	select {
 	case e.compacts <- struct{}{}:
 		defer func() { <-e.compacts }()

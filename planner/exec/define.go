@@ -39,7 +39,7 @@ func (e *Engine) CreateSource(st *plan.CreateSource) Change {
 				return nil, nil, err
 			}
 			s.OID, s.GateVersion = uint32(oid), 1
-			if s.History == "" {
+			if s.History == "" && s.Positions() == fqgw.TopicOffsets {
 				s.History = s.Qualified().LakeTable()
 			}
 			cat.Sources[s.Qualified()] = &s

@@ -38,6 +38,14 @@ func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.V
 					victims = append(victims, n.QualifiedName)
 				}
 			}
+			if st.Purge {
+				for _, n := range victims {
+					if s := cat.Sources[n]; s != nil && s.Positions() != fqgw.TopicOffsets {
+						return nil, nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "the rows of source \"%s\" are others': PURGE does not remove them", n).
+							WithHint("Write DROP SOURCE without PURGE.")
+					}
+				}
+			}
 			named := len(victims)
 			var detail []string
 			for i := 0; i < len(victims); i++ {

@@ -78,6 +78,7 @@ type TempTable struct {
 type Options struct {
 	Online   fqgw.OnlineStore
 	History  fqgw.SortedHistory
+	Foreign  map[string]fqgw.Foreign // by connector: of sources whose rows others write
 	Registry fqgw.Registry
 	Letters  fqgw.DeadLetterStore
 	Streams  Streams

@@ -289,7 +289,7 @@ func (e *Engine) describeOne(env *fqgw.Env, n plan.Node) *step {
 	case *plan.Settle:
 		return &step{kind: "Found Entities"}
 	case *plan.SourceScan:
-		s := &step{kind: "History Scan", on: n.Source.Name, more: n.Source.History}
+		s := &step{kind: "History Scan", on: n.Source.Name, more: n.Source.Place()}
 		if n.AsOf != nil {
 			s.notes = []pair{{"Known at", n.AsOf.String()}}
 		}
@@ -316,7 +316,7 @@ func (e *Engine) describeOne(env *fqgw.Env, n plan.Node) *step {
 func (e *Engine) describeView(env *fqgw.Env, kind string, v *fqgw.FeatureView, at, known fqgw.Expr, keys []string) *step {
 	store, when := "online store", "now"
 	if at != nil {
-		store, when = v.Source.History, "AS OF "+at.String()
+		store, when = v.Source.Place(), "AS OF "+at.String()
 		if known != nil {
 			when += " KNOWN AT " + known.String()
 		}

@@ -27,7 +27,7 @@ func (e *Engine) Extent(ctx context.Context, cat *fqgw.Catalog, oid uint32) (row
 		}
 	}
 	for _, s := range cat.Sources {
-		if s.OID == oid {
+		if s.OID == oid && s.Positions() == fqgw.TopicOffsets {
 			name = s.History
 		}
 	}

@@ -69,7 +69,7 @@ func (r *looked) readHistory() error {
 // sortedHistory is historyOf by the runs that the history has under the view's join
 // keys. It is to be closed.
 func (e *Engine) sortedHistory(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64) (*fqgw.Sorted, error) {
-	if len(v.Keys) == 0 {
+	if len(v.Keys) == 0 || e.foreign(v.Source) != nil {
 		return &fqgw.Sorted{Fresh: e.historyOf(env, v, minT, maxT)}, nil
 	}
 	var keys []int
@@ -161,7 +161,7 @@ func eventMemory(whole *fqgw.Memory) *fqgw.Memory {
 func (e *Engine) historyOf(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64) fqgw.Records {
 	scan := e.scanOf(v, minT, maxT)
 	return func(yield func(arrow.RecordBatch, error) bool) {
-		_, records, err := e.o.History.Scan(env.Ctx, scan)
+		_, records, err := e.readSource(env.Ctx, v.Source, scan)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -172,7 +172,7 @@ func (e *Engine) historyOf(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64)
 
 func (e *Engine) scanOf(v *fqgw.FeatureView, minT, maxT int64) fqgw.Scan {
 	s := v.Source
-	scan := fqgw.Scan{Table: s.History, Columns: pit.Columns(v), Time: s.Columns[s.EventTime].Name, Batch: e.batchBytes()}
+	scan := fqgw.Scan{Table: s.History, Columns: eventColumns(s, pit.Columns(v)), Time: s.Columns[s.EventTime].Name, Batch: e.batchBytes()}
 	scan.From, scan.To = pit.Range(v, minT, maxT)
 	return scan
 }

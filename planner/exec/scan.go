@@ -150,6 +150,10 @@ func (e *Engine) sourceScan(env *fqgw.Env, n *plan.SourceScan) (fqgw.Rows, error
 	if from != math.MinInt64 || to != math.MaxInt64 {
 		scan.Time, scan.From, scan.To = s.Columns[s.EventTime].Name, from, to
 	}
+	if e.foreign(s) != nil {
+		scan.Batch = e.batchBytes()
+		return e.foreignScan(env, n, scan, known, cut)
+	}
 	rows, err := e.scan(env, scan, types)
 	if err != nil {
 		return nil, err
@@ -270,8 +274,16 @@ func (e *Engine) batchBytes() int64 { return min(scanBytes, e.o.MemoryLimit/scan
 
 // scan reads a lake table as rows of the given types.
 func (e *Engine) scan(env *fqgw.Env, s fqgw.Scan, types []fqgw.Type) (fqgw.Rows, error) {
-	s.Batch = e.batchBytes()
-	_, records, err := e.o.History.Scan(env.Ctx, s)
+	return e.scanned(env, types, func() (fqgw.Records, error) {
+		s.Batch = e.batchBytes()
+		_, records, err := e.o.History.Scan(env.Ctx, s)
+		return records, err
+	})
+}
+
+// scanned are records as rows of the given types.
+func (e *Engine) scanned(env *fqgw.Env, types []fqgw.Type, scan func() (fqgw.Records, error)) (fqgw.Rows, error) {
+	records, err := scan()
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/files"
 	"github.com/fqgw/fqgw/connectors/iceberg"
 	"github.com/fqgw/fqgw/connectors/registry"
 	"github.com/fqgw/fqgw/gateway"
@@ -36,6 +37,7 @@ type App struct {
 	online   fqgw.OnlineStore
 	lake     fqgw.SortedHistory
 	log      fqgw.Log
+	files    *files.Files
 	pipeline *stream.Pipeline
 	engine   *exec.Engine
 	planner  *planner.Planner
@@ -77,7 +79,8 @@ func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.
 	a.pipeline = stream.New(stream.Options{Online: a.online, History: a.lake, Logs: map[string]fqgw.Log{"kafka": a.log},
 		Registry: a.registry, Letters: a.letters, Clock: a.clock, Logger: logger, LogAway: a.logAway, Volatile: c.Online == "embedded",
 		Memory: fqgw.NewMemory("the streams", "--stream-memory", sizeOf(c.Stream)), Fault: fault})
-	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Registry: a.registry, Letters: a.letters, Streams: a.pipeline, Clock: a.clock,
+	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Foreign: map[string]fqgw.Foreign{"files": a.files},
+		Registry: a.registry, Letters: a.letters, Streams: a.pipeline, Clock: a.clock,
 		Logger: logger, Catalog: catalog, Bind: define.Load, Form: define.FormHash, Settings: a.fact, Files: filepath.Join(a.config.Data, "files"),
 		WriteParquet: iceberg.WriteParquet, MemoryLimit: sizeOf(c.Memory),
 		SessionLimit: sizeOf(c.Session), TotalLimit: sizeOf(c.Total), Fault: fault, MakeTopics: c.Kafka == "embedded"})

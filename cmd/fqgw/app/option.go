@@ -97,6 +97,7 @@ func (c *Config) options() []option {
 		text("session_memory", "memory limit of what a session keeps between statements (default: as memory)", &c.Session, sizeOrNone),
 		text("total_memory", "memory limit of all sessions with their statements (default: none)", &c.Total, sizeOrNone),
 		text("stream_memory", "memory limit of all streams", &c.Stream, streamSize),
+		text("allow_files", "folders of files that SQL may read besides data/files, separated as in PATH", &c.AllowFiles, directories),
 		text("sync", "fsync the embedded Kafka and the lake: on, off", &c.Sync, oneOf("on", "off")),
 		text("log", "least level that is logged: debug, info, warn, error", &c.Log, oneOf("debug", "info", "warn", "error")),
 	}
@@ -141,6 +142,15 @@ func loopback(v string) error {
 func directory(v string) error {
 	if strings.TrimSpace(v) == "" || strings.ContainsRune(v, 0) {
 		return errors.New("it must be the path of a directory")
+	}
+	return nil
+}
+
+func directories(v string) error {
+	for _, d := range filepath.SplitList(v) {
+		if err := directory(d); err != nil {
+			return err
+		}
 	}
 	return nil
 }

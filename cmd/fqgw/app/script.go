@@ -156,6 +156,10 @@ func (r *scriptRun) run(ctx context.Context, s *step) {
 		if err := r.produce(ctx, s); err != nil {
 			r.fail(s, "%s", describeError(err))
 		}
+	case "file":
+		if err := r.writeFile(s); err != nil {
+			r.fail(s, "%s", describeError(err))
+		}
 	case "at":
 		r.exec(ctx, s, fmt.Sprintf("SELECT fqgw.advance('%s'::timestamptz - fqgw.now())", strings.Join(s.args, " ")))
 	case "sync":
@@ -180,6 +184,18 @@ func (r *scriptRun) run(ctx context.Context, s *step) {
 	case "both":
 		r.both(ctx, s)
 	}
+}
+
+// writeFile puts a file where SQL reads files.
+func (r *scriptRun) writeFile(s *step) error {
+	if len(s.args) != 1 || !filepath.IsLocal(s.args[0]) {
+		return errors.New("file needs a name below data/files")
+	}
+	path := filepath.Join(r.app.Data(), "files", s.args[0])
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(s.sql), 0o644)
 }
 
 func (r *scriptRun) exec(ctx context.Context, s *step, sql string) {

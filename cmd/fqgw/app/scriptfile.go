@@ -26,6 +26,7 @@ import (
 //	produce TOPIC [partition N] [at TIME]
 //	                          each line below is the payload of a record, raw:
 //	                          (empty) is a record without one
+//	file NAME                 the lines below are the file of that name in data/files
 type step struct {
 	line     int
 	verb     string
@@ -42,7 +43,7 @@ func (s *step) mode() string {
 	return s.args[0]
 }
 
-var verbs = []string{"clock", "at", "sync", "statement", "query", "both", "notice", "produce"}
+var verbs = []string{"clock", "at", "sync", "statement", "query", "both", "notice", "produce", "file"}
 
 // parseScript reads the directives of a file.
 func parseScript(file, text string) ([]step, error) {
@@ -59,7 +60,7 @@ func parseScript(file, text string) ([]step, error) {
 		if !slices.Contains(verbs, s.verb) {
 			return nil, fmt.Errorf("%s:%d: unknown directive %q", file, n, s.verb)
 		}
-		if slices.Contains([]string{"statement", "query", "both", "produce"}, s.verb) {
+		if slices.Contains([]string{"statement", "query", "both", "produce", "file"}, s.verb) {
 			var rows []string
 			inRows := false
 			for sc.Scan() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/connectors/embedded"
+	"github.com/fqgw/fqgw/connectors/files"
 	"github.com/fqgw/fqgw/connectors/iceberg"
 	"github.com/fqgw/fqgw/connectors/kafka"
 	"github.com/fqgw/fqgw/connectors/redis"
@@ -74,6 +75,19 @@ func (a *App) openStores(ctx context.Context) error {
 	}
 	a.lake = lake
 	a.closers = append(a.closers, lake.Close)
+	return a.openFiles()
+}
+
+// openFiles takes the folders that SQL may read.
+func (a *App) openFiles() (err error) {
+	folders := []string{filepath.Join(a.config.Data, "files")}
+	if a.config.AllowFiles != "" {
+		folders = append(folders, filepath.SplitList(a.config.AllowFiles)...)
+	}
+	if a.files, err = files.Open(folders...); err != nil {
+		return fmt.Errorf("a folder of files cannot be used: %w", err)
+	}
+	a.closers = append(a.closers, a.files.Close)
 	return nil
 }
 

@@ -1,0 +1,112 @@
+package exec
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/plan"
+)
+
+// foreignWithin is how long CREATE SOURCE may look at what others write.
+const foreignWithin = time.Minute
+
+// foreign is where the rows of a source lie that others write; nil of a source that
+// has a history of its own.
+func (e *Engine) foreign(s *fqgw.Source) fqgw.Foreign {
+	if s.Positions() == fqgw.TopicOffsets {
+		return nil
+	}
+	return e.o.Foreign[s.Connector]
+}
+
+// ForeignColumns are the columns of a source whose rows others write (fqgw.Foreign).
+func (e *Engine) ForeignColumns(s *fqgw.Source) ([]fqgw.Column, error) {
+	f := e.foreign(s)
+	if f == nil {
+		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "connector '%s' is not supported here", s.Connector)
+	}
+	ctx, cancel := context.WithTimeout(e.life, foreignWithin)
+	defer cancel()
+	return f.Columns(ctx, s)
+}
+
+// readSource reads a source's rows, wherever they lie.
+func (e *Engine) readSource(ctx context.Context, s *fqgw.Source, scan fqgw.Scan) (*arrow.Schema, fqgw.Records, error) {
+	if f := e.foreign(s); f != nil {
+		return f.Scan(ctx, s, scan)
+	}
+	scan.Table = s.History
+	return e.o.History.Scan(ctx, scan)
+}
+
+// eventColumns are the columns of a source's own that a point-in-time join needs.
+func eventColumns(s *fqgw.Source, all []string) []string {
+	if s.Positions() == fqgw.TopicOffsets {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(name string) bool { return s.ColumnIndex(name) < 0 })
+}
+
+// foreignScan reads a source whose rows others write. Of what a landed row hides they
+// have the known time, by the source's rule, and nothing else.
+func (e *Engine) foreignScan(env *fqgw.Env, n *plan.SourceScan, scan fqgw.Scan, known int64, cut bool) (fqgw.Rows, error) {
+	s := n.Source
+	at := s.EventTime
+	if s.Known == fqgw.KnownByColumn {
+		at = s.KnownColumn
+	}
+	var types []fqgw.Type
+	place := func(f int) int {
+		name := s.Columns[f].Name
+		if i := slices.Index(scan.Columns, name); i >= 0 {
+			return i
+		}
+		scan.Columns, types = append(scan.Columns, name), append(types, s.Columns[f].Type)
+		return len(scan.Columns) - 1
+	}
+	scan.Columns = []string{}
+	places := make([]int, len(n.Fields)) // -1: NULL
+	for i, f := range n.Fields {
+		switch {
+		case f < len(s.Columns):
+			places[i] = place(f)
+		case sourceColumn(s, f).Name == fqgw.ColKnownAt:
+			places[i] = place(at)
+		default:
+			places[i] = -1
+		}
+	}
+	knownAt := -1
+	if cut {
+		knownAt = place(at)
+	}
+	rows, err := e.scanned(env, types, func() (fqgw.Records, error) {
+		_, records, err := e.readSource(env.Ctx, s, scan)
+		return records, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]fqgw.Value, len(places))
+	return &stream{close: rows.Close, next: func() ([]fqgw.Value, error) {
+		for {
+			row, err := rows.Next()
+			if err != nil {
+				return nil, err
+			}
+			if cut && (row[knownAt].IsNull() || row[knownAt].Int() > known) {
+				continue
+			}
+			for i, p := range places {
+				if out[i] = fqgw.Null; p >= 0 {
+					out[i] = row[p]
+				}
+			}
+			return out, nil
+		}
+	}}, nil
+}
