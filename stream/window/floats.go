@@ -97,11 +97,14 @@ type floatSum struct {
 }
 
 func (s *floatSum) add(_ *Input, v fqgw.Value) {
-	if v.IsNull() {
-		return
+	if !v.IsNull() {
+		s.addFloat(v.Float())
 	}
+}
+
+func (s *floatSum) addFloat(f float64) {
 	s.n++
-	if f := v.Float(); !s.special.addFloat(f) {
+	if !s.special.addFloat(f) {
 		m, shift, negative := split(f)
 		s.sum.add(shift, 0, m, negative)
 	}
@@ -203,9 +206,15 @@ type floatMoments struct {
 	squares exact // units of 2^-2148
 }
 
-func (m *floatMoments) add(in *Input, v fqgw.Value) {
-	m.floatSum.add(in, v)
-	if f := v.Float(); !v.IsNull() && !math.IsNaN(f) && !math.IsInf(f, 0) {
+func (m *floatMoments) add(_ *Input, v fqgw.Value) {
+	if !v.IsNull() {
+		m.addFloat(v.Float())
+	}
+}
+
+func (m *floatMoments) addFloat(f float64) {
+	m.floatSum.addFloat(f)
+	if !math.IsNaN(f) && !math.IsInf(f, 0) {
 		mantissa, shift, _ := split(f)
 		hi, lo := bits.Mul64(mantissa, mantissa)
 		m.squares.add(2*shift, hi, lo, false)

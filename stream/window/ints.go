@@ -84,9 +84,13 @@ type intSum struct {
 
 func (s *intSum) add(_ *Input, v fqgw.Value) {
 	if !v.IsNull() {
-		s.n++
-		s.sum.add(int128{v.Int() >> 63, uint64(v.Int())})
+		s.addInt(v.Int())
 	}
+}
+
+func (s *intSum) addInt(i int64) {
+	s.n++
+	s.sum.add(int128{i >> 63, uint64(i)})
 }
 
 func (s *intSum) merge(o accumulator) {
@@ -135,11 +139,13 @@ type intMoments struct {
 }
 
 func (m *intMoments) add(_ *Input, v fqgw.Value) {
-	if v.IsNull() {
-		return
+	if !v.IsNull() {
+		m.addInt(v.Int())
 	}
+}
+
+func (m *intMoments) addInt(i int64) {
 	m.n++
-	i := v.Int()
 	abs := uint64(i)
 	if i < 0 {
 		abs = -abs

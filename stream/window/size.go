@@ -12,6 +12,7 @@ var (
 	inputSize = int64(reflect.TypeFor[Input]().Size())
 	markSize  = int64(reflect.TypeFor[ownMark]().Size())
 	countSize = int64(reflect.TypeFor[rowCount]().Size())
+	valueSize = int64(reflect.TypeFor[fqgw.Value]().Size())
 )
 
 // accPlace is an accumulator's place in the list of its tile.

@@ -109,16 +109,11 @@ func (l *Layout) finish(s *sums, r *Reading) {
 		}
 		rd := &l.reads[slot.read]
 		from := &s.rings[rd.ring].spans[rd.span]
-		rows := from.rows[rd.filter]
-		if rows.n > 0 {
-			r.Times[i] = rows.newest
+		var acc accumulator
+		if rd.acc >= 0 {
+			acc = from.accs[rd.acc]
 		}
-		if rd.acc < 0 {
-			r.Slots[i] = fqgw.IntValue(int64(rows.n))
-			continue
-		}
-		v, ok := from.accs[rd.acc].result(slot)
-		r.Slots[i], r.Errors[i] = v, !ok
+		r.count(i, slot, from.rows[rd.filter], acc)
 	}
 	for i := range s.rings {
 		for k := range s.rings[i].spans {
@@ -130,4 +125,18 @@ func (l *Layout) finish(s *sums, r *Reading) {
 		}
 	}
 	l.sums.Put(s)
+}
+
+// count puts the value of a slot into r: of the rows that its filter passes, and of
+// their accumulator, nil where they are counted alone.
+func (r *Reading) count(i int, slot *slotSpec, rows rowCount, acc accumulator) {
+	if rows.n > 0 {
+		r.Times[i] = rows.newest
+	}
+	if acc == nil {
+		r.Slots[i] = fqgw.IntValue(int64(rows.n))
+		return
+	}
+	v, ok := acc.result(slot)
+	r.Slots[i], r.Errors[i] = v, !ok
 }
