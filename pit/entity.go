@@ -46,9 +46,11 @@ type collector struct {
 	byKey  map[fqgw.EntityKey]*entity
 	order  []*entity
 	held   int64 // of memory
-	most   int   // events of an entity; there is room for the places of so many
+	most   int   // events of an entity; there is room to answer so many
+	each   int64 // the room of one
 	buf    []byte
 	runs   []*reader
+	sweeps *sweeps // of windowed views, once one is asked
 }
 
 func (c *collector) add(key fqgw.EntityKey) *entity {
@@ -91,7 +93,7 @@ func (c *collector) take(n int64) error {
 			freed += e.bytes()
 		}
 		clear(c.order[len(kept):])
-		freed += int64(c.most-most) * placesBytes
+		freed += int64(c.most-most) * c.each
 		c.order, c.most = kept, most
 		c.memory.Give(freed)
 		c.held -= freed
@@ -162,14 +164,14 @@ func (c *collector) push(e *entity, in *window.Input, keep bool) error {
 	}
 	e.events = append(binary.AppendUvarint(e.events, head), c.buf...)
 	if e.n++; e.n > c.most {
-		if err := c.take(placesBytes); err != nil {
+		if err := c.take(c.each); err != nil {
 			return err
 		}
 		if c.part.has(e.key) {
 			c.most++
 		} else {
-			c.memory.Give(placesBytes)
-			c.held -= placesBytes
+			c.memory.Give(c.each)
+			c.held -= c.each
 		}
 	}
 	return nil
@@ -184,7 +186,7 @@ func (c *collector) answer(probes []Probe, emit func(i int, r *window.Reading) e
 		if !c.part.has(e.key) {
 			continue
 		}
-		if len(c.runs) > 0 {
+		if len(c.runs) > 0 && c.layout.View().Latest {
 			done, err := c.answerRuns(e, probes, emit)
 			if err != nil {
 				return err
@@ -200,6 +202,23 @@ func (c *collector) answer(probes []Probe, emit func(i int, r *window.Reading) e
 	return nil
 }
 
+// answerOne emits the readings of an entity's probes and forgets its events, unless it
+// was left for later.
+func (c *collector) answerOne(e *entity, probes []Probe, emit func(i int, r *window.Reading) error) error {
+	if c.layout.View().Latest {
+		return c.answerRows(e, probes, emit)
+	}
+	return c.answerWindows(e, probes, emit)
+}
+
+// asked is the time that a probe asks for, and what is known then.
+func (c *collector) asked(p *Probe) window.Question {
+	if len(c.layout.View().Keys) == 0 { // SEMANTICS §3.8
+		return window.Question{T: fqgw.Floor(p.T, 1_000_000), K: fqgw.Floor(p.K, 1_000_000)}
+	}
+	return window.Question{T: p.T, K: p.K}
+}
+
 // place is an event in the bytes of its entity.
 type place struct {
 	time, known int64
@@ -207,11 +226,15 @@ type place struct {
 	at, end     int
 }
 
-// placesBytes is what an event takes while its entity is answered: in places,
-// and in a sweep.
-const placesBytes = 3 * 56
-
-func (p *place) visibleAt() int64 { return max(p.time, p.known) }
+// eachOf is what an event takes while its entity is answered: in places and on the
+// way there, and in a sweep.
+func eachOf(l *window.Layout) int64 {
+	const places = 128
+	if l.View().Latest {
+		return places
+	}
+	return places + l.EventBytes()
+}
 
 // places finds the events of an entity: of each position the first that came,
 // and of those the ones that pass WHERE.
@@ -238,96 +261,6 @@ func (e *entity) places() []place {
 		}
 	}
 	return out
-}
-
-// answerOne emits the readings of an entity's probes and forgets its events.
-func (c *collector) answerOne(e *entity, probes []Probe, emit func(i int, r *window.Reading) error) error {
-	l := c.layout
-	events := e.places()
-	at := func(i int) (t, k int64) {
-		t, k = probes[i].T, probes[i].K
-		if len(l.View().Keys) == 0 { // SEMANTICS §3.8
-			t, k = fqgw.Floor(t, 1_000_000), fqgw.Floor(k, 1_000_000)
-		}
-		return t, k
-	}
-	// Probes with K = T are one sweep over time, in which an event comes when it
-	// is visible. Others are a sweep for each K: an event known by K comes at
-	// its own time.
-	type question struct {
-		i    int
-		t, k int64
-		own  bool // K is not T
-	}
-	order := make([]question, len(e.probes))
-	for n, i := range e.probes {
-		t, k := at(i)
-		order[n] = question{i, t, k, t != k}
-	}
-	slices.SortFunc(order, func(a, b question) int {
-		if a.own != b.own {
-			if a.own {
-				return 1
-			}
-			return -1
-		}
-		if a.own {
-			return cmp.Or(cmp.Compare(a.k, b.k), cmp.Compare(a.t, b.t))
-		}
-		return cmp.Compare(a.t, b.t)
-	})
-	var s sweep
-	var r window.Reading
-	for n, p := range order {
-		fresh := n == 0 || p.own != order[n-1].own || p.own && p.k != order[n-1].k
-		if fresh {
-			s = newSweep(l, e.events, events, p.own, p.k)
-		}
-		if fresh || p.t != order[n-1].t {
-			r = s.read(p.t)
-		}
-		shared := r
-		if err := emit(p.i, &shared); err != nil {
-			return err
-		}
-	}
-	c.free(e)
-	return nil
-}
-
-// sweep folds an entity's events in the order in which they come into sight.
-type sweep struct {
-	l      *window.Layout
-	state  *window.State
-	packed []byte
-	events []place
-	seen   func(*place) int64
-	next   int
-}
-
-func newSweep(l *window.Layout, packed []byte, events []place, own bool, k int64) sweep {
-	s := sweep{l: l, state: l.New(), packed: packed, seen: (*place).visibleAt}
-	if own {
-		s.seen = func(p *place) int64 { return p.time }
-	}
-	for _, p := range events {
-		if !own || p.known <= k {
-			s.events = append(s.events, p)
-		}
-	}
-	slices.SortStableFunc(s.events, func(a, b place) int { return cmp.Compare(s.seen(&a), s.seen(&b)) })
-	return s
-}
-
-// read answers at t; the times of a sweep do not go back.
-func (s *sweep) read(t int64) window.Reading {
-	s.l.Advance(s.state, t)
-	for ; s.next < len(s.events) && s.seen(&s.events[s.next]) <= t; s.next++ {
-		p := &s.events[s.next]
-		in := s.l.Unpack(s.packed[p.at:p.end])
-		s.l.Fold(s.state, &in)
-	}
-	return s.l.Read(s.state, t)
 }
 
 // free forgets the events of an entity that is answered.

@@ -64,7 +64,7 @@ func Join(l *window.Layout, probes []Probe, history *fqgw.Sorted, memory *fqgw.M
 			return err
 		}
 		return c.answer(probes, emit)
-	}, collector{layout: l, memory: memory, runs: readersOf(l.View(), history.Runs)})
+	}, collector{layout: l, memory: memory, each: eachOf(l), runs: readersOf(l.View(), history.Runs)})
 }
 
 // All answers for every entity that has a row at t, by what was known at k.
@@ -80,10 +80,12 @@ func All(l *window.Layout, t, k int64, history fqgw.Records, memory *fqgw.Memory
 		if err := c.collect(&fqgw.Sorted{Fresh: history}); err != nil {
 			return err
 		}
-		for _, e := range c.order {
-			if !c.part.has(e.key) {
-				continue
+		if !l.View().Latest { // all of it now, so that no part is halved of which some are answered
+			if _, err := c.room(1, c.most); err != nil {
+				return err
 			}
+		}
+		for _, e := range c.order {
 			err := c.answerOne(e, probes, func(_ int, r *window.Reading) error {
 				if !r.Exists {
 					return nil
@@ -95,7 +97,7 @@ func All(l *window.Layout, t, k int64, history fqgw.Records, memory *fqgw.Memory
 			}
 		}
 		return nil
-	}, collector{layout: l, memory: memory, every: every})
+	}, collector{layout: l, memory: memory, each: eachOf(l), every: every})
 }
 
 // Columns are the columns of the source's history that a view needs, the hidden

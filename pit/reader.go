@@ -127,6 +127,11 @@ func (c *collector) release() {
 		r.release()
 		r.at = 0
 	}
+	if c.sweeps != nil {
+		for _, l := range c.sweeps.loaded {
+			l.release()
+		}
+	}
 }
 
 // answerRuns answers an entity of a latest-row view from the runs and from its
