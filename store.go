@@ -159,6 +159,12 @@ type History interface {
 	// Rollback makes a snapshot of before the newest again; it takes back what this
 	// process appended since.
 	Rollback(ctx context.Context, table string, snapshot int64) error
+	// Tag gives a name to the snapshot that Scan would read, so that it is not expired,
+	// and says which it is (Landed is left out); ID 0 and no tag when the table was
+	// empty then. A tag of that name is moved.
+	Tag(ctx context.Context, s Scan, tag string) (Snapshot, error)
+	// Untag removes a tag, if it and the table are there.
+	Untag(ctx context.Context, table, tag string) error
 	// Scan reads; columns come in the order of Scan.Columns.
 	Scan(ctx context.Context, s Scan) (*arrow.Schema, Records, error)
 	Close() error

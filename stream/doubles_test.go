@@ -319,6 +319,12 @@ func (h history) Current(context.Context, string) (fqgw.Snapshot, error) {
 	return fqgw.Snapshot{ID: int64(len(h.rows)), Rows: int64(len(h.rows)), Landed: slices.Clone(h.landed)}, nil
 }
 
+func (h history) Tag(context.Context, fqgw.Scan, string) (fqgw.Snapshot, error) {
+	return fqgw.Snapshot{}, h.check(false)
+}
+
+func (h history) Untag(context.Context, string, string) error { return h.check(false) }
+
 func (h history) Land(_ context.Context, _ string, rec arrow.RecordBatch, from, to fqgw.Marks) (fqgw.Marks, bool, error) {
 	if err := h.check(false); err != nil {
 		return nil, false, err

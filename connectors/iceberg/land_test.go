@@ -240,9 +240,8 @@ func TestMaintain(t *testing.T) {
 		}
 		if i == 10 {
 			tagged = tab.CurrentSnapshot().SnapshotID
-			id, ref := tab.Identifier(), table.NewSetSnapshotRefUpdate("training", tagged, table.TagRef, 1<<40, 0, 0)
-			if _, _, err := l.catalog.CommitTable(t.Context(), id, nil, []table.Update{ref}); err != nil {
-				t.Fatal(err)
+			if got, err := l.Tag(t.Context(), fqgw.Scan{Table: name}, "training"); got.ID != tagged || err != nil {
+				t.Fatalf("%+v, %v", got, err)
 			}
 		}
 		most = max(most, len(tab.Metadata().Snapshots()))
@@ -268,6 +267,15 @@ func TestMaintain(t *testing.T) {
 	}
 	if got := values(t, l, fqgw.Scan{Table: name, Snapshot: tagged}); !slices.Equal(got, upTo(0, 11)) {
 		t.Errorf("the tagged snapshot has %v", got)
+	}
+	if err := l.Untag(t.Context(), name, "training"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Maintain(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := l.Scan(t.Context(), fqgw.Scan{Table: name, Snapshot: tagged}); code(err) != fqgw.CodeUndefinedObject {
+		t.Errorf("a snapshot that had a tag: %v", err)
 	}
 	for _, s := range []fqgw.Scan{{Table: name, AsOf: 1}, {Table: name, Snapshot: 12345}} {
 		if _, _, err := l.Scan(t.Context(), s); code(err) != fqgw.CodeUndefinedObject {

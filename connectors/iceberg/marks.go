@@ -170,16 +170,23 @@ func (l *Lake) snapshot(ctx context.Context, t *table.Table) (fqgw.Snapshot, err
 	if err != nil {
 		return fqgw.Snapshot{}, err
 	}
-	out := fqgw.Snapshot{Landed: landed}
+	var out fqgw.Snapshot
 	if s := t.CurrentSnapshot(); s != nil {
-		out.ID, out.Committed = s.SnapshotID, s.TimestampMs*1000
-		if s.ParentSnapshotID != nil {
-			out.Parent = *s.ParentSnapshotID
-		}
-		if s.Summary != nil {
-			out.Rows, _ = strconv.ParseInt(s.Summary.Properties["total-records"], 10, 64)
-			out.Bytes, _ = strconv.ParseInt(s.Summary.Properties["total-files-size"], 10, 64)
-		}
+		out = describe(s)
 	}
+	out.Landed = landed
 	return out, nil
+}
+
+// describe says of a snapshot what lies in its summary.
+func describe(s *table.Snapshot) fqgw.Snapshot {
+	out := fqgw.Snapshot{ID: s.SnapshotID, Committed: s.TimestampMs * 1000}
+	if s.ParentSnapshotID != nil {
+		out.Parent = *s.ParentSnapshotID
+	}
+	if s.Summary != nil {
+		out.Rows, _ = strconv.ParseInt(s.Summary.Properties["total-records"], 10, 64)
+		out.Bytes, _ = strconv.ParseInt(s.Summary.Properties["total-files-size"], 10, 64)
+	}
+	return out
 }

@@ -346,7 +346,59 @@ func History(t *testing.T, h fqgw.History) {
 		}
 	})
 
+	t.Run("tags", func(t *testing.T) { tags(t, h) })
 	t.Run("types", func(t *testing.T) { roundTrip(t, h) })
+}
+
+// tags have names for what a scan reads; that they keep it is for the store's own tests.
+func tags(t *testing.T, h fqgw.History) {
+	ctx, name := t.Context(), "lake.tagged"
+	if err := h.Create(ctx, name, eventColumns); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := h.Tag(ctx, fqgw.Scan{Table: name}, "none"); got.ID != 0 || err != nil {
+		t.Errorf("of an empty table: %+v, %v", got, err)
+	}
+	if _, err := h.Append(ctx, name, one(events(t, 0, 3))); err != nil {
+		t.Fatal(err)
+	}
+	first, err := h.Current(ctx, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := h.Tag(ctx, fqgw.Scan{Table: name}, "a"); got.ID != first.ID || got.Rows != 3 || err != nil {
+		t.Errorf("of the newest: %+v, %v; it is %+v", got, err, first)
+	}
+	time.Sleep(2 * time.Millisecond) // what Iceberg's times can tell apart
+	if _, err := h.Append(ctx, name, one(events(t, 3, 4))); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []fqgw.Scan{{Table: name, AsOf: first.Committed}, {Table: name, Snapshot: first.ID}} {
+		if got, err := h.Tag(ctx, s, "b"); got.ID != first.ID || err != nil {
+			t.Errorf("%+v: %+v, %v", s, got, err)
+		}
+	}
+	if got, err := h.Tag(ctx, fqgw.Scan{Table: name}, "b"); got.ID == first.ID || got.Rows != 7 || err != nil {
+		t.Errorf("moved: %+v, %v", got, err)
+	}
+	if _, err := h.Tag(ctx, fqgw.Scan{Table: name, Snapshot: 7}, "c"); err == nil {
+		t.Error("a snapshot that never was has a tag")
+	}
+	if _, err := h.Tag(ctx, fqgw.Scan{Table: "lake.never"}, "c"); codeOf(err) != fqgw.CodeUndefinedTable {
+		t.Errorf("of no table: %v", err)
+	}
+	for _, tag := range []string{"a", "b", "a", "never"} {
+		if err := h.Untag(ctx, name, tag); err != nil {
+			t.Errorf("%s: %v", tag, err)
+		}
+	}
+	if err := h.Untag(ctx, "lake.never", "a"); err != nil {
+		t.Errorf("of no table: %v", err)
+	}
+	types := []fqgw.Type{fqgw.Text, fqgw.Float8, fqgw.Timestamptz}
+	if rows := ReadAll(t, h, fqgw.Scan{Table: name}, types); len(rows) != 7 {
+		t.Errorf("%d rows", len(rows))
+	}
 }
 
 func second[T any](_ T, err error) error        { return err }
