@@ -45,6 +45,7 @@ type Catalog struct {
 	Features map[QualifiedName]*FeatureView
 	Tables   map[QualifiedName]*Table
 	Views    map[QualifiedName]*View
+	Training map[string]*TrainingSet // by TrainingSet.Key
 }
 
 // Clone is a copy whose maps may be changed; the objects are shared.
@@ -53,7 +54,7 @@ func (c *Catalog) Clone() *Catalog {
 		c = &Catalog{}
 	}
 	return &Catalog{Version: c.Version, Schemas: cloned(c.Schemas), Sources: cloned(c.Sources), Features: cloned(c.Features),
-		Tables: cloned(c.Tables), Views: cloned(c.Views)}
+		Tables: cloned(c.Tables), Views: cloned(c.Views), Training: cloned(c.Training)}
 }
 
 func cloned[K comparable, V any](m map[K]V) map[K]V {

@@ -106,6 +106,16 @@ func (v Marks) Of(partition int32) Mark {
 // Covers says whether the position is in.
 func (v Marks) Covers(p Position) bool { return v.Of(p.Partition).Covers(p) }
 
+// Beyond says whether v is further than w in any partition.
+func (v Marks) Beyond(w Marks) bool {
+	for p, m := range v {
+		if w.Of(int32(p)).Before(m) {
+			return true
+		}
+	}
+	return false
+}
+
 // Set returns v with the mark of one partition replaced, grown as needed.
 func (v Marks) Set(partition int32, m Mark) Marks {
 	for len(v) <= int(partition) {

@@ -66,3 +66,21 @@ func TestHidden(t *testing.T) {
 		t.Errorf("an operation that is none: %v", err)
 	}
 }
+
+func TestMarksBeyond(t *testing.T) {
+	for _, c := range []struct {
+		v, w Marks
+		want bool
+	}{
+		{nil, nil, false},
+		{Marks{{Next: 3}}, Marks{{Next: 3}}, false},
+		{Marks{{Next: 4}}, Marks{{Next: 3}, {Next: 9}}, true},
+		{Marks{{Next: 3}, {Next: 1}}, Marks{{Next: 3}}, true},
+		{Marks{{Epoch: 1, Next: 1}}, Marks{{Next: 3}}, true},
+		{Marks{{Next: 9}}, Marks{{Epoch: 1}}, false},
+	} {
+		if got := c.v.Beyond(c.w); got != c.want {
+			t.Errorf("%v beyond %v: %v", c.v, c.w, got)
+		}
+	}
+}

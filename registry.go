@@ -10,7 +10,7 @@ import (
 // it, and what was decided then.
 type Object struct {
 	OID     uint32
-	Kind    string // "schema", "source", "feature view", "table", "view"
+	Kind    string // "schema", "source", "feature view", "table", "view", "training set"
 	Schema  string // of a relation: its schema
 	Name    string
 	Version int

@@ -57,6 +57,11 @@ func (s *Session) Call(ctx context.Context, name string, args []fqgw.Value) (fqg
 			s.Notify("rows that this transaction inserted into sources are produced at its end: sync() does not wait for them", "Call it after COMMIT.")
 		}
 		return fqgw.TextValue(""), true, e.Sync(ctx)
+	case "fqgw.rebuild":
+		done, err := s.rebuild(ctx, args[0].Str())
+		return fqgw.TextValue(done), true, err
+	case "fqgw.drop_training_set":
+		return fqgw.TextValue(""), true, s.dropTrainingSet(ctx, args[0].Str())
 	case "fqgw.now":
 		return fqgw.TimestampValue(e.Now()), true, nil
 	case "fqgw.advance":

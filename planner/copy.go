@@ -62,26 +62,21 @@ func (s *Session) copyIn(st *plan.CopyFrom) (*CopyIn, error) {
 	}}, nil
 }
 
-// runCopyTo runs COPY … TO: to the client, or to a Parquet, CSV or text file.
+// runCopyTo runs COPY … TO: to the client, or to a Parquet file.
 func (s *Session) runCopyTo(env *fqgw.Env, st *plan.CopyTo) (*Result, error) {
 	e := s.planner.engine
-	rows, err := e.Run(env, st.Query)
-	if err != nil {
-		return nil, err
-	}
-	cols := st.Query.Columns()
 	if st.Path == "" {
-		return &Result{CopyOut: &CopyOut{Format: st.Format, Columns: cols, Rows: rows}, Tag: countTag("COPY")}, nil
+		rows, err := e.Run(env, st.Query)
+		if err != nil {
+			return nil, err
+		}
+		return &Result{CopyOut: &CopyOut{Format: st.Format, Columns: st.Query.Columns(), Rows: rows}, Tag: countTag("COPY")}, nil
 	}
 	if st.Format.Name != "parquet" {
-		rows.Close()
 		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "COPY to a file writes Parquet only").
 			WithHint("Write (FORMAT parquet), or COPY … TO STDOUT.")
 	}
-	file := make([]fqgw.Column, len(cols))
-	for i, c := range cols {
-		file[i] = fqgw.Column{Name: c.Name, Type: c.Type}
-	}
+	file := fileColumns(st.Query)
 	var wide []string
 	for _, c := range file {
 		if c.Type == fqgw.Numeric {
@@ -91,10 +86,23 @@ func (s *Session) runCopyTo(env *fqgw.Env, st *plan.CopyTo) (*Result, error) {
 	if len(wide) > 0 {
 		s.notify("numeric without a precision is written to Parquet as double precision: "+strings.Join(wide, ", "), "Cast to numeric(p,s) to keep every digit.")
 	}
-	rows = exec.Doubles(rows, file)
-	n, err := e.CopyToParquet(env.Ctx, st.Path, file, rows)
+	t, err := s.training(env, st.Kept, st.Query)
+	if err != nil {
+		return nil, err
+	}
+	n, err := e.CopyToParquet(env, exec.CopyTo{Query: st.Query, Path: st.Path, Columns: file, Training: t})
 	if err != nil {
 		return nil, err
 	}
 	return &Result{Tag: fixedTag(fmt.Sprintf("COPY %d", n))}, nil
+}
+
+// fileColumns are the columns of the rows of a query.
+func fileColumns(query plan.Node) []fqgw.Column {
+	cols := query.Columns()
+	out := make([]fqgw.Column, len(cols))
+	for i, c := range cols {
+		out[i] = fqgw.Column{Name: c.Name, Type: c.Type}
+	}
+	return out
 }

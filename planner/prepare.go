@@ -100,6 +100,12 @@ func (s *Session) bind(p *Prepared) error {
 		return err
 	}
 	b.statement, b.route = st, route(st)
+	switch st := st.(type) {
+	case *plan.CopyTo:
+		st.Kept.Params = b.params
+	case *plan.CreateTable:
+		st.Kept.Params = b.params
+	}
 	if q, ok := st.(*plan.Query); ok {
 		b.keyed = exec.ByKey(q.Root)
 	}

@@ -2,6 +2,10 @@ package iceberg
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -11,53 +15,58 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
-// WriteParquet writes rows to one Parquet file, zstd, row groups of at most
-// 131,072 rows, and returns how many rows it has. The file appears whole or not at all,
-// in the place of one that was there.
-func WriteParquet(ctx context.Context, path string, schema *arrow.Schema, rows fqgw.Records) (n int64, err error) {
+// WriteParquet writes rows to one new Parquet file, zstd, row groups of at most
+// 131,072 rows, waits until it is on disk and says what it wrote. The same rows in the
+// same batches make the same bytes. A failure leaves no file.
+func WriteParquet(ctx context.Context, path string, schema *arrow.Schema, rows fqgw.Records) (out fqgw.StoredFile, err error) {
 	for _, f := range schema.Fields() {
 		if f.Type.ID() == arrow.INTERVAL_MONTH_DAY_NANO {
-			return 0, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "a Parquet file cannot have column \"%s\" of type interval", f.Name).
+			return out, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "a Parquet file cannot have column \"%s\" of type interval", f.Name).
 				WithHint("Cast it to text, or take EXTRACT(epoch FROM …).")
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return 0, fail(err)
+		return out, fail(err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return 0, fail(err)
+		return out, fail(err)
 	}
 	defer func() {
+		err = errors.Join(err, f.Close())
 		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			n, err = 0, fail(err)
+			os.Remove(path)
+			out, err = fqgw.StoredFile{}, fail(err)
 		}
 	}()
-	writer, err := pqarrow.NewFileWriter(schema, f, writerProperties(schema), pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
+	sum := sha256.New()
+	to := &counted{w: writeOnly{io.MultiWriter(f, sum)}}
+	writer, err := pqarrow.NewFileWriter(schema, to, writerProperties(schema), pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
 	if err != nil {
-		return 0, err
+		return out, err
 	}
 	w := &groups{FileWriter: writer}
 	for b, err := range rows {
 		if err != nil {
-			return 0, err
+			return out, err
 		}
 		if err = ctx.Err(); err == nil {
 			err = w.write(b)
 		}
-		n += b.NumRows()
+		out.Rows += b.NumRows()
 		b.Release()
 		if err != nil {
-			return 0, err
+			return out, err
 		}
 	}
-	if err := w.Close(); err != nil { // closes the file as well
-		return 0, err
+	if err := w.Close(); err != nil {
+		return out, err
 	}
-	if err := os.Chmod(f.Name(), 0o644); err != nil {
-		return 0, err
-	}
-	return n, os.Rename(f.Name(), path)
+	out.Path, out.Bytes, out.SHA256 = path, to.n, hex.EncodeToString(sum.Sum(nil))
+	return out, f.Sync()
 }
+
+// writeOnly is a writer whose file is closed by whoever opened it.
+type writeOnly struct{ io.Writer }
+
+func (writeOnly) Close() error { return nil }

@@ -2,7 +2,9 @@ package iceberg
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -27,8 +29,24 @@ func TestWriteParquet(t *testing.T) {
 		}
 	}
 	schema := fqgw.ArrowSchema(numbers)
-	if got, err := WriteParquet(t.Context(), path, schema, big); got != n*size || err != nil {
-		t.Fatalf("%d rows, %v", got, err)
+	got, err := WriteParquet(t.Context(), path, schema, big)
+	if got.Rows != n*size || err != nil {
+		t.Fatalf("%d rows, %v", got.Rows, err)
+	}
+	written, err := os.ReadFile(path)
+	if sum := fmt.Sprintf("%x", sha256.Sum256(written)); err != nil || int64(len(written)) != got.Bytes || sum != got.SHA256 {
+		t.Errorf("%d bytes of sum %s, %v; said to be %+v", len(written), sum, err, got)
+	}
+	// The same rows make the same bytes; a file that is there is not written over.
+	same, err := WriteParquet(t.Context(), path+" again", schema, big)
+	if got.Path, same.Path = "", ""; err != nil || same != got {
+		t.Errorf("%+v and %+v, %v", got, same, err)
+	}
+	if err := os.Remove(path + " again"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := WriteParquet(t.Context(), path, schema, big); !errors.Is(err, os.ErrExist) {
+		t.Errorf("over a file: %v", err)
 	}
 	r, err := file.OpenParquetFile(path, false)
 	if err != nil {
@@ -60,7 +78,7 @@ func TestWriteParquet(t *testing.T) {
 		}
 	}
 
-	// What fails leaves the old file, whole, and nothing else.
+	// What fails leaves nothing.
 	broken := errors.New("broken")
 	failing := func(end func() error) fqgw.Records {
 		return func(yield func(arrow.RecordBatch, error) bool) {
@@ -80,23 +98,20 @@ func TestWriteParquet(t *testing.T) {
 		if want == context.Canceled {
 			c = ctx
 		}
-		if got, err := WriteParquet(c, path, schema, failing(end)); got != 0 || !errors.Is(err, want) {
-			t.Errorf("%v: %d rows, %v", want, got, err)
+		if got, err := WriteParquet(c, path+".failed", schema, failing(end)); got.Rows != 0 || !errors.Is(err, want) {
+			t.Errorf("%v: %d rows, %v", want, got.Rows, err)
 		}
 	}
 	span := []fqgw.Column{{Name: "i", Type: fqgw.Interval}}
-	if _, err := WriteParquet(t.Context(), path, fqgw.ArrowSchema(span), failing(nil)); code(err) != fqgw.CodeFeatureNotSupported {
+	if _, err := WriteParquet(t.Context(), path+".failed", fqgw.ArrowSchema(span), failing(nil)); code(err) != fqgw.CodeFeatureNotSupported {
 		t.Errorf("an interval: %v", err)
 	}
 	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
 		t.Errorf("the folder has %v, %v", entries, err)
 	}
-	if s, err := os.Stat(path); err != nil || s.Size() < 100_000 {
-		t.Errorf("the old file: %v, %v", s, err)
-	}
 	empty := filepath.Join(t.TempDir(), "empty.parquet")
-	if got, err := WriteParquet(t.Context(), empty, schema, single(t, 0, 0)); got != 0 || err != nil {
-		t.Errorf("no rows: %d, %v", got, err)
+	if got, err := WriteParquet(t.Context(), empty, schema, single(t, 0, 0)); got.Rows != 0 || err != nil {
+		t.Errorf("no rows: %+v, %v", got, err)
 	}
 	if r, err := file.OpenParquetFile(empty, false); err != nil || r.NumRows() != 0 {
 		t.Errorf("an empty file: %v", err)

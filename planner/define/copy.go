@@ -37,7 +37,7 @@ func (d *Definer) copy(n *pg.CopyStmt) (plan.Statement, error) {
 	} else if sel.IntoClause != nil {
 		return nil, d.unsupported(loc, "COPY (SELECT INTO)")
 	}
-	root, err := d.Binder.Query(query)
+	root, kept, err := d.kept(query)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,24 @@ func (d *Definer) copy(n *pg.CopyStmt) (plan.Statement, error) {
 			}
 		}
 	}
-	return &plan.CopyTo{Query: root, Path: n.Filename, Format: format}, nil
+	return &plan.CopyTo{Query: root, Path: n.Filename, Format: format, Kept: kept}, nil
+}
+
+// kept binds a query whose rows are kept.
+func (d *Definer) kept(query *pg.Node) (root plan.Node, k plan.Kept, err error) {
+	if d.Binder.Stmt != nil {
+		k.SQL = d.Binder.Stmt.Text
+	}
+	told := d.Binder.Used
+	d.Binder.Used = func(relation any) {
+		k.Used = append(k.Used, relation)
+		if told != nil {
+			told(relation)
+		}
+	}
+	root, err = d.Binder.Query(query)
+	d.Binder.Used = told
+	return root, k, err
 }
 
 func (d *Definer) copyFrom(n *pg.CopyStmt, format plan.CopyFormat) (plan.Statement, error) {

@@ -39,6 +39,15 @@ func Load(defs fqgw.Definitions) (*fqgw.Catalog, error) {
 		}
 	}
 	loadViews(cat, objects)
+	for i := range objects {
+		t, err := fqgw.TrainingSetOf(&objects[i])
+		if err != nil {
+			return nil, err
+		}
+		if t != nil {
+			cat.Training[t.Key()] = t
+		}
+	}
 	return cat, nil
 }
 

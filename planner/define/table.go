@@ -61,7 +61,7 @@ func (d *Definer) createTableAs(n *pg.CreateTableAsStmt) (plan.Statement, error)
 	case into.OnCommit != pg.OnCommitAction_ONCOMMIT_NOOP && into.OnCommit != pg.OnCommitAction_ONCOMMIT_PRESERVE_ROWS:
 		return nil, d.unsupported(into.Rel.Location, "ON COMMIT")
 	}
-	root, err := d.Binder.Query(n.Query)
+	root, kept, err := d.kept(n.Query)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (d *Definer) createTableAs(n *pg.CreateTableAsStmt) (plan.Statement, error)
 	if t.Columns, err = d.queryColumns(root, words(into.ColNames), into.Rel.Location); err != nil {
 		return nil, err
 	}
-	return &plan.CreateTable{Table: t, Query: root, WithNoData: into.SkipData, Temp: into.Rel.Relpersistence == "t", IfNotExists: n.IfNotExists}, nil
+	return &plan.CreateTable{Table: t, Query: root, WithNoData: into.SkipData, Temp: into.Rel.Relpersistence == "t", IfNotExists: n.IfNotExists, Kept: kept}, nil
 }
 
 // queryColumns are the columns that a relation gets from a query, the first

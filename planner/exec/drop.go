@@ -70,6 +70,10 @@ func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.V
 			for _, v := range slices.Backward(victims) {
 				g := e.dropOne(cat, v, st.Purge)
 				gone, oids = append(gone, g), append(oids, g.oid)
+				if t := cat.TrainingSetOfTable(g.oid); t != nil {
+					delete(cat.Training, t.Key())
+					gone, oids = append(gone, victim{oid: t.OID, left: tagsOf(t)}), append(oids, t.OID)
+				}
 			}
 			return nil, oids, nil
 		},

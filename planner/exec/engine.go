@@ -108,19 +108,20 @@ type Options struct {
 
 // Engine runs statements for all sessions. Safe for concurrent use.
 type Engine struct {
-	o       Options
-	snap    atomic.Pointer[snapshot]
-	define  sync.Mutex             // one definition at a time; guards the next three
-	objects map[uint32]fqgw.Object // as the registry has them, at the catalog's version
-	adopted []fqgw.Fact            // what others were in the middle of, and is still to be settled
-	started bool                   // the catalog's sources run
-	tables  sync.Mutex             // guards unnamed
-	unnamed []string               // the lake's names of tables that are being made
-	runner  *relational.Runner
-	served  served
-	memory  *fqgw.Memory  // of all sessions
-	looked  atomic.Uint32 // shards that Waiting has looked at
-	extents sync.Map      // by the lake's name of a table: its extent, for a moment
+	o          Options
+	snap       atomic.Pointer[snapshot]
+	define     sync.Mutex             // one definition at a time; guards the next three
+	objects    map[uint32]fqgw.Object // as the registry has them, at the catalog's version
+	adopted    []fqgw.Fact            // what others were in the middle of, and is still to be settled
+	started    bool                   // the catalog's sources run
+	tables     sync.Mutex             // guards unnamed and begunWorks
+	unnamed    []string               // the lake's names of tables that are being made
+	begunWorks []*unfinished          // what statements are in the middle of
+	runner     *relational.Runner
+	served     served
+	memory     *fqgw.Memory  // of all sessions
+	looked     atomic.Uint32 // shards that Waiting has looked at
+	extents    sync.Map      // by the lake's name of a table: its extent, for a moment
 
 	lefts sync.Mutex // guards left
 	left  []leftover

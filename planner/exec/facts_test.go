@@ -2,6 +2,7 @@ package exec
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -10,9 +11,10 @@ import (
 
 // The text in the registry outlives the process.
 func TestLeftText(t *testing.T) {
-	const golden = `{"version":1,"left":[{"oid":16385,"what":"view","name":"v","state":7},{"oid":16384,"what":"topic","name":"t","topic":"00ff"},{"oid":16384,"what":"history","name":"lake.s"}]}`
+	const golden = `{"version":2,"left":[{"oid":16385,"what":"view","name":"v","state":7},{"oid":16384,"what":"topic","name":"t","topic":"00ff"},` +
+		`{"oid":16384,"what":"history","name":"lake.s"},{"oid":16390,"what":"tag","name":"lake.labels","tag":"fqgw-training-A-1"}]}`
 	list, err := parseLeft(golden)
-	if err != nil || len(list) != 3 || list[0] != (leftover{OID: 16385, What: "view", Name: "v", State: 7}) {
+	if err != nil || len(list) != 4 || list[3].Tag != "fqgw-training-A-1" || list[0] != (leftover{OID: 16385, What: "view", Name: "v", State: 7}) {
 		t.Fatal(list, err)
 	}
 	if text, err := leftText(list); err != nil || text != golden {
@@ -21,7 +23,10 @@ func TestLeftText(t *testing.T) {
 	if text, err := leftText(nil); text != "" || err != nil {
 		t.Errorf("nothing: %q, %v", text, err)
 	}
-	for _, bad := range []string{"{", `{"version":2}`} {
+	if before, err := parseLeft(`{"version":1,"left":[{"oid":16384,"what":"history","name":"lake.s"}]}`); err != nil || before[0] != list[2] {
+		t.Errorf("of version 1: %v, %v", before, err)
+	}
+	for _, bad := range []string{"{", `{"version":3}`} {
 		if _, err := parseLeft(bad); err == nil {
 			t.Errorf("%s was read", bad)
 		}
@@ -62,6 +67,28 @@ func TestMakingText(t *testing.T) {
 	}
 	for _, bad := range []string{"", "{", `{"version":2}`} {
 		if _, err := parseMaking(bad); fqgw.AsError(err).Code != fqgw.CodeDataCorrupted {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+func TestUnfinishedText(t *testing.T) {
+	const golden = `{"version":1,"unfinished":[{"temp":"/d/files/.x.parquet.ABC","path":"/d/files/x.parquet"},` +
+		`{"oid":16390,"tags":[{"table":"lake.labels","tag":"fqgw-training-A-1"}]}]}`
+	list := []*unfinished{{Temp: "/d/files/.x.parquet.ABC", Path: "/d/files/x.parquet"}, {OID: 16390, Tags: []tagName{{"lake.labels", "fqgw-training-A-1"}}}}
+	if text, err := unfinishedText(list); err != nil || text != golden {
+		t.Errorf("%s, %v", text, err)
+	}
+	if got, err := parseUnfinished(golden); err != nil || !reflect.DeepEqual(got, list) {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, none := range []string{"", `{"version":1}`} {
+		if got, err := parseUnfinished(none); err != nil || got != nil {
+			t.Errorf("%q: %v, %v", none, got, err)
+		}
+	}
+	for _, bad := range []string{"{", `{"version":2}`} {
+		if _, err := parseUnfinished(bad); fqgw.AsError(err).Code != fqgw.CodeDataCorrupted {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

@@ -84,10 +84,7 @@ func (e *Engine) foreignScan(env *fqgw.Env, n *plan.SourceScan, scan fqgw.Scan, 
 	if cut {
 		knownAt = place(at)
 	}
-	rows, err := e.scanned(env, types, func() (fqgw.Records, error) {
-		_, records, err := e.readSource(env.Ctx, s, scan)
-		return records, err
-	})
+	rows, err := e.scanned(env, types, func() (fqgw.Records, error) { return e.readPinned(env, s, scan) })
 	if err != nil {
 		return nil, err
 	}

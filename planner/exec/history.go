@@ -41,7 +41,7 @@ func (r *looked) readHistory() error {
 		return nil
 	}
 	e.noticeFuture(env, maxT)
-	if err := e.waitKnown(env, v.Source.Qualified().String(), maxK); err != nil {
+	if err := e.waitKnown(env, v.Source, maxK); err != nil {
 		return err
 	}
 	late, found := unknown{by: maxK}, false
@@ -77,10 +77,19 @@ func (e *Engine) sortedHistory(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT in
 		keys = append(keys, k.Column)
 	}
 	s, err := e.o.History.Sorted(env.Ctx, e.scanOf(v, minT, maxT), runKeys(v.Source, keys))
-	if err == nil {
-		s.Fresh = cancellable(env, s.Fresh)
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	if p := pinsOf(env.Ctx); p != nil {
+		marks := p.below(v.Source)
+		if s.Covered.Beyond(marks) { // the runs have rows that the statement does not see
+			s.Close()
+			return &fqgw.Sorted{Fresh: e.historyOf(env, v, minT, maxT)}, nil
+		}
+		s.Fresh = below(s.Fresh, marks)
+	}
+	s.Fresh = cancellable(env, s.Fresh)
+	return s, nil
 }
 
 // allThen reads every entity of a view as of one time.
@@ -96,7 +105,7 @@ func (e *Engine) allThen(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
 		}
 	}
 	e.noticeFuture(env, t)
-	if err := e.waitKnown(env, l.view.Source.Qualified().String(), k); err != nil {
+	if err := e.waitKnown(env, l.view.Source, k); err != nil {
 		return nil, err
 	}
 	late := unknown{by: k}
@@ -161,7 +170,7 @@ func eventMemory(whole *fqgw.Memory) *fqgw.Memory {
 func (e *Engine) historyOf(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64) fqgw.Records {
 	scan := e.scanOf(v, minT, maxT)
 	return func(yield func(arrow.RecordBatch, error) bool) {
-		_, records, err := e.readSource(env.Ctx, v.Source, scan)
+		records, err := e.readPinned(env, v.Source, scan)
 		if err != nil {
 			yield(nil, err)
 			return

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -173,32 +172,6 @@ func records(rows fqgw.Rows, cols []fqgw.Column) fqgw.Records {
 // Assign converts a value for a column or parameter as an assignment does.
 func Assign(v fqgw.Value, from, to fqgw.Type, env *fqgw.Env) (fqgw.Value, error) {
 	return expr.Coerce(v, from, to, env)
-}
-
-// ParquetWriter writes rows to a file and returns how many they were; a failure
-// leaves no file.
-type ParquetWriter func(ctx context.Context, path string, schema *arrow.Schema, rows fqgw.Records) (int64, error)
-
-// CopyToParquet writes the rows of a query to a Parquet file below the allowed folder.
-func (e *Engine) CopyToParquet(ctx context.Context, path string, cols []fqgw.Column, rows fqgw.Rows) (int64, error) {
-	full, err := e.filePath(path)
-	if err != nil {
-		rows.Close()
-		return 0, err
-	}
-	seen := map[string]bool{}
-	for _, c := range cols {
-		if seen[c.Name] {
-			rows.Close()
-			return 0, fqgw.Errorf("42701", "column name \"%s\" would appear twice in the file", c.Name).WithHint("Name the columns with AS.")
-		}
-		seen[c.Name] = true
-	}
-	n, err := e.o.WriteParquet(ctx, full, fqgw.ArrowSchema(cols), records(rows, cols))
-	if err != nil {
-		return 0, fmt.Errorf("writing %s: %w", path, err)
-	}
-	return n, nil
 }
 
 // Doubles makes the numerics of unlimited precision (an average of integers)

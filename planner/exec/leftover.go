@@ -21,13 +21,14 @@ const tidyWithin = 10 * time.Minute
 // longer defined.
 type leftover struct {
 	OID   uint32 `json:"oid"`
-	What  string `json:"what"` // "view": online states, "topic", "history": a table of the lake
+	What  string `json:"what"` // "view": online states, "topic", "history": a table of the lake, "tag"
 	Name  string `json:"name"`
 	State int64  `json:"state,omitempty"` // of a view
 	Topic string `json:"topic,omitempty"` // a topic's id, so that one made anew by that name stays
+	Tag   string `json:"tag,omitempty"`   // of a training set, on the lake's table Name
 }
 
-// leftText outlives the process, version 1; a test pins it.
+// leftText outlives the process, version 2; a test pins it. Version 1 had no tags.
 func leftText(list []leftover) (string, error) {
 	if len(list) == 0 {
 		return "", nil
@@ -35,7 +36,7 @@ func leftText(list []leftover) (string, error) {
 	text, err := json.Marshal(struct {
 		Version int        `json:"version"`
 		Left    []leftover `json:"left"`
-	}{1, list})
+	}{2, list})
 	return string(text), err
 }
 
@@ -47,7 +48,7 @@ func parseLeft(text string) ([]leftover, error) {
 		Version int        `json:"version"`
 		Left    []leftover `json:"left"`
 	}
-	if err := json.Unmarshal([]byte(text), &v); err != nil || v.Version != 1 {
+	if err := json.Unmarshal([]byte(text), &v); err != nil || v.Version < 1 || v.Version > 2 {
 		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "what DROPs have left over cannot be read: %q", text)
 	}
 	return v.Left, nil
@@ -87,9 +88,12 @@ func (e *Engine) forgive(ctx context.Context, some []leftover) error {
 // remove removes a leftover, and says so in the registry.
 func (e *Engine) remove(ctx context.Context, l leftover) error {
 	var err error
-	if l.What == "view" {
+	switch l.What {
+	case "view":
 		err = e.o.Streams.DropView(ctx, &fqgw.FeatureView{Name: l.Name, State: l.State, Source: &fqgw.Source{}})
-	} else {
+	case "tag":
+		err = e.o.History.Untag(ctx, l.Name, l.Tag)
+	default:
 		err = e.removeNamed(ctx, l)
 	}
 	if err != nil {
@@ -140,7 +144,7 @@ func defined(c *fqgw.Catalog, oid uint32) bool {
 			return true
 		}
 	}
-	return false
+	return trained(c, oid)
 }
 
 // inheritLeft takes up what a process that is gone left over. What is still defined

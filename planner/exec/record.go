@@ -19,6 +19,8 @@ const (
 	factCommit = "commit "    // the commitRecord of the transaction that is being written
 	factMaking = "making "    // the lake's names of tables that no definition has yet
 	factLeft   = "left over " // what DROPs have yet to remove
+	// factUnfinished is what statements that keep their rows are in the middle of.
+	factUnfinished = "unfinished "
 )
 
 // own is the name of this process's fact.
@@ -120,7 +122,7 @@ func (e *Engine) endRecord(ctx context.Context) error {
 // adopt finishes or undoes what processes that are gone were in the middle of.
 // Engine.define is held, or nothing runs yet.
 func (e *Engine) adopt(ctx context.Context) error {
-	for _, kind := range []string{factCommit, factMaking, factLeft} {
+	for _, kind := range []string{factCommit, factMaking, factLeft, factUnfinished} {
 		facts, err := e.o.Registry.Adopt(ctx, kind)
 		if err != nil {
 			return err
@@ -171,7 +173,14 @@ func (e *Engine) conclude(ctx context.Context, f fqgw.Fact) error {
 		}
 		return nil
 	}
-	return e.inheritLeft(ctx, f.Value)
+	if !strings.HasPrefix(f.Name, factUnfinished) {
+		return e.inheritLeft(ctx, f.Value)
+	}
+	list, err := parseUnfinished(f.Value)
+	for _, u := range list {
+		err = errors.Join(err, e.settleUnfinished(ctx, u))
+	}
+	return err
 }
 
 // named says whether a definition has the lake's table.

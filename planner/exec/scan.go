@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"iter"
@@ -122,8 +123,8 @@ func (e *Engine) sourceScan(env *fqgw.Env, n *plan.SourceScan) (fqgw.Rows, error
 		}
 		known = t
 	}
-	err := e.waitKnown(env, s.Qualified().String(), min(known, env.Now))
-	if n.AsOf == nil && err != nil && strings.HasPrefix(string(fqgw.AsError(err).Code), "08") && env.Ctx.Err() == nil {
+	err := e.waitKnown(env, s, min(known, env.Now))
+	if n.AsOf == nil && pinsOf(env.Ctx) == nil && err != nil && strings.HasPrefix(string(fqgw.AsError(err).Code), "08") && env.Ctx.Err() == nil {
 		// What is landed is there to be read; of a time it would have to be whole.
 		notify(env, fmt.Sprintf("what the topic of source \"%s\" has since its last landing is not shown: %s", s.Name, fqgw.AsError(err).Message), "")
 		err = nil
@@ -143,6 +144,11 @@ func (e *Engine) sourceScan(env *fqgw.Env, n *plan.SourceScan) (fqgw.Rows, error
 		scan.Columns = append(scan.Columns, fqgw.ColKnownAt)
 		types = append(types, fqgw.Timestamptz)
 	}
+	if pinsOf(env.Ctx) != nil {
+		for _, c := range fqgw.HiddenColumns[:3] { // by which the rows are chosen
+			scan.Columns = append(scan.Columns, c.Name)
+		}
+	}
 	from, to, empty, err := bounds(env, n)
 	if err != nil || empty {
 		return relational.Slice(nil), err
@@ -150,11 +156,11 @@ func (e *Engine) sourceScan(env *fqgw.Env, n *plan.SourceScan) (fqgw.Rows, error
 	if from != math.MinInt64 || to != math.MaxInt64 {
 		scan.Time, scan.From, scan.To = s.Columns[s.EventTime].Name, from, to
 	}
+	scan.Batch = e.batchBytes()
 	if e.foreign(s) != nil {
-		scan.Batch = e.batchBytes()
 		return e.foreignScan(env, n, scan, known, cut)
 	}
-	rows, err := e.scan(env, scan, types)
+	rows, err := e.scanned(env, types, func() (fqgw.Records, error) { return e.readPinned(env, s, scan) })
 	if err != nil {
 		return nil, err
 	}
@@ -238,6 +244,9 @@ func (e *Engine) tableScan(env *fqgw.Env, n *plan.TableScan) (fqgw.Rows, error) 
 		}
 		scan.AsOf = t
 	}
+	if none, err := e.pinTable(env, &scan); none != nil || err != nil {
+		return none, err
+	}
 	types := make([]fqgw.Type, len(n.Fields))
 	for i, f := range n.Fields {
 		scan.Columns = append(scan.Columns, n.Table.Columns[f].Name)
@@ -281,7 +290,7 @@ func (e *Engine) scan(env *fqgw.Env, s fqgw.Scan, types []fqgw.Type) (fqgw.Rows,
 	})
 }
 
-// scanned are records as rows of the given types.
+// scanned are records as rows of the types of their first columns.
 func (e *Engine) scanned(env *fqgw.Env, types []fqgw.Type, scan func() (fqgw.Records, error)) (fqgw.Rows, error) {
 	records, err := scan()
 	if err != nil {
@@ -335,6 +344,12 @@ func recordBytes(b arrow.RecordBatch) (n int64) {
 }
 
 // waitKnown waits until the history of a source has everything known by k.
-func (e *Engine) waitKnown(env *fqgw.Env, source string, k int64) error {
-	return e.o.Streams.WaitKnown(env.Ctx, source, k, func(msg string) { notify(env, msg, "") })
+func (e *Engine) waitKnown(env *fqgw.Env, s *fqgw.Source, k int64) error {
+	wait := func(ctx context.Context, k int64) error {
+		return e.o.Streams.WaitKnown(ctx, s.Qualified().String(), k, func(msg string) { notify(env, msg, "") })
+	}
+	if p := pinsOf(env.Ctx); p != nil {
+		return p.known(env, s, k, wait)
+	}
+	return wait(env.Ctx, k)
 }

@@ -135,6 +135,9 @@ func withPending(env *fqgw.Env, n *plan.TableScan, rows fqgw.Rows) fqgw.Rows {
 	if len(own) == 0 {
 		return rows
 	}
+	if p := pinsOf(env.Ctx); p != nil {
+		p.because("it reads rows of table \"%s\" that its own transaction had not committed", n.Table.Name)
+	}
 	mine := pick(relational.Slice(own), n.Fields)
 	ended := false
 	return &stream{close: rows.Close, next: func() ([]fqgw.Value, error) {

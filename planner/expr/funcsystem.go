@@ -250,6 +250,8 @@ func systemFuncs() []def {
 		{"fqgw.sync", "void|v", ask("fqgw.sync", unsupported("fqgw.sync"))},
 		{"fqgw.advance", "interval timestamptz|v", ask("fqgw.advance", unsupported("fqgw.advance"))},
 		{"fqgw.now", "timestamptz|t", ask("fqgw.now", now)},
+		{"fqgw.rebuild", "text text|v", ask("fqgw.rebuild", unsupported("fqgw.rebuild"))},
+		{"fqgw.drop_training_set", "text void|v", ask("fqgw.drop_training_set", unsupported("fqgw.drop_training_set"))},
 	}
 	user := func(s fqgw.Session) string { return s.User() }
 	database := func(s fqgw.Session) string { return s.Database() }

@@ -43,6 +43,7 @@ type (
 		WithNoData  bool
 		Temp        bool
 		IfNotExists bool
+		Kept        Kept // with Query
 	}
 	// Insert writes the rows of Query, whose columns are Fields of the target;
 	// other columns are NULL. Field len(columns) of a source is _fq_known_at.
@@ -64,6 +65,13 @@ type (
 		Query  Node
 		Path   string
 		Format CopyFormat
+		Kept   Kept
+	}
+	// Kept is what makes a query anew whose rows are kept.
+	Kept struct {
+		SQL    string      // the whole statement, as written
+		Used   []any       // the relations that it names (bind.Binder.Used)
+		Params []fqgw.Type // of its parameters
 	}
 	Drop struct {
 		Kind     string // "source", "feature view", "view", "table"
