@@ -271,12 +271,6 @@ func (c *collector) free(e *entity) {
 	e.events = nil
 }
 
-// later says that a is not before b in the order of events, as far as times and
-// positions tell.
-func later(a, b *place) bool {
-	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.known, b.known), a.pos.Compare(b.pos)) >= 0
-}
-
 // sortedByTime are the probes by their times.
 func sortedByTime(of []int, probes []Probe) []int {
 	out := slices.Clone(of)

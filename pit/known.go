@@ -28,61 +28,135 @@ func (p *place) compare(q *place) int {
 }
 
 // known finds the last of some rows, which are in the order of their times, that was
-// known at a time. Asked from the greatest to the least, rows that were not known yet
-// are passed over for good: n rows and m questions take n log n + m log n.
+// known at a time. Asked from the greatest time to the least, rows that were not known
+// yet are passed over for good: n rows and m questions take n + m log n.
 type known struct {
-	late  []int32 // the rows, those known last first
-	next  int     // of late
-	alive []int32 // of row i at i+1: itself, or an earlier one that is to be looked at
+	at    []int64  // by row
+	late  []uint32 // the rows, those known last at the end
+	alive []int32  // of row i at i+1: itself, or an earlier one that is to be looked at
 }
 
-// newKnown is for n rows, known at as at says.
-func newKnown(n int, at func(row int) int64) *known {
-	k := &known{late: make([]int32, n), alive: make([]int32, n+1)}
+// knownBytes is what a row takes in it.
+const knownBytes = 8 + 2*4 + 4
+
+func newKnown(at []int64) *known {
+	k := &known{at: at, late: make([]uint32, len(at)), alive: make([]int32, len(at)+1)}
 	for i := range k.alive {
 		k.alive[i] = int32(i)
-		if i < n {
-			k.late[i] = int32(i)
-		}
 	}
-	slices.SortFunc(k.late, func(a, b int32) int { return cmp.Compare(at(int(b)), at(int(a))) })
+	for i := range k.late {
+		k.late[i] = uint32(i)
+	}
+	k.late, _ = radix(at, k.late, make([]uint32, len(at)))
 	return k
 }
 
-// forget passes over what was known after t from now on.
-func (k *known) forget(t int64, at func(row int) int64) {
-	for ; k.next < len(k.late) && at(int(k.late[k.next])) > t; k.next++ {
-		k.alive[k.late[k.next]+1] = k.late[k.next]
+// before is the last of the rows before n that was known at t.
+func (k *known) before(n int, t int64) (row int, ok bool) {
+	for i := len(k.late); i > 0 && k.at[k.late[i-1]] > t; i-- {
+		k.alive[k.late[i-1]+1] = int32(k.late[i-1])
+		k.late = k.late[:i-1]
 	}
-}
-
-// before is the last of the rows before n that is left, -1 for none.
-func (k *known) before(n int) int {
 	i := int32(n)
 	for k.alive[i] != i {
 		k.alive[i] = k.alive[k.alive[i]]
 		i = k.alive[i]
 	}
-	return int(i) - 1
+	return int(i) - 1, i > 0
+}
+
+// answer fills in rows for the questions i in of, each before the row that is there: -1
+// where nothing was known.
+func (k *known) answer(rows []int, of []int, asked []window.Question) {
+	slices.SortFunc(of, func(a, b int) int { return cmp.Compare(asked[b].K, asked[a].K) })
+	for _, i := range of {
+		row, ok := k.before(rows[i], asked[i].K)
+		if rows[i] = row; !ok {
+			rows[i] = -1
+		}
+	}
+}
+
+// lastEvents is for each question the last visible of some events that are in order,
+// -1 for none.
+func lastEvents(events []place, asked []window.Question) []int {
+	rows, all := make([]int, len(asked)), make([]int, len(asked))
+	at := make([]int64, len(events))
+	for i := range events {
+		at[i] = events[i].known
+	}
+	for i, q := range asked {
+		all[i] = i
+		rows[i] = sort.Search(len(events), func(n int) bool { return events[n].time > q.T })
+	}
+	newKnown(at).answer(rows, all, asked)
+	return rows
+}
+
+// farBack is how many rows that were not known yet a question looks past, before all
+// are brought into the order in which they were known.
+const farBack = 64
+
+// lastRows is for each question, in the order of their times, the last visible of the
+// rows [from, to) of an entity, from-1 for none. ok is false when the entity was left
+// for later.
+func (c *collector) lastRows(r *reader, e *entity, from, to int, asked []window.Question) (rows []int, ok bool, err error) {
+	rows = make([]int, len(asked))
+	var far []int
+	end := from
+	for i, q := range asked {
+		end = r.after(end, to, q.T)
+		row := end - 1
+		for looked := 0; row >= from; row-- {
+			if _, known := r.moment(row); known <= q.K {
+				break
+			}
+			if looked++; looked == farBack {
+				far, row = append(far, i), end-from
+				break
+			}
+		}
+		rows[i] = row
+	}
+	if len(far) == 0 {
+		return rows, true, nil
+	}
+	room := knownBytes * int64(end-from)
+	if err := c.take(room); err != nil {
+		return nil, false, err
+	}
+	defer func() {
+		c.memory.Give(room)
+		c.held -= room
+	}()
+	if !c.part.has(e.key) {
+		return nil, false, nil
+	}
+	at := make([]int64, end-from)
+	for i := range at {
+		_, at[i] = r.moment(from + i)
+	}
+	newKnown(at).answer(rows, far, asked)
+	for _, i := range far {
+		rows[i] += from
+	}
+	return rows, true, nil
 }
 
 // answerRows answers an entity of a latest-row view by its events, and forgets them.
 func (c *collector) answerRows(e *entity, probes []Probe, emit func(i int, r *window.Reading) error) error {
 	events := e.ordered(c.layout)
-	at := func(row int) int64 { return events[row].known }
-	k := newKnown(len(events), at)
-	order := slices.Clone(e.probes)
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(probes[b].K, probes[a].K) })
-	for _, i := range order {
-		q := c.asked(&probes[i])
-		k.forget(q.K, at)
-		row := k.before(sort.Search(len(events), func(i int) bool { return events[i].time > q.T }))
-		r := c.layout.Row(nil, q.T)
+	asked := make([]window.Question, len(e.probes))
+	for i, q := range e.probes {
+		asked[i] = c.asked(&probes[q])
+	}
+	for i, row := range lastEvents(events, asked) {
+		r := c.layout.Row(nil, asked[i].T)
 		if row >= 0 {
 			in := c.layout.Unpack(e.events[events[row].at:events[row].end])
-			r = c.layout.Row(&in, q.T)
+			r = c.layout.Row(&in, asked[i].T)
 		}
-		if err := emit(i, &r); err != nil {
+		if err := emit(e.probes[i], &r); err != nil {
 			return err
 		}
 	}

@@ -140,9 +140,7 @@ func (c *collector) release() {
 func (c *collector) answerRuns(e *entity, probes []Probe, emit func(i int, r *window.Reading) error) (done bool, err error) {
 	v := c.layout.View()
 	if v.Latest && v.Where == nil {
-		if done, err = c.answerLatest(e, probes, emit); done || err != nil {
-			return done, err
-		}
+		return true, c.answerLatest(e, probes, emit)
 	}
 	var in window.Input
 	for _, r := range c.runs {
@@ -178,17 +176,15 @@ func (c *collector) answerRuns(e *entity, probes []Probe, emit func(i int, r *wi
 	return false, nil
 }
 
-// farBack is how many rows that were not known yet a probe looks past.
-const farBack = 64
-
-// answerLatest answers each probe with the last visible row, which is looked for
-// backwards from its time in each run, and among the fresh events; columns are
-// read of that row alone. done is false, and nothing is answered, where a probe
-// would have to look far back: then the sweep is faster.
-func (c *collector) answerLatest(e *entity, probes []Probe, emit func(i int, r *window.Reading) error) (done bool, err error) {
+// answerLatest answers each probe with the last visible row, of each run and of the
+// fresh events; columns are read of that row alone.
+func (c *collector) answerLatest(e *entity, probes []Probe, emit func(i int, r *window.Reading) error) error {
 	l := c.layout
 	order := sortedByTime(e.probes, probes)
-	// The rows first, so that nothing is answered when one is too far.
+	asked := make([]window.Question, len(order))
+	for i, q := range order {
+		asked[i] = c.asked(&probes[q])
+	}
 	type found struct{ run, row int }
 	best := make([][]found, len(order)) // candidates of equal moments
 	for n, r := range c.runs {
@@ -196,19 +192,11 @@ func (c *collector) answerLatest(e *entity, probes []Probe, emit func(i int, r *
 		if from == to {
 			continue
 		}
-		at := from
-		for i, q := range order {
-			p := &probes[q]
-			at = r.after(at, to, p.T)
-			row := at - 1
-			for looked := 0; row >= from; row-- {
-				if _, known := r.moment(row); known <= p.K {
-					break
-				}
-				if looked++; looked == farBack {
-					return false, nil
-				}
-			}
+		rows, ok, err := c.lastRows(r, e, from, to, asked)
+		if err != nil || !ok {
+			return err
+		}
+		for i, row := range rows {
 			if row < from {
 				continue
 			}
@@ -225,7 +213,8 @@ func (c *collector) answerLatest(e *entity, probes []Probe, emit func(i int, r *
 			best[i] = append(best[i], found{n, row})
 		}
 	}
-	events := e.places()
+	events := e.ordered(l)
+	fresh := lastEvents(events, asked)
 	var reduced, other window.Input
 	for i, q := range order {
 		p := &probes[q]
@@ -238,7 +227,7 @@ func (c *collector) answerLatest(e *entity, probes []Probe, emit func(i int, r *
 		for n, f := range best[i] {
 			ev, err := c.runs[f.run].event(f.row)
 			if err != nil {
-				return false, err
+				return err
 			}
 			into := &reduced
 			if n > 0 {
@@ -247,27 +236,15 @@ func (c *collector) answerLatest(e *entity, probes []Probe, emit func(i int, r *
 			l.Reduce(into, &ev)
 			consider(into)
 		}
-		fresh := -1
-		for n := range events {
-			if s := &events[n]; s.time <= p.T && s.known <= p.K && (fresh < 0 || later(s, &events[fresh])) {
-				if fresh >= 0 && s.time == events[fresh].time && s.known == events[fresh].known && s.pos == events[fresh].pos {
-					a, b := l.Unpack(e.events[s.at:s.end]), l.Unpack(e.events[events[fresh].at:events[fresh].end])
-					if a.Compare(&b) < 0 {
-						continue
-					}
-				}
-				fresh = n
-			}
-		}
-		if fresh >= 0 {
-			other = l.Unpack(e.events[events[fresh].at:events[fresh].end])
+		if row := fresh[i]; row >= 0 {
+			other = l.Unpack(e.events[events[row].at:events[row].end])
 			consider(&other)
 		}
 		r := l.Row(in, p.T)
 		if err := emit(q, &r); err != nil {
-			return false, err
+			return err
 		}
 	}
 	c.free(e)
-	return true, nil
+	return nil
 }

@@ -65,3 +65,48 @@ func TestManyLabels(t *testing.T) {
 		}
 	}
 }
+
+// TestFarBack: latest rows of an entity most of whose rows were known much later, or in
+// another order, than they happened.
+func TestFarBack(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(29, 30))
+	for round := range 40 {
+		s := newSource()
+		keys := []fqgw.KeyColumn{{Name: "user_id", Column: colUser, Type: fqgw.Int8}}
+		v := &fqgw.FeatureView{Source: s, Latest: true, Keys: keys, Row: []fqgw.Expr{sourceCol(s, colInt)}}
+		if round%5 == 0 {
+			v.MaxAge = 100 * second
+		}
+		var all []raw
+		for i := range 8 * farBack {
+			r := raw{time: int64(i/2) * second, pos: fqgw.Position{Offset: int64(i)}, row: make([]fqgw.Value, colUnused+1)}
+			r.known = []int64{r.time + 100*second, rnd.Int64N(1000) * second, 1000*second - r.time}[round%3]
+			r.row[colUser], r.row[colTime], r.row[colInt] = fqgw.IntValue(1), fqgw.TimestampValue(r.time), fqgw.IntValue(int64(i))
+			all = append(all, r)
+		}
+		runs, left := randomRuns(t, rnd, v, all)
+		key := fqgw.IntValue(1)
+		code, _ := fqgw.EncodeKey(key)
+		probes := make([]Probe, 200)
+		for i := range probes {
+			probes[i] = Probe{OK: true, Key: code, T: rnd.Int64N(400) * second, K: rnd.Int64N(1000)*second - rnd.Int64N(2)}
+		}
+		found := 0
+		err := tight(round, func(m *fqgw.Memory) error {
+			history := &fqgw.Sorted{Runs: runs, Fresh: records(t, s, Columns(v), left)}
+			return Join(newLayout(t, v), probes, history, m, func(i int, r *window.Reading) error {
+				slots, exists, tooOld, times := naive(v, all, []fqgw.Value{key}, probes[i].T, probes[i].K)
+				if r.Exists != exists || r.OutsideMaxAge != tooOld || show(r.Slots[0]) != slots[0] || r.Times[0] != times[0] {
+					t.Fatalf("round %d: %+v: %s, want %s", round, probes[i], show(r.Slots[0]), slots[0])
+				}
+				if exists {
+					found++
+				}
+				return nil
+			})
+		})
+		if err != nil || found == 0 {
+			t.Fatal(found, err)
+		}
+	}
+}
