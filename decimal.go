@@ -461,8 +461,44 @@ func (d Decimal) Float() float64 {
 	case negInf:
 		return math.Inf(-1)
 	}
+	if f, ok := d.floatShort(); ok {
+		return f
+	}
 	f, _ := strconv.ParseFloat(d.String(), 64)
 	return f
+}
+
+// floatShort is Float where the coefficient has two words and the power of ten one, as
+// for a mean.
+func (d Decimal) floatShort() (f float64, ok bool) {
+	c := d.big()
+	n := c.BitLen()
+	if n == 0 || n > 128 || d.scale > 19 || bits.UintSize != 64 {
+		return 0, n == 0
+	}
+	words := c.Bits()
+	high, low := uint64(0), uint64(words[0])
+	if len(words) > 1 {
+		high = uint64(words[1])
+	}
+	// With their highest bits set, and the coefficient halved, the quotient has 63 or 64
+	// bits; the last stands for the rest as well, so that the conversion rounds once.
+	by := pow10(d.scale).Uint64()
+	up, down := uint(128-n), uint(bits.LeadingZeros64(by))
+	if up >= 64 {
+		high, low = low<<(up-64), 0
+	} else if up > 0 {
+		high, low = high<<up|low>>(64-up), low<<up
+	}
+	q, rest := bits.Div64(high>>1, high<<63|low>>1, by<<down)
+	if rest != 0 || low&1 == 1 {
+		q |= 1
+	}
+	f = math.Ldexp(float64(q), int(down)+1-int(up))
+	if c.Sign() < 0 {
+		f = -f
+	}
+	return f, true
 }
 
 // Int64 is d rounded half away from zero; false when that does not fit or d is not finite.

@@ -163,6 +163,21 @@ func TestDecimalFromFloat(t *testing.T) {
 			t.Errorf("%s is %v", s, got)
 		}
 	}
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 200_000 {
+		coef := new(big.Int).SetUint64(r.Uint64())
+		if coef.Lsh(coef, 64).Or(coef, new(big.Int).SetUint64(r.Uint64())).Rsh(coef, uint(r.IntN(128))); r.IntN(2) == 0 {
+			coef.Neg(coef)
+		}
+		if r.IntN(4) == 0 { // half way between two doubles, and beside
+			coef.SetUint64(r.Uint64()>>11|1<<52).Lsh(coef, 1).Add(coef, big.NewInt(1)).Lsh(coef, uint(r.IntN(70)))
+			coef.Add(coef, big.NewInt(r.Int64N(3)-1))
+		}
+		d := NewDecimal(coef, r.Int32N(24))
+		if want, _ := strconv.ParseFloat(d.String(), 64); d.Float() != want {
+			t.Fatalf("%s is %v, want %v", d, d.Float(), want)
+		}
+	}
 	if !math.IsNaN(DecimalNaN.Float()) || !math.IsInf(DecimalNegInf.Float(), -1) {
 		t.Error("the special numerics as doubles")
 	}
