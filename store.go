@@ -130,6 +130,18 @@ type Snapshot struct {
 	Bytes     int64 // of its data files
 }
 
+// FileLayout says how rows are put into files.
+type FileLayout struct {
+	Bytes int64 // about the size of a file at most; 0: what the store thinks best
+}
+
+// Filled is what Fill wrote.
+type Filled struct {
+	Snapshot int64 // 0 without rows
+	Rows     int64
+	Files    []StoredFile
+}
+
 // History is the offline store: the tables of the lake. Safe for concurrent use.
 type History interface {
 	// Create makes a table with those columns; 42P07 when it exists.
@@ -153,6 +165,14 @@ type History interface {
 	// Append commits all rows as one snapshot and returns how many they were. An
 	// error leaves the table as it was.
 	Append(ctx context.Context, table string, rows Records) (int64, error)
+	// Fill is Append of rows that are a snapshot of their own, in files as the layout
+	// says. The same rows, in the same batches, make files of the same bytes, whatever
+	// they are called. No rows make no snapshot.
+	Fill(ctx context.Context, table string, l FileLayout, rows Records) (Filled, error)
+	// Refill writes rows as Fill does, and says what files they make. Where those are
+	// what want has, whatever they are called, it puts those into their places that
+	// the table has and that are not there as they were. Otherwise nothing changes.
+	Refill(ctx context.Context, table string, l FileLayout, want []StoredFile, rows Records) ([]StoredFile, error)
 	// Exclusive calls f while nobody else of this process commits; the calls of f
 	// must be made with the context that it gets, by one goroutine at a time.
 	Exclusive(ctx context.Context, f func(ctx context.Context) error) error

@@ -21,6 +21,7 @@ type TrainingSet struct {
 type TrainingManifest struct {
 	Version   int                `json:"version"`
 	Table     uint32             `json:"table,omitempty"` // OID of the table; 0: files
+	Made      int64              `json:"made,omitempty"`  // the table's snapshot that has the rows
 	Created   int64              `json:"created"`         // by the machine's clock
 	Clock     int64              `json:"clock"`           // T
 	Literals  int64              `json:"literals"`        // what 'now' in a literal meant
@@ -77,6 +78,11 @@ type StoredFile struct {
 	Rows   int64  `json:"rows"`
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
+}
+
+// SameFiles says whether files have the same bytes, whatever they are called.
+func SameFiles(a, b []StoredFile) bool {
+	return slices.EqualFunc(a, b, func(a, b StoredFile) bool { return a.Rows == b.Rows && a.Bytes == b.Bytes && a.SHA256 == b.SHA256 })
 }
 
 const trainingVersion = 1

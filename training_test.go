@@ -10,7 +10,7 @@ import (
 func training() *TrainingSet {
 	text := "7"
 	return &TrainingSet{OID: 16390, Name: "sets/a.parquet", SQL: "COPY (SELECT 1) TO 'sets/a.parquet' (FORMAT parquet)", Path: []string{"public"}, TrainingManifest: TrainingManifest{
-		Version: 1, Created: 1704110400000001, Clock: 1704110400000000, Literals: 1704110399000000,
+		Version: 1, Made: 1<<61 + 1, Created: 1704110400000001, Clock: 1704110400000000, Literals: 1704110399000000,
 		Settings:  map[string]string{"timezone": "UTC", "datestyle": "ISO, MDY"},
 		Arguments: []TrainingArgument{{Type: 23, Mod: -1, Text: &text}, {Type: 25, Mod: -1}},
 		Relations: []TrainingRelation{{Kind: "feature view", Name: "w", OID: 16385, Version: 2, Form: "1:00ff"}, {Kind: "table", Name: "labels", OID: 16386, Form: "1:0a"}},

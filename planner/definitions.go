@@ -136,8 +136,15 @@ func (s *Session) createTable(env *fqgw.Env, st *plan.CreateTable) (*Result, err
 	if st.Query == nil {
 		return s.create(env.Ctx, "TABLE", st.Table.Qualified(), false, nil, e.CreateTable(st))
 	}
+	var t *exec.Training
+	if !st.WithNoData {
+		var err error
+		if t, err = s.training(env, st.Kept, st.Query); err != nil {
+			return nil, err
+		}
+	}
 	var n int64
-	if err := s.change(env.Ctx, e.CreateTableAs(env, st, &n)); err != nil {
+	if err := s.change(env.Ctx, e.CreateTableAs(env, st, t, &n)); err != nil {
 		return nil, err
 	}
 	return &Result{Tag: fixedTag(fmt.Sprintf("SELECT %d", n))}, nil

@@ -99,11 +99,15 @@ func (s *Session) rebuild(ctx context.Context, name string) (string, error) {
 	memory.Within(s.memory, "the statement", "--memory", e.MemoryLimit())
 	defer memory.Close()
 	env.Memory, env.Run = &memory, s.subplan
-	c, ok := st.(*plan.CopyTo)
-	if !ok {
-		return "", fqgw.Errorf(fqgw.CodeDataCorrupted, "the statement of training set \"%s\" is a %T", t.Name, st)
+	var done string
+	switch st := st.(type) {
+	case *plan.CopyTo:
+		done, err = e.Rebuild(env, t, exec.CopyTo{Query: st.Query, Path: st.Path, Columns: fileColumns(st.Query)})
+	case *plan.CreateTable:
+		done, err = e.RebuildTable(env, t, st)
+	default:
+		err = fqgw.Errorf(fqgw.CodeDataCorrupted, "the statement of training set \"%s\" is a %T", t.Name, st)
 	}
-	done, err := e.Rebuild(env, t, exec.CopyTo{Query: c.Query, Path: c.Path, Columns: fileColumns(c.Query)})
 	return done, again(t, err)
 }
 

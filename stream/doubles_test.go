@@ -323,6 +323,14 @@ func (h history) Tag(context.Context, fqgw.Scan, string) (fqgw.Snapshot, error) 
 	return fqgw.Snapshot{}, h.check(false)
 }
 
+func (h history) Fill(context.Context, string, fqgw.FileLayout, fqgw.Records) (fqgw.Filled, error) {
+	return fqgw.Filled{}, h.check(false)
+}
+
+func (h history) Refill(context.Context, string, fqgw.FileLayout, []fqgw.StoredFile, fqgw.Records) ([]fqgw.StoredFile, error) {
+	return nil, h.check(false)
+}
+
 func (h history) Untag(context.Context, string, string) error { return h.check(false) }
 
 func (h history) Land(_ context.Context, _ string, rec arrow.RecordBatch, from, to fqgw.Marks) (fqgw.Marks, bool, error) {

@@ -3,6 +3,8 @@ package iceberg
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"hash"
 	"io"
@@ -43,7 +45,11 @@ type dataFiles struct {
 
 	properties *parquet.WriterProperties // nil: those of all tables
 	whole      bool                      // all rows are one file, in row groups of rowGroup rows
-	sum        hash.Hash32               // of its bytes; may be nil
+	sum        hash.Hash                 // of the open file's bytes; may be nil
+	size       int64                     // at which a file ends, bytes
+
+	hashed bool              // files are wanted
+	files  []fqgw.StoredFile // as they are done
 }
 
 func (l *Lake) newDataFiles(ctx context.Context, t *table.Table) (*dataFiles, error) {
@@ -59,7 +65,24 @@ func (l *Lake) newDataFiles(ctx context.Context, t *table.Table) (*dataFiles, er
 	if err != nil {
 		return nil, fail(err)
 	}
-	return &dataFiles{lake: l, table: t, fs: w, schema: schema, name: rand.Text()}, nil
+	return &dataFiles{lake: l, table: t, fs: w, schema: schema, name: rand.Text(), size: fileSize}, nil
+}
+
+// writeAll writes all rows, and ends.
+func (d *dataFiles) writeAll(ctx context.Context, rows fqgw.Records) error {
+	for b, err := range rows {
+		if err != nil {
+			return err
+		}
+		if err = ctx.Err(); err == nil {
+			err = d.write(b)
+		}
+		b.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return d.end()
 }
 
 // write adds a batch; the caller keeps it.
@@ -89,7 +112,7 @@ func (d *dataFiles) write(b arrow.RecordBatch) error {
 		return fail(err)
 	}
 	d.rows += b.NumRows()
-	if d.out.n >= fileSize && !d.whole {
+	if d.out.n+d.writer.RowGroupTotalCompressedBytes() >= d.size && !d.whole {
 		return d.end()
 	}
 	return nil
@@ -107,6 +130,9 @@ func (d *dataFiles) begin(schema *arrow.Schema) error {
 		return err
 	}
 	d.written, d.began = append(d.written, d.path), append(d.began, d.path)
+	if d.hashed {
+		d.sum = sha256.New()
+	}
 	d.out = &counted{w: f, sum: d.sum}
 	d.rowsOf = schema
 	properties := d.properties
@@ -143,6 +169,9 @@ func (d *dataFiles) end() error {
 		return fail(err)
 	}
 	d.done = append(d.done, f)
+	if d.hashed {
+		d.files = append(d.files, fqgw.StoredFile{Path: d.path, Rows: f.Count(), Bytes: d.out.n, SHA256: hex.EncodeToString(d.sum.Sum(nil))})
+	}
 	return nil
 }
 
@@ -162,7 +191,7 @@ func (d *dataFiles) remove() {
 type counted struct {
 	w   io.WriteCloser
 	n   int64
-	sum hash.Hash32 // of it; may be nil
+	sum hash.Hash // of it; may be nil
 }
 
 func (c *counted) Write(p []byte) (int, error) {

@@ -107,6 +107,8 @@ type waiting struct {
 	over  bool
 	whole bool // the files are in the table, or may be
 	err   error
+
+	snapshot int64 // in which they are
 }
 
 // Append implements fqgw.History. Files are written as the rows come, and
@@ -128,20 +130,7 @@ func (l *Lake) Append(ctx context.Context, name string, rows fqgw.Records) (n in
 			w.remove()
 		}
 	}()
-	for b, err := range rows {
-		if err != nil {
-			return 0, err
-		}
-		err = ctx.Err()
-		if err == nil {
-			err = w.write(b)
-		}
-		b.Release()
-		if err != nil {
-			return 0, err
-		}
-	}
-	if err := w.end(); err != nil || w.rows == 0 {
+	if err := w.writeAll(ctx, rows); err != nil || w.rows == 0 {
 		return 0, err
 	}
 	own := &waiting{files: w.done}
@@ -248,6 +237,9 @@ func (l *Lake) commitAll(ctx context.Context, name string, all []*waiting) {
 	}
 	for _, w := range all {
 		w.over, w.whole, w.err = true, whole, fail(err)
+		if err == nil {
+			w.snapshot = after.CurrentSnapshot().SnapshotID
+		}
 	}
 	if err == nil {
 		l.sweepSoon(name)

@@ -283,22 +283,10 @@ func (l *Lake) WriteRun(ctx context.Context, name string, k fqgw.RunKeys, rows f
 	if err != nil {
 		return nil, err
 	}
-	w.properties, w.whole, w.sum = runProperties(cols), true, crc32.New(castagnoli)
+	sum := crc32.New(castagnoli)
+	w.properties, w.whole, w.sum = runProperties(cols), true, sum
 	w.name = "run-" + rand.Text()
-	for b, err := range rows {
-		if err == nil {
-			if err = ctx.Err(); err == nil {
-				err = w.write(b)
-			}
-			b.Release()
-		}
-		if err != nil {
-			w.remove()
-			w.release()
-			return nil, err
-		}
-	}
-	err = w.end()
+	err = w.writeAll(ctx, rows)
 	if err == nil && len(w.done) != 1 {
 		err = fmt.Errorf("a run of no rows")
 	}
@@ -307,7 +295,7 @@ func (l *Lake) WriteRun(ctx context.Context, name string, k fqgw.RunKeys, rows f
 		w.release()
 		return nil, fail(err)
 	}
-	return &writtenRun{runFile{w.path, w.rows, w.out.n, w.sum.Sum32()}, w.done[0]}, nil
+	return &writtenRun{runFile{w.path, w.rows, w.out.n, sum.Sum32()}, w.done[0]}, nil
 }
 
 // CommitRuns implements fqgw.History.

@@ -347,6 +347,7 @@ func History(t *testing.T, h fqgw.History) {
 	})
 
 	t.Run("tags", func(t *testing.T) { tags(t, h) })
+	t.Run("fill", func(t *testing.T) { fill(t, h) })
 	t.Run("types", func(t *testing.T) { roundTrip(t, h) })
 }
 
@@ -398,6 +399,60 @@ func tags(t *testing.T, h fqgw.History) {
 	types := []fqgw.Type{fqgw.Text, fqgw.Float8, fqgw.Timestamptz}
 	if rows := ReadAll(t, h, fqgw.Scan{Table: name}, types); len(rows) != 7 {
 		t.Errorf("%d rows", len(rows))
+	}
+}
+
+// fill is a snapshot of its own; the same rows make the same bytes.
+func fill(t *testing.T, h fqgw.History) {
+	ctx, name := t.Context(), "lake.filled"
+	if err := h.Create(ctx, name, eventColumns); err != nil {
+		t.Fatal(err)
+	}
+	rows := func(yield func(arrow.RecordBatch, error) bool) {
+		_ = yield(events(t, 0, 3), nil) && yield(events(t, 3, 4), nil)
+	}
+	none, err := h.Fill(ctx, name, fqgw.FileLayout{}, func(func(arrow.RecordBatch, error) bool) {})
+	if err != nil || none.Snapshot != 0 || none.Rows != 0 || len(none.Files) != 0 {
+		t.Errorf("no rows: %+v, %v", none, err)
+	}
+	broken := errors.New("broken")
+	_, err = h.Fill(ctx, name, fqgw.FileLayout{}, func(yield func(arrow.RecordBatch, error) bool) {
+		_ = yield(events(t, 0, 3), nil) && yield(nil, broken)
+	})
+	if now, cerr := h.Current(ctx, name); !errors.Is(err, broken) || cerr != nil || now.ID != 0 {
+		t.Errorf("rows that fail: %v; %+v, %v", err, now, cerr)
+	}
+	got, err := h.Fill(ctx, name, fqgw.FileLayout{Bytes: 1}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := h.Current(ctx, name)
+	if err != nil || now.ID != got.Snapshot || got.Rows != 7 || len(got.Files) == 0 {
+		t.Errorf("%+v; the table is at %+v, %v", got, now, err)
+	}
+	sum := int64(0)
+	for _, f := range got.Files {
+		if sum += f.Rows; f.Path == "" || f.Bytes == 0 || len(f.SHA256) != 64 {
+			t.Errorf("%+v", f)
+		}
+	}
+	if sum != 7 {
+		t.Errorf("files of %d rows", sum)
+	}
+	again, err := h.Refill(ctx, name, fqgw.FileLayout{Bytes: 1}, got.Files, rows)
+	if err != nil || !fqgw.SameFiles(again, got.Files) {
+		t.Errorf("again %+v, %v; it was %+v", again, err, got.Files)
+	}
+	other, err := h.Refill(ctx, name, fqgw.FileLayout{Bytes: 1}, got.Files, one(events(t, 1, 7)))
+	if err != nil || fqgw.SameFiles(other, got.Files) {
+		t.Errorf("other rows: %+v, %v", other, err)
+	}
+	types := []fqgw.Type{fqgw.Text, fqgw.Float8, fqgw.Timestamptz}
+	if rows := ReadAll(t, h, fqgw.Scan{Table: name}, types); len(rows) != 7 {
+		t.Errorf("%d rows", len(rows))
+	}
+	if after, err := h.Current(ctx, name); err != nil || after.ID != now.ID {
+		t.Errorf("after all that %+v, %v", after, err)
 	}
 }
 

@@ -167,36 +167,6 @@ func (e *Engine) CreateTable(st *plan.CreateTable) Change {
 	}
 }
 
-// CreateTableAs makes a table of the rows; filled gets how many they were.
-func (e *Engine) CreateTableAs(env *fqgw.Env, st *plan.CreateTable, filled *int64) Change {
-	t := *st.Table
-	return Change{
-		Tag:    "CREATE TABLE AS",
-		Early:  true,
-		Define: e.defineTable(&t),
-		Write: func(ctx context.Context, _ func(string, string)) error {
-			if err := e.makeTable(ctx, &t); err != nil {
-				return err
-			}
-			if st.WithNoData {
-				return nil
-			}
-			rows, err := e.Run(env, st.Query)
-			if err == nil {
-				*filled, err = e.o.History.Append(ctx, t.History, records(rows, t.Columns))
-			}
-			if err != nil {
-				if gone := e.unmakeTable(context.WithoutCancel(ctx), &t); gone != nil {
-					e.o.Logger.Warn("dropping a table that was not filled failed", "table", t.Name, "error", gone)
-				}
-			}
-			return err
-		},
-		Undo:  func(ctx context.Context) error { return e.unmakeTable(ctx, &t) },
-		After: func(ctx context.Context, _ func(string, string)) error { return e.making(ctx, t.History, true) },
-	}
-}
-
 // numbered is a lake name that no other table of the registry has.
 func numbered(t *fqgw.Table) string { return fmt.Sprintf("%s_%d", t.Qualified().LakeTable(), t.OID) }
 

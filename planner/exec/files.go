@@ -28,7 +28,7 @@ func (e *Engine) writeFiles(env *fqgw.Env, c CopyTo, temp, name string) ([]fqgw.
 	}
 	defer rows.Close()
 	cols := append([]fqgw.Column(nil), c.Columns...)
-	rows = Doubles(rows, cols)
+	rows = e.progress(env, Doubles(rows, cols))
 	f, err := e.o.WriteParquet(env.Ctx, temp, fqgw.ArrowSchema(cols), records(rows, cols))
 	f.Path = filepath.ToSlash(name)
 	return []fqgw.StoredFile{f}, err

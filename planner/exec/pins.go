@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -29,9 +30,10 @@ type pins struct {
 	tables    []fqgw.TrainingTable
 	histories []pinned
 	reasons   []string
-	total     int64 // rows of the first table that is read; 0: not known
-	now       bool  // histories are pinned when all is landed that was known at T
-	late      bool  // a history was pinned too soon: the statement is to run again, with now
+	total     int64        // rows of the first table that is read; 0: not known
+	read      atomic.Int64 // of them
+	now       bool         // histories are pinned when all is landed that was known at T
+	late      bool         // a history was pinned too soon: the statement is to run again, with now
 }
 
 // pinned is a history as it is read: complete for what was known by upto.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -130,15 +129,9 @@ func (e *Engine) Rebuild(env *fqgw.Env, t *fqgw.TrainingSet, c CopyTo) (done str
 		return "", err
 	}
 	defer func() { err = errors.Join(err, e.conclusion(context.WithoutCancel(ctx), u)) }()
-	p := &pins{e: e, replay: true, tables: t.Tables}
-	for _, h := range t.Histories {
-		p.histories = append(p.histories, pinned{TrainingHistory: h})
-	}
-	inner := *env
-	inner.Now, inner.Ctx = t.Clock, context.WithValue(ctx, pinsKey{}, p)
-	files, err := e.writeFiles(&inner, c, u.Temp, t.Name)
+	files, err := e.writeFiles(replay(e, env, t), c, u.Temp, t.Name)
 	if err != nil {
-		return "", fqgw.AsError(fmt.Errorf("rebuilding training set \"%s\": %w", t.Name, err))
+		return "", err
 	}
 	if err := sameFiles(t, files); err != nil {
 		return "", err
@@ -149,9 +142,20 @@ func (e *Engine) Rebuild(env *fqgw.Env, t *fqgw.TrainingSet, c CopyTo) (done str
 	return fmt.Sprintf("%d rows in %d files, the same bytes", t.Rows, len(files)), nil
 }
 
+// replay is the environment in which a training set's statement reads what it read.
+func replay(e *Engine, env *fqgw.Env, t *fqgw.TrainingSet) *fqgw.Env {
+	p := &pins{e: e, replay: true, tables: t.Tables}
+	for _, h := range t.Histories {
+		p.histories = append(p.histories, pinned{TrainingHistory: h})
+	}
+	inner := *env
+	inner.Now, inner.Ctx = t.Clock, context.WithValue(env.Ctx, pinsKey{}, p)
+	return &inner
+}
+
 // sameFiles is nil when the files are those of the manifest.
 func sameFiles(t *fqgw.TrainingSet, files []fqgw.StoredFile) error {
-	if slices.Equal(t.Files, files) {
+	if fqgw.SameFiles(t.Files, files) {
 		return nil
 	}
 	rows := int64(0)
@@ -169,7 +173,7 @@ func sameFiles(t *fqgw.TrainingSet, files []fqgw.StoredFile) error {
 		err = notRebuilt(t, "it would have other bytes")
 	}
 	for i, f := range t.Files {
-		if i >= len(files) || files[i] != f {
+		if i >= len(files) || !fqgw.SameFiles(files[i:i+1], []fqgw.StoredFile{f}) {
 			err = err.WithDetail("The first file that differs is %s: %d rows, %d bytes, SHA-256 %s.", f.Path, f.Rows, f.Bytes, f.SHA256)
 			break
 		}

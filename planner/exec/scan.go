@@ -258,13 +258,13 @@ func (e *Engine) tableScan(env *fqgw.Env, n *plan.TableScan) (fqgw.Rows, error) 
 		if err != nil {
 			return nil, err
 		}
-		return withPending(env, n, pick(rows, nil)), nil
+		return withPending(env, n, counted(env, pick(rows, nil))), nil
 	}
 	rows, err := e.scan(env, scan, types)
 	if err != nil {
 		return nil, err
 	}
-	return withPending(env, n, rows), nil
+	return withPending(env, n, counted(env, rows)), nil
 }
 
 // A batch of a scan has at most 1/scanShare of what a statement may keep, and a scan is

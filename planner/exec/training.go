@@ -88,6 +88,7 @@ func (e *Engine) keep(env *fqgw.Env, p *pins, u *unfinished, write func(env *fqg
 	err := write(&inner)
 	if err != nil && p.late {
 		p.late, p.now, p.histories = false, true, nil
+		p.read.Store(0)
 		err = write(&inner)
 	}
 	return err
