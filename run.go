@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"math"
+	"math/bits"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -27,6 +28,22 @@ type Run interface {
 	// Column is a column of a group, which the caller releases. 58030 when it
 	// cannot be read.
 	Column(group int, name string) (arrow.Array, error)
+	// Packed is a column of a group with NULLs by its values alone; ok is false where
+	// Column is to be asked.
+	Packed(group int, name string) (p PackedColumn, ok bool)
+}
+
+// PackedColumn is a column whose rows that are not NULL lie one behind the other.
+type PackedColumn struct {
+	Values arrow.Array // which the caller releases
+	Valid  []uint64    // a bit for each row
+	Before []uint32    // how many bits are set before each word of Valid
+}
+
+// At is where the value of a row is; false for NULL.
+func (p *PackedColumn) At(row int) (int, bool) {
+	word, bit := p.Valid[row>>6], uint(row)&63
+	return int(p.Before[row>>6]) + bits.OnesCount64(word&(1<<bit-1)), word>>bit&1 == 1
 }
 
 // RunKeys says in what order runs are: by the entities of the join keys in those

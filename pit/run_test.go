@@ -30,6 +30,33 @@ func (r *memoryRun) Column(g int, name string) (arrow.Array, error) {
 	return c, nil
 }
 
+// Packed packs every other group.
+func (r *memoryRun) Packed(g int, name string) (p fqgw.PackedColumn, ok bool) {
+	a, _ := r.Column(g, name)
+	defer a.Release()
+	fixed, ok := a.DataType().(arrow.FixedWidthDataType)
+	if !ok || fixed.BitWidth() < 32 || (g+len(name))%2 == 0 {
+		return p, false
+	}
+	b := array.NewBuilder(memory.DefaultAllocator, a.DataType())
+	defer b.Release()
+	p.Valid, p.Before = make([]uint64, (a.Len()+63)/64), make([]uint32, (a.Len()+63)/64)
+	for i := range a.Len() {
+		if i%64 == 0 {
+			p.Before[i/64] = uint32(b.Len())
+		}
+		if a.IsValid(i) {
+			p.Valid[i/64] |= 1 << (i % 64)
+			one := array.NewSlice(a, int64(i), int64(i+1))
+			if err := b.AppendValueFromString(one.ValueStr(0)); err != nil {
+				return p, false
+			}
+		}
+	}
+	p.Values = b.NewArray()
+	return p, true
+}
+
 // newMemoryRun checks that the rows are in order, with an order of its own.
 func newMemoryRun(t *testing.T, s *fqgw.Source, keys []int, rows fqgw.Records) *memoryRun {
 	t.Helper()

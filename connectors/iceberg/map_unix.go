@@ -5,6 +5,7 @@ package iceberg
 import (
 	"os"
 	"syscall"
+	"unsafe"
 )
 
 // mapFile is the content of a file, mapped, until unmap is called.
@@ -25,4 +26,19 @@ func mapFile(path string) (data []byte, unmap func(), err error) {
 		return readWhole(path)
 	}
 	return data, func() { _ = syscall.Munmap(data) }, nil
+}
+
+// pages gives the pages of a mapping back when what refers to them is released: they
+// count as the process' memory otherwise, and can be had again from the file.
+type pages struct{ mapping []byte }
+
+func (p *pages) giveBack(b []byte) {
+	from := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	base := uintptr(unsafe.Pointer(unsafe.SliceData(p.mapping)))
+	size := uintptr(os.Getpagesize())
+	low := (from - base + size - 1) / size * size // of the pages that are b's alone
+	high := min((from-base+uintptr(len(b)))/size*size, uintptr(len(p.mapping)))
+	if from >= base && low < high {
+		_ = syscall.Madvise(p.mapping[low:high], syscall.MADV_DONTNEED)
+	}
 }

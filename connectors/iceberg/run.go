@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
-	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -58,6 +58,10 @@ type run struct {
 	entities fqgw.RunEntities
 	times    [][]int64
 	known    [][]int64 // nil: each row was known at its time
+	pages    *pages    // of the mapping
+
+	mu     sync.Mutex
+	packed map[[2]int]packedRows // by group and column, once it was asked for
 }
 
 // runSpec says what the rows of a run mean.
@@ -81,10 +85,11 @@ func openRun(ctx context.Context, path string, want runFile, spec runSpec) (r *r
 			r, err = nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "lake: run %s cannot be read: %w", path, err)
 		}
 	}()
-	r = &run{file: want, cols: map[string]int{}}
+	r = &run{file: want, cols: map[string]int{}, packed: map[[2]int]packedRows{}}
 	if r.data, r.unmap, err = mapFile(path); err != nil {
 		return r, err
 	}
+	r.pages = &pages{r.data}
 	if int64(len(r.data)) != want.Bytes || crc32.Checksum(r.data, castagnoli) != want.Sum {
 		return r, fmt.Errorf("it is not as it was written")
 	}
@@ -305,42 +310,24 @@ func (r *run) Column(group int, name string) (out arrow.Array, err error) {
 	return array.Concatenate(chunks.Chunks(), memory.DefaultAllocator)
 }
 
-// plain is a column without NULLs as it lies in the file: fixed numbers, in one plain
-// page that is not compressed.
+// plain is a column without NULLs as it lies in the file.
 func (r *run) plain(group, at int) (arrow.Array, bool) {
-	width, ok := r.types[at].(arrow.FixedWidthDataType)
-	if !ok || width.BitWidth() != 32 && width.BitWidth() != 64 || width.ID() == arrow.EXTENSION {
+	data, width, rows, nulls, ok := r.plainPage(group, at)
+	if !ok || nulls != 0 || len(data) < rows*width {
 		return nil, false
 	}
-	g := r.reader.MetaData().RowGroup(group)
-	c, err := g.ColumnChunk(at)
-	if err != nil || c.Compression() != compress.Codecs.Uncompressed || c.HasDictionaryPage() || !slices.Contains(c.Encodings(), parquet.Encodings.Plain) {
-		return nil, false
-	}
-	stats, err := c.Statistics()
-	if err != nil || stats == nil || !stats.HasNullCount() || stats.NullCount() != 0 {
-		return nil, false
-	}
-	from, n := c.DataPageOffset(), int(g.NumRows())
-	if from < 0 || c.TotalCompressedSize() < 0 || from+c.TotalCompressedSize() > int64(len(r.data)) {
-		return nil, false
-	}
-	chunk := r.data[from : from+c.TotalCompressedSize()]
-	if head, size, ok := pageHeader(chunk); !ok || head+size != len(chunk) {
-		return nil, false
-	}
-	values := chunk[len(chunk)-n*width.BitWidth()/8:]
-	d := array.NewData(r.types[at], n, []*memory.Buffer{nil, memory.NewBufferBytes(values)}, nil, 0, 0)
-	defer d.Release()
-	return array.MakeFromData(d), true
+	return r.values(data[len(data)-rows*width:], r.types[at], rows), true
 }
 
 // retain and release count the readers of the mapped file.
 func (r *run) retain() { r.users.Add(1) }
 
 func (r *run) release() {
-	if r.users.Add(-1) == 0 {
+	switch r.users.Add(-1) {
+	case 0:
 		r.unmap()
+	case 1: // of the reads the last has ended
+		r.pages.giveBack(r.data)
 	}
 }
 

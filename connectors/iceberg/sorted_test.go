@@ -59,8 +59,64 @@ func TestRunRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.runs(t.Context(), "lake.h", p); err != nil {
+	runs, err := l.runs(t.Context(), "lake.h", p)
+	if err != nil {
 		t.Fatal(err)
+	}
+	packed := 0
+	for c, col := range historyColumns {
+		a, err := runs[0].Column(0, col.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		few, pack := runs[0].Packed(0, col.Name)
+		for i := range rows {
+			want := rows[i][c]
+			if got := fqgw.ArrowValue(a, i, col.Type); fqgw.Compare(got, want) != 0 || got.IsNull() != want.IsNull() {
+				t.Fatalf("%s of row %d is %v, want %v", col.Name, i, got, want)
+			}
+			if pack {
+				packed++
+				at, ok := few.At(i)
+				if ok == want.IsNull() || ok && fqgw.Compare(fqgw.ArrowValue(few.Values, at, col.Type), want) != 0 {
+					t.Fatalf("packed %s of row %d is at %d, %t", col.Name, i, at, ok)
+				}
+			}
+		}
+		a.Release()
+		if pack {
+			few.Values.Release()
+		}
+	}
+	if packed != len(rows) {
+		t.Errorf("%d values are packed, there should be those of the doubles", packed)
+	}
+}
+
+// TestLevels reads which rows are there in both of Parquet's forms.
+func TestLevels(t *testing.T) {
+	page := func(levels ...byte) []byte {
+		return append(append([]byte{byte(len(levels)), 0, 0, 0}, levels...), make([]byte, 8*7)...)
+	}
+	for name, data := range map[string][]byte{
+		"runs":       page(4<<1, 1, 3<<1, 0, 3<<1, 1),
+		"bits":       page(2<<1|1, 0b10001111, 0b11),
+		"bits, runs": page(1<<1|1, 0b10001111, 2<<1, 1),
+		"zero runs":  page(4<<1, 1, 0, 1, 3<<1, 0, 3<<1, 1),
+		"longer":     page(4<<1, 1, 3<<1, 0, 30<<1, 1),
+	} {
+		p, ok := packedOf(data, 8, 10, 3)
+		if !ok || p.valid[0] != 0b1110001111 || len(p.values) != 56 {
+			t.Errorf("%s: %b %t", name, p.valid, ok)
+		}
+	}
+	for name, data := range map[string][]byte{
+		"nothing": nil, "short": page()[:3], "no levels": page(), "no value": page(5 << 1), "few bits": page(9<<1|1, 1),
+		"endless": page(0x80, 0x80), "too long": {200, 0, 0, 0, 1}, "another count": page(10<<1, 1),
+	} {
+		if _, ok := packedOf(data, 8, 10, 3); ok {
+			t.Errorf("%s is read", name)
+		}
 	}
 }
 

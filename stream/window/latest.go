@@ -28,6 +28,9 @@ func (r *latest) age(h, maxAge int64) {
 // tooOld says whether a row of that time is outside max age at t.
 func tooOld(time, t, maxAge int64) bool { return maxAge > 0 && before(t, maxAge) > time }
 
+// TooOld says whether a row of that time is outside max_age at t.
+func (l *Layout) TooOld(time, t int64) bool { return tooOld(time, t, l.view.MaxAge) }
+
 // readLatest answers a latest-row view at r.T.
 func (l *Layout) readLatest(s *State, r *Reading) {
 	var best *Input

@@ -122,6 +122,13 @@ func slotOf(v *fqgw.FeatureView, f *fqgw.Feature) int {
 	return c.Index - len(v.Keys)
 }
 
+// Plain is the slot that output i is, of a feature without a default; ok is false of
+// another output.
+func (p *Program) Plain(i int) (slot int, ok bool) {
+	o := &p.outputs[i]
+	return o.slot, o.kind == fqgw.OutFeature && o.slot >= 0 && o.instead.IsNull()
+}
+
 // wanted finds what of a ring is shown: an aggregate has its filter and its
 // accumulator in both layouts.
 func (p *Program) wanted(ring int) ringWanted {
