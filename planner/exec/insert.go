@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -132,8 +133,25 @@ func (p *placed) Next() ([]fqgw.Value, error) {
 
 func (p *placed) Close() error { return p.rows.Close() }
 
+// asIs says that the rows are those of the target already.
+func (p *placed) asIs() bool {
+	cols := p.target.columns()
+	for i, f := range p.target.Fields {
+		if f != i {
+			return false
+		}
+	}
+	return len(p.target.Fields) == len(cols) && !slices.ContainsFunc(cols, func(c fqgw.Column) bool { return c.NotNull })
+}
+
 // records is rows as Arrow batches; it closes them.
 func records(rows fqgw.Rows, cols []fqgw.Column) fqgw.Records {
+	if p, ok := rows.(*placed); ok && p.asIs() {
+		rows = p.rows
+	}
+	if batches, ok := batchesOf(rows); ok {
+		return asColumns(rows, batches, cols)
+	}
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		defer rows.Close()
 		b := array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(cols))
@@ -167,6 +185,45 @@ func records(rows fqgw.Rows, cols []fqgw.Column) fqgw.Records {
 			}
 		}
 	}
+}
+
+// asColumns are the batches of rows as those of columns; the rows are closed.
+func asColumns(rows fqgw.Rows, in fqgw.Records, cols []fqgw.Column) fqgw.Records {
+	schema := fqgw.ArrowSchema(cols)
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		defer rows.Close()
+		for b, err := range in {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			out, err := typed(b, cols, schema)
+			b.Release()
+			if !yield(out, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// typed is a batch in the types of a schema, which is that of cols.
+func typed(b arrow.RecordBatch, cols []fqgw.Column, schema *arrow.Schema) (arrow.RecordBatch, error) {
+	arrays := slices.Clone(b.Columns())
+	for i, a := range arrays {
+		if arrow.TypeEqual(a.DataType(), schema.Field(i).Type) {
+			continue
+		}
+		to := array.NewBuilder(memory.DefaultAllocator, schema.Field(i).Type)
+		defer to.Release()
+		for row := range a.Len() {
+			if err := fqgw.AppendValue(to, fqgw.ArrowView(a, row, cols[i].Type), cols[i].Type); err != nil {
+				return nil, err
+			}
+		}
+		arrays[i] = to.NewArray()
+		defer arrays[i].Release()
+	}
+	return array.NewRecordBatch(schema, arrays, b.NumRows()), nil
 }
 
 // Assign converts a value for a column or parameter as an assignment does.

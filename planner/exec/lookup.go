@@ -31,7 +31,11 @@ type lookup struct {
 	columns []int // what a row shows: columns of the spine, and from width on outputs
 	all     []int // these, where nothing is projected
 	alone   bool  // nothing in it, or below it, is the relational engine's
-	bytes   int64 // about what a probe takes with its answer and its row
+
+	// joins are the lookup and those below it, the innermost first, where all go by
+	// columns.
+	joins []*columnJoin
+	bytes int64 // about what a probe takes with its answer and its row
 }
 
 // lookupOf is the compiled form of n where n is a lookup, nil where it is none.
@@ -94,6 +98,17 @@ func (e *Engine) compile(node plan.Node, exprs []fqgw.Expr) (*lookup, error) {
 		return nil, err
 	}
 	l.program = window.NewProgram(layout, l.view, l.outputs)
+	if j := columnJoinOf(l); j != nil {
+		below, err := e.lookupOf(l.input)
+		if err != nil {
+			return nil, err
+		}
+		if below == nil || below.joins == nil || !slices.Equal(below.columns, below.all) {
+			l.joins = []*columnJoin{j}
+		} else {
+			l.joins = append(slices.Clip(below.joins), j)
+		}
+	}
 	const probe, slot, value = 400, 64, 48
 	l.bytes = probe + int64(slot*max(len(l.view.Aggregates), len(l.view.Row))+value*(l.width+len(l.outputs)))
 	return l, nil
@@ -127,6 +142,48 @@ func (e *Engine) look(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
 	if l.every && l.at != nil {
 		return e.allThen(env, l)
 	}
+	if l.joins != nil {
+		return e.lookJoins(env, l)
+	}
+	return e.lookOver(env, l, nil)
+}
+
+// lookJoins runs joins by columns where their spine comes so, else one over the other.
+func (e *Engine) lookJoins(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
+	in, err := e.spineOf(env, l.joins[0].input)
+	if err != nil {
+		return nil, err
+	}
+	if batches, ok := batchesOf(in); ok {
+		memory := e.memoryOf(env)
+		if err := memory.Reserve(memory.Limit() / joinShare); err != nil {
+			memory.Close()
+			in.Close()
+			return nil, err
+		}
+		return e.byColumns(env, l.joins, l.columns, in, batches, memory), nil
+	}
+	for _, j := range l.joins {
+		rows, err := e.lookOver(env, j.lookup, in)
+		if err != nil {
+			in.Close()
+			return nil, err
+		}
+		in = rows
+	}
+	return in, nil
+}
+
+// spineOf runs a spine: a table's scan so that it may be taken in batches.
+func (e *Engine) spineOf(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
+	if scan, ok := n.(*plan.TableScan); ok {
+		return e.tableScan(env, scan)
+	}
+	return e.Run(env, n)
+}
+
+// lookOver runs a lookup, a join over the rows of its spine where they are given.
+func (e *Engine) lookOver(env *fqgw.Env, l *lookup, spine fqgw.Rows) (fqgw.Rows, error) {
 	r := &looked{e: e, env: env, lookup: l, room: newRoom(), history: l.at != nil}
 	memory := env.Memory
 	if r.own = memory == nil || r.history; r.own {
@@ -145,6 +202,8 @@ func (e *Engine) look(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
 	}
 	switch {
 	case err != nil:
+	case spine != nil:
+		r.input, r.more = spine, true
 	case l.input != nil:
 		r.input, err = e.Run(r.env, l.input)
 		r.more = true

@@ -11,6 +11,8 @@ type stream struct {
 	next  func() ([]fqgw.Value, error)
 	close func() error
 	fresh bool // every row is one of its own, which may be kept
+	// records are the rows as Arrow batches, where they can be taken so instead.
+	records fqgw.Records
 }
 
 func (s *stream) Next() ([]fqgw.Value, error) { return s.next() }

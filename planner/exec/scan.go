@@ -300,6 +300,23 @@ func (e *Engine) scanned(env *fqgw.Env, types []fqgw.Type, scan func() (fqgw.Rec
 	var batch arrow.RecordBatch
 	at, charged := 0, int64(0)
 	row := make([]fqgw.Value, len(types))
+	pull := func() error {
+		b, err, ok := next()
+		if !ok {
+			return io.EOF
+		}
+		if err != nil {
+			return err
+		}
+		n := recordBytes(b)
+		n = min(scanBatches*n, n+scanAhead)
+		if err := env.Memory.Take(n); err != nil {
+			b.Release()
+			return err
+		}
+		batch, at, charged = b, 0, n
+		return nil
+	}
 	release := func() {
 		if batch != nil {
 			batch.Release()
@@ -308,24 +325,30 @@ func (e *Engine) scanned(env *fqgw.Env, types []fqgw.Type, scan func() (fqgw.Rec
 		}
 	}
 	return &stream{
+		records: func(yield func(arrow.RecordBatch, error) bool) {
+			for {
+				release()
+				err := pull()
+				if err == io.EOF {
+					return
+				}
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				batch.Retain()
+				if !yield(batch, nil) {
+					return
+				}
+			}
+		},
 		close: func() error { release(); stop(); return nil },
 		next: func() ([]fqgw.Value, error) {
 			for batch == nil || at == int(batch.NumRows()) {
 				release()
-				b, err, ok := next()
-				if !ok {
-					return nil, io.EOF
-				}
-				if err != nil {
+				if err := pull(); err != nil {
 					return nil, err
 				}
-				n := recordBytes(b)
-				n = min(scanBatches*n, n+scanAhead)
-				if err := env.Memory.Take(n); err != nil {
-					b.Release()
-					return nil, err
-				}
-				batch, at, charged = b, 0, n
 			}
 			for i := range row {
 				row[i] = fqgw.ArrowValue(batch.Column(i), at, types[i])

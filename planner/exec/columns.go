@@ -1,0 +1,483 @@
+package exec
+
+import (
+	"io"
+	"iter"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/pit"
+	"github.com/fqgw/fqgw/planner/expr"
+)
+
+// Joins of a spine with latest rows AS OF its times go by columns, from the spine's
+// scan to the file that is written, where each shows plain columns of its view: all of
+// them in one pass over the spine, which is sorted once for each set of join keys.
+
+// columnJoin is a join whose outputs are columns of the source.
+type columnJoin struct {
+	*lookup
+	keys    []int // of the join keys: the columns of the row so far
+	at      moment
+	known   moment // as at where there is no KNOWN AT
+	sources []columnOf
+}
+
+// moment is a time: a column of the row so far, or the same for all rows.
+type moment struct {
+	column int // -1: expr
+	expr   fqgw.Expr
+}
+
+// columnOf is an output: a column of the source in a slot of the view, or join key key.
+type columnOf struct {
+	column fqgw.Column
+	slot   int
+	key    int // -1: it is a column of the source
+}
+
+// columnJoinOf is a lookup by columns, nil where it does not go so.
+func columnJoinOf(l *lookup) *columnJoin {
+	v := l.view
+	if l.input == nil || l.at == nil || !l.left || l.on != nil || !pit.LooksUp(v) || len(l.tuples) != 1 {
+		return nil
+	}
+	j := &columnJoin{lookup: l}
+	for i, x := range l.tuples[0] {
+		c, ok := x.(*expr.Column)
+		if !ok || c.Level != 0 || !sameKey(x.Type(), l.types[i]) {
+			return nil
+		}
+		j.keys = append(j.keys, c.Index)
+	}
+	var ok bool
+	if j.at, ok = momentOf(l.at); !ok {
+		return nil
+	}
+	j.known = j.at
+	if l.known != nil {
+		if j.known, ok = momentOf(l.known); !ok {
+			return nil
+		}
+	}
+	for i, o := range l.outputs {
+		c := columnOf{key: -1}
+		switch o.Kind {
+		case fqgw.OutKey:
+			c.key = o.Index
+			c.column = fqgw.Column{Type: l.tuples[0][o.Index].Type()}
+		case fqgw.OutFeature:
+			if c.slot, ok = l.program.Plain(i); !ok {
+				return nil
+			}
+			x, ok := v.Row[c.slot].(*expr.Column)
+			if !ok || x.Level != 0 || x.Type() != v.Source.Columns[x.Index].Type {
+				return nil
+			}
+			c.column = v.Source.Columns[x.Index]
+		default:
+			return nil
+		}
+		j.sources = append(j.sources, c)
+	}
+	return j
+}
+
+// sameKey says whether a value of type of is a key of type key as it is.
+func sameKey(of, key fqgw.Type) bool {
+	return of.Kind() == key.Kind() && (of.Kind() == fqgw.KindText || of.OID == key.OID)
+}
+
+func momentOf(x fqgw.Expr) (moment, bool) {
+	if c, ok := x.(*expr.Column); ok {
+		return moment{column: c.Index}, c.Level == 0 && x.Type() == fqgw.Timestamptz
+	}
+	constant := len(expr.Columns(x)) == 0 && !expr.HasSubquery(x) && !expr.Volatile(x)
+	return moment{column: -1, expr: x}, constant
+}
+
+// same says that two times are those of the same rows.
+func (m moment) same(o moment) bool {
+	return m.column == o.column && (m.column >= 0 || m.expr == o.expr)
+}
+
+// columnRows are the rows of joins by columns.
+type columnRows struct {
+	e     *Engine
+	env   *fqgw.Env
+	joins []*columnJoin // the innermost first
+	types []fqgw.Type   // of all columns
+	shown []int         // the columns that a row has
+
+	input    fqgw.Rows // the spine
+	next     func() (arrow.RecordBatch, error, bool)
+	stop     func()
+	limit    chunk
+	held     int64
+	more     bool // there may be more of the spine
+	left     arrow.RecordBatch
+	batch    []arrow.Array // of the chunk, by shown
+	row, end int
+	out      []fqgw.Value
+}
+
+// byColumns runs joins over a spine that has batches.
+func (e *Engine) byColumns(env *fqgw.Env, joins []*columnJoin, shown []int, input fqgw.Rows, batches fqgw.Records, memory *fqgw.Memory) *columnRows {
+	r := &columnRows{e: e, env: env, joins: joins, shown: shown, input: input, more: true}
+	for _, c := range joins[0].input.Columns() {
+		r.types = append(r.types, c.Type)
+	}
+	const probe, value = 100, 10 // with a spine, a value of each column, and one being made
+	r.limit = chunk{rows: spineRows, each: probe, memory: memory}
+	for _, j := range joins {
+		for _, c := range j.sources {
+			r.types = append(r.types, c.column.Type)
+		}
+	}
+	r.limit.each += int64(value * len(r.types))
+	r.next, r.stop = iter.Pull2(batches)
+	return r
+}
+
+// chunk is the next chunk of the spine, joined; io.EOF when there is none.
+func (r *columnRows) chunk() error {
+	r.forget()
+	cols, n, err := r.spine()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, a := range cols {
+			if a != nil {
+				a.Release()
+			}
+		}
+	}()
+	var spines []spineOf
+	for _, j := range r.joins {
+		s, err := r.sorted(j, cols, n, &spines)
+		if err != nil {
+			return err
+		}
+		found, err := r.join(j, cols, s)
+		cols = append(cols, found...)
+		if err != nil {
+			return err
+		}
+	}
+	r.batch = r.batch[:0]
+	for _, c := range r.shown {
+		cols[c].Retain()
+		r.batch = append(r.batch, cols[c])
+	}
+	r.row, r.end = 0, n
+	return nil
+}
+
+// spine is the next chunk of the spine's columns; io.EOF at its end.
+func (r *columnRows) spine() (cols []arrow.Array, n int, err error) {
+	var parts []arrow.RecordBatch
+	defer func() {
+		for _, b := range parts {
+			b.Release()
+		}
+	}()
+	room, size := r.limit.room(), int64(0)
+	take := func(b arrow.RecordBatch) {
+		// Of a batch that is too much the rest waits.
+		most := max(int64(chunkLeast), (room-size)/max(1, r.limit.each+recordBytes(b)/max(1, b.NumRows())))
+		most = min(most, int64(r.limit.rows-n))
+		if most < b.NumRows() {
+			r.left = b.NewSlice(most, b.NumRows())
+			cut := b.NewSlice(0, most)
+			b.Release()
+			b = cut
+		}
+		parts = append(parts, b)
+		n += int(b.NumRows())
+		size += b.NumRows()*r.limit.each + recordBytes(b)
+	}
+	if r.left != nil {
+		b := r.left
+		r.left = nil
+		take(b)
+	}
+	for r.more && r.left == nil && n < r.limit.rows && (size < room || n < chunkLeast) {
+		if err := r.env.Ctx.Err(); err != nil {
+			return nil, 0, err
+		}
+		b, err, ok := r.next()
+		if !ok {
+			r.more = false
+			break
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		take(b)
+	}
+	if n == 0 {
+		return nil, 0, io.EOF
+	}
+	if err := r.limit.memory.Take(size); err != nil {
+		return nil, 0, err
+	}
+	r.held = size
+	for c := range int(parts[0].NumCols()) {
+		arrays := make([]arrow.Array, len(parts))
+		for i, b := range parts {
+			arrays[i] = b.Column(c)
+		}
+		a, err := array.Concatenate(arrays, memory.DefaultAllocator)
+		if err != nil {
+			return cols, 0, err
+		}
+		cols = append(cols, a)
+	}
+	return cols, n, nil
+}
+
+// spineOf is a sorted spine with what it was made of.
+type spineOf struct {
+	keys      []int
+	at, known moment
+	spine     *pit.Spine
+}
+
+// sorted is the spine of a join, which others may have made.
+func (r *columnRows) sorted(j *columnJoin, cols []arrow.Array, n int, made *[]spineOf) (*pit.Spine, error) {
+	for _, s := range *made {
+		if slices.Equal(s.keys, j.keys) && s.at.same(j.at) && s.known.same(j.known) {
+			return s.spine, nil
+		}
+	}
+	t, err := r.times(j.at, cols, n)
+	if err != nil {
+		return nil, err
+	}
+	k := t
+	if !j.known.same(j.at) {
+		if k, err = r.times(j.known, cols, n); err != nil {
+			return nil, err
+		}
+	}
+	keys, ends := make([]byte, 0, 10*n), make([]uint32, n)
+	parts, types := make([]fqgw.Value, len(j.keys)), make([]fqgw.Type, len(j.keys))
+	for p, c := range j.keys {
+		types[p] = r.types[c]
+	}
+	for i := range n {
+		for p, c := range j.keys {
+			parts[p] = fqgw.ArrowView(cols[c], i, types[p])
+		}
+		from := len(keys)
+		var ok bool
+		if keys, ok = fqgw.AppendKeyBytes(keys, parts); !ok || !t.valid(i) || !k.valid(i) {
+			keys = keys[:from]
+		}
+		ends[i] = uint32(len(keys))
+	}
+	known := k.at
+	if j.known.same(j.at) {
+		known = nil
+	}
+	s := pit.NewSpine(keys, ends, t.at, known)
+	*made = append(*made, spineOf{j.keys, j.at, j.known, s})
+	return s, nil
+}
+
+// instants are times by row; where is nil where all are there.
+type instants struct {
+	at    []int64
+	where arrow.Array
+}
+
+func (t *instants) valid(i int) bool { return t.where == nil || t.where.IsValid(i) }
+
+func (r *columnRows) times(m moment, cols []arrow.Array, n int) (instants, error) {
+	if m.column >= 0 {
+		a := cols[m.column]
+		if ts, ok := a.(*array.Timestamp); ok && ts.DataType().(*arrow.TimestampType).Unit == arrow.Microsecond {
+			at := make([]int64, n)
+			for i, t := range ts.TimestampValues() {
+				at[i] = int64(t)
+			}
+			return instants{at, a}, nil
+		}
+		at := make([]int64, n)
+		for i := range at {
+			at[i] = fqgw.ArrowView(a, i, fqgw.Timestamptz).Int()
+		}
+		return instants{at, a}, nil
+	}
+	t, ok, err := constantTime(r.env, m.expr)
+	if err != nil {
+		return instants{}, err
+	}
+	out := instants{at: slices.Repeat([]int64{t}, n)}
+	if !ok {
+		out.where = array.MakeArrayOfNull(memory.DefaultAllocator, arrow.Null, n)
+	}
+	return out, nil
+}
+
+// join are the outputs of a join.
+func (r *columnRows) join(j *columnJoin, cols []arrow.Array, s *pit.Spine) (out []arrow.Array, err error) {
+	e, env, v := r.e, r.env, j.view
+	minT, maxT, maxK, asked := s.Span()
+	history := &fqgw.Sorted{}
+	if asked {
+		e.noticeFuture(env, maxT)
+		if err := e.waitKnown(env, v.Source, maxK); err != nil {
+			return nil, err
+		}
+		if history, err = e.sortedHistory(env, v, minT, maxT); err != nil {
+			return nil, err
+		}
+		defer history.Close()
+	}
+	late := unknown{by: maxK}
+	if asked {
+		history.Fresh = late.watch(history.Fresh)
+	}
+	events := eventMemory(r.limit.memory)
+	defer events.Close()
+	found, err := pit.Find(j.program.Shown(), s, history, events)
+	if err != nil {
+		return nil, err
+	}
+	if asked && found.Count(pit.Row)+found.Count(pit.OutsideMaxAge) == 0 {
+		from, to := pit.Range(v, minT, maxT)
+		late.runs(history.Runs, from, to)
+		late.notice(env, v)
+	}
+	var told tally
+	for _, c := range j.sources {
+		var a arrow.Array
+		if c.key >= 0 {
+			a, err = found.Only(cols[j.keys[c.key]])
+		} else if a, err = found.Column(c.column, c.slot); err == nil {
+			nulls := uint64(a.NullN())
+			missed := uint64(found.Count(pit.NotFound) + found.Count(pit.NoEntity))
+			old := uint64(found.Count(pit.OutsideMaxAge))
+			told[fqgw.StatusNotFound] += missed
+			told[fqgw.StatusOutsideMaxAge] += old
+			told[fqgw.StatusNull] += nulls - missed - old
+			told[fqgw.StatusPresent] += uint64(a.Len()) - nulls
+		}
+		if err != nil {
+			return out, err
+		}
+		out = append(out, a)
+	}
+	e.served.add(true, &told)
+	return out, nil
+}
+
+// forget gives the chunk back.
+func (r *columnRows) forget() {
+	for _, a := range r.batch {
+		a.Release()
+	}
+	r.batch = r.batch[:0]
+	r.row, r.end = 0, 0
+	r.limit.memory.Give(r.held)
+	r.held = 0
+}
+
+// advance goes on to the next row.
+func (r *columnRows) advance() error {
+	for r.row == r.end {
+		if r.input == nil {
+			return io.EOF
+		}
+		if err := r.chunk(); err != nil {
+			return err
+		}
+	}
+	if r.row&0xff == 0xff && r.env.Ctx.Err() != nil {
+		return r.env.Ctx.Err()
+	}
+	r.row++
+	return nil
+}
+
+// Next implements fqgw.Rows.
+func (r *columnRows) Next() ([]fqgw.Value, error) {
+	if err := r.advance(); err != nil {
+		return nil, err
+	}
+	r.out = r.out[:0]
+	for i, c := range r.shown {
+		r.out = append(r.out, fqgw.ArrowValue(r.batch[i], r.row-1, r.types[c]))
+	}
+	return r.out, nil
+}
+
+// WriteRow implements fqgw.DirectRows.
+func (r *columnRows) WriteRow(w fqgw.RowWriter) error {
+	if err := r.advance(); err != nil {
+		return err
+	}
+	for i, c := range r.shown {
+		w.Value(fqgw.ArrowView(r.batch[i], r.row-1, r.types[c]))
+	}
+	return nil
+}
+
+// records are the rows as batches, before any was taken as a row.
+func (r *columnRows) records(yield func(arrow.RecordBatch, error) bool) {
+	fields := make([]arrow.Field, len(r.shown))
+	for i, c := range r.shown {
+		fields[i] = arrow.Field{Type: fqgw.ArrowType(r.types[c]), Nullable: true}
+	}
+	for {
+		err := r.chunk()
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for i, a := range r.batch {
+			fields[i].Type = a.DataType()
+		}
+		if !yield(array.NewRecordBatch(arrow.NewSchema(fields, nil), r.batch, int64(r.end)), nil) {
+			return
+		}
+	}
+}
+
+// Close implements fqgw.Rows.
+func (r *columnRows) Close() error {
+	if r.input == nil {
+		return nil
+	}
+	r.forget()
+	if r.left != nil {
+		r.left.Release()
+		r.left = nil
+	}
+	r.stop()
+	r.limit.memory.Close()
+	in := r.input
+	r.input = nil
+	return in.Close()
+}
+
+// batchesOf are rows as Arrow batches, in the order of their columns, where they come
+// so; to be asked before the first row is taken. The rows are to be closed still.
+func batchesOf(rows fqgw.Rows) (fqgw.Records, bool) {
+	switch r := rows.(type) {
+	case *stream:
+		return r.records, r.records != nil
+	case *columnRows:
+		return r.records, true
+	}
+	return nil, false
+}
