@@ -51,7 +51,7 @@ type Source struct {
 	Name        string
 	Columns     []Column
 	Checks      []Check
-	Connector   string // "kafka", "files"
+	Connector   string // "kafka", "iceberg", "files"
 	Topic       string
 	Format      string // "json"
 	EventTime   int    // index of the event time's column
@@ -88,7 +88,7 @@ func (s *Source) Place() string {
 	if s.History != "" {
 		return s.History
 	}
-	return s.Options["path"]
+	return s.Options["table"] + s.Options["path"]
 }
 
 // Takes says why the source cannot have such a change, nil if it can. All there

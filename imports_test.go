@@ -42,7 +42,7 @@ var rooms = map[string][]string{
 	"gateway":               {".", "socket", "gateway/wire", "planner", "planner/plan"},
 	"connectors/redis":      {".", "socket"},
 	"connectors/kafka":      {"."},
-	"connectors/iceberg":    {"."},
+	"connectors/iceberg":    {".", "stream/decode"},
 	"connectors/files":      {".", "planner/expr", "stream/decode"},
 	"connectors/registry":   {"."},
 	"connectors/embedded":   {"."},

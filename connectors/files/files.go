@@ -19,6 +19,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/stream/decode"
 )
 
 // Files are the files below some folders: an fqgw.Foreign. Safe for concurrent use.
@@ -144,7 +145,8 @@ func failed(name string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fqgw.Errorf("42501", "could not open file \"%s\" for reading: Permission denied", name)
 	case strings.Contains(err.Error(), "path escapes"):
-		return fqgw.Errorf("42501", "file \"%s\" leads outside the folders that SQL may use", name).WithHint("A symbolic link may lead to a place below its folder.")
+		return fqgw.Errorf("42501", "file \"%s\" leads outside the folders that SQL may use", name).
+			WithHint("A symbolic link may lead to a place below its folder.")
 	}
 	return fqgw.Errorf(fqgw.CodeIO, "could not read file \"%s\": %w", name, err)
 }
@@ -194,9 +196,12 @@ func formatOf(s *fqgw.Source) (format, error) {
 	switch s.Format {
 	case "parquet":
 		return &parquetFormat{source: s}, nil
+	case "csv":
+		return newCSV(s), nil
+	case "ndjson":
+		return &ndjson{s}, nil
 	}
-	return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "format \"%s\" of files is not supported", s.Format).
-		WithHint("Write format = 'parquet'.")
+	return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "format \"%s\" of files is not supported", s.Format)
 }
 
 // Columns implements fqgw.Foreign. Without columns of its own a source has those of
@@ -236,27 +241,23 @@ func (f *Files) Scan(ctx context.Context, s *fqgw.Source, sc fqgw.Scan) (*arrow.
 		return nil, nil, err
 	}
 	if sc.Snapshot != 0 && snapshot(all).ID != sc.Snapshot {
-		return nil, nil, fqgw.Errorf(fqgw.CodeUndefinedObject, "the files of source \"%s\" are not those of snapshot %d any more", s.Name, sc.Snapshot)
+		return nil, nil, fqgw.Errorf(
+			fqgw.CodeUndefinedObject,
+			"the files of source \"%s\" are not those of snapshot %d any more",
+			s.Name,
+			sc.Snapshot,
+		)
 	}
 	how, err := formatOf(s)
 	if err != nil {
 		return nil, nil, err
 	}
-	var fields []int
-	for _, name := range sc.Columns {
-		i := s.ColumnIndex(name)
-		if i < 0 {
-			return nil, nil, fqgw.Errorf(fqgw.CodeUndefinedColumn, "source \"%s\" has no column \"%s\"", s.Name, name)
-		}
-		fields = append(fields, i)
+	fields, err := decode.Fields(s, sc.Columns)
+	if err != nil {
+		return nil, nil, err
 	}
-	if sc.Columns == nil {
-		for i := range s.Columns {
-			fields = append(fields, i)
-		}
-	}
-	schema, cut := schemaOf(s, fields), newCut(s, fields, sc)
-	if cut.added {
+	schema, cut := decode.Schema(s, fields), decode.NewCut(s, fields, sc)
+	if cut.Added {
 		fields = append(slices.Clip(fields), s.EventTime)
 	}
 	return schema, func(yield func(arrow.RecordBatch, error) bool) {
@@ -270,7 +271,15 @@ func (f *Files) Scan(ctx context.Context, s *fqgw.Source, sc fqgw.Scan) (*arrow.
 
 // rowsOf yields the batches of one file; false when no more is wanted. What reads the
 // file is guarded, and not who takes the rows.
-func rowsOf(ctx context.Context, how format, x *file, fields []int, sc fqgw.Scan, cut *cut, yield func(arrow.RecordBatch, error) bool) bool {
+func rowsOf(
+	ctx context.Context,
+	how format,
+	x *file,
+	fields []int,
+	sc fqgw.Scan,
+	cut *decode.Cut,
+	yield func(arrow.RecordBatch, error) bool,
+) bool {
 	var r reader
 	err := guarded(func() (err error) {
 		if err = x.still(); err == nil {
@@ -288,7 +297,7 @@ func rowsOf(ctx context.Context, how format, x *file, fields []int, sc fqgw.Scan
 				return err
 			}
 			if b, err = r.next(); err == nil {
-				b, err = cut.within(ctx, b)
+				b, err = cut.Within(ctx, b)
 			}
 			return err
 		})
@@ -316,15 +325,4 @@ func (x *file) still() error {
 		return fqgw.Errorf(fqgw.CodeSerialization, "file \"%s\" was changed while it was read", x.name).WithHint("Try again.")
 	}
 	return nil
-}
-
-// schemaOf is the schema of columns of a source; any may be NULL, whatever the
-// source says of them.
-func schemaOf(s *fqgw.Source, fields []int) *arrow.Schema {
-	cols := make([]fqgw.Column, len(fields))
-	for i, f := range fields {
-		cols[i] = s.Columns[f]
-		cols[i].NotNull = false
-	}
-	return fqgw.ArrowSchema(cols)
 }

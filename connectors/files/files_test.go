@@ -35,7 +35,12 @@ func write(t *testing.T, path string, schema *arrow.Schema, rows string, group i
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := pqarrow.NewFileWriter(schema, f, parquet.NewWriterProperties(parquet.WithMaxRowGroupLength(group)), pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
+	w, err := pqarrow.NewFileWriter(
+		schema,
+		f,
+		parquet.NewWriterProperties(parquet.WithMaxRowGroupLength(group)),
+		pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,8 +166,14 @@ func TestPaths(t *testing.T) {
 // The times of a scan: rows are cut, nanoseconds floored, row groups passed over.
 func TestTimes(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "e.parquet"), events, `[{"u":"a","ts":"2024-01-01 00:00:00.000000999Z"},{"u":"b","ts":"2024-01-01 01:00:00Z"},
-		{"u":"c","ts":null},{"u":"d","ts":"2024-01-01 02:00:00Z"},{"u":"e","ts":"2024-01-01 03:00:00Z"},{"u":"f","ts":"1969-12-31 23:59:59.999999999Z"}]`, 2)
+	write(
+		t,
+		filepath.Join(dir, "e.parquet"),
+		events,
+		`[{"u":"a","ts":"2024-01-01 00:00:00.000000999Z"},{"u":"b","ts":"2024-01-01 01:00:00Z"},
+		{"u":"c","ts":null},{"u":"d","ts":"2024-01-01 02:00:00Z"},{"u":"e","ts":"2024-01-01 03:00:00Z"},{"u":"f","ts":"1969-12-31 23:59:59.999999999Z"}]`,
+		2,
+	)
 	f := open(t, dir)
 	s := source("e.parquet", eventColumns...)
 	for _, c := range []struct {
@@ -191,11 +202,31 @@ func TestTimes(t *testing.T) {
 // Nested data is jsonb, and a field in it can be a column.
 func TestNested(t *testing.T) {
 	dir := t.TempDir()
-	inner := arrow.StructOf(arrow.Field{Name: "id", Type: arrow.PrimitiveTypes.Int64, Nullable: true}, arrow.Field{Name: "name", Type: arrow.BinaryTypes.String, Nullable: true})
-	schema := arrow.NewSchema([]arrow.Field{{Name: "user", Type: inner, Nullable: true}, {Name: "tags", Type: arrow.ListOf(arrow.BinaryTypes.String), Nullable: true},
-		{Name: "items", Type: arrow.ListOf(inner), Nullable: true}, {Name: "ts", Type: &arrow.TimestampType{Unit: arrow.Microsecond}, Nullable: true}}, nil)
-	write(t, filepath.Join(dir, "n.parquet"), schema, `[{"user":{"id":7,"name":"<é>"},"tags":["x",null],"items":[{"id":1,"name":"i"}],"ts":"2024-01-01 00:00:00"},
-		{"user":null,"tags":null,"items":[],"ts":null}]`, 10)
+	inner := arrow.StructOf(
+		arrow.Field{Name: "id", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
+		arrow.Field{Name: "name", Type: arrow.BinaryTypes.String, Nullable: true},
+	)
+	schema := arrow.NewSchema(
+		[]arrow.Field{
+			{Name: "user", Type: inner, Nullable: true},
+			{Name: "tags", Type: arrow.ListOf(arrow.BinaryTypes.String), Nullable: true},
+			{
+				Name:     "items",
+				Type:     arrow.ListOf(inner),
+				Nullable: true,
+			},
+			{Name: "ts", Type: &arrow.TimestampType{Unit: arrow.Microsecond}, Nullable: true},
+		},
+		nil,
+	)
+	write(
+		t,
+		filepath.Join(dir, "n.parquet"),
+		schema,
+		`[{"user":{"id":7,"name":"<é>"},"tags":["x",null],"items":[{"id":1,"name":"i"}],"ts":"2024-01-01 00:00:00"},
+		{"user":null,"tags":null,"items":[],"ts":null}]`,
+		10,
+	)
 	f := open(t, dir)
 	cols, err := f.Columns(context.Background(), source("n.parquet"))
 	if err != nil {
@@ -292,8 +323,13 @@ func TestNotNull(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "e.parquet"), events, `[{"u":null,"ts":null}]`, 10)
 	f := open(t, dir)
-	s := source("e.parquet", fqgw.Column{Name: "u", Type: fqgw.Text, NotNull: true}, fqgw.Column{Name: "ts", Type: fqgw.Timestamptz, NotNull: true})
-	if _, _, err := rows(t, f, s, fqgw.Scan{}); code(err) != fqgw.CodeNotNullViolation || !strings.Contains(fqgw.AsError(err).Detail, "e.parquet") {
+	s := source(
+		"e.parquet",
+		fqgw.Column{Name: "u", Type: fqgw.Text, NotNull: true},
+		fqgw.Column{Name: "ts", Type: fqgw.Timestamptz, NotNull: true},
+	)
+	if _, _, err := rows(t, f, s, fqgw.Scan{}); code(err) != fqgw.CodeNotNullViolation ||
+		!strings.Contains(fqgw.AsError(err).Detail, "e.parquet") {
 		t.Errorf("%v", err)
 	}
 	if got, _, err := rows(t, f, s, fqgw.Scan{Columns: []string{"ts"}}); err != nil || len(got) != 1 {

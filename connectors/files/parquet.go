@@ -168,7 +168,7 @@ func (p *parquetFormat) open(ctx context.Context, x file, fields []int, sc fqgw.
 	if err != nil {
 		return nil, err
 	}
-	r := &parquetReader{file: o, schema: schemaOf(p.source, fields)}
+	r := &parquetReader{file: o, schema: decode.Schema(p.source, fields)}
 	var groups []int
 	for g := range o.file.NumRowGroups() {
 		if p.wants(o, g, sc) {

@@ -97,26 +97,16 @@ func (d *Definer) plainTable(n *pg.CreateStmt, kind string) error {
 	return nil
 }
 
-// What is known by name and not built yet.
-var (
-	connectorsToCome = []string{"iceberg"}
-	formatsToCome    = []string{"avro", "protobuf", "debezium-json", "debezium-avro"}
-)
+// formatsToCome are known by name and not built yet.
+var formatsToCome = []string{"avro", "protobuf", "debezium-json", "debezium-avro"}
 
 // connector reads the options that decide which others there are.
 func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
 	for _, o := range opts {
 		switch o.name {
 		case "connector":
-			s.Connector = strings.ToLower(o.value)
-			built := slices.DeleteFunc(fqgw.Connectors(), func(name string) bool { return slices.Contains(connectorsToCome, name) })
-			all := strings.Join(built, "' or '")
-			switch {
-			case slices.Contains(built, s.Connector):
-			case slices.Contains(connectorsToCome, s.Connector):
-				return d.unsupported(o.loc, "connector '%s'", s.Connector).WithHint("Write connector = '%s'.", all)
-			default:
-				return d.badOption(o, "The connector is '%s'.", all)
+			if s.Connector = strings.ToLower(o.value); !slices.Contains(fqgw.Connectors(), s.Connector) {
+				return d.badOption(o, "The connector is '%s'.", strings.Join(fqgw.Connectors(), "' or '"))
 			}
 		case "format":
 			if s.Format = strings.ToLower(o.value); slices.ContainsFunc(opts, func(o option) bool { return o.name == "connector" && !strings.EqualFold(o.value, "kafka") }) {

@@ -158,6 +158,9 @@ func (e *Engine) sourceScan(env *fqgw.Env, n *plan.SourceScan) (fqgw.Rows, error
 	}
 	scan.Batch = e.batchBytes()
 	if e.foreign(s) != nil {
+		if cut && s.Connector == "iceberg" { // then it is the table as it was
+			scan.AsOf, cut = known, false
+		}
 		return e.foreignScan(env, n, scan, known, cut)
 	}
 	rows, err := e.scanned(env, types, func() (fqgw.Records, error) { return e.readPinned(env, s, scan) })

@@ -80,6 +80,7 @@ func NearestType(t arrow.DataType) (typ fqgw.Type, ok bool) {
 // source: as PostgreSQL assigns a value of the nearest type, and a text as it reads
 // one of the column's type. Not safe for concurrent use.
 type Column struct {
+	of      fqgw.Column
 	name    string
 	to      fqgw.Type
 	natural fqgw.Type
@@ -94,13 +95,19 @@ type Column struct {
 // such assignment in PostgreSQL.
 func NewColumn(from arrow.DataType, c fqgw.Column) (*Column, error) {
 	refused := func() (*Column, error) {
-		return nil, fqgw.Errorf(fqgw.CodeDatatypeMismatch, "column \"%s\" is of type %s but what is stored there is %s", c.Name, c.Type, from)
+		return nil, fqgw.Errorf(
+			fqgw.CodeDatatypeMismatch,
+			"column \"%s\" is of type %s but what is stored there is %s",
+			c.Name,
+			c.Type,
+			from,
+		)
 	}
 	natural, ok := NearestType(from)
 	if !ok {
 		return refused()
 	}
-	out := &Column{name: c.Name, to: c.Type, natural: natural, same: natural == c.Type}
+	out := &Column{of: c, name: c.Name, to: c.Type, natural: natural, same: natural == c.Type}
 	if out.same {
 		return out, nil
 	}
@@ -122,6 +129,9 @@ func NewColumn(from arrow.DataType, c fqgw.Column) (*Column, error) {
 	}
 	return out, nil
 }
+
+// Of is the source's column.
+func (c *Column) Of() fqgw.Column { return c.of }
 
 // Read is a as a column of fqgw.ArrowType, or a dictionary of it; the caller releases
 // it, and keeps a. An error has the column, and with row the index of the value that

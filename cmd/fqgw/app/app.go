@@ -38,6 +38,7 @@ type App struct {
 	lake     fqgw.SortedHistory
 	log      fqgw.Log
 	files    *files.Files
+	tables   fqgw.Foreign // of the lake
 	pipeline *stream.Pipeline
 	engine   *exec.Engine
 	planner  *planner.Planner
@@ -79,7 +80,7 @@ func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.
 	a.pipeline = stream.New(stream.Options{Online: a.online, History: a.lake, Logs: map[string]fqgw.Log{"kafka": a.log},
 		Registry: a.registry, Letters: a.letters, Clock: a.clock, Logger: logger, LogAway: a.logAway, Volatile: c.Online == "embedded",
 		Memory: fqgw.NewMemory("the streams", "--stream-memory", sizeOf(c.Stream)), Fault: fault})
-	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Foreign: map[string]fqgw.Foreign{"files": a.files},
+	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Foreign: map[string]fqgw.Foreign{"files": a.files, "iceberg": a.tables},
 		Registry: a.registry, Letters: a.letters, Streams: a.pipeline, Clock: a.clock,
 		Logger: logger, Catalog: catalog, Bind: define.Load, Form: define.FormHash, Settings: a.fact, Files: filepath.Join(a.config.Data, "files"),
 		WriteParquet: iceberg.WriteParquet, MemoryLimit: sizeOf(c.Memory),

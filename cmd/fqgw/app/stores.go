@@ -73,7 +73,7 @@ func (a *App) openStores(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("lake in %s: %w", a.config.Data, err)
 	}
-	a.lake = lake
+	a.lake, a.tables = lake, lake.Tables()
 	a.closers = append(a.closers, lake.Close)
 	return a.openFiles()
 }

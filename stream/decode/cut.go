@@ -1,4 +1,4 @@
-package files
+package decode
 
 import (
 	"context"
@@ -12,18 +12,20 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
-// cut leaves out the rows whose event times a scan does not want, and those that
-// break the source's NOT NULL it refuses.
-type cut struct {
+// Cut leaves out the rows whose event times a scan does not want, and those that
+// break the source's NOT NULL it refuses. Added says that the scan must give the event
+// time behind the columns of fields, which Within takes away again.
+type Cut struct {
 	source   *fqgw.Source
 	fields   []int
 	time     int // the place of the event time among the columns; -1: every row is wanted
 	from, to int64
-	added    bool // it is the last one, and is not asked for
+	Added    bool // it is the last one, and is not asked for
 }
 
-func newCut(s *fqgw.Source, fields []int, sc fqgw.Scan) *cut {
-	c := &cut{source: s, fields: fields, time: -1, from: sc.From, to: sc.To}
+// NewCut is the cut of a scan that reads those columns of the source, by their index.
+func NewCut(s *fqgw.Source, fields []int, sc fqgw.Scan) *Cut {
+	c := &Cut{source: s, fields: fields, time: -1, from: sc.From, to: sc.To}
 	if sc.Time == "" || c.from == math.MinInt64 && c.to == math.MaxInt64 {
 		return c
 	}
@@ -32,14 +34,14 @@ func newCut(s *fqgw.Source, fields []int, sc fqgw.Scan) *cut {
 			c.time = i
 		}
 	}
-	if c.added = c.time < 0; c.added {
+	if c.Added = c.time < 0; c.Added {
 		c.time = len(fields)
 	}
 	return c
 }
 
-// within is b with the rows that are wanted, nil where there are none. It takes b.
-func (c *cut) within(ctx context.Context, b arrow.RecordBatch) (arrow.RecordBatch, error) {
+// Within is b with the rows that are wanted, nil where there are none. It takes b.
+func (c *Cut) Within(ctx context.Context, b arrow.RecordBatch) (arrow.RecordBatch, error) {
 	for i, f := range c.fields {
 		// Rows without an event time are no events, and stay away from views.
 		if col := c.source.Columns[f]; col.NotNull && f != c.source.EventTime && b.Column(i).NullN() > 0 {
@@ -78,10 +80,39 @@ func (c *cut) within(ctx context.Context, b arrow.RecordBatch) (arrow.RecordBatc
 			return nil, err
 		}
 	}
-	if !c.added {
+	if !c.Added {
 		return out, nil
 	}
 	defer out.Release()
 	schema := arrow.NewSchema(out.Schema().Fields()[:c.time], nil)
 	return array.NewRecordBatch(schema, out.Columns()[:c.time], out.NumRows()), nil
+}
+
+// Fields are the indices of a source's columns of those names; nil: of all.
+func Fields(s *fqgw.Source, names []string) ([]int, error) {
+	out := make([]int, 0, len(names))
+	for _, name := range names {
+		i := s.ColumnIndex(name)
+		if i < 0 {
+			return nil, fqgw.Errorf(fqgw.CodeUndefinedColumn, "source \"%s\" has no column \"%s\"", s.Name, name)
+		}
+		out = append(out, i)
+	}
+	if names == nil {
+		for i := range s.Columns {
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
+// Schema is the schema of columns of a source; any may be NULL, whatever the
+// source says of them.
+func Schema(s *fqgw.Source, fields []int) *arrow.Schema {
+	cols := make([]fqgw.Column, len(fields))
+	for i, f := range fields {
+		cols[i] = s.Columns[f]
+		cols[i].NotNull = false
+	}
+	return fqgw.ArrowSchema(cols)
 }
