@@ -259,6 +259,9 @@ type Foreign interface {
 	// column that the source names is checked: 42703 when it is not there, 42804 when
 	// it cannot be read as its type.
 	Columns(ctx context.Context, s *Source) ([]Column, error)
+	// Tables are what sources can name of a schema: the tables of a namespace, the
+	// files of a folder. 3F000 when there is no such schema.
+	Tables(ctx context.Context, schema string) ([]string, error)
 	// Current is the newest snapshot; its ID is 0 when there are no rows yet.
 	Current(ctx context.Context, s *Source) (Snapshot, error)
 	// Scan reads columns of the source's own, in the order of Scan.Columns (nil: all).

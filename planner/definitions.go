@@ -21,6 +21,11 @@ func (s *Session) runDefinition(env *fqgw.Env, st plan.Statement) (*Result, erro
 	switch st := st.(type) {
 	case *plan.CreateSource:
 		return s.create(ctx, "SOURCE", st.Source.Qualified(), st.IfNotExists, st.Notices, e.CreateSource(st))
+	case *plan.ImportForeignSchema:
+		for _, n := range st.Notices {
+			s.notify(n, "")
+		}
+		return s.altered(ctx, e.ImportForeignSchema(st))
 	case *plan.CreateFeatureView:
 		return s.create(ctx, "FEATURE VIEW", st.View.Qualified(), st.IfNotExists, st.Notices, e.CreateFeatureView(st))
 	case *plan.CreateView:
@@ -80,6 +85,8 @@ func command(st plan.Statement) string {
 	switch st := st.(type) {
 	case *plan.CreateSource:
 		return "CREATE SOURCE"
+	case *plan.ImportForeignSchema:
+		return "IMPORT FOREIGN SCHEMA"
 	case *plan.CreateFeatureView:
 		return "CREATE FEATURE VIEW"
 	case *plan.CreateView:

@@ -87,6 +87,30 @@ func (f *Files) find(s *fqgw.Source) (folder, string, error) {
 		WithHint("Write a name relative to %s; --allow-files allows more folders.", strings.Join(all, ", or one below "))
 }
 
+// Tables implements fqgw.Foreign: the files of a folder whose names say their format.
+func (f *Files) Tables(ctx context.Context, schema string) ([]string, error) {
+	s := &fqgw.Source{Options: map[string]string{"path": schema}}
+	d, dir, err := f.find(s)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := fs.ReadDir(d.root.FS(), dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fqgw.Errorf(fqgw.CodeInvalidSchema, "folder \"%s\" does not exist", schema)
+	}
+	if err != nil {
+		return nil, failed(schema, err)
+	}
+	var out []string
+	for _, e := range entries {
+		known := slices.Contains([]string{".parquet", ".csv", ".ndjson", ".jsonl"}, filepath.Ext(strings.TrimSuffix(e.Name(), ".gz")))
+		if !hidden(e.Name()) && !e.IsDir() && known {
+			out = append(out, filepath.ToSlash(filepath.Join(schema, e.Name())))
+		}
+	}
+	return out, nil
+}
+
 // file is one file of a source.
 type file struct {
 	folder folder

@@ -43,7 +43,8 @@ func (f *Tables) open(ctx context.Context, s *fqgw.Source) (*table.Table, error)
 	t, err := f.lake.catalog.LoadTable(ctx, id)
 	if errors.Is(err, catalog.ErrNoSuchTable) || errors.Is(err, catalog.ErrNoSuchNamespace) {
 		e := fqgw.Errorf(fqgw.CodeUndefinedTable, "table \"%s\" does not exist in the lake", name(s))
-		if near := fqgw.Nearest(strings.Join(id, "."), f.all(ctx, id[:len(id)-1])); near != "" {
+		all, _ := f.all(ctx, id[:len(id)-1]) // for the hint alone
+		if near := fqgw.Nearest(strings.Join(id, "."), all); near != "" {
 			e = e.WithHint("Perhaps you meant \"%s\".", near)
 		}
 		return nil, e
@@ -51,15 +52,30 @@ func (f *Tables) open(ctx context.Context, s *fqgw.Source) (*table.Table, error)
 	return t, broken(s, 0, err)
 }
 
-// all are the tables of a namespace, for hints.
-func (f *Tables) all(ctx context.Context, namespace table.Identifier) (out []string) {
+// all are the tables of a namespace.
+func (f *Tables) all(ctx context.Context, namespace table.Identifier) (out []string, err error) {
 	for id, err := range f.lake.catalog.ListTables(ctx, namespace) {
 		if err != nil {
-			return nil
+			return nil, err
 		}
 		out = append(out, strings.Join(id, "."))
 	}
-	return out
+	slices.Sort(out)
+	return out, nil
+}
+
+// Tables implements fqgw.Foreign.
+func (f *Tables) Tables(ctx context.Context, schema string) ([]string, error) {
+	id := table.Identifier(strings.Split(schema, "."))
+	there, err := f.lake.catalog.CheckNamespaceExists(ctx, id)
+	if err == nil && !there {
+		return nil, fqgw.Errorf(fqgw.CodeInvalidSchema, "namespace \"%s\" does not exist in the lake", schema)
+	}
+	if err != nil {
+		return nil, fail(err)
+	}
+	out, err := f.all(ctx, id)
+	return out, fail(err)
 }
 
 // broken is an error of reading a table, which it names, and the snapshot if there is one.

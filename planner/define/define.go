@@ -22,6 +22,8 @@ type Definer struct {
 	// Foreign is fqgw.Foreign's Columns, of the source's connector; nil: sources whose
 	// rows others write must have columns, which are taken as they are.
 	Foreign func(*fqgw.Source) ([]fqgw.Column, error)
+	// ForeignTables is fqgw.Foreign's Tables; nil: IMPORT FOREIGN SCHEMA is refused.
+	ForeignTables func(connector, schema string) ([]string, error)
 
 	stmt *parse.Statement
 }
@@ -85,6 +87,8 @@ func (d *Definer) bind(n *pg.Node) (plan.Statement, error) {
 		return d.alter(n.AlterTableStmt)
 	case *pg.Node_CommentStmt:
 		return d.comment(n.CommentStmt)
+	case *pg.Node_ImportForeignSchemaStmt:
+		return d.importForeignSchema(n.ImportForeignSchemaStmt)
 	case *pg.Node_RefreshMatViewStmt:
 		return d.refresh(n.RefreshMatViewStmt)
 	case *pg.Node_UpdateStmt:

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -32,6 +33,61 @@ func (e *Engine) ForeignColumns(s *fqgw.Source) ([]fqgw.Column, error) {
 	ctx, cancel := context.WithTimeout(e.life, foreignWithin)
 	defer cancel()
 	return f.Columns(ctx, s)
+}
+
+// ForeignTables are the tables of a schema of a connector (fqgw.Foreign).
+func (e *Engine) ForeignTables(connector, schema string) ([]string, error) {
+	f := e.o.Foreign[connector]
+	if f == nil {
+		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "connector '%s' is not supported here", connector)
+	}
+	ctx, cancel := context.WithTimeout(e.life, foreignWithin)
+	defer cancel()
+	return f.Tables(ctx, schema)
+}
+
+// ImportForeignSchema makes sources, all or none.
+func (e *Engine) ImportForeignSchema(st *plan.ImportForeignSchema) Change {
+	var all []Change
+	for _, s := range st.Sources {
+		all = append(all, e.CreateSource(&plan.CreateSource{Source: s}))
+	}
+	undo := func(ctx context.Context, changes []Change) (err error) {
+		for _, c := range slices.Backward(changes) {
+			err = errors.Join(err, c.Undo(ctx))
+		}
+		return err
+	}
+	return Change{
+		Tag: "IMPORT FOREIGN SCHEMA",
+		Define: func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) (put []fqgw.Object, drop []uint32, err error) {
+			for _, c := range all {
+				more, _, err := c.Define(ctx, cat, n)
+				if err != nil {
+					return nil, nil, err
+				}
+				put = append(put, more...)
+			}
+			return put, nil, nil
+		},
+		Write: func(ctx context.Context, notice func(string, string)) error {
+			for i, c := range all {
+				if err := c.Write(ctx, notice); err != nil {
+					return errors.Join(err, undo(context.WithoutCancel(ctx), all[:i]))
+				}
+			}
+			return nil
+		},
+		Undo: func(ctx context.Context) error { return undo(ctx, all) },
+		After: func(ctx context.Context, notice func(string, string)) error {
+			for _, c := range all {
+				if err := c.After(ctx, notice); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
 }
 
 // readSource reads a source's rows, wherever they lie.

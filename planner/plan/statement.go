@@ -24,6 +24,11 @@ type (
 		OrReplace   bool
 		Notices     []string
 	}
+	// ImportForeignSchema makes sources, all or none.
+	ImportForeignSchema struct {
+		Sources []*fqgw.Source
+		Notices []string // of what is not imported
+	}
 	CreateFeatureView struct {
 		View        *fqgw.FeatureView // without OID, version and state
 		Path        []string          // where its bare names were looked up; nil: in public
@@ -164,26 +169,27 @@ type CopyFormat struct {
 	ForceQuote []string // csv: columns always quoted; "*" alone: all
 }
 
-func (*Query) statement()             {}
-func (*Explain) statement()           {}
-func (*CreateSource) statement()      {}
-func (*CreateFeatureView) statement() {}
-func (*CreateView) statement()        {}
-func (*CreateTable) statement()       {}
-func (*Insert) statement()            {}
-func (*CopyFrom) statement()          {}
-func (*CopyTo) statement()            {}
-func (*Drop) statement()              {}
-func (*AlterFeature) statement()      {}
-func (*Comment) statement()           {}
-func (*Refresh) statement()           {}
-func (*Set) statement()               {}
-func (*SetTransaction) statement()    {}
-func (*Show) statement()              {}
-func (*Transaction) statement()       {}
-func (*Prepare) statement()           {}
-func (*Execute) statement()           {}
-func (*Deallocate) statement()        {}
-func (*Discard) statement()           {}
-func (*NoOp) statement()              {}
-func (*Vacuum) statement()            {}
+func (*Query) statement()               {}
+func (*Explain) statement()             {}
+func (*CreateSource) statement()        {}
+func (*ImportForeignSchema) statement() {}
+func (*CreateFeatureView) statement()   {}
+func (*CreateView) statement()          {}
+func (*CreateTable) statement()         {}
+func (*Insert) statement()              {}
+func (*CopyFrom) statement()            {}
+func (*CopyTo) statement()              {}
+func (*Drop) statement()                {}
+func (*AlterFeature) statement()        {}
+func (*Comment) statement()             {}
+func (*Refresh) statement()             {}
+func (*Set) statement()                 {}
+func (*SetTransaction) statement()      {}
+func (*Show) statement()                {}
+func (*Transaction) statement()         {}
+func (*Prepare) statement()             {}
+func (*Execute) statement()             {}
+func (*Deallocate) statement()          {}
+func (*Discard) statement()             {}
+func (*NoOp) statement()                {}
+func (*Vacuum) statement()              {}
