@@ -53,8 +53,12 @@ type RunKeys struct {
 	Time string
 }
 
-// RunFile is a file that WriteRun wrote.
-type RunFile interface{ Rows() int64 }
+// RunFile is a file that WriteRun wrote. It is given to CommitRuns, or discarded.
+type RunFile interface {
+	Rows() int64
+	// Discard removes it.
+	Discard()
+}
 
 // SortedHistory is a History that keeps runs of it beside. Implemented by
 // connectors/iceberg.
@@ -70,8 +74,9 @@ type SortedHistory interface {
 	WriteRun(ctx context.Context, table string, k RunKeys, rows Records) (RunFile, error)
 	// CommitRuns makes the runs that were read as base less those in remove, and those
 	// in add behind them, the runs under those keys, covering upto. Others may commit
-	// runs at the same time: when they are not those of base any more nothing changes,
-	// and ok is false. The files of add belong to the lake in each case.
+	// runs at the same time: when the version is not that of base any more, or the
+	// history is gone, nothing changes, and ok is false. XX001 when a file of add is not
+	// in order. The files of add belong to the lake in each case.
 	CommitRuns(ctx context.Context, table string, k RunKeys, base *Sorted, remove []Run, add []RunFile, upto Coverage) (ok bool, err error)
 }
 
@@ -159,7 +164,10 @@ type Sorted struct {
 	FreshRows int64
 	// Covers is what the runs cover, Upto what they and Fresh cover together.
 	Covers, Upto Coverage
-	close        func()
+	// Version tells the runs that the history had, used or not, from those that it has
+	// later.
+	Version string
+	close   func()
 }
 
 // Coverage says of which rows of a history runs were made: of those in the files that

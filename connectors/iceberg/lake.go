@@ -16,9 +16,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,6 +40,9 @@ type Options struct {
 	Dir  string       // the warehouse is Dir/lake, its catalog Dir/lake.db
 	Sync bool         // wait for the disk before each commit: safe against a lost machine, slower
 	Log  *slog.Logger // for maintenance that failed; nil: the default logger
+	// Memory is for the indexes of runs that are opened. A run for which there is no
+	// room is not used.
+	Memory *fqgw.Memory
 }
 
 // Lake is an fqgw.History. Safe for concurrent use; commits are one at a time.
@@ -55,8 +60,8 @@ type Lake struct {
 	writing   map[string]bool      // data files that are not committed yet
 	swept     map[string]time.Time // by table: when orphans were last looked for
 	sweeps    sync.WaitGroup
-	opening   sync.Mutex // guards opened, and is held while a run is opened
-	opened    map[string][]*run
+	opened    map[string]*opened // runs, by history and keys
+	memory    *fqgw.Memory       // for what is kept of opened runs
 }
 
 // columnsProperty is the table property that has the columns' PostgreSQL types,
@@ -104,7 +109,8 @@ func Open(ctx context.Context, o Options) (*Lake, error) {
 		db.Close()
 		return nil, fail(err)
 	}
-	l := &Lake{turn: make(chan struct{}, 1), db: db, catalog: cat, warehouse: warehouse, log: o.Log, keepAge: keepAge, orphanAge: orphanAge, writing: map[string]bool{}, swept: map[string]time.Time{}}
+	l := &Lake{turn: make(chan struct{}, 1), db: db, catalog: cat, warehouse: warehouse, log: o.Log, keepAge: keepAge, orphanAge: orphanAge, writing: map[string]bool{}, swept: map[string]time.Time{},
+		opened: map[string]*opened{}, memory: o.Memory}
 	if l.log == nil {
 		l.log = slog.Default()
 	}
@@ -116,14 +122,14 @@ func fileURL(path string) string { return (&url.URL{Scheme: "file", Path: path})
 // Close implements fqgw.History.
 func (l *Lake) Close() error {
 	l.sweeps.Wait()
-	l.opening.Lock()
-	defer l.opening.Unlock()
-	for _, runs := range l.opened {
-		for _, r := range runs {
-			r.release()
-		}
+	l.mu.Lock()
+	all := slices.Collect(maps.Values(l.opened))
+	l.mu.Unlock()
+	for _, o := range all {
+		o.mu.Lock()
+		o.clear()
+		o.mu.Unlock()
 	}
-	l.opened = nil
 	return fail(l.db.Close())
 }
 
@@ -185,6 +191,10 @@ var tableProperties = iceberg.Properties{
 // Create implements fqgw.History. Every Iceberg field is optional: iceberg-go
 // writes a NULL in a required one as 0, so NOT NULL is for the gate to check.
 func (l *Lake) Create(ctx context.Context, name string, cols []fqgw.Column) error {
+	return l.create(ctx, name, cols, nil)
+}
+
+func (l *Lake) create(ctx context.Context, name string, cols []fqgw.Column, more iceberg.Properties) error {
 	id := ident(name)
 	if catalog.ValidateTableIdentifier(id) != nil {
 		return fqgw.Errorf("42602", "\"%s\" cannot be the name of a table of the lake", name)
@@ -202,9 +212,8 @@ func (l *Lake) Create(ctx context.Context, name string, cols []fqgw.Column) erro
 		return fail(err)
 	}
 	properties := iceberg.Properties{columnsProperty: string(text)}
-	for k, v := range tableProperties {
-		properties[k] = v
-	}
+	maps.Copy(properties, tableProperties)
+	maps.Copy(properties, more)
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return err

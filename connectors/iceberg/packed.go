@@ -90,11 +90,23 @@ func (r *run) Packed(group int, name string) (p fqgw.PackedColumn, ok bool) {
 		if rank, ok = packedOf(data, width, rows, nulls); !ok {
 			return p, false
 		}
-		r.mu.Lock()
-		r.packed[[2]int{group, at}] = rank
-		r.mu.Unlock()
+		r.keep([2]int{group, at}, rank)
 	}
 	return fqgw.PackedColumn{Values: r.values(rank.values, r.types[at], len(rank.values)/width), Valid: rank.valid, Before: rank.before}, true
+}
+
+// keep remembers a column, and counts it: it is there.
+func (r *run) keep(at [2]int, p packedRows) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, made := r.packed[at]; made {
+		return
+	}
+	r.packed[at] = p
+	if n := int64(8*len(p.valid) + 4*len(p.before)); r.memory != nil {
+		r.held += n
+		r.memory.Force(n)
+	}
 }
 
 // packedOf reads the levels of a page (Parquet's hybrid of runs and bit-packed groups,

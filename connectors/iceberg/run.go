@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -58,10 +60,16 @@ type run struct {
 	entities fqgw.RunEntities
 	times    [][]int64
 	known    [][]int64 // nil: each row was known at its time
+	copied   int64     // bytes of times that do not lie in the file as they are
 	pages    *pages    // of the mapping
+
+	path    string
+	written time.Time    // the file's, when it was opened
+	memory  *fqgw.Memory // that counts what is kept beside the file; nil: nobody does
 
 	mu     sync.Mutex
 	packed map[[2]int]packedRows // by group and column, once it was asked for
+	held   int64                 // bytes that memory counts
 }
 
 // runSpec says what the rows of a run mean.
@@ -74,6 +82,7 @@ type runSpec struct {
 // openRun maps the file of a run. XX001 when it is not what was written, or not in
 // order.
 func openRun(ctx context.Context, path string, want runFile, spec runSpec) (r *run, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // of a file that is cut meanwhile
 	defer func() {
 		if p := recover(); p != nil { // a damaged file can make a reader of Parquet panic
 			err = fmt.Errorf("%v", p)
@@ -85,7 +94,11 @@ func openRun(ctx context.Context, path string, want runFile, spec runSpec) (r *r
 			r, err = nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "lake: run %s cannot be read: %w", path, err)
 		}
 	}()
-	r = &run{file: want, cols: map[string]int{}, packed: map[[2]int]packedRows{}}
+	info, err := os.Stat(path)
+	if err != nil {
+		return r, err
+	}
+	r = &run{file: want, cols: map[string]int{}, packed: map[[2]int]packedRows{}, path: path, written: info.ModTime()}
 	if r.data, r.unmap, err = mapFile(path); err != nil {
 		return r, err
 	}
@@ -107,12 +120,15 @@ func openRun(ctx context.Context, path string, want runFile, spec runSpec) (r *r
 		r.cols[f.Name] = i
 		r.types = append(r.types, f.Type)
 	}
+	if err := r.columnsIn(spec); err != nil {
+		return r, err
+	}
 	r.users.Store(1)
-	return r, r.index(ctx, spec)
+	return r, r.read(ctx, spec)
 }
 
-// index reads keys and times, and checks their order.
-func (r *run) index(ctx context.Context, spec runSpec) error {
+// read reads keys and times, and checks their order.
+func (r *run) read(ctx context.Context, spec runSpec) error {
 	groups := r.reader.NumRowGroups()
 	var last struct {
 		time, known int64
@@ -213,6 +229,13 @@ func (r *run) index(ctx context.Context, spec runSpec) error {
 			}
 		}
 		r.times, r.known = append(r.times, times), append(r.known, known)
+		for _, name := range []string{spec.cols[spec.time].Name, fqgw.ColKnownAt} {
+			if a, ok := r.plain(g, r.cols[name]); ok {
+				a.Release()
+			} else {
+				r.copied += 8 * int64(n)
+			}
+		}
 		for _, a := range cols {
 			if a != nil {
 				a.Release()
@@ -317,18 +340,6 @@ func (r *run) plain(group, at int) (arrow.Array, bool) {
 		return nil, false
 	}
 	return r.values(data[len(data)-rows*width:], r.types[at], rows), true
-}
-
-// retain and release count the readers of the mapped file.
-func (r *run) retain() { r.users.Add(1) }
-
-func (r *run) release() {
-	switch r.users.Add(-1) {
-	case 0:
-		r.unmap()
-	case 1: // of the reads the last has ended
-		r.pages.giveBack(r.data)
-	}
 }
 
 // readWhole is a file in memory, where it cannot be mapped.

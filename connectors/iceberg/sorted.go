@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"hash/fnv"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -53,9 +54,11 @@ type runFile struct {
 type writtenRun struct {
 	runFile
 	file iceberg.DataFile
+	lake *Lake
 }
 
 func (w *writtenRun) Rows() int64 { return w.Count }
+func (w *writtenRun) Discard()    { w.lake.settle([]fqgw.RunFile{w}, false) }
 
 // projectionName is the table of the runs of a history under some keys. A name that
 // holds the separators is escaped, so that no two are the same.
@@ -99,37 +102,60 @@ func parseProjection(text string) (*projection, error) {
 	return p, nil
 }
 
+// version tells the runs of a projection, and what they cover, from those of before.
+// One that was made for runs that never came is none.
+func (p *projection) version(text string) string {
+	if p != nil && p.Sequence == 0 && len(p.Runs) == 0 {
+		return ""
+	}
+	return text
+}
+
 // coverageOf is what of a history was committed up to a sequence number, and the
-// parts of the scan that came later.
-func (l *Lake) coverageOf(ctx context.Context, t *table.Table, tasks []table.FileScanTask, sequence int64) (c fqgw.Coverage, fresh []table.FileScanTask) {
+// parts of the scan that came later. A file from which others deleted rows is another
+// than it was before.
+func coverageOf(t *table.Table, tasks []table.FileScanTask, sequence int64) (c fqgw.Coverage, fresh []table.FileScanTask) {
 	c = fqgw.Coverage{Table: t.Metadata().TableUUID().String(), Sequence: sequence}
 	for _, task := range tasks {
 		if s := sequenceOf(task); s > sequence {
 			fresh = append(fresh, task)
 			continue
 		}
+		if task.Start != 0 {
+			continue
+		}
 		h := fnv.New64a()
 		_, _ = io.WriteString(h, task.File.FilePath())
-		if task.Start == 0 {
-			c.Files++
-			c.Sum ^= h.Sum64()
+		for _, path := range deletesOf(task) {
+			_, _ = io.WriteString(h, "\x00"+path)
 		}
+		c.Files++
+		c.Sum ^= h.Sum64()
 	}
 	return c, fresh
 }
 
-// deletes says that rows of a file are deleted by other files.
-func deletes(task table.FileScanTask) bool {
-	return len(task.DeleteFiles)+len(task.EqualityDeleteFiles)+len(task.DeletionVectorFiles) > 0
+// deletesOf are the files that delete rows of a file.
+func deletesOf(task table.FileScanTask) (out []string) {
+	for _, f := range slices.Concat(task.DeleteFiles, task.EqualityDeleteFiles, task.DeletionVectorFiles) {
+		out = append(out, f.FilePath())
+	}
+	slices.Sort(out)
+	return out
 }
 
-// Sorted implements fqgw.History.
+// Sorted implements fqgw.SortedHistory.
 func (l *Lake) Sorted(ctx context.Context, s fqgw.Scan, k fqgw.RunKeys) (*fqgw.Sorted, error) {
 	out := &fqgw.Sorted{}
-	_, p, err := l.projectionOf(ctx, s.Table, k) // before the history, which covers more then
+	pt, p, err := l.projectionOf(ctx, s.Table, k) // before the history, which covers more then
 	if err != nil {
 		l.log.Warn("the runs of a history are not used", "table", s.Table, "keys", k.Keys, "error", err)
 		p = nil
+	}
+	if pt != nil {
+		if out.Version = p.version(pt.Properties()[runsProperty]); out.Version == "" {
+			p = nil
+		}
 	}
 	t, err := l.load(ctx, s.Table)
 	if err != nil {
@@ -153,32 +179,24 @@ func (l *Lake) Sorted(ctx context.Context, s fqgw.Scan, k fqgw.RunKeys) (*fqgw.S
 	if err != nil {
 		return nil, err
 	}
-	out.Upto, _ = l.coverageOf(ctx, t, all, r.at.SequenceNumber)
+	out.Upto, _ = coverageOf(t, all, r.at.SequenceNumber)
 	out.Upto.Marks = marks
 	fresh := all
-	if p != nil && !slices.ContainsFunc(all, deletes) {
-		covered, later := l.coverageOf(ctx, t, all, p.Sequence)
-		if covered.Table == p.Of && covered.Files == p.Files && covered.Sum == p.Sum && slices.Equal(p.Keys, k.Keys) && p.Time == k.Time {
-			runs, err := l.runs(ctx, s.Table, p)
-			if err == nil {
-				out.Covered, err = parseMarks(p.Marks)
+	if p != nil && slices.Equal(p.Keys, k.Keys) && p.Time == k.Time {
+		covered, later := coverageOf(t, all, p.Sequence)
+		if covered.Table == p.Of && covered.Files == p.Files && covered.Sum == p.Sum {
+			runs, marks, ok := l.runs(ctx, s.Table, p)
+			if err := ctx.Err(); err != nil {
+				release(runs)
+				return nil, err
 			}
-			if err != nil {
-				if ctx.Err() != nil {
-					return nil, ctx.Err()
-				}
-				l.log.Warn("the runs of a history are not used", "table", s.Table, "keys", k.Keys, "error", err)
-			} else {
-				fresh, out.Covers = later, covered
-				out.Covers.Marks = out.Covered
+			if ok {
+				fresh, out.Covered, out.Covers = later, marks, covered
+				out.Covers.Marks = marks
 				for _, r := range runs {
 					out.Runs = append(out.Runs, r)
 				}
-				out.OnClose(func() {
-					for _, r := range runs {
-						r.release()
-					}
-				})
+				out.OnClose(func() { release(runs) })
 			}
 		}
 	}
@@ -188,54 +206,6 @@ func (l *Lake) Sorted(ctx context.Context, s fqgw.Scan, k fqgw.RunKeys) (*fqgw.S
 		}
 	}
 	out.Fresh = r.records(ctx, fresh)
-	return out, nil
-}
-
-// runs opens the runs of a projection, each once for the process; they are to be
-// released.
-func (l *Lake) runs(ctx context.Context, name string, p *projection) (out []*run, err error) {
-	l.opening.Lock() // one at a time: each is read whole when it is opened
-	defer l.opening.Unlock()
-	defer func() {
-		if err != nil {
-			for _, r := range out {
-				r.release()
-			}
-		}
-	}()
-	key := name + "\x00" + strings.Join(p.Keys, "\x00")
-	old := l.opened[key]
-	cols, err := l.Describe(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	spec, err := specOf(cols, fqgw.RunKeys{Keys: p.Keys, Time: p.Time})
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range p.Runs {
-		if i := slices.IndexFunc(old, func(r *run) bool { return r.file == f }); i >= 0 {
-			old[i].retain()
-			out = append(out, old[i])
-			continue
-		}
-		r, err := openRun(ctx, localPath(f.Path), f, spec)
-		if err != nil {
-			return out, err
-		}
-		out = append(out, r)
-	}
-	for _, r := range out {
-		r.retain() // for l.opened
-	}
-	for _, r := range old {
-		r.release()
-	}
-	if l.opened == nil {
-		l.opened = map[string][]*run{}
-	}
-	// What was opened just now has a first user already: the caller.
-	l.opened[key] = slices.Clone(out)
 	return out, nil
 }
 
@@ -261,7 +231,7 @@ func specOf(cols []fqgw.Column, k fqgw.RunKeys) (s runSpec, err error) {
 	return s, nil
 }
 
-// WriteRun implements fqgw.History.
+// WriteRun implements fqgw.SortedHistory.
 func (l *Lake) WriteRun(ctx context.Context, name string, k fqgw.RunKeys, rows fqgw.Records) (fqgw.RunFile, error) {
 	cols, err := l.Describe(ctx, name)
 	if err != nil {
@@ -270,14 +240,9 @@ func (l *Lake) WriteRun(ctx context.Context, name string, k fqgw.RunKeys, rows f
 	if _, err := specOf(cols, k); err != nil {
 		return nil, err
 	}
-	t, _, err := l.projectionOf(ctx, name, k)
-	if err == nil && t == nil {
-		if err = l.Create(ctx, projectionName(name, k), cols); err == nil || fqgw.HasCode(err, fqgw.CodeDuplicateTable) {
-			t, err = l.catalog.LoadTable(ctx, projectionIdent(name, k))
-		}
-	}
+	t, err := l.projectionFor(ctx, name, k, cols)
 	if err != nil {
-		return nil, fail(err)
+		return nil, err
 	}
 	w, err := l.newDataFiles(ctx, t)
 	if err != nil {
@@ -295,76 +260,84 @@ func (l *Lake) WriteRun(ctx context.Context, name string, k fqgw.RunKeys, rows f
 		w.release()
 		return nil, fail(err)
 	}
-	return &writtenRun{runFile{w.path, w.rows, w.out.n, sum.Sum32()}, w.done[0]}, nil
+	return &writtenRun{runFile{w.path, w.rows, w.out.n, sum.Sum32()}, w.done[0], l}, nil
 }
 
-// CommitRuns implements fqgw.History.
+// projectionFor is the table of a projection, made if there is none. From then on it
+// says whose it is, so that it goes with the history.
+func (l *Lake) projectionFor(ctx context.Context, name string, k fqgw.RunKeys, cols []fqgw.Column) (*table.Table, error) {
+	t, err := l.catalog.LoadTable(ctx, projectionIdent(name, k))
+	if !isMissing(err) {
+		return t, fail(err)
+	}
+	of, err := l.load(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(projection{Version: runsVersion, Of: of.Metadata().TableUUID().String(), Table: name, Keys: k.Keys, Time: k.Time, Marks: formatMarks(nil), Runs: []runFile{}})
+	if err != nil {
+		return nil, fail(err)
+	}
+	err = l.create(ctx, projectionName(name, k), cols, iceberg.Properties{runsProperty: string(text)})
+	if err != nil && !fqgw.HasCode(err, fqgw.CodeDuplicateTable) {
+		return nil, err
+	}
+	t, err = l.catalog.LoadTable(ctx, projectionIdent(name, k))
+	return t, fail(err)
+}
+
+// CommitRuns implements fqgw.SortedHistory. The runs of add are opened before, so that
+// no reader waits for that.
 func (l *Lake) CommitRuns(ctx context.Context, name string, k fqgw.RunKeys, base *fqgw.Sorted, remove []fqgw.Run, add []fqgw.RunFile, upto fqgw.Coverage) (ok bool, err error) {
+	var files []iceberg.DataFile
+	next := projection{Version: runsVersion, Of: upto.Table, Table: name, Keys: k.Keys, Time: k.Time, Sequence: upto.Sequence, Files: upto.Files, Sum: upto.Sum, Marks: formatMarks(upto.Marks)}
+	for _, r := range base.Runs {
+		if !slices.Contains(remove, r) {
+			next.Runs = append(next.Runs, r.(*run).file)
+		}
+	}
+	for _, f := range add {
+		w := f.(*writtenRun)
+		next.Runs, files = append(next.Runs, w.runFile), append(files, w.file)
+	}
+	keep := false // the files are in the table, or may be
+	defer func() { l.settle(add, keep) }()
+	if err := l.openAdded(ctx, name, &next, add); fqgw.HasCode(err, fqgw.CodeUndefinedTable) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
-	var files []iceberg.DataFile
-	next := projection{Version: runsVersion, Of: upto.Table, Table: name, Keys: k.Keys, Time: k.Time, Sequence: upto.Sequence, Files: upto.Files, Sum: upto.Sum, Marks: formatMarks(upto.Marks)}
-	committed := false
-	defer func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for _, f := range add {
-			delete(l.writing, localPath(f.(*writtenRun).Path))
-		}
-	}()
-	t, now, err := l.projectionOf(ctx, name, k)
-	if err != nil || t == nil {
+	if of, err := l.load(ctx, name); fqgw.HasCode(err, fqgw.CodeUndefinedTable) || err == nil && of.Metadata().TableUUID().String() != upto.Table {
+		return false, nil
+	} else if err != nil {
 		return false, err
 	}
-	fs, err := t.FS(ctx)
-	if err != nil {
-		return false, fail(err)
+	t, now, err := l.projectionOf(ctx, name, k)
+	if t == nil {
+		return false, err
 	}
-	defer func() {
-		if !committed && (err == nil || lost(err)) {
-			for _, f := range add {
-				_ = fs.Remove(f.(*writtenRun).Path)
-			}
-		}
-	}()
-	var was, old []runFile
-	for _, r := range base.Runs {
-		f := r.(*run).file
-		was = append(was, f)
-		if slices.Contains(remove, r) {
-			old = append(old, f)
-		} else {
-			next.Runs = append(next.Runs, f)
-		}
-	}
-	if now != nil && len(was) > 0 && !slices.Equal(now.Runs, was) {
+	found := t.Properties()[runsProperty]
+	if now.version(found) != base.Version {
 		return false, nil
 	}
-	if now != nil && len(was) == 0 { // they could not be used: all go
-		old = now.Runs
-	}
-	for _, f := range add {
-		w := f.(*writtenRun)
-		next.Runs = append(next.Runs, w.runFile)
-		files = append(files, w.file)
+	tx := t.NewTransaction()
+	if err := tx.AssertRefSnapshotID(table.MainBranch); err != nil {
+		return false, fail(err)
 	}
 	text, err := json.Marshal(next)
 	if err != nil {
 		return false, fail(err)
 	}
-	tx := t.NewTransaction()
 	if err := tx.SetProperties(iceberg.Properties{runsProperty: string(text)}); err != nil {
 		return false, fail(err)
 	}
-	if t.CurrentSnapshot() != nil {
-		if err := tx.AssertRefSnapshotID(table.MainBranch); err != nil {
-			return false, fail(err)
-		}
-	}
-	if err := replace(ctx, t, tx, old, files); err != nil {
+	replaced, err := replace(ctx, t, tx, next.Runs, files)
+	if err != nil {
 		return false, fail(err)
 	}
 	after, err := tx.Commit(ctx)
@@ -372,12 +345,12 @@ func (l *Lake) CommitRuns(ctx context.Context, name string, k fqgw.RunKeys, base
 		if lost(err) {
 			return false, nil
 		}
-		committed = true // for all we know
+		keep = true // for all we know
 		return false, fail(err)
 	}
-	committed = true
+	keep = true
 	l.sweepSoon(projectionName(name, k))
-	if len(old) > 0 {
+	if replaced {
 		if err := l.expire(ctx, after, keepRuns); err != nil {
 			l.log.Warn("old runs could not be removed", "table", name, "error", err)
 		}
@@ -385,29 +358,40 @@ func (l *Lake) CommitRuns(ctx context.Context, name string, k fqgw.RunKeys, base
 	return true, nil
 }
 
+// settle is told what became of the files of runs.
+func (l *Lake) settle(add []fqgw.RunFile, keep bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range add {
+		path := localPath(f.(*writtenRun).Path)
+		if delete(l.writing, path); !keep {
+			_ = os.Remove(path) // what stays is an orphan that no table mentions
+		}
+	}
+}
+
 // keepRuns is how many snapshots of a projection are kept: a read that has chosen
 // its runs opens them within keepAge.
 const keepRuns = 1
 
-// replace takes files away from a table and adds others.
-func replace(ctx context.Context, t *table.Table, tx *table.Transaction, old []runFile, add []iceberg.DataFile) error {
-	if len(old) == 0 && len(add) == 0 {
-		return nil // only more is covered
-	}
-	if len(old) == 0 {
-		return tx.AddDataFiles(ctx, add, nil, table.WithoutDuplicateCheck(), table.WithoutAutoNameMapping())
-	}
+// replace makes the files of a table those of runs, of which add are new. Whatever
+// else is in it goes: runs that were merged, or could not be used, or what another
+// engine made of them.
+func replace(ctx context.Context, t *table.Table, tx *table.Transaction, runs []runFile, add []iceberg.DataFile) (replaced bool, err error) {
 	tasks, err := t.Scan().PlanFiles(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var gone []iceberg.DataFile
 	for _, task := range tasks {
-		if task.Start == 0 && slices.ContainsFunc(old, func(f runFile) bool { return f.Path == task.File.FilePath() }) {
+		if task.Start == 0 && !slices.ContainsFunc(runs, func(f runFile) bool { return f.Path == task.File.FilePath() }) {
 			gone = append(gone, task.File)
 		}
 	}
-	return tx.ReplaceDataFilesWithDataFiles(ctx, gone, add, nil, table.WithoutDuplicateCheck(), table.WithoutAutoNameMapping())
+	if len(gone) == 0 && len(add) == 0 {
+		return false, nil // only more is covered
+	}
+	return len(gone) > 0, tx.ReplaceDataFilesWithDataFiles(ctx, gone, add, nil, table.WithoutDuplicateCheck(), table.WithoutAutoNameMapping())
 }
 
 // dropProjections removes the projections of a history.
@@ -431,6 +415,7 @@ func (l *Lake) dropProjections(ctx context.Context, of *table.Table) error {
 		if err := l.drop(ctx, t); err != nil {
 			return err
 		}
+		l.forget(p.Table, p.Keys)
 	}
 	return nil
 }

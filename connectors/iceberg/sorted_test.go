@@ -2,7 +2,6 @@ package iceberg
 
 import (
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"testing"
 
@@ -12,33 +11,19 @@ import (
 	"github.com/fqgw/fqgw/connectors/storetest"
 )
 
-// historyColumns is a history of a source with every kind of column.
-var historyColumns = append([]fqgw.Column{{Name: "k", Type: fqgw.Int8}, {Name: "site", Type: fqgw.Text}, {Name: "ts", Type: fqgw.Timestamptz},
-	{Name: "x", Type: fqgw.Float8}, {Name: "n", Type: fqgw.NumericOf(12, 2)}, {Name: "u", Type: fqgw.UUID}, {Name: "tags", Type: fqgw.Text.Array()},
-	{Name: "ok", Type: fqgw.Bool}, {Name: "i", Type: fqgw.Int4}}, fqgw.HiddenColumns...)
+func TestSortedConformance(t *testing.T) { storetest.Sorted(t, open(t, Options{})) }
 
-func historyRow(k, time, offset int64) []fqgw.Value {
-	maybe := func(v fqgw.Value) fqgw.Value {
-		if offset%5 == 0 {
-			return fqgw.Null
-		}
-		return v
-	}
-	return []fqgw.Value{fqgw.IntValue(k), fqgw.TextValue(fmt.Sprint("s", k%3)), fqgw.TimestampValue(time), maybe(fqgw.FloatValue(float64(offset) / 2)), maybe(fqgw.Null),
-		fqgw.UUIDValue([16]byte{byte(k), byte(offset)}), maybe(fqgw.ArrayOf(fqgw.Text, fqgw.TextValue("a"), fqgw.Null)), fqgw.BoolValue(offset%2 == 0), fqgw.IntValue(offset),
-		fqgw.IntValue(0), fqgw.IntValue(0), fqgw.IntValue(offset), fqgw.IntValue(0), fqgw.TextValue("insert"), fqgw.TimestampValue(time)}
-}
-
-func TestRunRoundTrip(t *testing.T) {
+// TestPackedRun reads each column of a run, and those with NULLs by their values alone.
+func TestPackedRun(t *testing.T) {
 	l := open(t, Options{})
-	if err := l.Create(t.Context(), "lake.h", historyColumns); err != nil {
+	if err := l.Create(t.Context(), "lake.h", storetest.SortedColumns); err != nil {
 		t.Fatal(err)
 	}
 	var rows [][]fqgw.Value
 	for i := range int64(1000) {
-		rows = append(rows, historyRow(i/10, i, i))
+		rows = append(rows, storetest.HistoryRow(i/10, i, i))
 	}
-	if _, ok, err := l.Land(t.Context(), "lake.h", storetest.Batch(t, historyColumns, rows), nil, next(1000)); !ok || err != nil {
+	if _, ok, err := l.Land(t.Context(), "lake.h", storetest.Batch(t, storetest.SortedColumns, rows), nil, next(1000)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	keys := fqgw.RunKeys{Keys: []string{"k"}, Time: "ts"}
@@ -47,7 +32,7 @@ func TestRunRoundTrip(t *testing.T) {
 		t.Fatal(s, err)
 	}
 	f, err := l.WriteRun(t.Context(), "lake.h", keys, func(yield func(arrow.RecordBatch, error) bool) {
-		_ = yield(storetest.Batch(t, historyColumns, rows[:300]), nil) && yield(storetest.Batch(t, historyColumns, rows[300:]), nil)
+		_ = yield(storetest.Batch(t, storetest.SortedColumns, rows[:300]), nil) && yield(storetest.Batch(t, storetest.SortedColumns, rows[300:]), nil)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -59,12 +44,13 @@ func TestRunRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runs, err := l.runs(t.Context(), "lake.h", p)
-	if err != nil {
-		t.Fatal(err)
+	runs, _, ok := l.runs(t.Context(), "lake.h", p)
+	if !ok {
+		t.Fatal("the run is refused")
 	}
+	defer release(runs)
 	packed := 0
-	for c, col := range historyColumns {
+	for c, col := range storetest.SortedColumns {
 		a, err := runs[0].Column(0, col.Name)
 		if err != nil {
 			t.Fatal(err)
