@@ -12,10 +12,11 @@ import (
 )
 
 // Merge is the rows of several runs of a source as those of one. The runs have no
-// position in common; of rows without one each stays.
-func Merge(s *fqgw.Source, runs []fqgw.Run) fqgw.Records {
+// position in common; of rows without one each stays. Of each run the columns of a
+// group are counted in memory, whether they fit or not: who merges fewer needs less.
+func Merge(s *fqgw.Source, runs []fqgw.Run, memory *fqgw.Memory) fqgw.Records {
 	return func(yield func(arrow.RecordBatch, error) bool) {
-		m := &merging{cols: optional(RunColumns(s))}
+		m := &merging{cols: optional(RunColumns(s)), memory: memory}
 		defer m.release()
 		for i, r := range runs {
 			h := &head{run: r, order: i, entity: -1, group: -1, timed: -1, cols: make([]arrow.Array, len(m.cols))}
@@ -51,6 +52,7 @@ type head struct {
 	times   []int64
 	known   []int64
 	cols    []arrow.Array
+	held    int64 // bytes that are counted for cols
 }
 
 func (h *head) nextEntity() bool {
@@ -80,10 +82,11 @@ func (h *head) moment() (time, known int64) {
 
 // merging is a heap of heads by their next rows.
 type merging struct {
-	cols  []fqgw.Column
-	heads []*head
-	all   []*head
-	err   error
+	cols   []fqgw.Column
+	memory *fqgw.Memory
+	heads  []*head
+	all    []*head
+	err    error
 }
 
 func (m *merging) Len() int      { return len(m.heads) }
@@ -147,30 +150,37 @@ func (m *merging) open(h *head) error {
 	if g == h.group {
 		return nil
 	}
-	h.release()
+	m.close(h)
 	for i, c := range m.cols {
 		var err error
 		if h.cols[i], err = h.run.Column(g, c.Name); err != nil {
 			return err
 		}
+		h.held += int64(h.cols[i].Data().SizeInBytes())
+	}
+	if m.memory != nil {
+		m.memory.Force(h.held)
 	}
 	h.group = g
 	return nil
 }
 
-func (h *head) release() {
+func (m *merging) close(h *head) {
 	for i, a := range h.cols {
 		if a != nil {
 			a.Release()
 			h.cols[i] = nil
 		}
 	}
-	h.group = -1
+	if h.group >= 0 {
+		m.memory.Give(h.held)
+	}
+	h.group, h.held = -1, 0
 }
 
 func (m *merging) release() {
 	for _, h := range m.all {
-		h.release()
+		m.close(h)
 	}
 }
 

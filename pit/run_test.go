@@ -193,7 +193,7 @@ func randomRuns(t *testing.T, rnd *rand.Rand, v *fqgw.FeatureView, history []raw
 	}
 	if rnd.IntN(2) == 0 && len(runs) > 1 {
 		n := 2 + rnd.IntN(len(runs)-1)
-		merged := newMemoryRun(t, v.Source, keys, Merge(v.Source, runs[:n]))
+		merged := newMemoryRun(t, v.Source, keys, Merge(v.Source, runs[:n], nil))
 		runs = append([]fqgw.Run{merged}, runs[n:]...)
 	}
 	for _, r := range history[cut:] {

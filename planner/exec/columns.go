@@ -163,7 +163,14 @@ func (r *columnRows) chunk() error {
 		if err != nil {
 			return err
 		}
-		found, err := r.join(j, cols, s)
+		var found []arrow.Array
+		err = r.e.readingHistory(r.env, j.view.Source, func() (err error) {
+			for _, a := range found { // of a try before
+				a.Release()
+			}
+			found, err = r.join(j, cols, s)
+			return err
+		})
 		cols = append(cols, found...)
 		if err != nil {
 			return err

@@ -1,9 +1,12 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/pit"
@@ -16,18 +19,26 @@ import (
 // that a row is written again a number of times in the logarithm of the history.
 
 const (
-	// compactEvery is how often it is looked for what to compact.
+	// compactEvery is how often it is looked for what to compact, and compactAgain how
+	// often where nothing was committed since, or it failed: a run may be damaged.
 	compactEvery = 10 * time.Second
+	compactAgain = 5 * time.Minute
 	// compactRows is how many rows are worth a run, or a part of those that are
 	// in runs already: so much a join reads beside the runs.
 	compactRows  = 100_000
 	compactShare = 20
 	mergeFactor  = 4
+	// mergeMost is how many runs are merged at once at most.
+	mergeMost = 32
 )
 
 // compactSoon compacts as it becomes worth it, until the engine is closed.
 func (e *Engine) compactSoon() {
-	seen := map[string]int64{} // by the lake's name of a history: the snapshot that was looked at
+	type look struct {
+		snapshot int64
+		at       time.Time
+	}
+	last := map[string]look{} // by the lake's name of a history
 	tick := time.NewTicker(compactEvery)
 	defer tick.Stop()
 	for {
@@ -42,10 +53,11 @@ func (e *Engine) compactSoon() {
 				continue
 			}
 			snap, err := e.o.History.Current(e.life, s.History)
-			if err != nil || snap.ID == seen[s.History] || snap.Rows < compactRows {
+			was := last[s.History]
+			if err != nil || snap.Rows < compactRows || snap.ID == was.snapshot && time.Since(was.at) < compactAgain {
 				continue
 			}
-			seen[s.History] = snap.ID
+			last[s.History] = look{snap.ID, time.Now()}
 			if err := e.Compact(e.life, s, false); err != nil && e.life.Err() == nil {
 				e.o.Logger.Warn("the history of a source could not be compacted", "source", s.Name, "error", err)
 			}
@@ -77,7 +89,8 @@ func runKeys(s *fqgw.Source, keys []int) fqgw.RunKeys {
 }
 
 // Compact compacts the history of a source for each tuple of join keys: all of it into
-// one run each, or as far as it is worth it. Only one compaction runs at a time.
+// one run each, or as far as it is worth it, and then slowly. Only one compaction runs
+// at a time.
 func (e *Engine) Compact(ctx context.Context, s *fqgw.Source, whole bool) error {
 	if e.foreign(s) != nil { // its files are others'
 		return nil
@@ -88,78 +101,152 @@ func (e *Engine) Compact(ctx context.Context, s *fqgw.Source, whole bool) error 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	memory := e.memory.Part("a compaction", "--memory", e.MemoryLimit()/2)
+	defer memory.Close()
+	scan := fqgw.Scan{Table: s.History, Batch: e.batchBytes()}
+	for _, c := range pit.RunColumns(s) {
+		scan.Columns = append(scan.Columns, c.Name)
+	}
 	for _, keys := range tuples(e.Catalog(), s) {
-		if err := e.compact(ctx, s, keys, whole); err != nil {
+		c := &compaction{e: e, source: s, keys: keys, by: runKeys(s, keys), scan: scan, memory: memory, whole: whole}
+		if err := c.run(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *Engine) compact(ctx context.Context, s *fqgw.Source, keys []int, whole bool) error {
-	memory := fqgw.NewMemory("a compaction", "--memory", e.MemoryLimit()/2)
-	k := runKeys(s, keys)
-	scan := fqgw.Scan{Table: s.History}
-	for _, c := range pit.RunColumns(s) {
-		scan.Columns = append(scan.Columns, c.Name)
-	}
-	for range compactTries {
-		if done, err := e.compactOnce(ctx, s, scan, keys, k, whole, memory); done || err != nil {
+// compaction is that of a history for one tuple of join keys.
+type compaction struct {
+	e      *Engine
+	source *fqgw.Source
+	keys   []int
+	by     fqgw.RunKeys
+	scan   fqgw.Scan
+	memory *fqgw.Memory
+	whole  bool // all becomes one run, and nobody waits for the processor
+	begun  bool // what was fresh at the beginning is in runs
+	tries  int
+}
+
+// compactTries is how many steps a compaction takes at most that are not a merge: one
+// or two suffice, unless others compact too or what was made cannot be read.
+const compactTries = 8
+
+func (c *compaction) run(ctx context.Context) error {
+	for c.tries < compactTries {
+		var done bool
+		err := readingRuns(func() (err error) {
+			done, err = c.step(ctx)
+			return err
+		})
+		if done || err != nil {
 			return err
 		}
 	}
-	return fqgw.Errorf(fqgw.CodeNotInState, "the history of source \"%s\" cannot be compacted: its runs change, or are refused, as soon as they are made", s.Name).
+	return fqgw.Errorf(fqgw.CodeNotInState, "the history of source \"%s\" cannot be compacted: its runs change, or are refused, as soon as they are made", c.source.Name).
 		WithHint("The log says which run cannot be read.")
 }
 
-// compactTries is how many steps a compaction takes at most: two suffice, unless
-// others compact too or what was made cannot be read.
-const compactTries = 8
-
-// compactOnce makes one step: fresh rows into runs, or runs into one.
-func (e *Engine) compactOnce(ctx context.Context, s *fqgw.Source, scan fqgw.Scan, keys []int, k fqgw.RunKeys, whole bool, memory *fqgw.Memory) (done bool, err error) {
-	h := e.o.History
-	sorted, err := h.Sorted(ctx, scan, k)
+// step puts fresh rows into runs, or makes one of runs.
+func (c *compaction) step(ctx context.Context) (done bool, err error) {
+	h, table := c.e.o.History, c.source.History
+	sorted, err := h.Sorted(ctx, c.scan, c.by)
 	if err != nil {
-		return true, err
+		return false, err
 	}
 	defer sorted.Close()
 	rows := 0
 	for _, r := range sorted.Runs {
 		rows += r.Entities().NumRows()
 	}
-	var add []fqgw.RunFile
-	if least := max(compactRows, int64(rows/compactShare)); sorted.FreshRows > 0 && (whole || sorted.FreshRows >= least) {
-		err := pit.Sort(s, keys, sorted, memory, func(rows fqgw.Records) error {
-			f, err := h.WriteRun(ctx, s.History, k, rows)
+	write := func(rows fqgw.Records) (fqgw.RunFile, error) {
+		f, err := h.WriteRun(ctx, table, c.by, c.paced(ctx, rows))
+		c.e.fault("run-written")
+		return f, err
+	}
+	// What lands while all is compacted is left to the next time.
+	if least := max(compactRows, int64(rows/compactShare)); sorted.FreshRows > 0 && (c.whole && !c.begun || sorted.FreshRows >= least) {
+		c.tries++
+		sorted.Fresh = c.paced(ctx, sorted.Fresh)
+		var add []fqgw.RunFile
+		err := pit.Sort(c.source, c.keys, sorted, c.memory, func(rows fqgw.Records) error {
+			f, err := write(rows)
 			if err == nil {
 				add = append(add, f)
 			}
 			return err
 		})
 		if err != nil {
-			// What was written is an orphan: the lake removes it in time.
-			return true, err
+			for _, f := range add {
+				f.Discard()
+			}
+			return false, err
 		}
-		_, err = h.CommitRuns(ctx, s.History, k, sorted, nil, add, sorted.Upto)
-		return err != nil, err
+		ok, err := h.CommitRuns(ctx, table, c.by, sorted, nil, add, sorted.Upto)
+		c.begun = c.begun || ok
+		c.e.fault("runs-committed")
+		return false, err
 	}
-	old := mergeable(sorted.Runs, whole)
+	old := mergeable(sorted.Runs, c.whole, c.mergeMost())
 	if len(old) < 2 {
 		return true, nil
 	}
-	f, err := h.WriteRun(ctx, s.History, k, pit.Merge(s, old))
+	f, err := write(pit.Merge(c.source, old, c.memory))
 	if err != nil {
-		return true, err
+		return false, err
 	}
-	_, err = h.CommitRuns(ctx, s.History, k, sorted, old, []fqgw.RunFile{f}, sorted.Covers)
-	return err != nil, err
+	ok, err := h.CommitRuns(ctx, table, c.by, sorted, old, []fqgw.RunFile{f}, sorted.Covers)
+	if !ok {
+		c.tries++
+	}
+	c.e.fault("runs-merged")
+	return false, err
 }
 
-// mergeable are the last runs that are to become one.
-func mergeable(runs []fqgw.Run, whole bool) []fqgw.Run {
+// mergeMost is how many runs can be merged at once: of each the columns of a group are
+// in memory.
+func (c *compaction) mergeMost() int {
+	row := int64(0)
+	for _, col := range pit.RunColumns(c.source) {
+		if row += 8; col.Type.Kind() != fqgw.KindInt && col.Type.Kind() != fqgw.KindFloat && col.Type.Kind() != fqgw.KindTimestamp {
+			row += 24
+		}
+	}
+	return int(min(max(c.memory.Limit()/(row*fqgw.RunGroup), 2), mergeMost))
+}
+
+// paced are records that are taken no faster than half of the time allows, so that
+// who compacts in the background leaves the processor to those who wait for answers.
+func (c *compaction) paced(ctx context.Context, in fqgw.Records) fqgw.Records {
+	if c.whole {
+		return in
+	}
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		from := time.Now()
+		for b, err := range in {
+			if !yield(b, err) {
+				return
+			}
+			select {
+			case <-time.After(min(time.Since(from), longestPause)):
+			case <-ctx.Done():
+			}
+			from = time.Now()
+		}
+	}
+}
+
+const longestPause = 100 * time.Millisecond
+
+// mergeable are the runs that are to become one, at most so many.
+func mergeable(runs []fqgw.Run, whole bool, most int) []fqgw.Run {
 	if whole {
-		return runs
+		// The short ones first: each row is written again as seldom as can be.
+		bySize := slices.SortedStableFunc(slices.Values(runs), func(a, b fqgw.Run) int {
+			return cmp.Compare(a.Entities().NumRows(), b.Entities().NumRows())
+		})
+		return bySize[:min(len(bySize), most)]
 	}
 	behind, from := 0, len(runs)
 	for i := len(runs) - 1; i >= 0; i-- {
@@ -169,7 +256,7 @@ func mergeable(runs []fqgw.Run, whole bool) []fqgw.Run {
 		}
 		behind += n
 	}
-	return runs[from:]
+	return runs[max(from, len(runs)-most):]
 }
 
 // Vacuum compacts the histories of sources, whole.

@@ -97,7 +97,8 @@ type Options struct {
 	WriteParquet ParquetWriter
 	MemoryLimit  int64 // of one statement, bytes; 0: 1 GiB
 	SessionLimit int64 // of what a session keeps, bytes; 0: MemoryLimit
-	TotalLimit   int64 // of all sessions with their statements, bytes; 0: none
+	// Total counts for all sessions with their statements, and compactions; nil: no limit.
+	Total *fqgw.Memory
 	// Fault is called at named points of a transaction's commit, for crash tests:
 	// commit-table, before-commit.
 	Fault func(point string)
@@ -156,7 +157,10 @@ func New(o Options) *Engine {
 	if o.SessionLimit == 0 {
 		o.SessionLimit = o.MemoryLimit
 	}
-	e := &Engine{o: o, more: make(chan struct{}, 1), compacts: make(chan struct{}, 1), memory: fqgw.NewMemory("all sessions together", "--total-memory", o.TotalLimit)}
+	if o.Total == nil {
+		o.Total = fqgw.NewMemory("all sessions together", "--total-memory", 0)
+	}
+	e := &Engine{o: o, more: make(chan struct{}, 1), compacts: make(chan struct{}, 1), memory: o.Total}
 	e.life, e.stop = context.WithCancel(context.Background())
 	e.snap.Store(&snapshot{})
 	e.publish(o.Catalog)

@@ -5,6 +5,8 @@ import (
 	"io"
 	"iter"
 	"math"
+	"runtime"
+	"runtime/debug"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -44,26 +46,59 @@ func (r *looked) readHistory() error {
 	if err := e.waitKnown(env, v.Source, maxK); err != nil {
 		return err
 	}
-	late, found := unknown{by: maxK}, false
-	events := eventMemory(r.limit.memory)
-	defer events.Close()
-	history, err := e.sortedHistory(env, v, minT, maxT)
-	if err != nil {
+	join := func() error {
+		late, found := unknown{by: maxK}, false
+		events := eventMemory(r.limit.memory)
+		defer events.Close()
+		history, err := e.sortedHistory(env, v, minT, maxT)
+		if err != nil {
+			return err
+		}
+		defer history.Close()
+		history.Fresh = late.watch(history.Fresh)
+		err = pit.Join(l, asked, history, events, func(i int, reading *window.Reading) error {
+			r.readings[i] = *reading // which may be kept
+			found = found || reading.Exists || reading.OutsideMaxAge
+			return nil
+		})
+		if err == nil && !found {
+			from, to := pit.Range(v, minT, maxT)
+			late.runs(history.Runs, from, to)
+			late.notice(env, v)
+		}
 		return err
 	}
-	defer history.Close()
-	history.Fresh = late.watch(history.Fresh)
-	err = pit.Join(l, asked, history, events, func(i int, reading *window.Reading) error {
-		r.readings[i] = *reading // which may be kept
-		found = found || reading.Exists || reading.OutsideMaxAge
-		return nil
-	})
-	if err == nil && !found {
-		from, to := pit.Range(v, minT, maxT)
-		late.runs(history.Runs, from, to)
-		late.notice(env, v)
+	return e.readingHistory(env, v.Source, join)
+}
+
+// readingHistory calls f, which reads a history by its runs, and once more when a file
+// cannot be read: what was damaged while it was read is not used by the next.
+func (e *Engine) readingHistory(env *fqgw.Env, s *fqgw.Source, f func() error) error {
+	err := readingRuns(f)
+	if fqgw.HasCode(err, fqgw.CodeIO) && env.Ctx.Err() == nil {
+		e.o.Logger.Warn("a history could not be read, and is read again", "source", s.Name, "error", err)
+		err = readingRuns(f)
 	}
 	return err
+}
+
+// readingRuns calls f, which reads runs. They lie in mapped files: one that goes while it
+// is read, or cut, would end the process; 58030 so.
+func readingRuns(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case interface {
+			runtime.Error
+			Addr() uintptr
+		}:
+			err = fqgw.Errorf(fqgw.CodeIO, "a run of a history cannot be read any more: %w", p)
+		default:
+			panic(p)
+		}
+	}()
+	return f()
 }
 
 // sortedHistory is historyOf by the runs that the history has under the view's join

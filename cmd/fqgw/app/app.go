@@ -30,6 +30,7 @@ type App struct {
 	config Config
 	logger *slog.Logger
 	clock  *fqgw.Clock
+	memory *fqgw.Memory // of all sessions, compactions and the indexes of runs
 
 	closers  []func() error // in the order they were opened
 	registry fqgw.Registry
@@ -52,7 +53,7 @@ type App struct {
 // Open acquires everything that a configuration names: it opens the stores,
 // loads the definitions and listens. Close, or Run, gives it back.
 func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.Logger) (a *App, err error) {
-	a = &App{config: c, logger: logger}
+	a = &App{config: c, logger: logger, memory: fqgw.NewMemory("all sessions together", "--total-memory", sizeOf(c.Total))}
 	defer func() {
 		if err != nil {
 			a.Close()
@@ -84,7 +85,7 @@ func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.
 		Registry: a.registry, Letters: a.letters, Streams: a.pipeline, Clock: a.clock,
 		Logger: logger, Catalog: catalog, Bind: define.Load, Form: define.FormHash, Settings: a.fact, Files: filepath.Join(a.config.Data, "files"),
 		WriteParquet: iceberg.WriteParquet, MemoryLimit: sizeOf(c.Memory),
-		SessionLimit: sizeOf(c.Session), TotalLimit: sizeOf(c.Total), Fault: fault, MakeTopics: c.Kafka == "embedded"})
+		SessionLimit: sizeOf(c.Session), Total: a.memory, Fault: fault, MakeTopics: c.Kafka == "embedded"})
 	a.planner = planner.New(a.engine)
 	return a, nil
 }

@@ -69,7 +69,9 @@ func (a *App) openStores(ctx context.Context) error {
 	if err := a.openLog(ctx, settled); err != nil {
 		return fmt.Errorf("kafka %s: %w", a.kafkaAddr, err)
 	}
-	lake, err := iceberg.Open(ctx, iceberg.Options{Dir: a.config.Data, Sync: a.config.Sync == "on", Log: a.logger})
+	indexes := a.indexMemory()
+	a.closers = append(a.closers, func() error { indexes.Close(); return nil })
+	lake, err := iceberg.Open(ctx, iceberg.Options{Dir: a.config.Data, Sync: a.config.Sync == "on", Log: a.logger, Memory: indexes})
 	if err != nil {
 		return fmt.Errorf("lake in %s: %w", a.config.Data, err)
 	}
@@ -89,6 +91,16 @@ func (a *App) openFiles() (err error) {
 	}
 	a.closers = append(a.closers, a.files.Close)
 	return nil
+}
+
+// indexMemory is for the indexes of runs that are opened: as much as a statement may
+// have, and of what all may have a quarter, for they stay when statements need memory.
+func (a *App) indexMemory() *fqgw.Memory {
+	limit := sizeOf(a.config.Memory)
+	if total := a.memory.Limit(); total > 0 {
+		limit = min(limit, total/4)
+	}
+	return a.memory.Part("the index of the runs of all histories", "--memory", limit)
 }
 
 func (a *App) openOnline(ctx context.Context, settled bool) error {
