@@ -264,6 +264,9 @@ type Foreign interface {
 	Tables(ctx context.Context, schema string) ([]string, error)
 	// Current is the newest snapshot; its ID is 0 when there are no rows yet.
 	Current(ctx context.Context, s *Source) (Snapshot, error)
+	// Added are all columns of the rows that were appended between two snapshots; ok is
+	// false when rows were changed or removed too, or that cannot be told any more.
+	Added(ctx context.Context, s *Source, from, to int64) (rows Records, ok bool, err error)
 	// Scan reads columns of the source's own, in the order of Scan.Columns (nil: all).
 	// Scan.Table is not looked at.
 	Scan(ctx context.Context, s *Source, sc Scan) (*arrow.Schema, Records, error)

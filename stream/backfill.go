@@ -32,10 +32,15 @@ type building struct {
 // about the progress. When ctx ends the view is left as it is; another AddView
 // goes on, DropView cleans up.
 func (p *Pipeline) AddView(ctx context.Context, v *fqgw.FeatureView, notice func(string)) error {
-	if v.Options["online"] == "false" || v.Source.Positions() != fqgw.TopicOffsets {
+	if v.Options["online"] == "false" {
 		return nil
 	}
-	err := guarded(func() error { return p.addView(ctx, v, notice) })
+	err := guarded(func() error {
+		if t := p.table(v.Source.Qualified().String()); t != nil {
+			return t.addView(ctx, v, notice)
+		}
+		return p.addView(ctx, v, notice)
+	})
 	var broke *panicked
 	if errors.As(err, &broke) {
 		p.o.Logger.Error("filling a feature view panicked", "view", v.Name, "panic", broke.what, "stack", string(broke.stack))
@@ -149,8 +154,13 @@ func (p *Pipeline) DropView(ctx context.Context, v *fqgw.FeatureView) error {
 			return err
 		}
 	}
+	if t := p.table(v.Source.Qualified().String()); t != nil {
+		if err := t.drop(ctx, v); err != nil && fqgw.AsError(err).Code != fqgw.CodeAdminShutdown {
+			return err
+		}
+	}
 	p.fitness.clear(v.State)
-	for _, fact := range []string{eraFact(v), fitFact(v)} {
+	for _, fact := range []string{eraFact(v), fitFact(v), followFact(v)} {
 		if err := p.o.Registry.Put(ctx, fact, ""); err != nil {
 			return err
 		}

@@ -193,12 +193,13 @@ func (s *source) keep(ctx context.Context) {
 // from a process before: then the view can be read while the stream is not yet
 // back, and is behind by what came since, as it is in any outage of the log.
 func (p *Pipeline) Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error) {
-	if v.Source.Positions() != fqgw.TopicOffsets {
-		return false, nil
-	}
-	s, err := p.source(v.Source.Qualified().String())
-	if err != nil {
-		return false, err
+	t := p.table(v.Source.Qualified().String())
+	var s *source
+	var err error
+	if t == nil {
+		if s, err = p.source(v.Source.Qualified().String()); err != nil {
+			return false, err
+		}
 	}
 	fit, err := p.o.Registry.Get(ctx, fitFact(v))
 	if err != nil || fit == "" {
@@ -210,6 +211,9 @@ func (p *Pipeline) Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error
 	}
 	if text, err := p.o.Registry.Get(ctx, eraFact(v)); err != nil || text != strconv.FormatInt(era, 10) {
 		return false, err // the clock went back
+	}
+	if t != nil {
+		return p.standing(ctx, v)
 	}
 	snap, err := p.o.History.Current(ctx, s.src.History)
 	if err != nil {

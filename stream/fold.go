@@ -394,12 +394,12 @@ func (f *folder) fold() error {
 	for i, j := range f.jobs[:n] {
 		f.hand = j.in.Pos
 		l := j.entry.unit.share.view.layout
-		if b.whole {
-			l.Load(f.touch(j.entry), &j.in)
-			f.weigh(j.entry, j.bytes)
-		} else if j.entry.state == nil {
+		if j.entry.state == nil {
 			f.await(j)
 			f.jobs[i] = new(job)
+		} else if b.whole {
+			l.Load(f.touch(j.entry), &j.in)
+			f.weigh(j.entry, j.bytes)
 		} else {
 			l.Apply(f.touch(j.entry), &j.in)
 			f.weigh(j.entry, j.bytes)

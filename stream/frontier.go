@@ -203,7 +203,7 @@ func (f *frontier) restore(text string) {
 // known at k and lay in the log when the call began. A k before the frontier
 // does not wait. notice is told after a second.
 func (p *Pipeline) WaitKnown(ctx context.Context, source string, k int64, notice func(string)) error {
-	if p.isTable(source) { // all that there is can be read
+	if p.table(source) != nil { // all that there is can be read
 		return nil
 	}
 	s, err := p.source(source)

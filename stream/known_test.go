@@ -38,3 +38,20 @@ func TestFrontierText(t *testing.T) {
 		t.Errorf("%s, %+v", f.text(), f.parts)
 	}
 }
+
+// TestFollowedText: the text in the registry outlives the process.
+func TestFollowedText(t *testing.T) {
+	const golden = "1 8234567890123456789 12 true"
+	f := followed{snapshot: 8234567890123456789, count: 12, part: true}
+	if text := f.text(); text != golden {
+		t.Error(text)
+	}
+	if got, ok := parseFollowed(golden); !ok || got != f {
+		t.Errorf("%+v, %t", got, ok)
+	}
+	for _, bad := range []string{"", "2 8 1 true", "1 8 1", "1 8 1 perhaps", "8 1 true"} {
+		if got, ok := parseFollowed(bad); ok {
+			t.Errorf("%q was read as %+v", bad, got)
+		}
+	}
+}

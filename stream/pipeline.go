@@ -28,7 +28,8 @@ import (
 type Options struct {
 	Online   fqgw.OnlineStore
 	History  fqgw.History
-	Logs     map[string]fqgw.Log // by connector: of the sources whose positions are offsets
+	Logs     map[string]fqgw.Log     // by connector: of the sources whose positions are offsets
+	Foreign  map[string]fqgw.Foreign // by connector: of the sources whose rows others write
 	Registry fqgw.Registry
 	Letters  fqgw.DeadLetterStore
 	Clock    *fqgw.Clock
@@ -69,7 +70,7 @@ type Pipeline struct {
 
 	mu      sync.Mutex
 	sources map[string]*source
-	tables  map[string]*fqgw.Source // sources whose rows others write
+	tables  map[string]*table // sources whose rows others write
 	stopped bool
 	fitness fitness
 	horizon horizon
@@ -110,7 +111,7 @@ func New(o Options) *Pipeline {
 	if o.Memory == nil {
 		o.Memory = fqgw.NewMemory("the streams", memoryOption, DefaultMemory)
 	}
-	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}, tables: map[string]*fqgw.Source{}, rows: fillRows, trip: flushUnits, part: flushKeys, look: idleAdvance, far: farAway}
+	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}, tables: map[string]*table{}, rows: fillRows, trip: flushUnits, part: flushKeys, look: idleAdvance, far: farAway}
 	p.budget.divide(o.Memory)
 	p.hard, p.abort = context.WithCancel(context.Background())
 	return p
@@ -123,6 +124,9 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	p.mu.Lock()
 	p.stopped = true
 	sources := slices.Collect(maps.Values(p.sources))
+	for _, t := range p.tables {
+		sources = append(sources, t.s)
+	}
 	p.mu.Unlock()
 	timer := time.AfterFunc(stopWithin, p.abort)
 	defer timer.Stop()
@@ -188,8 +192,13 @@ func (p *Pipeline) AddSource(ctx context.Context, src *fqgw.Source) error {
 // DropSource stops a source and forgets it; when ctx ends before it has stopped
 // that goes on by itself. Its topic and its history stay.
 func (p *Pipeline) DropSource(ctx context.Context, name string) error {
-	if p.dropTable(name) {
-		return nil
+	if t := p.dropTable(name); t != nil {
+		select {
+		case <-t.s.done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	s, err := p.source(name)
 	if err != nil {

@@ -307,6 +307,12 @@ func (p *Pipeline) TopicNotice(source string) string {
 
 // Notices are what the user of a source ought to know, as sentences.
 func (p *Pipeline) Notices(source string) []string {
+	if t := p.table(source); t != nil {
+		if text := t.notice(); text != "" {
+			return []string{text}
+		}
+		return nil
+	}
 	s, err := p.source(source)
 	if err != nil {
 		return nil

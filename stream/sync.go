@@ -3,6 +3,8 @@ package stream
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -11,8 +13,14 @@ import (
 // when that never comes, because a partition stands for another reason.
 func (p *Pipeline) Sync(ctx context.Context) error {
 	sources := p.all()
-	errs := make([]error, len(sources))
+	p.mu.Lock()
+	tables := slices.Collect(maps.Values(p.tables))
+	p.mu.Unlock()
+	errs := make([]error, len(sources)+len(tables))
 	var wg sync.WaitGroup
+	for i, t := range tables {
+		wg.Go(func() { errs[len(sources)+i] = t.follow(ctx) })
+	}
 	for i, s := range sources {
 		wg.Go(func() { errs[i] = guarded(func() error { return s.sync(ctx) }) })
 	}

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -25,7 +26,13 @@ import (
 // Files are the files below some folders: an fqgw.Foreign. Safe for concurrent use.
 type Files struct {
 	folders []folder
+
+	mu    sync.Mutex
+	lists map[int64][]file // of snapshots that were seen lately
 }
+
+// manyLists is how many snapshots are remembered.
+const manyLists = 1000
 
 // folder is one that may be read.
 type folder struct {
@@ -36,7 +43,7 @@ type folder struct {
 // Open takes the folders; a relative path of a source lies below the first. A folder
 // that is not there is an error.
 func Open(folders ...string) (*Files, error) {
-	f := &Files{}
+	f := &Files{lists: map[int64][]file{}}
 	for _, path := range folders {
 		abs, err := filepath.Abs(path)
 		if err != nil {
@@ -182,7 +189,41 @@ func (f *Files) Current(ctx context.Context, s *fqgw.Source) (fqgw.Snapshot, err
 	if err != nil || len(all) == 0 {
 		return fqgw.Snapshot{}, err
 	}
-	return snapshot(all), nil
+	at := snapshot(all)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.lists) >= manyLists {
+		clear(f.lists) // who follows one of them makes its states anew
+	}
+	f.lists[at.ID] = all
+	return at, nil
+}
+
+// Added implements fqgw.Foreign: the files that are new, if those that were there
+// are what they were. Which those were is not known after a restart.
+func (f *Files) Added(ctx context.Context, s *fqgw.Source, from, to int64) (fqgw.Records, bool, error) {
+	f.mu.Lock()
+	before, known := f.lists[from]
+	now := f.lists[to]
+	f.mu.Unlock()
+	was := make(map[file]bool, len(before))
+	for _, x := range before {
+		was[x] = true
+	}
+	var added []file
+	same := 0
+	for _, x := range now {
+		if was[x] {
+			same++
+		} else {
+			added = append(added, x)
+		}
+	}
+	if !known || same != len(before) {
+		return nil, false, nil
+	}
+	_, rows, err := f.read(ctx, s, added, fqgw.Scan{})
+	return rows, err == nil, err
 }
 
 func snapshot(all []file) fqgw.Snapshot {
@@ -272,6 +313,11 @@ func (f *Files) Scan(ctx context.Context, s *fqgw.Source, sc fqgw.Scan) (*arrow.
 			sc.Snapshot,
 		)
 	}
+	return f.read(ctx, s, all, sc)
+}
+
+// read reads some files of a source.
+func (f *Files) read(ctx context.Context, s *fqgw.Source, all []file, sc fqgw.Scan) (*arrow.Schema, fqgw.Records, error) {
 	how, err := formatOf(s)
 	if err != nil {
 		return nil, nil, err

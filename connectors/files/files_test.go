@@ -336,3 +336,67 @@ func TestNotNull(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+// A file more is an addition; one that changed or went is not.
+func TestAdded(t *testing.T) {
+	dir := t.TempDir()
+	one := func(name, u string) {
+		write(t, filepath.Join(dir, name), events, `[{"u":"`+u+`","ts":"2024-01-01 00:00:00Z"}]`, 10)
+	}
+	ctx := context.Background()
+	f := open(t, dir)
+	s := source("*.parquet", eventColumns...)
+	at := func() int64 {
+		snap, err := f.Current(ctx, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return snap.ID
+	}
+	added := func(f *files.Files, from, to int64) string {
+		rows, ok, err := f.Added(ctx, s, from, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			return "no"
+		}
+		var out []string
+		for b, err := range rows {
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, b.Column(0).ValueStr(0))
+			b.Release()
+		}
+		return strings.Join(out, " ")
+	}
+	if at() != 0 {
+		t.Error("a snapshot of nothing")
+	}
+	one("b.parquet", "b")
+	first := at()
+	one("a.parquet", "a")
+	one("c.parquet", "c")
+	second := at()
+	if got := added(f, first, second); got != "a c" {
+		t.Error(got)
+	}
+	if got := added(f, second, second); got != "" {
+		t.Error(got)
+	}
+	one("b.parquet", "changed")
+	third := at()
+	if got := added(f, second, third); got != "no" {
+		t.Error(got)
+	}
+	if err := os.Remove(filepath.Join(dir, "a.parquet")); err != nil {
+		t.Fatal(err)
+	}
+	if got := added(f, third, at()); got != "no" {
+		t.Error(got)
+	}
+	if got := added(open(t, dir), first, second); got != "no" {
+		t.Errorf("a process that does not know the first snapshot: %s", got)
+	}
+}

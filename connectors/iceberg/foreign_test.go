@@ -400,3 +400,82 @@ func TestForeignTrouble(t *testing.T) {
 	}
 	a.want(s, fqgw.Scan{Columns: []string{"id"}, Time: "ts", From: math.MinInt64, To: math.MaxInt64}, "0 1 2 3 4 5 6 7")
 }
+
+// What was appended between two snapshots; files that are only written anew are
+// nothing, and what takes rows away, or a snapshot that is gone, cannot be told so.
+func TestForeignAdded(t *testing.T) {
+	a := newAnother(t, "t", nil)
+	s := a.source()
+	s.Columns = s.Columns[:1]
+	snapshot := func() int64 { return a.load().CurrentSnapshot().SnapshotID }
+	added := func(from, to int64) string {
+		t.Helper()
+		rows, ok, err := a.lake.Tables().Added(context.Background(), s, from, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			return "no"
+		}
+		var out []string
+		for b, err := range rows {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range int(b.NumRows()) {
+				out = append(out, b.Column(0).ValueStr(i))
+			}
+			b.Release()
+		}
+		slices.Sort(out)
+		return strings.Join(out, " ")
+	}
+	a.numbered(0, 2)
+	first := snapshot()
+	a.numbered(2, 4)
+	second := snapshot()
+	a.numbered(4, 6)
+	third := snapshot()
+	for _, c := range []struct {
+		from, to int64
+		want     string
+	}{{first, third, "2 3 4 5"}, {first, second, "2 3"}, {second, third, "4 5"}, {third, third, ""}, {third, first, "no"}, {17, third, "no"}} {
+		if got := added(c.from, c.to); got != c.want {
+			t.Errorf("%v: %q", c, got)
+		}
+	}
+	// Compaction: the same rows in one file.
+	tasks, err := a.load().Scan().PlanFiles(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.change(func(ctx context.Context, tx *table.Transaction) error {
+		_, err := tx.RewriteDataFiles(ctx, []table.CompactionTaskGroup{{Tasks: tasks}}, table.RewriteDataFilesOptions{})
+		return err
+	})
+	compacted := snapshot()
+	if op := a.load().CurrentSnapshot().Summary.Operation; op != table.OpReplace {
+		t.Fatalf("compaction was %s", op)
+	}
+	a.numbered(6, 7)
+	if got := added(first, snapshot()); got != "2 3 4 5 6" {
+		t.Error(got)
+	}
+	if got := added(compacted, snapshot()); got != "6" {
+		t.Error(got)
+	}
+	a.change(func(ctx context.Context, tx *table.Transaction) error {
+		return tx.Delete(ctx, iceberg.EqualTo(iceberg.Reference("id"), int32(5)), nil)
+	})
+	deleted := snapshot()
+	if got := added(first, deleted); got != "no" {
+		t.Error(got)
+	}
+	a.numbered(8, 9)
+	if got := added(deleted, snapshot()); got != "8" {
+		t.Error(got)
+	}
+	if got := added(compacted, snapshot()); got != "no" {
+		t.Error(got)
+	}
+}

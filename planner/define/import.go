@@ -84,8 +84,16 @@ func (d *Definer) importForeignSchema(n *pg.ImportForeignSchemaStmt) (plan.State
 
 // imported is the source for one table; why says why it cannot be one.
 func (d *Definer) imported(connector, t string, name fqgw.QualifiedName, opts []option) (s *fqgw.Source, why string, err error) {
-	s = &fqgw.Source{Schema: name.Schema, Name: name.Name, Connector: connector, EventTime: -1, KnownColumn: -1, KeyColumn: -1, TimeUnit: 1000,
-		Options: map[string]string{"connector": connector, foreignKinds[connector].names: t}}
+	s = &fqgw.Source{
+		Schema:      name.Schema,
+		Name:        name.Name,
+		Connector:   connector,
+		EventTime:   -1,
+		KnownColumn: -1,
+		KeyColumn:   -1,
+		TimeUnit:    1000,
+		Options:     map[string]string{"connector": connector, foreignKinds[connector].names: t},
+	}
 	all := append(slices.Clone(opts), option{name: foreignKinds[connector].names, value: t, loc: -1})
 	if err := d.foreign(s, all, -1); err != nil {
 		if e := fqgw.AsError(err); e.Code == fqgw.CodeFeatureNotSupported || e.Code == fqgw.CodeInvalidDefinition {

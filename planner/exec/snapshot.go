@@ -110,10 +110,6 @@ func (e *Engine) readable(v *fqgw.FeatureView) error {
 		return fqgw.Errorf(fqgw.CodeNotInState, "feature view \"%s\" was made in this transaction: it is filled at COMMIT", v.Name).
 			WithHint("Read it after COMMIT; AS OF reads history.")
 	}
-	if e.foreign(v.Source) != nil {
-		return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "feature view \"%s\" cannot be read without AS OF: the rows of source \"%s\" are others'", v.Name, v.Source.Name).
-			WithHint("Write %s AS OF now().", v.Name)
-	}
 	s := e.snap.Load()
 	if b := s.building[v.State]; b != nil && !b.stands {
 		progress := ""

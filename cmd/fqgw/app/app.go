@@ -78,10 +78,11 @@ func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.
 		return a, fmt.Errorf("the definitions in %s cannot be read: %w", a.config.Data, err)
 	}
 	fault := faultPoint()
-	a.pipeline = stream.New(stream.Options{Online: a.online, History: a.lake, Logs: map[string]fqgw.Log{"kafka": a.log},
+	foreign := map[string]fqgw.Foreign{"files": a.files, "iceberg": a.tables}
+	a.pipeline = stream.New(stream.Options{Online: a.online, History: a.lake, Logs: map[string]fqgw.Log{"kafka": a.log}, Foreign: foreign,
 		Registry: a.registry, Letters: a.letters, Clock: a.clock, Logger: logger, LogAway: a.logAway, Volatile: c.Online == "embedded",
 		Memory: fqgw.NewMemory("the streams", "--stream-memory", sizeOf(c.Stream)), Fault: fault})
-	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Foreign: map[string]fqgw.Foreign{"files": a.files, "iceberg": a.tables},
+	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Foreign: foreign,
 		Registry: a.registry, Letters: a.letters, Streams: a.pipeline, Clock: a.clock,
 		Logger: logger, Catalog: catalog, Bind: define.Load, Form: define.FormHash, Settings: a.fact, Files: filepath.Join(a.config.Data, "files"),
 		WriteParquet: iceberg.WriteParquet, MemoryLimit: sizeOf(c.Memory),
