@@ -55,10 +55,11 @@ var rooms = map[string][]string{
 // doors are the rooms that may import a heavy library.
 var doors = map[string][]string{
 	"github.com/jackc/pgx/v5/pgproto3":       {"gateway"},
-	"github.com/jackc/pgx/v5":                {"gateway", "cmd/fqgw/app"},
+	"github.com/jackc/pgx/v5":                {"gateway", "cmd/fqgw/app", "connectors/iceberg"},
 	"github.com/dolthub/":                    {"planner/relational"},
 	"github.com/redis/go-redis/":             {"connectors/redis"},
 	"github.com/apache/iceberg-go":           {"connectors/iceberg"},
+	"github.com/aws/":                        {"connectors/iceberg"},
 	"github.com/twmb/franz-go/pkg/kfake":     {"connectors/embedded"},
 	"github.com/twmb/franz-go/":              {"connectors/kafka", "connectors/embedded"},
 	"github.com/alicebob/miniredis":          {"connectors/embedded"},

@@ -28,7 +28,7 @@ func (l *Lake) Fill(ctx context.Context, name string, layout fqgw.FileLayout, ro
 	if err := w.writeAll(ctx, rows); err != nil || w.rows == 0 {
 		return out, err
 	}
-	own := &waiting{files: w.done}
+	own := &waiting{table: w.table, files: w.done}
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return out, err

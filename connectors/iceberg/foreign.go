@@ -92,6 +92,9 @@ func broken(s *fqgw.Source, snapshot int64, err error) error {
 		return fqgw.Errorf("58P01", "%s names a file that is not there: %w", what, err).
 			WithHint("Another engine may have expired the snapshot or removed the file; a newer snapshot may be whole.")
 	}
+	if out := ofServer(err); out != nil {
+		return out
+	}
 	return fqgw.Errorf(fqgw.CodeIO, "%s cannot be read: %w", what, err)
 }
 

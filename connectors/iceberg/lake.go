@@ -10,36 +10,32 @@ package iceberg
 
 import (
 	"context"
-	"database/sql"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/catalog"
-	sqlcat "github.com/apache/iceberg-go/catalog/sql"
 	"github.com/apache/iceberg-go/table"
-	_ "modernc.org/sqlite" // the driver "sqlite", pure Go
 
 	"github.com/fqgw/fqgw"
 )
 
 // Options say where the lake is.
 type Options struct {
-	Dir  string       // the warehouse is Dir/lake, its catalog Dir/lake.db
-	Sync bool         // wait for the disk before each commit: safe against a lost machine, slower
-	Log  *slog.Logger // for maintenance that failed; nil: the default logger
+	Dir     string       // of the embedded catalog, and of tables whose place nothing else says
+	Catalog Catalog      // the zero Catalog: the embedded one
+	Sync    bool         // wait for the disk before each commit: safe against a lost machine, slower; only for local files
+	Log     *slog.Logger // for maintenance that failed; nil: the default logger
 	// Memory is for the indexes of runs that are opened. A run for which there is no
 	// room is not used.
 	Memory *fqgw.Memory
@@ -47,9 +43,10 @@ type Options struct {
 
 // Lake is an fqgw.History. Safe for concurrent use; commits are one at a time.
 type Lake struct {
-	db        *sql.DB
-	catalog   catalog.Catalog
-	warehouse string // a file URL
+	catalog   tables
+	end       func() error // closes the catalog
+	warehouse string       // the URL of the folder of new tables; "": the catalog says where they are
+	embedded  bool         // nobody else makes tables in the warehouse
 	log       *slog.Logger
 	keepAge   time.Duration // of snapshots
 	turn      chan struct{} // holds one token while somebody commits
@@ -68,6 +65,9 @@ type Lake struct {
 // which Iceberg's are narrower than.
 const columnsProperty = "fqgw.columns"
 
+// madeProperty is the table property that tells who made it, from any other.
+const madeProperty = "fqgw.made"
+
 type columnProperty struct {
 	Name    string `json:"name"`
 	OID     uint32 `json:"oid"`
@@ -82,42 +82,31 @@ func Open(ctx context.Context, o Options) (*Lake, error) {
 	if err != nil {
 		return nil, fail(err)
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "lake"), 0o755); err != nil {
-		return nil, fail(err)
+	embedded := o.Catalog.URI == ""
+	if embedded {
+		if err := os.MkdirAll(filepath.Join(dir, "lake"), 0o755); err != nil {
+			return nil, fail(err)
+		}
 	}
-	// Without Sync the catalog must not be more durable than the files it names.
-	synchronous := "NORMAL"
-	if o.Sync {
-		synchronous = "FULL"
-	}
-	dsn := fileURL(filepath.Join(dir, "lake.db")) +
-		"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)&_pragma=synchronous(" + synchronous + ")&_txlock=immediate"
-	db, err := sql.Open("sqlite", dsn)
+	cat, warehouse, end, err := o.Catalog.open(ctx, dir, o.Sync)
 	if err != nil {
 		return nil, fail(err)
 	}
-	db.SetMaxOpenConns(1)
-	// A URL, not a path: iceberg-go escapes locations but reads paths as they are,
-	// so a space in one would put the files elsewhere.
-	warehouse := fileURL(filepath.Join(dir, "lake"))
-	cat, err := sqlcat.NewCatalog("fqgw", db, sqlcat.SQLite,
-		iceberg.Properties{"warehouse": warehouse, syncProperty: fmt.Sprint(o.Sync)})
-	if err == nil {
-		err = db.PingContext(ctx)
-	}
-	if err != nil {
-		db.Close()
-		return nil, fail(err)
-	}
-	l := &Lake{turn: make(chan struct{}, 1), db: db, catalog: cat, warehouse: warehouse, log: o.Log, keepAge: keepAge, orphanAge: orphanAge, writing: map[string]bool{}, swept: map[string]time.Time{},
-		opened: map[string]*opened{}, memory: o.Memory}
+	l := &Lake{turn: make(chan struct{}, 1), catalog: cat, end: end, warehouse: warehouse, embedded: embedded, log: o.Log, keepAge: keepAge,
+		orphanAge: orphanAge, writing: map[string]bool{}, swept: map[string]time.Time{}, opened: map[string]*opened{}, memory: o.Memory}
 	if l.log == nil {
 		l.log = slog.Default()
 	}
 	return l, nil
 }
 
-func fileURL(path string) string { return (&url.URL{Scheme: "file", Path: path}).String() }
+// Ping asks the catalog whether it is there.
+func (l *Lake) Ping(ctx context.Context) error {
+	if _, err := l.catalog.LoadTable(ctx, table.Identifier{"lake", "fqgw_ping"}); !isMissing(err) {
+		return fail(err)
+	}
+	return nil
+}
 
 // Close implements fqgw.History.
 func (l *Lake) Close() error {
@@ -130,7 +119,7 @@ func (l *Lake) Close() error {
 		o.clear()
 		o.mu.Unlock()
 	}
-	return fail(l.db.Close())
+	return fail(l.end())
 }
 
 // ident takes "lake.t" or "t".
@@ -145,34 +134,7 @@ func ident(name string) table.Identifier {
 // load reads the table as it is now; 42P01 when there is none.
 func (l *Lake) load(ctx context.Context, name string) (*table.Table, error) {
 	t, err := l.catalog.LoadTable(ctx, ident(name))
-	if isMissing(err) {
-		return nil, fqgw.Errorf(fqgw.CodeUndefinedTable, "table \"%s\" does not exist in the lake", name)
-	}
-	return t, fail(err)
-}
-
-func isMissing(err error) bool {
-	return errors.Is(err, catalog.ErrNoSuchTable) || errors.Is(err, catalog.ErrNoSuchNamespace)
-}
-
-// fail makes an error of the lake 58030; those that are an fqgw.Error or the
-// end of a context stay.
-func fail(err error) error {
-	var known *fqgw.Error
-	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	if errors.Is(err, syscall.ENOSPC) || strings.Contains(err.Error(), "database or disk is full") {
-		return fqgw.Errorf(fqgw.CodeDiskFull, "lake: no space left on device: %w", err)
-	}
-	out := fqgw.Errorf(fqgw.CodeIO, "lake: %w", err)
-	if strings.Contains(err.Error(), "SQLITE_BUSY") {
-		out = out.WithHint("Another program holds the lake's catalog (lake.db). It can be tried again.")
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		out = out.WithHint("The lake's files hold absolute paths: a data directory that was moved must go back to its place.")
-	}
-	return out
+	return t, l.missing(name, err)
 }
 
 // tableProperties keep the cost of a commit the same however many there were:
@@ -211,7 +173,7 @@ func (l *Lake) create(ctx context.Context, name string, cols []fqgw.Column, more
 	if err != nil {
 		return fail(err)
 	}
-	properties := iceberg.Properties{columnsProperty: string(text)}
+	properties := iceberg.Properties{columnsProperty: string(text), madeProperty: rand.Text()}
 	maps.Copy(properties, tableProperties)
 	maps.Copy(properties, more)
 	unlock, err := l.lock(ctx)
@@ -222,7 +184,17 @@ func (l *Lake) create(ctx context.Context, name string, cols []fqgw.Column, more
 	if err := l.catalog.CreateNamespace(ctx, id[:1], nil); err != nil && !errors.Is(err, catalog.ErrNamespaceAlreadyExists) {
 		return fail(err)
 	}
-	_, err = l.catalog.CreateTable(ctx, id, schema, catalog.WithProperties(properties), catalog.WithLocation(l.location(id)))
+	o := []catalog.CreateTableOpt{catalog.WithProperties(properties)}
+	if l.warehouse != "" {
+		o = append(o, catalog.WithLocation(l.location(id)))
+	}
+	_, err = l.catalog.CreateTable(ctx, id, schema, o...)
+	if err != nil && !errors.Is(err, catalog.ErrTableAlreadyExists) && !refused(err) && ctx.Err() == nil {
+		// It may have been made: then it is ours by its mark.
+		if t, lerr := l.catalog.LoadTable(ctx, id); lerr == nil && t.Properties()[madeProperty] == properties[madeProperty] {
+			return nil
+		}
+	}
 	if errors.Is(err, catalog.ErrTableAlreadyExists) || errors.Is(err, catalog.ErrViewAlreadyExists) {
 		return fqgw.Errorf(fqgw.CodeDuplicateTable, "table \"%s\" already exists in the lake", name)
 	}
@@ -250,8 +222,9 @@ func (l *Lake) location(id table.Identifier) string {
 	return out
 }
 
-// Drop implements fqgw.History. Whatever lies in the table's folder goes, also
-// what a killed process left there.
+// Drop implements fqgw.History. Whatever lies in the folder of a table of the embedded
+// catalog goes, also what a killed process left there. Elsewhere somebody may make the
+// table again at the same time: only the files that it had go.
 func (l *Lake) Drop(ctx context.Context, name string) error {
 	unlock, err := l.lock(ctx)
 	if err != nil {
@@ -277,7 +250,7 @@ func (l *Lake) drop(ctx context.Context, t *table.Table) error {
 	if err != nil {
 		return fail(err)
 	}
-	if folder, ok := files.(interface{ RemoveAll(string) error }); ok && strings.HasPrefix(t.Location(), l.warehouse+"/") {
+	if folder, ok := files.(interface{ RemoveAll(string) error }); ok && l.embedded && strings.HasPrefix(t.Location(), l.warehouse+"/") {
 		return fail(folder.RemoveAll(t.Location()))
 	}
 	return fail(t.PurgeFiles(ctx))
@@ -329,6 +302,7 @@ func (l *Lake) SetOrigin(ctx context.Context, name, origin string) error {
 	}
 	defer unlock()
 	for try := 1; ; try++ {
+		begun := time.Now()
 		t, err := l.load(ctx, name)
 		if err != nil {
 			return err
@@ -337,10 +311,10 @@ func (l *Lake) SetOrigin(ctx context.Context, name, origin string) error {
 		if err := tx.SetProperties(iceberg.Properties{originProperty: origin}); err != nil {
 			return fail(err)
 		}
-		if _, err = tx.Commit(ctx); err == nil || !lost(err) || try == appendTries {
+		if _, err = tx.Commit(ctx); err == nil || refused(err) && !lost(err) || try == appendTries {
 			return fail(err)
 		}
-		if err := wait(ctx, try); err != nil {
+		if err := wait(ctx, try, time.Since(begun)); err != nil {
 			return err
 		}
 	}

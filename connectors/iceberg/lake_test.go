@@ -111,14 +111,6 @@ func code(err error) fqgw.Code {
 	return fqgw.AsError(err).Code
 }
 
-func TestConformance(t *testing.T) {
-	for _, sync := range []bool{false, true} {
-		t.Run(fmt.Sprint("sync ", sync), func(t *testing.T) {
-			storetest.History(t, open(t, Options{Dir: filepath.Join(t.TempDir(), "a folder with spaces"), Sync: sync}))
-		})
-	}
-}
-
 // What outlives the process is pinned: positions and columns.
 func TestGolden(t *testing.T) {
 	golden := func(name string) string {
@@ -216,7 +208,7 @@ func TestReopen(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := open(t, Options{Dir: "moved"})
-	if _, err := l.Describe(t.Context(), "lake.t"); code(err) != fqgw.CodeIO || fqgw.AsError(err).Hint == "" {
+	if _, err := l.Describe(t.Context(), "lake.t"); code(err) != codeNoFile || fqgw.AsError(err).Hint == "" {
 		t.Errorf("a lake that was moved: %v", err)
 	}
 }

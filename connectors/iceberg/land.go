@@ -2,7 +2,6 @@ package iceberg
 
 import (
 	"context"
-	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -47,12 +46,22 @@ func (l *Lake) Land(ctx context.Context, name string, rows arrow.RecordBatch, fr
 		w.remove()
 		return nil, false, err
 	}
-	landed, err := commit(ctx, t, w.done, formatMarks(to))
+	landed, id, err := commit(ctx, t, w.done, formatMarks(to))
+	if err != nil && !refused(err) && ctx.Err() == nil {
+		// It may have been committed: that is looked up. If it is not there it may come
+		// yet; then the next compare tells.
+		if now, lerr := l.load(ctx, name); lerr == nil && carriedOut(now, t, id) {
+			landed, err = now, nil
+		}
+	}
 	if err != nil {
-		if !lost(err) { // it may have been committed for all we know: the next compare tells
+		if !refused(err) {
 			return nil, false, fail(err)
 		}
 		w.remove()
+		if !lost(err) {
+			return nil, false, l.missing(name, err)
+		}
 		if t, err = l.load(ctx, name); err != nil {
 			return nil, false, err
 		}
@@ -69,40 +78,49 @@ func (l *Lake) Land(ctx context.Context, name string, rows arrow.RecordBatch, fr
 }
 
 // commit adds the files to t, exactly as it was loaded, in one snapshot with
-// those marks: if another snapshot came between, it fails and nothing retries.
-func commit(ctx context.Context, t *table.Table, files []iceberg.DataFile, marks string) (*table.Table, error) {
+// those marks: if another snapshot came between, it fails and nothing retries. The
+// id of the snapshot is told of a failure too, after which it may be there or come.
+func commit(ctx context.Context, t *table.Table, files []iceberg.DataFile, marks string) (after *table.Table, id int64, err error) {
 	var summary iceberg.Properties
 	if marks != "" {
 		summary = iceberg.Properties{marksProperty: marks}
 	}
 	tx := t.NewTransaction()
 	if err := tx.AssertRefSnapshotID(table.MainBranch); err != nil {
-		return nil, err
+		return nil, 0, notTaken(err)
 	}
-	var err error
 	if len(files) == 0 {
 		err = tx.AddFiles(ctx, nil, summary, false)
 	} else {
 		err = tx.AddDataFiles(ctx, files, summary, table.WithoutDuplicateCheck(), table.WithoutAutoNameMapping())
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, notTaken(err)
 	}
-	return tx.Commit(ctx)
+	staged, err := tx.StagedTable()
+	if err != nil {
+		return nil, 0, notTaken(err)
+	}
+	after, err = tx.Commit(ctx)
+	return after, staged.CurrentSnapshot().SnapshotID, err
 }
 
-// lost says whether a commit surely failed because another came first;
-// iceberg-go v0.7.0 marks just one of the two ways in which its SQL catalog
-// notices.
-func lost(err error) bool {
-	return errors.Is(err, table.ErrCommitFailed) || strings.Contains(err.Error(), "requirement failed: branch")
+// carriedOut says whether now, the same table as then, has one of the snapshots.
+func carriedOut(now, then *table.Table, ids ...int64) bool {
+	return sameTable(now, then) && slices.ContainsFunc(ids, func(id int64) bool { return now.SnapshotByID(id) != nil })
 }
+
+func sameTable(a, b *table.Table) bool { return a.Metadata().TableUUID() == b.Metadata().TableUUID() }
 
 // appendTries is how often Append goes against other writers of the same table.
-const appendTries = 10
+const appendTries = 30
+
+// unknownTries is how often it goes on when the catalog does not tell what became of a commit.
+const unknownTries = 8
 
 // waiting is an Append whose files are written and that waits for a commit.
 type waiting struct {
+	table *table.Table // for which they were written
 	files []iceberg.DataFile
 	over  bool
 	whole bool // the files are in the table, or may be
@@ -133,7 +151,7 @@ func (l *Lake) Append(ctx context.Context, name string, rows fqgw.Records) (n in
 	if err := w.writeAll(ctx, rows); err != nil || w.rows == 0 {
 		return 0, err
 	}
-	own := &waiting{files: w.done}
+	own := &waiting{table: t, files: w.done}
 	if l.holds(ctx) {
 		l.commitAll(ctx, name, []*waiting{own})
 	} else {
@@ -215,40 +233,81 @@ func (l *Lake) lock(ctx context.Context) (unlock func(), err error) {
 func (l *Lake) commitAll(ctx context.Context, name string, all []*waiting) {
 	// Others wait for it: the end of one statement must not undo theirs.
 	ctx = context.WithoutCancel(ctx)
-	var files []iceberg.DataFile
-	for _, w := range all {
-		files = append(files, w.files...)
-	}
-	var t, after *table.Table
-	var err error
-	whole := false
-	for try := range appendTries {
-		if try > 0 {
-			_ = wait(ctx, try) // which nothing cancels
-		}
-		if t, err = l.load(ctx, name); err != nil {
-			break
-		}
-		marks, _ := marksText(t)
-		if after, err = commit(ctx, t, files, marks); err == nil || !lost(err) {
-			whole = true // when not lost, it may have been committed
-			break
-		}
+	after, id, maybe, err := l.commitFiles(ctx, name, all)
+	if maybe {
+		unknown := fqgw.Errorf(codeUnknown, "lake: whether rows were added to table \"%s\" is not known: %w", name, err)
+		err = unknown.WithHint("The catalog did not tell. Look whether they are there before they are added again.")
 	}
 	for _, w := range all {
-		w.over, w.whole, w.err = true, whole, fail(err)
-		if err == nil {
-			w.snapshot = after.CurrentSnapshot().SnapshotID
+		if w.over {
+			continue // it was refused for itself
 		}
+		w.over, w.whole, w.snapshot, w.err = true, err == nil || maybe, id, fail(err)
 	}
-	if err == nil {
-		l.sweepSoon(name)
+	if err != nil || after == nil {
+		return
 	}
-	if err == nil && len(after.Metadata().Snapshots()) >= 2*keepTableSnapshots {
+	l.sweepSoon(name)
+	if len(after.Metadata().Snapshots()) >= 2*keepTableSnapshots {
 		if err := l.expire(ctx, after, keepTableSnapshots); err != nil {
 			l.log.Warn("old snapshots of a lake table could not be expired", "table", name, "error", err)
 		}
 	}
+}
+
+// commitFiles commits the files of all that wait against other writers; id is the
+// snapshot. A commit of which the catalog did not tell what became of it is looked for
+// before the next: that one is pinned to what was looked at, so that the rows are not
+// there twice. maybe says that after all tries it is not known.
+func (l *Lake) commitFiles(ctx context.Context, name string, all []*waiting) (after *table.Table, id int64, maybe bool, err error) {
+	var tried []int64
+	pause := fqgw.Backoff{First: 100 * time.Millisecond, Most: time.Second}
+	for try, begun := 0, time.Now(); try < appendTries; try++ {
+		switch {
+		case len(tried) > unknownTries:
+			return nil, 0, true, err
+		case len(tried) > 0:
+			pause.Wait(ctx)
+		case try > 0:
+			_ = wait(ctx, try, time.Since(begun)) // which nothing cancels
+		}
+		begun = time.Now()
+		t, lerr := l.load(ctx, name)
+		if lerr != nil {
+			err = lerr
+			if len(tried) > 0 && !isMissing(lerr) && !fqgw.HasCode(lerr, fqgw.CodeUndefinedTable) {
+				continue
+			}
+			return nil, 0, false, err
+		}
+		var files []iceberg.DataFile
+		for _, w := range all {
+			switch {
+			case w.over:
+			case !sameTable(t, w.table):
+				w.over = true
+				w.err = fqgw.Errorf(fqgw.CodeUndefinedTable, "table \"%s\" was dropped and made again while rows were written to it", name)
+			case carriedOut(t, w.table, tried...):
+				i := slices.IndexFunc(tried, func(id int64) bool { return carriedOut(t, w.table, id) })
+				return t, tried[i], false, nil
+			default:
+				files = append(files, w.files...)
+			}
+		}
+		if len(files) == 0 {
+			return nil, 0, false, nil
+		}
+		marks, _ := marksText(t)
+		if after, id, err = commit(ctx, t, files, marks); err == nil {
+			return after, id, false, nil
+		}
+		if !refused(err) {
+			tried = append(tried, id)
+		} else if !lost(err) && len(tried) == 0 {
+			return nil, 0, false, l.missing(name, err)
+		}
+	}
+	return nil, 0, len(tried) > 0, err
 }
 
 // Rollback implements fqgw.History. What was appended since goes with its files;
@@ -264,11 +323,18 @@ func (l *Lake) Rollback(ctx context.Context, name string, to int64) error {
 		return err
 	}
 	tx := t.NewTransaction()
+	if err := tx.AssertRefSnapshotID(table.MainBranch); err != nil { // what another added meanwhile must not go
+		return fail(err)
+	}
 	if err := tx.RollbackToSnapshot(to); err != nil {
 		return fail(err)
 	}
 	if t, err = tx.Commit(ctx); err != nil {
-		return fail(err)
+		now, lerr := l.load(ctx, name)
+		if refused(err) || lerr != nil || now.CurrentSnapshot() == nil || now.CurrentSnapshot().SnapshotID != to {
+			return fail(err)
+		}
+		t = now
 	}
 	// Undone it is; its files are only a matter of space.
 	tx = t.NewTransaction()
@@ -282,10 +348,11 @@ func (l *Lake) Rollback(ctx context.Context, name string, to int64) error {
 	return nil
 }
 
-// wait makes writers that met go apart.
-func wait(ctx context.Context, try int) error {
+// wait makes writers that met go apart: the longer the more often they met, and the
+// longer a try took.
+func wait(ctx context.Context, try int, took time.Duration) error {
 	select {
-	case <-time.After(time.Duration(5+rand.IntN(20*try)) * time.Millisecond):
+	case <-time.After(5*time.Millisecond + rand.N(max(took, 10*time.Millisecond)*time.Duration(min(try, 8)))):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

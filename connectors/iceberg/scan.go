@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
+	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/fqgw/fqgw"
@@ -107,7 +108,7 @@ func (r *reading) records(ctx context.Context, tasks []table.FileScanTask) fqgw.
 		if len(read) == 0 {
 			read = r.fields[:1]
 		}
-		_, records, err := r.table.Scan(append(slices.Clone(r.options), table.WithSelectedFields(read...),
+		_, records, err := sized(r.table, tasks).Scan(append(slices.Clone(r.options), table.WithSelectedFields(read...),
 			table.WithArrowBatchSize(batchRows(r.batch, r.cols, tasks)))...).ReadTasks(ctx, tasks)
 		if err != nil {
 			yield(nil, fail(err))
@@ -128,6 +129,44 @@ func (r *reading) records(ctx context.Context, tasks []table.FileScanTask) fqgw.
 			}
 		}
 	}
+}
+
+// sized is the table with files that are as long as it says.
+func sized(t *table.Table, tasks []table.FileScanTask) *table.Table {
+	sizes := map[string]int64{}
+	for _, task := range tasks {
+		sizes[task.File.FilePath()] = task.File.FileSizeBytes()
+	}
+	return table.New(t.Identifier(), t.Metadata(), t.MetadataLocation(), func(ctx context.Context) (iceio.IO, error) {
+		files, err := t.FS(ctx)
+		return sizedFiles{files, sizes}, err
+	}, nil)
+}
+
+// sizedFiles refuse to open a file that is shorter or longer than it must be.
+type sizedFiles struct {
+	iceio.IO
+	sizes map[string]int64
+}
+
+func (s sizedFiles) Open(name string) (iceio.File, error) {
+	f, err := s.IO.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	want, ok := s.sizes[name]
+	if !ok {
+		return f, nil
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() != want {
+		err = fqgw.Errorf(fqgw.CodeIO, "lake: file %s has %d bytes, but its table says %d", name, info.Size(), want)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // batchRows is how many rows of those columns a batch of so many bytes has. Texts count

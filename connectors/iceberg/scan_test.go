@@ -120,7 +120,7 @@ func TestScanTime(t *testing.T) {
 			b.Release()
 		}
 	}
-	if code(err) != fqgw.CodeIO {
+	if code(err) != codeNoFile {
 		t.Errorf("files that are gone: %v", err)
 	}
 }

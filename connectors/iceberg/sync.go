@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/apache/iceberg-go/io"
+
+	"github.com/fqgw/fqgw/connectors/iceberg/internal/s3"
 )
 
 // syncProperty of a catalog ("true") makes its local files durable: it is how
@@ -24,6 +26,11 @@ func init() {
 		}
 		return io.LocalFS{}, nil
 	})
+	for _, scheme := range []string{"s3", "s3a", "s3n"} {
+		io.Register(scheme, func(ctx context.Context, _ *url.URL, props map[string]string) (io.IO, error) {
+			return s3.New(ctx, props)
+		})
+	}
 }
 
 // syncFS is the local file system whose files are on the disk when Close or

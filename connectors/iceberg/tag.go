@@ -32,7 +32,7 @@ func (l *Lake) Tag(ctx context.Context, s fqgw.Scan, tag string) (fqgw.Snapshot,
 		if !lost(err) || try == appendTries {
 			return fqgw.Snapshot{}, fail(err)
 		}
-		if err := wait(ctx, try); err != nil {
+		if err := wait(ctx, try, 0); err != nil {
 			return fqgw.Snapshot{}, err
 		}
 	}
@@ -58,7 +58,7 @@ func (l *Lake) Untag(ctx context.Context, name, tag string) error {
 		if err == nil || !lost(err) || try == appendTries {
 			return fail(err)
 		}
-		if err := wait(ctx, try); err != nil {
+		if err := wait(ctx, try, 0); err != nil {
 			return err
 		}
 	}
