@@ -48,6 +48,7 @@ type App struct {
 	logAway         bool // Kafka did not answer at the start
 	kafkaAddr       string
 	redisAddr       string
+	lakeAddr        string
 }
 
 // Open acquires everything that a configuration names: it opens the stores,

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -13,18 +14,20 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/iceberg"
 )
 
 // Config is everything that can be configured. Flags beat the environment
 // (FQGW_LISTEN …), which beats the YAML file; the names are the same in all
 // three, with - in flags where the others have _.
 type Config struct {
-	Listen      string  `yaml:"listen"`       // PostgreSQL protocol
-	Admin       string  `yaml:"admin"`        // health and metrics
-	Data        string  `yaml:"data"`         // directory
-	Online      string  `yaml:"online"`       // "embedded" or a Redis URL
-	Kafka       string  `yaml:"kafka"`        // "embedded" or brokers, comma separated
-	Lake        string  `yaml:"lake"`         // "embedded"
+	Listen      string  `yaml:"listen"` // PostgreSQL protocol
+	Admin       string  `yaml:"admin"`  // health and metrics
+	Data        string  `yaml:"data"`   // directory
+	Online      string  `yaml:"online"` // "embedded" or a Redis URL
+	Kafka       string  `yaml:"kafka"`  // "embedded" or brokers, comma separated
+	Lake        string  `yaml:"lake"`   // "embedded", the URI of a catalog, or the name of a connection
+	Warehouse   string  `yaml:"lake_warehouse"`
 	KafkaListen string  `yaml:"kafka_listen"` // the embedded broker
 	RedisListen string  `yaml:"redis_listen"` // the embedded online store
 	Shards      int     `yaml:"shards"`       // of a new online store; 0: 64 embedded, 1024 otherwise
@@ -38,6 +41,9 @@ type Config struct {
 	AllowFiles  string  `yaml:"allow_files"`    // folders that SQL may read, besides data/files; a list as PATH is
 	Sync        string  `yaml:"sync"`           // on: what is acknowledged survives a lost machine too
 	Log         string  `yaml:"log"`            // debug, info, warn, error
+
+	Catalog iceberg.Catalog `yaml:"-"` // what a section lake has beside its URI, which is in Lake
+	named   *connections    // nil: none
 }
 
 func defaults() Config {
@@ -200,6 +206,15 @@ func (c *Config) readFile(path string, explicit map[string]bool) error {
 	for i := 0; i < len(root.Content); i += 2 {
 		key, node := root.Content[i].Value, root.Content[i+1]
 		place := fmt.Sprintf("%s:%d", path, root.Content[i].Line)
+		if node.Kind == yaml.MappingNode && (key == "lake" || key == "connections") {
+			if err := c.readStores(key, node, path); err != nil {
+				return err
+			}
+			if key == "lake" {
+				explicit[key] = true
+			}
+			continue
+		}
 		at := slices.Index(names, key)
 		if at < 0 {
 			return unknownKey(fmt.Sprintf("%s: unknown key %q", place, key), key, names, func(s string) string { return s })
@@ -214,6 +229,25 @@ func (c *Config) readFile(path string, explicit map[string]bool) error {
 		if err := opts[at].take(node.Value, place+": "+key); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// readStores reads a section of the file that describes stores.
+func (c *Config) readStores(key string, node *yaml.Node, path string) error {
+	place := func(n *yaml.Node) string { return fmt.Sprintf("%s:%d", path, n.Line) }
+	if key == "connections" {
+		named, err := readConnections(node, place)
+		c.named = &named
+		return err
+	}
+	catalog, err := readCatalog(node, place)
+	if err != nil {
+		return err
+	}
+	c.Lake, c.Catalog = "embedded", catalog
+	if catalog.URI != "" {
+		c.Lake = catalog.URI
 	}
 	return nil
 }
@@ -236,7 +270,8 @@ func (c *Config) check() error {
 		}
 		at[a.addr] = a.name
 	}
-	return nil
+	_, err := c.lakeCatalog()
+	return err
 }
 
 // print writes the configuration as YAML, without secrets.
@@ -244,7 +279,28 @@ func (c *Config) print(w io.Writer) error {
 	shown := *c
 	shown.Online = redacted(c.Online)
 	shown.Data = dataPath(c.Data)
+	shown.Lake = redacted(c.Lake)
+	var doc yaml.Node
+	if err := doc.Encode(&shown); err != nil {
+		return err
+	}
+	if c.Catalog != (iceberg.Catalog{}) {
+		for i := 0; i < len(doc.Content); i += 2 {
+			if doc.Content[i].Value == "lake" {
+				doc.Content[i+1] = shownCatalog(c.Catalog)
+			}
+		}
+	}
+	if c.named != nil {
+		all := &yaml.Node{Kind: yaml.MappingNode}
+		for _, name := range slices.Sorted(maps.Keys(*c.named)) {
+			one := shownCatalog((*c.named)[name])
+			one.Content = append([]*yaml.Node{{Kind: yaml.ScalarNode, Value: "type"}, {Kind: yaml.ScalarNode, Value: "iceberg"}}, one.Content...)
+			all.Content = append(all.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: name}, one)
+		}
+		doc.Content = append(doc.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: "connections"}, all)
+	}
 	enc := yaml.NewEncoder(w)
 	defer enc.Close()
-	return enc.Encode(&shown)
+	return enc.Encode(&doc)
 }

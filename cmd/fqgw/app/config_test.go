@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/fqgw/fqgw/connectors/iceberg"
 )
 
 func TestConfig(t *testing.T) {
@@ -66,7 +69,17 @@ func TestConfigErrors(t *testing.T) {
 		{[]string{"--kafka", "b:0"}, nil, "host:port of the brokers"},
 		{nil, []string{"FQGW_ONLINE=redis://u:secret@h:port"}, "FQGW_ONLINE: the URL of the online store cannot be used"},
 		{[]string{"--redis", "u:secret@h:1"}, nil, "--online: the URL of the online store cannot be used: it has no scheme. Known forms"},
-		{[]string{"--lake", "s3://x"}, nil, "only embedded is built"},
+		{[]string{"--lake", "s3://u:secret@x"}, nil, "--lake: it must be embedded, the http"},
+		{[]string{"--lake", "postgres://u:secret@h:port/d"}, nil, "--lake: it is not a URL"},
+		{[]string{"--lake", "mine"}, nil, `lake: there is no connection called "mine"`},
+		{[]string{"--config", write("k.yaml", "lake:\n  uri: http://h\n  s3:\n    acces_key_id: x")}, nil,
+			`k.yaml:4: unknown key "acces_key_id" (did you mean "access_key_id"?)`},
+		{[]string{"--config", write("h.yaml", "lake:\n  uri: http://h\n  s3: {access_key_id: secret}")}, nil, "h.yaml:2: the key of S3 lacks its other half"},
+		{[]string{"--config", write("o.yaml", "lake:\n  uri: http://h\n  timeout: secret")}, nil, "o.yaml:3: timeout: it must be a duration"},
+		{[]string{"--config", write("n.yaml", "lake:\n  uri: http://h\n  token: ${FQGW_TEST_NONE}")}, nil, "n.yaml:3: token: the environment has no FQGW_TEST_NONE"},
+		{[]string{"--config", write("u.yaml", "lake: {uri: s3://secret}")}, nil, "u.yaml:1: uri: it must be embedded, the http"},
+		{[]string{"--config", write("c.yaml", "connections:\n  a: {type: redis, uri: secret}")}, nil, "c.yaml:2: the type of a connection must be iceberg"},
+		{[]string{"--config", write("d.yaml", "connections:\n  a/b: {type: iceberg}")}, nil, "d.yaml:2: a connection cannot be called so"},
 		{[]string{"--memory", "much"}, nil, "such as 512MiB"},
 		{[]string{"--memory", "0"}, nil, "at least 64KiB"},
 		{[]string{"--stream-memory", "15MiB"}, nil, "at least 16MiB"},
@@ -93,6 +106,60 @@ func TestConfigErrors(t *testing.T) {
 	}
 	if _, _, _, err := loadConfig([]string{"-h"}, nil, io.Discard); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("-h: %v", err)
+	}
+}
+
+// The lake is a section, a connection or an address; none of them shows a secret.
+func TestConfigLake(t *testing.T) {
+	t.Setenv("FQGW_TEST_TOKEN", "token")
+	dir := t.TempDir()
+	load := func(text string, args ...string) (*Config, string) {
+		t.Helper()
+		file := filepath.Join(dir, "fqgw.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, _, _, err := loadConfig(append([]string{"--config", file}, args...), nil, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := c.print(&out); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), "secret") && !strings.Contains(out.String(), "secret_access_key: xxxxx") || strings.Contains(out.String(), "secret token") {
+			t.Errorf("shown with a secret:\n%s", &out)
+		}
+		return &c, out.String()
+	}
+	section := `lake:
+  uri: https://catalog/api
+  warehouse: w
+  token: secret ${FQGW_TEST_TOKEN}
+  timeout: 5s
+  s3: {endpoint: "http://store:9000", region: eu, access_key_id: key, secret_access_key: a secret one, path_style: true}
+`
+	want := iceberg.Catalog{URI: "https://catalog/api", Warehouse: "w", Token: "secret token", Patience: 5 * time.Second,
+		S3: iceberg.S3{Endpoint: "http://store:9000", Region: "eu", AccessKey: "key", SecretKey: "a secret one", PathStyle: "true"}}
+	c, shown := load(section)
+	if got, err := c.lakeCatalog(); got != want || err != nil {
+		t.Errorf("a section: %+v, %v", got, err)
+	}
+	for _, line := range []string{"uri: https://catalog/api", "token: xxxxx", "timeout: 5s", "access_key_id: key", "secret_access_key: xxxxx"} {
+		if !strings.Contains(shown, line) {
+			t.Errorf("%q is not shown:\n%s", line, shown)
+		}
+	}
+	named := strings.ReplaceAll(strings.Replace(section, "lake:", "connections:\n  main:\n    type: iceberg", 1), "\n  ", "\n    ")
+	named = "lake: main\n" + strings.Replace(named, "\n    main:\n      type", "\n  main:\n    type", 1)
+	c, shown = load(named, "--lake-warehouse", "v")
+	want.Warehouse = "v"
+	if got, err := c.lakeCatalog(); got != want || err != nil || !strings.Contains(shown, "main:") {
+		t.Errorf("a connection: %+v, %v\n%s", got, err, shown)
+	}
+	c, shown = load(section+"connections: 7\n", "--lake", "postgres://u:secret@h/d")
+	if got, err := c.lakeCatalog(); got != (iceberg.Catalog{URI: "postgres://u:secret@h/d"}) || err != nil || c.Connections != 7 || !strings.Contains(shown, "postgres://u:xxxxx@h/d") {
+		t.Errorf("a flag takes the place of a section: %+v, %v\n%s", got, err, shown)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/iceberg"
 	"github.com/fqgw/fqgw/connectors/redis"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/stream"
@@ -77,7 +78,9 @@ func (c *Config) options() []option {
 		text("data", "data directory", &c.Data, directory),
 		secret(text("online", "online store: embedded, redis://…, rediss://…, redis+cluster://a,b,c", &c.Online, onlineStore)),
 		secret(text("kafka", "Kafka: embedded, or brokers separated by commas", &c.Kafka, brokers)),
-		text("lake", "lake: embedded", &c.Lake, oneOf("embedded")),
+		c.lakeOption(),
+		text("lake_warehouse", "the folder of new tables of the lake, or what its REST catalog calls its warehouse", &c.Warehouse,
+			func(string) error { return nil }),
 		text("kafka_listen", "address of the embedded Kafka", &c.KafkaListen, loopback),
 		text("redis_listen", "address of the embedded online store", &c.RedisListen, loopback),
 		number("shards", "shards of a new online store (0: 64 embedded, 1024 on a server)", &c.Shards, 0, redis.MaxShards),
@@ -103,13 +106,22 @@ func (c *Config) options() []option {
 	}
 }
 
+// lakeOption is the address of the lake; it takes the place of a section of the file.
+func (c *Config) lakeOption() option {
+	return option{name: "lake", usage: "lake: embedded, the http(s):// URL of an Iceberg REST catalog, the postgres:// URL of an SQL catalog, or a connection",
+		secret: true, get: func() string { return c.Lake }, set: func(v string) error {
+			if err := lakeAddress(v); err != nil {
+				return err
+			}
+			c.Lake, c.Catalog = v, iceberg.Catalog{}
+			return nil
+		}}
+}
+
 func oneOf(values ...string) func(string) error {
 	return func(v string) error {
 		if slices.Contains(values, v) {
 			return nil
-		}
-		if len(values) == 1 {
-			return fmt.Errorf("only %s is built yet", values[0])
 		}
 		last := len(values) - 1
 		return fmt.Errorf("it must be %s or %s", strings.Join(values[:last], ", "), values[last])

@@ -69,15 +69,35 @@ func (a *App) openStores(ctx context.Context) error {
 	if err := a.openLog(ctx, settled); err != nil {
 		return fmt.Errorf("kafka %s: %w", a.kafkaAddr, err)
 	}
+	if err := a.openLake(ctx, settled); err != nil {
+		return fmt.Errorf("lake %s: %w", a.lakeAddr, err)
+	}
+	return a.openFiles()
+}
+
+func (a *App) openLake(ctx context.Context, settled bool) error {
+	catalog, err := a.config.lakeCatalog()
+	if err != nil {
+		return err
+	}
+	if a.lakeAddr = redacted(catalog.URI); catalog.URI == "" {
+		a.lakeAddr = "in " + a.config.Data
+	}
 	indexes := a.indexMemory()
 	a.closers = append(a.closers, func() error { indexes.Close(); return nil })
-	lake, err := iceberg.Open(ctx, iceberg.Options{Dir: a.config.Data, Sync: a.config.Sync == "on", Log: a.logger, Memory: indexes})
+	lake, err := iceberg.Open(ctx, iceberg.Options{Dir: a.config.Data, Catalog: catalog, Sync: a.config.Sync == "on", Log: a.logger, Memory: indexes})
 	if err != nil {
-		return fmt.Errorf("lake in %s: %w", a.config.Data, err)
+		return err
 	}
 	a.lake, a.tables = lake, lake.Tables()
 	a.closers = append(a.closers, lake.Close)
-	return a.openFiles()
+	if err := lake.Ping(ctx); err != nil {
+		if !away(err) || !settled {
+			return err
+		}
+		a.logger.Warn("the lake's catalog is away: history is read and written when it is back", "lake", a.lakeAddr, "error", err)
+	}
+	return nil
 }
 
 // openFiles takes the folders that SQL may read.
