@@ -6,9 +6,11 @@
 #   start_redis_cluster   sets REDIS_CLUSTER (three masters)
 #   start_kafka           sets KAFKA_BROKERS
 #   start_postgres        sets POSTGRES_URL (PostgreSQL 15)
+#   start_lake            sets S3_URL (S3Proxy: key fqgw, secret fqgw-secret, bucket warehouse), LAKE_REST and LAKE_VENDING
+#                         (Apache Iceberg's own REST catalog; the second hands the S3 credentials out)
 #   stop_servers
 #
-# What is missing is installed: redis-server and postgresql-15 from Debian, Kafka's jars by Maven.
+# What is missing is installed: redis-server, postgresql-15 and a JDK from Debian, the jars of Kafka, of S3Proxy and of Iceberg by Maven.
 
 SERVER_DIR=${SERVER_DIR:-$(mktemp -d)}
 CACHE_DIR=${FQGW_TEST_CACHE:-$HOME/.cache/fqgw-servers}
@@ -103,13 +105,22 @@ start_redis_cluster() {
   done
 }
 
-kafka_jars() {
-  local lib=$CACHE_DIR/kafka-4.4.0
+# jars NAME POM: the folder with the jars that a pom names.
+jars() {
+  local lib=$CACHE_DIR/$1
   if [ ! -f "$lib/.complete" ]; then
     need mvn maven >&2
     rm -rf "$lib"
     mkdir -p "$lib"
-    cat >"$CACHE_DIR/kafka-pom.xml" <<'P'
+    retry mvn -U -q -B -f "$2" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$lib" >"$lib-mvn.log" 2>&1 ||
+      { grep -m3 ERROR "$lib-mvn.log" >&2; return 1; }
+    touch "$lib/.complete"
+  fi
+  echo "$lib"
+}
+
+kafka_jars() {
+  cat >"$CACHE_DIR/kafka-pom.xml" <<'P'
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>fqgw</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
@@ -119,11 +130,7 @@ kafka_jars() {
   </dependencies>
 </project>
 P
-    retry mvn -U -q -B -f "$CACHE_DIR/kafka-pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$lib" >"$CACHE_DIR/kafka-mvn.log" 2>&1 ||
-      { grep -m3 ERROR "$CACHE_DIR/kafka-mvn.log" >&2; return 1; }
-    touch "$lib/.complete"
-  fi
-  echo "$lib"
+  jars kafka-4.4.0 "$CACHE_DIR/kafka-pom.xml"
 }
 
 start_kafka() {
@@ -195,6 +202,52 @@ start_postgres() {
   daemon postgres "${as[@]}" "$bin/postgres" -D "$dir" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c timezone=UTC -c fsync=off
   ready postgres 60 "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -d postgres -U postgres
   POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres?sslmode=disable"
+}
+
+start_s3() {
+  command -v java >/dev/null 2>&1 || apt_install openjdk-17-jre-headless
+  local jar=$CACHE_DIR/s3proxy-4.1.0.jar port dir=$SERVER_DIR/s3
+  if [ ! -f "$jar" ]; then
+    need mvn maven
+    retry mvn -U -q -B dependency:copy -Dartifact=org.gaul:s3proxy:4.1.0:jar:jar-with-dependencies -DoutputDirectory="$CACHE_DIR/s3proxy" >"$jar.log" 2>&1 ||
+      { grep -m3 ERROR "$jar.log" >&2; return 1; }
+    mv "$CACHE_DIR"/s3proxy/*.jar "$jar"
+  fi
+  port=$(free_ports 1)
+  mkdir -p "$dir/store/warehouse"
+  cat >"$dir/s3proxy.conf" <<P
+s3proxy.endpoint=http://127.0.0.1:$port
+s3proxy.authorization=aws-v2-or-v4
+s3proxy.identity=fqgw
+s3proxy.credential=fqgw-secret
+jclouds.provider=filesystem-nio2
+jclouds.filesystem.basedir=$dir/store
+P
+  daemon s3 java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -DLOG_LEVEL=warn -jar "$jar" --properties "$dir/s3proxy.conf"
+  ready s3 240 listening "$port"
+  S3_URL="http://127.0.0.1:$port"
+}
+
+# start_rest NAME VEND: sets REST_URL, a REST catalog whose tables are in S3_URL.
+start_rest() {
+  local lib port dir=$SERVER_DIR/$1
+  port=$(free_ports 1)
+  mkdir -p "$dir"
+  lib=$(jars iceberg-rest-1.11.0 .ci/iceberg-rest/pom.xml) || return 1
+  javac -nowarn -cp "$lib/*" -d "$dir" .ci/iceberg-rest/IcebergRest.java 2>"$dir/javac.log" || { cat "$dir/javac.log" >&2; return 1; }
+  daemon "$1" env AWS_REGION=us-east-1 java -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+    -cp "$dir:$lib/*" org.apache.iceberg.rest.IcebergRest "$port" "$2" \
+    catalog-impl=org.apache.iceberg.jdbc.JdbcCatalog "uri=jdbc:sqlite:$dir/catalog.db" jdbc.schema-version=V1 \
+    "warehouse=s3://warehouse/$1" io-impl=org.apache.iceberg.aws.s3.S3FileIO "s3.endpoint=$S3_URL" s3.path-style-access=true \
+    client.region=us-east-1 s3.access-key-id=fqgw s3.secret-access-key=fqgw-secret
+  ready "$1" 240 curl -fsS -m 2 -o /dev/null "http://127.0.0.1:$port/v1/config"
+  REST_URL="http://127.0.0.1:$port"
+}
+
+start_lake() {
+  need curl curl
+  need javac openjdk-17-jdk-headless
+  start_s3 && start_rest rest false && LAKE_REST=$REST_URL && start_rest vending true && LAKE_VENDING=$REST_URL
 }
 
 stop_servers() {
