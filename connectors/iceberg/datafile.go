@@ -12,7 +12,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/apache/iceberg-go"
 	iceio "github.com/apache/iceberg-go/io"
@@ -103,17 +102,25 @@ func (d *dataFiles) write(b arrow.RecordBatch) error {
 			return err
 		}
 	}
-	if d.writer == nil {
-		if err := d.begin(b.Schema()); err != nil {
+	d.rows += b.NumRows()
+	for rest := b; rest != nil; {
+		if d.writer == nil {
+			if err := d.begin(b.Schema()); err != nil {
+				return fail(err)
+			}
+		}
+		next, err := d.writer.write(rest)
+		if rest != b {
+			rest.Release()
+		}
+		if rest = next; err != nil {
 			return fail(err)
 		}
-	}
-	if err := d.writer.write(b); err != nil {
-		return fail(err)
-	}
-	d.rows += b.NumRows()
-	if d.out.n+d.writer.RowGroupTotalCompressedBytes() >= d.size && !d.whole {
-		return d.end()
+		if d.out.n+d.writer.waiting() >= d.size && !d.whole {
+			if err := d.end(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -135,16 +142,7 @@ func (d *dataFiles) begin(schema *arrow.Schema) error {
 	}
 	d.out = &counted{w: f, sum: d.sum}
 	d.rowsOf = schema
-	properties := d.properties
-	if properties == nil {
-		properties = writerProperties(schema)
-	}
-	w, err := pqarrow.NewFileWriter(schema, d.out, properties, pqarrow.NewArrowWriterProperties())
-	if err != nil {
-		d.out.Close()
-		return err
-	}
-	d.writer = &groups{FileWriter: w, whole: d.whole}
+	d.writer = &groups{schema: schema, to: d.out, properties: d.properties, arrow: pqarrow.NewArrowWriterProperties(), whole: d.whole}
 	return nil
 }
 
@@ -155,7 +153,7 @@ func (d *dataFiles) end() error {
 	}
 	w := d.writer
 	d.writer = nil
-	if err := w.Close(); err != nil { // closes the file as well
+	if err := w.end(); err != nil { // closes the file as well
 		return fail(err)
 	}
 	footer, err := w.FileMetadata()
@@ -178,7 +176,7 @@ func (d *dataFiles) end() error {
 // remove takes the files away again; only for what was surely not committed.
 func (d *dataFiles) remove() {
 	if d.writer != nil {
-		d.writer.Close()
+		d.writer.abort()
 		d.writer = nil
 	}
 	for _, path := range d.written {
@@ -204,49 +202,6 @@ func (c *counted) Write(p []byte) (int, error) {
 }
 
 func (c *counted) Close() error { return c.w.Close() }
-
-const (
-	// rowGroup is how many rows a row group has at most, rowGroupBytes how many bytes
-	// they take in Arrow: who writes has one in memory, and who reads up to two.
-	// A page of a column is what is unpacked at once.
-	rowGroup      = 131072
-	rowGroupBytes = 16 << 20
-	pageBytes     = 256 << 10
-	// batchBytes are about those of a batch that is read.
-	batchBytes = 1 << 20
-)
-
-// groups writes batches to a file whose row groups are bounded.
-type groups struct {
-	*pqarrow.FileWriter
-	bytes int64 // of the open row group, in Arrow
-	whole bool  // row groups are of rowGroup rows, however many bytes that is
-}
-
-// write adds a batch; the caller keeps it.
-func (g *groups) write(b arrow.RecordBatch) error {
-	if g.bytes >= rowGroupBytes && !g.whole {
-		if err := g.NewBufferedRowGroupChecked(); err != nil {
-			return err
-		}
-		g.bytes = 0
-	}
-	for _, c := range b.Columns() {
-		g.bytes += int64(c.Data().SizeInBytes())
-	}
-	return g.WriteBuffered(b)
-}
-
-// writerProperties are those of all our Parquet files: zstd, and dictionaries
-// only where they make a column smaller.
-func writerProperties(schema *arrow.Schema) *parquet.WriterProperties {
-	out := []parquet.WriterProperty{parquet.WithCompression(compress.Codecs.Zstd), parquet.WithMaxRowGroupLength(rowGroup),
-		parquet.WithDataPageSize(pageBytes)}
-	for _, f := range schema.Fields() {
-		out = append(out, parquet.WithDictionaryCostFallbackFor(f.Name, true))
-	}
-	return parquet.NewWriterProperties(out...)
-}
 
 // conform gives a batch the fields of a schema: its columns by name, in the
 // schema's order. Types must be equal but for the names of nested fields, where

@@ -16,8 +16,8 @@ import (
 )
 
 // WriteParquet writes rows to one new Parquet file, zstd, row groups of at most
-// 131,072 rows, waits until it is on disk and says what it wrote. The same rows in the
-// same batches make the same bytes. A failure leaves no file.
+// 131,072 rows, waits until it is on disk and says what it wrote. The same rows make
+// the same bytes, whatever batches they come in. A failure leaves no file.
 func WriteParquet(ctx context.Context, path string, schema *arrow.Schema, rows fqgw.Records) (out fqgw.StoredFile, err error) {
 	for _, f := range schema.Fields() {
 		if f.Type.ID() == arrow.INTERVAL_MONTH_DAY_NANO {
@@ -41,25 +41,26 @@ func WriteParquet(ctx context.Context, path string, schema *arrow.Schema, rows f
 	}()
 	sum := sha256.New()
 	to := &counted{w: writeOnly{io.MultiWriter(f, sum)}}
-	writer, err := pqarrow.NewFileWriter(schema, to, writerProperties(schema), pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
-	if err != nil {
-		return out, err
-	}
-	w := &groups{FileWriter: writer}
+	w := &groups{schema: schema, to: to, arrow: pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema())}
+	defer w.drop()
 	for b, err := range rows {
 		if err != nil {
 			return out, err
 		}
-		if err = ctx.Err(); err == nil {
-			err = w.write(b)
-		}
 		out.Rows += b.NumRows()
-		b.Release()
-		if err != nil {
-			return out, err
+		for b != nil {
+			if err := ctx.Err(); err != nil {
+				b.Release()
+				return out, err
+			}
+			rest, err := w.write(b)
+			b.Release()
+			if b = rest; err != nil {
+				return out, err
+			}
 		}
 	}
-	if err := w.Close(); err != nil {
+	if err := w.end(); err != nil {
 		return out, err
 	}
 	out.Path, out.Bytes, out.SHA256 = path, to.n, hex.EncodeToString(sum.Sum(nil))
