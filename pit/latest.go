@@ -108,42 +108,49 @@ func (m *Latest) unsorted(history *fqgw.Sorted) ([]bool, error) {
 // search looks for the rows of the probes that are not left to Join, backwards from
 // their times in each run. Where that is far it is left too.
 func (m *Latest) search(c *collector, left []bool) error {
-	s, v := m.spine, m.layout.View()
+	s, maxAge := m.spine, m.layout.View().MaxAge > 0
 	for run, r := range c.runs {
 		from := uint32(0)
 		for _, to := range s.entities {
-			key := s.key(s.order[from])
-			low, high := r.rows(key)
+			low, high := r.rows(s.key(s.order[from]))
+			if low == high {
+				from = to
+				continue
+			}
+			times := r.timesOf(low, high)
 			at := low
-			for n := from; n < to && low < high; n++ {
+			for n := from; n < to; n++ {
 				i := s.order[n]
 				t := s.t[i]
-				at = r.after(at, high, t)
-				if left[n] {
+				if times != nil {
+					at = low + behindTime(times, at-low, t)
+				} else {
+					at = r.after(at, high, t)
+				}
+				if at == low || left[n] {
 					continue
 				}
-				row, known := at-1, s.known(i)
-				for looked := 0; row >= low; row-- {
-					if _, k := r.moment(row); k <= known {
-						break
-					}
-					if looked++; looked == farBack {
-						left[n] = true
-						break
+				row, k := at-1, s.known(i)
+				if r.known != nil || k < t {
+					var far bool
+					if row, far = r.seen(row, low, k); far || row < low {
+						left[n] = far
+						continue
 					}
 				}
-				if left[n] || row < low {
+				if m.at[n] >= 0 {
+					if err := m.take(c, n, inRun(run, row)); err != nil {
+						return err
+					}
 					continue
 				}
-				if err := m.take(c, n, inRun(run, row)); err != nil {
-					return err
-				}
+				m.at[n] = inRun(run, row)
 			}
 			from = to
 		}
 	}
-	for n := range m.at {
-		if at := m.at[n]; at >= 0 && v.MaxAge > 0 {
+	for n := 0; maxAge && n < len(m.at); n++ {
+		if at := m.at[n]; at >= 0 {
 			time, _ := c.runs[at>>32].moment(int(uint32(at)))
 			if m.layout.TooOld(time, s.t[s.order[n]]) {
 				m.at[n] = outside
@@ -151,6 +158,51 @@ func (m *Latest) search(c *collector, left []bool) error {
 		}
 	}
 	return nil
+}
+
+// behindTime is how many of ascending times are not more than t, those before at among
+// them. Where that is near at it is found in few steps.
+func behindTime(times []int64, at int, t int64) int {
+	step := 1
+	for at+step <= len(times) && times[at+step-1] <= t {
+		step <<= 1
+	}
+	low, high := at+step>>1, min(at+step, len(times))
+	if step == 1 {
+		low = at
+	}
+	for low < high {
+		if m := int(uint(low+high) >> 1); times[m] <= t {
+			low = m + 1
+		} else {
+			high = m
+		}
+	}
+	return low
+}
+
+// seen is the last of the rows from low to row that was known by k, before low where
+// none was; far says that it is too far back to look for.
+func (r *reader) seen(row, low int, k int64) (found int, far bool) {
+	for looked := 0; row >= low; row-- {
+		if _, known := r.moment(row); known <= k {
+			break
+		}
+		if looked++; looked == farBack {
+			return row, true
+		}
+	}
+	return row, false
+}
+
+// timesOf are the times of the rows [low, high), nil where they are of several groups.
+func (r *reader) timesOf(low, high int) []int64 {
+	r.moment(low)
+	first := low % fqgw.RunGroup
+	if first+high-low > len(r.times) {
+		return nil
+	}
+	return r.times[first : first+high-low]
 }
 
 // take makes a row the answer if it comes behind the one that is there.

@@ -198,7 +198,7 @@ func arrayBytes(a arrow.Array, i, n int) int64 {
 // first rows has neither: it would not get smaller.
 func writerProperties(schema *arrow.Schema, first arrow.RecordBatch) *parquet.WriterProperties {
 	out := []parquet.WriterProperty{parquet.WithCompression(compress.Codecs.Zstd), parquet.WithMaxRowGroupLength(rowGroup),
-		parquet.WithDataPageSize(pageBytes)}
+		parquet.WithDataPageSize(pageBytes), parquet.WithCompressionLevel(1)}
 	for i, f := range schema.Fields() {
 		if first != nil && noise(first.Column(i)) {
 			out = append(out, parquet.WithDictionaryFor(f.Name, false), parquet.WithCompressionFor(f.Name, compress.Codecs.Uncompressed))
