@@ -382,6 +382,7 @@ func (r *columnRows) join(j *columnJoin, cols []arrow.Array, s *pit.Spine) (out 
 		out = append(out, a)
 	}
 	e.served.add(true, &told)
+	e.joined[1].Add(uint64(s.Len()))
 	return out, nil
 }
 

@@ -120,6 +120,7 @@ type Engine struct {
 	begunWorks []*unfinished          // what statements are in the middle of
 	runner     *relational.Runner
 	served     served
+	joined     joined
 	memory     *fqgw.Memory  // of all sessions
 	looked     atomic.Uint32 // shards that Waiting has looked at
 	extents    sync.Map      // by the lake's name of a table: its extent, for a moment

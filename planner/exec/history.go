@@ -28,6 +28,9 @@ func (r *looked) readHistory() error {
 	l := r.program.Shown()
 	r.readings = slices.Grow(r.readings[:0], len(probes))[:len(probes)]
 	asked := make([]pit.Probe, len(probes))
+	if r.input != nil {
+		e.joined[0].Add(uint64(len(probes)))
+	}
 	minT, maxT, maxK := int64(math.MaxInt64), int64(math.MinInt64), int64(math.MinInt64)
 	for i := range probes {
 		p := &probes[i]

@@ -43,3 +43,16 @@ func (e *Engine) Served(then bool, status fqgw.Status) uint64 {
 	}
 	return e.served[0][status].Load()
 }
+
+// joined counts the rows of spines that were joined AS OF their times: by columns, and
+// row by row.
+type joined [2]atomic.Uint64
+
+// Joined is how many rows of spines were joined AS OF their times, by columns or row
+// by row.
+func (e *Engine) Joined(byColumns bool) uint64 {
+	if byColumns {
+		return e.joined[1].Load()
+	}
+	return e.joined[0].Load()
+}

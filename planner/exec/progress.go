@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/fqgw/fqgw"
 )
 
@@ -13,16 +15,39 @@ const progressEvery = 5 * time.Second
 // progress are rows that are kept: their number is told from time to time.
 func (e *Engine) progress(env *fqgw.Env, rows fqgw.Rows) fqgw.Rows {
 	p, n, next := pinsOf(env.Ctx), int64(0), time.Now().Add(progressEvery)
-	return &stream{close: rows.Close, next: func() ([]fqgw.Value, error) {
-		row, err := rows.Next()
-		if n++; n&1023 == 0 && err == nil {
+	return passing(rows, func(more int64) {
+		before := n
+		if n += more; before>>10 != n>>10 {
 			if now := time.Now(); now.After(next) {
 				next = now.Add(progressEvery)
 				notify(env, progressText(n, p), "")
 			}
 		}
+	})
+}
+
+// passing are rows of which it is told how many were taken.
+func passing(rows fqgw.Rows, taken func(n int64)) fqgw.Rows {
+	s := &stream{close: rows.Close, next: func() ([]fqgw.Value, error) {
+		row, err := rows.Next()
+		if err == nil {
+			taken(1)
+		}
 		return row, err
 	}}
+	if batches, ok := batchesOf(rows); ok {
+		s.records = func(yield func(arrow.RecordBatch, error) bool) {
+			for b, err := range batches {
+				if err == nil {
+					taken(b.NumRows())
+				}
+				if !yield(b, err) {
+					return
+				}
+			}
+		}
+	}
+	return s
 }
 
 // progressText says how many rows there are, and how much of the table has been read
@@ -46,11 +71,5 @@ func counted(env *fqgw.Env, rows fqgw.Rows) fqgw.Rows {
 	if p == nil {
 		return rows
 	}
-	return &stream{close: rows.Close, next: func() ([]fqgw.Value, error) {
-		row, err := rows.Next()
-		if err == nil {
-			p.read.Add(1)
-		}
-		return row, err
-	}}
+	return passing(rows, func(n int64) { p.read.Add(n) })
 }

@@ -64,6 +64,11 @@ func (a *App) metrics() []metric {
 					send(float64(a.engine.Served(true, status)), "as_of", status.String())
 				}
 			}},
+		{"fqgw_joined_rows_total", "Rows that were joined AS OF their times, by way (columns, rows).", counter, []string{"way"},
+			func(send func(any, ...string)) {
+				send(float64(a.engine.Joined(true)), "columns")
+				send(float64(a.engine.Joined(false)), "rows")
+			}},
 		{"fqgw_online_store_trip_duration_seconds", "Time of round trips to the online store, of reads and flushes.", 0, nil,
 			func(send func(any, ...string)) { send(&online.Trips) }},
 		{"fqgw_online_store_errors_total", "Round trips to the online store that failed: timeout, connection, reply.", counter, []string{"kind"},

@@ -1,0 +1,81 @@
+package sqltests
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fqgw/fqgw/cmd/fqgw/app"
+)
+
+// TestByColumns: a training set goes by columns from its table to the file, and says
+// what the same join says row by row.
+func TestByColumns(t *testing.T) {
+	err := app.WithApp(t.Context(), app.Throwaway(t.TempDir()), nil, func(ctx context.Context, a *app.App) error {
+		conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://test@%s/fqgw?sslmode=disable&default_query_exec_mode=simple_protocol", a.Addr()))
+		if err != nil {
+			return err
+		}
+		defer conn.Close(ctx)
+		exec := func(sql string) {
+			t.Helper()
+			if _, err := conn.Exec(ctx, sql); err != nil {
+				t.Fatalf("%s: %v", sql, err)
+			}
+		}
+		exec(`CREATE SOURCE ev (k bigint, site text, x double precision, n numeric(12,2), ok boolean, ts timestamptz NOT NULL)
+			WITH (connector = 'kafka', topic = 'ev', format = 'json', event_time = 'ts', known_time = 'event_time')`)
+		exec(`CREATE FEATURE VIEW v WITH (max_age = '40 days') AS SELECT DISTINCT ON (k) k, site, x, n, ok FROM ev ORDER BY k, ts DESC`)
+		exec(`CREATE FEATURE VIEW w AS SELECT DISTINCT ON (site, k) site, k, x, x * 2 AS twice FROM ev ORDER BY site, k, ts DESC`)
+		rows := func(from int) string {
+			return fmt.Sprintf(`INSERT INTO ev SELECT i %% 37, 's' || i %% 5, CASE WHEN i %% 7 > 0 THEN i / 8.0 END, CASE WHEN i %% 3 > 0 THEN i * 1.25 END, i %% 2 = 0,
+				timestamptz '2024-01-01 00:00Z' + i * interval '1 hour' FROM generate_series(%d, %d) AS i`, from, from+999)
+		}
+		exec(rows(0))
+		exec(`CREATE TABLE labels (id bigint, k bigint, site text, ts timestamptz)`)
+		exec(`INSERT INTO labels SELECT i, CASE WHEN i % 11 > 0 THEN i % 41 END, 's' || i % 6, CASE WHEN i % 13 > 0 THEN timestamptz '2023-12-30 00:00Z' + i * interval '97 minutes' END
+			FROM generate_series(0, 2999) AS i`)
+		joins := `FROM %s AS l LEFT JOIN v AS OF l.ts AS a ON a.k = l.k LEFT JOIN w AS OF l.ts AS b ON b.k = l.k AND b.site = l.site
+			LEFT JOIN v AS OF timestamptz '2024-01-20 00:00Z' AS c ON c.k = l.k`
+		shown := "l.id, l.ts, a.k, a.site, a.x, a.n, a.ok, b.site AS bs, b.x AS bx, c.n AS cn"
+		counts := func() (columns, rows uint64) { return a.Engine().Joined(true), a.Engine().Joined(false) }
+		compare := func(what string) {
+			t.Helper()
+			_, before := counts()
+			exec(fmt.Sprintf("DROP TABLE IF EXISTS made; CREATE TABLE made AS SELECT %s "+joins, shown, "labels"))
+			exec(fmt.Sprintf("COPY (SELECT %s "+joins+") TO 'set.parquet' (FORMAT parquet)", shown, "labels"))
+			if _, after := counts(); after != before {
+				t.Errorf("%s: %d rows were joined row by row", what, after-before)
+			}
+			columns, _ := counts()
+			// Of a spine that is a query the rows come one by one.
+			byRows := fmt.Sprintf("SELECT %s "+joins, shown, "(SELECT id + 0 AS id, k, site, ts FROM labels)")
+			for _, other := range []string{"SELECT * FROM made", byRows} {
+				var differ int
+				both := fmt.Sprintf("SELECT count(*) FROM ((%s EXCEPT ALL %s) UNION ALL (%s EXCEPT ALL %s)) AS d", byRows, other, other, byRows)
+				if err := conn.QueryRow(ctx, both).Scan(&differ); err != nil {
+					t.Fatal(err)
+				}
+				if differ != 0 {
+					t.Errorf("%s: %d rows differ", what, differ)
+				}
+			}
+			if columns == 0 {
+				t.Errorf("%s: nothing was joined by columns", what)
+			}
+		}
+		exec("SELECT fqgw.sync()")
+		compare("fresh")
+		exec("VACUUM")
+		compare("compacted")
+		exec(rows(1000))
+		exec("SELECT fqgw.sync()")
+		compare("a run and fresh rows")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
