@@ -39,6 +39,9 @@ type Options struct {
 	// Memory is for the indexes of runs that are opened. A run for which there is no
 	// room is not used.
 	Memory *fqgw.Memory
+	// Cache is how many bytes the copies of runs in Dir/runs may have, of runs that are
+	// not files of this machine; 0: 10 GiB.
+	Cache int64
 }
 
 // Lake is an fqgw.History. Safe for concurrent use; commits are one at a time.
@@ -47,6 +50,7 @@ type Lake struct {
 	end       func() error // closes the catalog
 	warehouse string       // the URL of the folder of new tables; "": the catalog says where they are
 	embedded  bool         // nobody else makes tables in the warehouse
+	near      *near
 	log       *slog.Logger
 	keepAge   time.Duration // of snapshots
 	turn      chan struct{} // holds one token while somebody commits
@@ -94,6 +98,10 @@ func Open(ctx context.Context, o Options) (*Lake, error) {
 	}
 	l := &Lake{turn: make(chan struct{}, 1), catalog: cat, end: end, warehouse: warehouse, embedded: embedded, log: o.Log, keepAge: keepAge,
 		orphanAge: orphanAge, writing: map[string]bool{}, swept: map[string]time.Time{}, opened: map[string]*opened{}, memory: o.Memory}
+	if o.Cache == 0 {
+		o.Cache = 10 << 30
+	}
+	l.near = newNear(filepath.Join(dir, "runs"), o.Cache)
 	if l.log == nil {
 		l.log = slog.Default()
 	}

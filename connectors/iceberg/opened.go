@@ -2,6 +2,7 @@ package iceberg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -79,7 +80,7 @@ func (l *Lake) runs(ctx context.Context, name string, p *projection) (out []*run
 	defer o.mu.Unlock()
 	o.used = time.Now()
 	for _, f := range p.Runs {
-		r, told, err := o.open(ctx, l, f, spec)
+		r, told, err := o.open(ctx, l, p, f, spec)
 		if err != nil {
 			if !told {
 				warn(err)
@@ -116,7 +117,10 @@ func (l *Lake) openAdded(ctx context.Context, name string, p *projection, add []
 	o := l.openedOf(name, p.Keys)
 	for _, f := range add {
 		// Beside the lock: readers go on.
-		r, err := openRun(ctx, localPath(f.(*writtenRun).Path), f.(*writtenRun).runFile, spec)
+		r, err := l.openNear(ctx, p, f.(*writtenRun).runFile, spec)
+		if errors.Is(err, errNoRoom) {
+			continue // as below
+		}
 		if err != nil {
 			return err
 		}
@@ -132,7 +136,7 @@ func (l *Lake) openAdded(ctx context.Context, name string, p *projection, add []
 }
 
 // open finds a run or opens it; told says that the error is one of before.
-func (o *opened) open(ctx context.Context, l *Lake, f runFile, spec runSpec) (r *run, told bool, err error) {
+func (o *opened) open(ctx context.Context, l *Lake, p *projection, f runFile, spec runSpec) (r *run, told bool, err error) {
 	if i := slices.IndexFunc(o.runs, func(r *run) bool { return r.file == f }); i >= 0 {
 		if o.runs[i].unchanged() {
 			return o.runs[i], false, nil
@@ -143,7 +147,7 @@ func (o *opened) open(ctx context.Context, l *Lake, f runFile, spec runSpec) (r 
 	if no, ok := o.refused[f]; ok && time.Since(no.at) < refusedFor {
 		return nil, true, no.err
 	}
-	r, err = openRun(ctx, localPath(f.Path), f, spec)
+	r, err = l.openNear(ctx, p, f, spec)
 	if err == nil {
 		if err = l.room(o, r); err != nil {
 			r.release()

@@ -55,6 +55,7 @@ type writtenRun struct {
 	runFile
 	file iceberg.DataFile
 	lake *Lake
+	of   table.Identifier // its table
 }
 
 func (w *writtenRun) Rows() int64 { return w.Count }
@@ -260,7 +261,7 @@ func (l *Lake) WriteRun(ctx context.Context, name string, k fqgw.RunKeys, rows f
 		w.release()
 		return nil, fail(err)
 	}
-	return &writtenRun{runFile{w.path, w.rows, w.out.n, sum.Sum32()}, w.done[0], l}, nil
+	return &writtenRun{runFile{w.path, w.rows, w.out.n, sum.Sum32()}, w.done[0], l, t.Identifier()}, nil
 }
 
 // projectionFor is the table of a projection, made if there is none. From then on it
@@ -360,12 +361,29 @@ func (l *Lake) CommitRuns(ctx context.Context, name string, k fqgw.RunKeys, base
 
 // settle is told what became of the files of runs.
 func (l *Lake) settle(add []fqgw.RunFile, keep bool) {
+	var far []string
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, f := range add {
 		path := localPath(f.(*writtenRun).Path)
-		if delete(l.writing, path); !keep {
+		delete(l.writing, path)
+		if !keep && path == "" {
+			far = append(far, f.(*writtenRun).Path)
+		} else if !keep {
 			_ = os.Remove(path) // what stays is an orphan that no table mentions
+		}
+	}
+	l.mu.Unlock()
+	if len(far) == 0 {
+		return
+	}
+	ctx := context.Background() // the end of a statement leaves nothing behind; a server has its patience
+	t, err := l.catalog.LoadTable(ctx, add[0].(*writtenRun).of)
+	if err != nil {
+		return
+	}
+	if files, err := t.FS(ctx); err == nil {
+		for _, path := range far {
+			_ = files.Remove(path)
 		}
 	}
 }

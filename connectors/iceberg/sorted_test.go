@@ -11,8 +11,6 @@ import (
 	"github.com/fqgw/fqgw/connectors/storetest"
 )
 
-func TestSortedConformance(t *testing.T) { storetest.Sorted(t, open(t, Options{})) }
-
 // TestPackedRun reads each column of a run, and those with NULLs by their values alone.
 func TestPackedRun(t *testing.T) {
 	l := open(t, Options{})
