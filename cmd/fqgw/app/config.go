@@ -28,6 +28,7 @@ type Config struct {
 	Kafka       string  `yaml:"kafka"`  // "embedded" or brokers, comma separated
 	Lake        string  `yaml:"lake"`   // "embedded", the URI of a catalog, or the name of a connection
 	Warehouse   string  `yaml:"lake_warehouse"`
+	Cache       string  `yaml:"lake_cache"`   // of copies of sorted history that is not on this machine
 	KafkaListen string  `yaml:"kafka_listen"` // the embedded broker
 	RedisListen string  `yaml:"redis_listen"` // the embedded online store
 	Shards      int     `yaml:"shards"`       // of a new online store; 0: 64 embedded, 1024 otherwise
@@ -48,7 +49,7 @@ type Config struct {
 
 func defaults() Config {
 	return Config{Listen: "127.0.0.1:15432", Admin: "127.0.0.1:15433", Data: "fqgw-data", Online: "embedded", Kafka: "embedded",
-		Lake: "embedded", KafkaListen: "127.0.0.1:15434", RedisListen: "127.0.0.1:15435", ClockRate: 1, Connections: 500, Memory: "1GiB", Stream: "1GiB", Sync: "off", Log: "info"}
+		Lake: "embedded", Cache: "10GiB", KafkaListen: "127.0.0.1:15434", RedisListen: "127.0.0.1:15435", ClockRate: 1, Connections: 500, Memory: "1GiB", Stream: "1GiB", Sync: "off", Log: "info"}
 }
 
 // shown is a default in the list of flags.

@@ -81,6 +81,7 @@ func (c *Config) options() []option {
 		c.lakeOption(),
 		text("lake_warehouse", "the folder of new tables of the lake, or what its REST catalog calls its warehouse", &c.Warehouse,
 			func(string) error { return nil }),
+		text("lake_cache", "most bytes of the copies of sorted history that is in S3, in the data directory", &c.Cache, size),
 		text("kafka_listen", "address of the embedded Kafka", &c.KafkaListen, loopback),
 		text("redis_listen", "address of the embedded online store", &c.RedisListen, loopback),
 		number("shards", "shards of a new online store (0: 64 embedded, 1024 on a server)", &c.Shards, 0, redis.MaxShards),

@@ -85,7 +85,8 @@ func (a *App) openLake(ctx context.Context, settled bool) error {
 	}
 	indexes := a.indexMemory()
 	a.closers = append(a.closers, func() error { indexes.Close(); return nil })
-	lake, err := iceberg.Open(ctx, iceberg.Options{Dir: a.config.Data, Catalog: catalog, Sync: a.config.Sync == "on", Log: a.logger, Memory: indexes})
+	lake, err := iceberg.Open(ctx, iceberg.Options{Dir: a.config.Data, Catalog: catalog, Sync: a.config.Sync == "on", Log: a.logger,
+		Memory: indexes, Cache: sizeOf(a.config.Cache)})
 	if err != nil {
 		return err
 	}
