@@ -285,6 +285,34 @@ func flipped(b []byte, at int) []byte {
 	return out
 }
 
+// Nested columns are read elsewhere, and are as safe.
+func TestNestedDamage(t *testing.T) {
+	dir := t.TempDir()
+	inner := arrow.StructOf(
+		arrow.Field{Name: "a", Type: arrow.BinaryTypes.String, Nullable: true},
+		arrow.Field{Name: "b", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
+	)
+	write(t, filepath.Join(dir, "n.parquet"), arrow.NewSchema([]arrow.Field{{Name: "s", Type: inner, Nullable: true}}, nil),
+		`[{"s":{"a":"x","b":1}},{"s":{"a":"y","b":2}},{"s":null}]`, 10)
+	path := filepath.Join(dir, "n.parquet")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, dir)
+	s := source("n.parquet", fqgw.Column{Name: "s", Type: fqgw.JSONB})
+	for i := range whole {
+		for _, with := range []byte{0x41, 0xff} {
+			broken := slices.Clone(whole)
+			broken[i] ^= with
+			if err := os.WriteFile(path, broken, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			_, _, _ = rows(t, f, s, fqgw.Scan{}) // it comes back
+		}
+	}
+}
+
 // A file that changes while it is read gives no mixture.
 func TestChanging(t *testing.T) {
 	dir := t.TempDir()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"math"
+	"os"
 	"slices"
 	"strings"
 
@@ -14,8 +15,10 @@ import (
 	pqfile "github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	"github.com/apache/arrow-go/v18/parquet/schema"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/sound"
 	"github.com/fqgw/fqgw/stream/decode"
 )
 
@@ -26,6 +29,7 @@ type parquetFormat struct {
 
 // opened is an open Parquet file.
 type opened struct {
+	os     *os.File
 	file   *pqfile.Reader
 	arrow  *pqarrow.FileReader
 	schema *arrow.Schema
@@ -36,11 +40,14 @@ func (x file) parquet() (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{}
+	o := &opened{os: f}
 	if o.file, err = pqfile.NewParquetReader(f); err != nil {
 		f.Close()
 		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "the file is no whole Parquet file: %w", err)
 	}
+	// Of Arrow's own schema, which some writers keep there too, a damaged length would
+	// take all memory that there is; Parquet's says what is needed.
+	o.file.MetaData().FileMetaData.KeyValueMetadata = nil
 	if o.arrow, err = pqarrow.NewFileReader(o.file, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator); err == nil {
 		o.schema, err = o.arrow.Schema()
 	}
@@ -185,15 +192,37 @@ func (p *parquetFormat) open(ctx context.Context, x file, fields []int, sc fqgw.
 			r.close()
 			return nil, err
 		}
+		r.fields = append(r.fields, f)
+	}
+	if err := r.nested(ctx); err != nil {
+		r.close()
+		return nil, err
+	}
+	for _, f := range r.fields {
 		in, err := o.arrow.GetFieldReader(ctx, f.at, f.leaves, groups)
 		if err != nil {
 			r.close()
 			return nil, err
 		}
-		r.fields, r.in = append(r.fields, f), append(r.in, in)
+		r.in = append(r.in, in)
 	}
 	r.batch = r.size(sc.Batch)
 	return r, nil
+}
+
+// nested looks whether nested columns can be read: they are in goroutines of their
+// own, whose panics would end the process.
+func (r *parquetReader) nested(ctx context.Context) error {
+	names := map[string]bool{}
+	for _, f := range r.fields {
+		if !r.file.arrow.Manifest.Fields[f.at].IsLeaf() {
+			names[r.file.schema.Field(f.at).Name] = true
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return sound.Check(ctx, r.file.os, func(top schema.Node) bool { return names[top.Name()] })
 }
 
 // wants says whether a row group can have rows of the scan's times, by the bounds

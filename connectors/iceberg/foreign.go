@@ -5,19 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet/schema"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/catalog"
+	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/sound"
 	"github.com/fqgw/fqgw/stream/decode"
 )
 
@@ -25,11 +30,12 @@ import (
 // names one by its option table, and one state of it by snapshot or tag. Safe for
 // concurrent use.
 type Tables struct {
-	lake *Lake
+	lake  *Lake
+	sound sync.Map // files with columns that were found to be so: they never change
 }
 
 // Tables are the lake's tables.
-func (l *Lake) Tables() *Tables { return &Tables{l} }
+func (l *Lake) Tables() *Tables { return &Tables{lake: l} }
 
 // name is the table of a source.
 func name(s *fqgw.Source) string { return s.Options["table"] }
@@ -267,7 +273,7 @@ func (f *Tables) Scan(ctx context.Context, s *fqgw.Source, sc fqgw.Scan) (*arrow
 	if cut.Added {
 		fields = append(slices.Clip(fields), s.EventTime)
 	}
-	r := &foreignReading{source: s, table: t, schema: decode.Schema(s, fields), cut: cut}
+	r := &foreignReading{tables: f, source: s, table: t, schema: decode.Schema(s, fields), cut: cut}
 	for _, i := range fields {
 		w, err := findField(t.Schema(), s, i)
 		if err != nil {
@@ -283,6 +289,7 @@ func (f *Tables) Scan(ctx context.Context, s *fqgw.Source, sc fqgw.Scan) (*arrow
 
 // foreignReading is a scan of a table as it was loaded.
 type foreignReading struct {
+	tables *Tables
 	source *fqgw.Source
 	table  *table.Table
 	at     *table.Snapshot
@@ -368,24 +375,116 @@ func (r *foreignReading) records(ctx context.Context, fields []int, sc fqgw.Scan
 		if len(tasks) == 0 {
 			return
 		}
-		_, records, err := scan.ReadTasks(ctx, tasks)
-		if err != nil {
-			yield(nil, broken(r.source, r.at.SnapshotID, err))
-			return
-		}
-		for b, err := range records {
-			if err == nil {
-				b, err = r.batch(ctx, b)
-			}
-			if err != nil {
+		for part := range slices.Chunk(tasks, partTasks) {
+			if err := r.check(ctx, part); err != nil {
 				yield(nil, broken(r.source, r.at.SnapshotID, err))
 				return
 			}
-			if b != nil && !yield(b, nil) {
+			if !r.read(ctx, scan, part, yield) {
 				return
 			}
 		}
 	}
+}
+
+// partTasks is how many files are looked at, and then read, at a time.
+const partTasks = 16
+
+// read yields the batches of some files; false when no more is wanted.
+func (r *foreignReading) read(
+	ctx context.Context,
+	scan *table.Scan,
+	tasks []table.FileScanTask,
+	yield func(arrow.RecordBatch, error) bool,
+) bool {
+	_, records, err := scan.ReadTasks(ctx, tasks)
+	if err != nil {
+		yield(nil, broken(r.source, r.at.SnapshotID, err))
+		return false
+	}
+	for b, err := range records {
+		if err == nil {
+			b, err = r.batch(ctx, b)
+		}
+		if err != nil {
+			yield(nil, broken(r.source, r.at.SnapshotID, err))
+			return false
+		}
+		if b != nil && !yield(b, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// check looks whether files can be read, with those of their deletes, once in the life
+// of the process: iceberg-go reads in goroutines of its own, whose panics end it.
+func (r *foreignReading) check(ctx context.Context, tasks []table.FileScanTask) error {
+	files, err := r.table.FS(ctx)
+	if err != nil {
+		return err
+	}
+	top := map[int32]bool{}
+	note := func(id int) {
+		for _, f := range r.table.Schema().Fields() {
+			if hasID(f, id) {
+				top[int32(f.ID)] = true
+			}
+		}
+	}
+	for _, w := range r.wanted {
+		note(w.top.ID)
+	}
+	if w, err := findField(r.table.Schema(), r.source, r.source.EventTime); err == nil {
+		note(w.top.ID)
+	}
+	for _, t := range tasks {
+		for _, d := range t.EqualityDeleteFiles {
+			for _, id := range d.EqualityFieldIDs() {
+				note(id)
+			}
+		}
+	}
+	wanted := func(n schema.Node) bool { return n.FieldID() < 0 || top[n.FieldID()] }
+	key := fmt.Sprint(slices.Sorted(maps.Keys(top)))
+	for _, t := range tasks {
+		if err := r.checkFile(ctx, files, t.File, key, wanted); err != nil {
+			return err
+		}
+		for _, d := range slices.Concat(t.DeleteFiles, t.EqualityDeleteFiles) {
+			if err := r.checkFile(ctx, files, d, "", nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *foreignReading) checkFile(
+	ctx context.Context,
+	files iceio.IO,
+	f iceberg.DataFile,
+	key string,
+	wanted func(schema.Node) bool,
+) error {
+	if key += " " + f.FilePath(); f.FileFormat() != iceberg.ParquetFile {
+		return nil
+	}
+	if _, known := r.tables.sound.Load(key); known {
+		return nil
+	}
+	in, err := files.Open(f.FilePath())
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if err := sound.Check(ctx, in, wanted); err != nil {
+		e := fqgw.AsError(err)
+		return fqgw.Errorf(e.Code, "%s", e.Message).
+			WithDetail("File \"%s\" of table \"%s\" at snapshot %d.", f.FilePath(), name(r.source), r.at.SnapshotID)
+	}
+	r.tables.sound.Store(key, true)
+	return nil
 }
 
 // batch is what the scan wants of a batch, which it takes; nil for nothing.
@@ -480,7 +579,7 @@ func (f *Tables) Added(ctx context.Context, s *fqgw.Source, from, to int64) (fqg
 		return nil, false, err
 	}
 	r := &foreignReading{
-		source: s,
+		tables: f, source: s,
 		table:  t,
 		at:     t.SnapshotByID(to),
 		since:  from,

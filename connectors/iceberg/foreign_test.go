@@ -2,8 +2,10 @@ package iceberg
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -393,7 +395,25 @@ func TestForeignTrouble(t *testing.T) {
 		if err := os.WriteFile(path, whole[:n], 0o644); err != nil {
 			t.Fatal(err)
 		}
-		check(fmt.Sprintf("cut to %d bytes", n), fqgw.CodeIO)
+		check(fmt.Sprintf("cut to %d bytes", n), fqgw.CodeDataCorrupted)
+	}
+	// Damage in the pages, which iceberg-go would not survive.
+	pages := len(whole) - 8 - int(binary.LittleEndian.Uint32(whole[len(whole)-8:]))
+	r, refused := rand.New(rand.NewPCG(1, 2)), 0
+	for range 1000 {
+		b := slices.Clone(whole)
+		for range 1 + r.IntN(3) {
+			b[r.IntN(pages)] ^= byte(1 + r.IntN(255))
+		}
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.rows(s, fqgw.Scan{}); err != nil {
+			refused++
+		}
+	}
+	if refused < 500 {
+		t.Errorf("%d of 1000 damaged files were refused", refused)
 	}
 	if err := os.WriteFile(path, whole, 0o644); err != nil {
 		t.Fatal(err)
@@ -406,7 +426,6 @@ func TestForeignTrouble(t *testing.T) {
 func TestForeignAdded(t *testing.T) {
 	a := newAnother(t, "t", nil)
 	s := a.source()
-	s.Columns = s.Columns[:1]
 	snapshot := func() int64 { return a.load().CurrentSnapshot().SnapshotID }
 	added := func(from, to int64) string {
 		t.Helper()
