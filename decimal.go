@@ -294,19 +294,9 @@ func (d Decimal) quoShort(e Decimal, scale int32) (q Decimal, ok bool) {
 		return Decimal{}, false
 	}
 	n, by := num.Int64(), den.Int64()
-	of := uint64(max(by, -by))
-	const most = 19 // 10^19 is a word
-	more, digits := bits.Mul64(uint64(max(n, -n)), pow10(max(shift-most, 0)).Uint64())
-	if more > 0 {
+	c1, c0, ok := quoWords(n, by, shift)
+	if !ok {
 		return Decimal{}, false
-	}
-	high, low := bits.Mul64(digits, pow10(min(shift, most)).Uint64())
-	c1, rest := high/of, high%of
-	c0, rest := bits.Div64(rest, low, of)
-	if rest >= of-rest {
-		var carry uint64
-		c0, carry = bits.Add64(c0, 1, 0)
-		c1 += carry
 	}
 	coef := new(big.Int).SetUint64(c1)
 	if c1 > 0 {
@@ -320,16 +310,51 @@ func (d Decimal) quoShort(e Decimal, scale int32) (q Decimal, ok bool) {
 	return Decimal{coef: coef, scale: scale}, true
 }
 
+// quoWords is |n * 10^shift / by|, rounded half up, in two words.
+func quoWords(n, by int64, shift int32) (high, low uint64, ok bool) {
+	of := uint64(max(by, -by))
+	const most = 19 // 10^19 is a word
+	if shift > 2*most {
+		return 0, 0, false
+	}
+	more, digits := bits.Mul64(uint64(max(n, -n)), pow10(max(shift-most, 0)).Uint64())
+	if more > 0 {
+		return 0, 0, false
+	}
+	h, l := bits.Mul64(digits, pow10(min(shift, most)).Uint64())
+	high, rest := h/of, h%of
+	low, rest = bits.Div64(rest, l, of)
+	if rest >= of-rest {
+		var carry uint64
+		low, carry = bits.Add64(low, 1, 0)
+		high += carry
+	}
+	return high, low, true
+}
+
 // divScale follows select_div_scale of PostgreSQL's numeric.c, which counts in
 // base-10000 digits.
 func divScale(d, e Decimal) int32 {
 	w1, f1 := firstDigit(d)
 	w2, f2 := firstDigit(e)
+	return min(max(scaleOf(w1, f1, w2, f2), d.scale, e.scale), 1000)
+}
+
+// scaleOf is the scale of a quotient of integers with those first digits.
+func scaleOf(w1, f1, w2, f2 int32) int32 {
 	qweight := w1 - w2
 	if f1 <= f2 {
 		qweight--
 	}
-	return min(max(16-qweight*4, d.scale, e.scale, 0), 1000)
+	return max(16-qweight*4, 0)
+}
+
+// firstDigitOf is firstDigit of an integer.
+func firstDigitOf(n uint64) (weight, digit int32) {
+	for ; n >= 10_000; n /= 10_000 {
+		weight++
+	}
+	return weight, int32(n)
 }
 
 // firstDigit is the weight of the leading non-zero base-10000 digit, and that digit.
@@ -337,9 +362,13 @@ func firstDigit(d Decimal) (weight, digit int32) {
 	if d.IsZero() {
 		return 0, 0
 	}
+	c := d.big()
+	if d.scale == 0 && c.IsInt64() {
+		return firstDigitOf(uint64(max(c.Int64(), -c.Int64())))
+	}
 	var buf [24]byte
 	var s []byte
-	if c := d.big(); c.IsInt64() {
+	if c.IsInt64() {
 		s = strconv.AppendInt(buf[:0], c.Int64(), 10)
 	} else {
 		s = c.Append(buf[:0], 10)
@@ -481,11 +510,21 @@ func (d Decimal) floatShort() (f float64, ok bool) {
 	if len(words) > 1 {
 		high = uint64(words[1])
 	}
-	// With their highest bits set, and the coefficient halved, the quotient has 63 or 64
-	// bits; the last stands for the rest as well, so that the conversion rounds once.
-	by := pow10(d.scale).Uint64()
-	up, down := uint(128-n), uint(bits.LeadingZeros64(by))
-	if up >= 64 {
+	if f = floatOf(high, low, d.scale); c.Sign() < 0 {
+		f = -f
+	}
+	return f, true
+}
+
+// floatOf is the nearest float64 to a number of two words, other than zero, over a power
+// of ten that is a word.
+func floatOf(high, low uint64, scale int32) float64 {
+	// With their highest bits set, and the number halved, the quotient has 63 or 64 bits;
+	// the last stands for the rest as well, so that the conversion rounds once.
+	by := pow10(scale).Uint64()
+	up, down := uint(bits.LeadingZeros64(high)), uint(bits.LeadingZeros64(by))
+	if high == 0 {
+		up = 64 + uint(bits.LeadingZeros64(low))
 		high, low = low<<(up-64), 0
 	} else if up > 0 {
 		high, low = high<<up|low>>(64-up), low<<up
@@ -494,11 +533,23 @@ func (d Decimal) floatShort() (f float64, ok bool) {
 	if rest != 0 || low&1 == 1 {
 		q |= 1
 	}
-	f = math.Ldexp(float64(q), int(down)+1-int(up))
-	if c.Sign() < 0 {
-		f = -f
+	return math.Ldexp(float64(q), int(down)+1-int(up))
+}
+
+// MeanFloat is the double nearest to the numeric sum / n, which has the scale that
+// Quo chooses; n is not zero.
+func MeanFloat(sum, n int64) float64 {
+	w1, f1 := firstDigitOf(uint64(max(sum, -sum)))
+	w2, f2 := firstDigitOf(uint64(n))
+	scale := scaleOf(w1, f1, w2, f2)
+	if sum == 0 {
+		return 0
 	}
-	return f, true
+	if high, low, ok := quoWords(sum, n, scale); ok && scale <= 19 && high|low != 0 {
+		return math.Copysign(floatOf(high, low, scale), float64(sum))
+	}
+	q, _ := DecimalFromInt(sum).Quo(DecimalFromInt(n))
+	return q.Float()
 }
 
 // Int64 is d rounded half away from zero; false when that does not fit or d is not finite.

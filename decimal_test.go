@@ -178,6 +178,16 @@ func TestDecimalFromFloat(t *testing.T) {
 			t.Fatalf("%s is %v, want %v", d, d.Float(), want)
 		}
 	}
+	for range 200_000 {
+		sum, n := int64(r.Uint64()>>r.IntN(64)), r.Int64()>>r.IntN(63)+1
+		if r.IntN(2) == 0 {
+			sum = -sum
+		}
+		q, _ := DecimalFromInt(sum).Quo(DecimalFromInt(n))
+		if want, _ := strconv.ParseFloat(q.String(), 64); MeanFloat(sum, n) != want {
+			t.Fatalf("%d / %d is %v, want %v", sum, n, MeanFloat(sum, n), want)
+		}
+	}
 	if !math.IsNaN(DecimalNaN.Float()) || !math.IsInf(DecimalNegInf.Float(), -1) {
 		t.Error("the special numerics as doubles")
 	}
