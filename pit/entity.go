@@ -38,19 +38,21 @@ func inParts(do func(c *collector) error, with collector) error {
 
 // collector has the entities of one part, in the order in which they came up.
 type collector struct {
-	layout *window.Layout
-	memory *fqgw.Memory
-	part   part
-	later  []part  // what is to be done after it
-	every  *entity // every entity is asked this; nil: those in byKey are
-	byKey  map[fqgw.EntityKey]*entity
-	order  []*entity
-	held   int64 // of memory
-	most   int   // events of an entity; there is room to answer so many
-	each   int64 // the room of one
-	buf    []byte
-	runs   []*reader
-	sweeps *sweeps // of windowed views, once one is asked
+	layout  *window.Layout
+	memory  *fqgw.Memory
+	part    part
+	later   []part  // what is to be done after it
+	every   *entity // every entity is asked this; nil: those in byKey are
+	byKey   map[fqgw.EntityKey]*entity
+	order   []*entity
+	held    int64 // of memory
+	most    int   // events of an entity; there is room to answer so many
+	each    int64 // the room of one
+	buf     []byte
+	runs    []*reader
+	sweeps  *sweeps         // of windowed views, once one is asked
+	columns *window.Columns // where the answers go, and which are there; nil: they are emitted
+	filled  []bool
 }
 
 func (c *collector) add(key fqgw.EntityKey) *entity {

@@ -46,25 +46,29 @@ func Join(l *window.Layout, probes []Probe, history *fqgw.Sorted, memory *fqgw.M
 	if !asked {
 		return nil
 	}
-	// Where a part is halved for the rows that one of its entities has in the runs,
-	// some of the other half are answered already.
 	answered := make([]bool, len(probes))
-	tell := emit
-	emit = func(i int, r *window.Reading) error {
+	return join(probes, history, collector{layout: l, memory: memory}, answered, func(i int, r *window.Reading) error {
 		answered[i] = true
-		return tell(i, r)
-	}
+		return emit(i, r)
+	})
+}
+
+// join answers the probes that are OK. Where a part is halved for the rows that one of
+// its entities has in the runs, some of the other half are answered already.
+func join(probes []Probe, history *fqgw.Sorted, with collector, answered []bool, emit func(i int, r *window.Reading) error) error {
+	v := with.layout.View()
+	with.each, with.runs = eachOf(with.layout), readersOf(v, history.Runs)
 	return inParts(func(c *collector) error {
 		for i := range probes {
 			if p := &probes[i]; p.OK && !answered[i] && c.part.has(p.Key) {
-				c.add(p.Key).add(l.View(), i, p)
+				c.add(p.Key).add(v, i, p)
 			}
 		}
 		if err := c.collect(history); err != nil {
 			return err
 		}
 		return c.answer(probes, emit)
-	}, collector{layout: l, memory: memory, each: eachOf(l), runs: readersOf(l.View(), history.Runs)})
+	}, with)
 }
 
 // All answers for every entity that has a row at t, by what was known at k.

@@ -20,7 +20,8 @@ type sweeps struct {
 	args      []window.Arg
 	plain     bool // the events of runs need no evaluation
 	questions []window.Question
-	of        [][]int // the probes of each question
+	of        [][]int // the probes of each question, in order
+	order     []int
 	parts     []*window.Events
 	ordered   bool // the order of events matters
 	loaded    map[*reader]*loaded
@@ -77,25 +78,39 @@ func (c *collector) answerWindows(e *entity, probes []Probe, emit func(i int, r 
 		return err
 	}
 	for from := 0; from < len(w.questions); from += chunk {
-		err := w.sweep.Answer(w.parts, w.questions[from:min(from+chunk, len(w.questions))], func(i int, r *window.Reading) error {
-			for n, p := range w.of[from+i] {
-				shared := r
-				if n > 0 {
-					shared = &window.Reading{}
-					*shared = *r
-				}
-				if err := emit(p, shared); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+		if err := c.sweep(from, min(from+chunk, len(w.questions)), emit); err != nil {
 			return err
 		}
 	}
 	c.free(e)
 	return nil
+}
+
+// sweep answers the questions [from, to) of an entity.
+func (c *collector) sweep(from, to int, emit func(i int, r *window.Reading) error) error {
+	w := c.sweeps
+	asked := w.questions[from:to]
+	if c.columns != nil {
+		return w.sweep.Fill(w.parts, asked, c.columns, func(i int) []int {
+			for _, p := range w.of[from+i] {
+				c.filled[p] = true
+			}
+			return w.of[from+i]
+		})
+	}
+	return w.sweep.Answer(w.parts, asked, func(i int, r *window.Reading) error {
+		for n, p := range w.of[from+i] {
+			shared := r
+			if n > 0 {
+				shared = &window.Reading{}
+				*shared = *r
+			}
+			if err := emit(p, shared); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // forget lets go of an entity's events.
@@ -157,7 +172,8 @@ func (c *collector) room(questions, events int) (chunk int, err error) {
 // are asked once.
 func (w *sweeps) ask(c *collector, of []int, probes []Probe) {
 	w.questions, w.of = w.questions[:0], w.of[:0]
-	order := slices.Clone(of)
+	order := append(w.order[:0], of...)
+	w.order = order
 	slices.SortFunc(order, func(a, b int) int {
 		p, q := c.asked(&probes[a]), c.asked(&probes[b])
 		return cmp.Or(cmp.Compare(p.T, q.T), cmp.Compare(p.K, q.K))

@@ -172,20 +172,23 @@ func BenchmarkWindows(b *testing.B) {
 		run    *memoryRun
 		probes []Probe
 		view   *fqgw.FeatureView
+
+		columns bool
 	}{
-		{"sums/known with the event", plain, own, sums},
-		{"sums", late, own, sums},
-		{"sums/known before", late, known(func(t int64) int64 { return t - r.Int64N(7*day) }), sums},
-		{"sums/known after", late, known(func(t int64) int64 { return t + r.Int64N(7*day) }), sums},
-		{"sums/known at any time", late, known(func(t int64) int64 { return r.Int64N(90 * day) }), sums},
-		{"sums of doubles", late, own, view(3, "count", "sum", "avg")},
-		{"extremes", late, own, view(3, "min", "max")},
-		{"deviations", late, own, view(3, "stddev_samp")},
-		{"first and last", late, own, view(2, "first_value", "last_value")},
-		{"distinct", late, own, view(2, "approx_count_distinct")},
-		{"percentiles", late, own, view(3, "approx_percentile")},
-		{"latest", late, own, latest},
-		{"latest/known at any time", late, known(func(t int64) int64 { return r.Int64N(90 * day) }), latest},
+		{"sums/known with the event", plain, own, sums, false},
+		{"sums", late, own, sums, false},
+		{"sums/columns", late, own, sums, true},
+		{"sums/known before", late, known(func(t int64) int64 { return t - r.Int64N(7*day) }), sums, false},
+		{"sums/known after", late, known(func(t int64) int64 { return t + r.Int64N(7*day) }), sums, false},
+		{"sums/known at any time", late, known(func(t int64) int64 { return r.Int64N(90 * day) }), sums, false},
+		{"sums of doubles", late, own, view(3, "count", "sum", "avg"), false},
+		{"extremes", late, own, view(3, "min", "max"), false},
+		{"deviations", late, own, view(3, "stddev_samp"), false},
+		{"first and last", late, own, view(2, "first_value", "last_value"), false},
+		{"distinct", late, own, view(2, "approx_count_distinct"), false},
+		{"percentiles", late, own, view(3, "approx_percentile"), false},
+		{"latest", late, own, latest, false},
+		{"latest/known at any time", late, known(func(t int64) int64 { return r.Int64N(90 * day) }), latest, false},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			l, err := window.NewLayout(c.view)
@@ -193,14 +196,17 @@ func BenchmarkWindows(b *testing.B) {
 				b.Fatal(err)
 			}
 			before, n := cpu(b), 0
-			var readings int
+			readings := 0
 			for b.Loop() {
 				history := &fqgw.Sorted{Runs: []fqgw.Run{c.run}, Fresh: func(func(arrow.RecordBatch, error) bool) {}}
-				err := Join(l, c.probes, history, fqgw.NewMemory("the join", "", 1<<30), func(_ int, r *window.Reading) error {
-					readings += len(r.Slots)
-					return nil
-				})
-				if err != nil {
+				m := fqgw.NewMemory("the join", "", 1<<30)
+				if c.columns {
+					cols, err := Windows(l, c.probes, history, m, true)
+					if err != nil {
+						b.Fatal(err)
+					}
+					readings += len(cols.Exists)
+				} else if err := Join(l, c.probes, history, m, func(int, *window.Reading) error { readings++; return nil }); err != nil {
 					b.Fatal(err)
 				}
 				n++

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"math"
 	"math/big"
 	"math/bits"
 
@@ -124,6 +125,21 @@ func (s *intSum) result(slot *slotSpec) (fqgw.Value, bool) {
 		return fqgw.Null, false
 	}
 	return fqgw.IntValue(int64(s.sum.lo)), true
+}
+
+// double is a numeric result as double precision.
+func (s *intSum) double(slot *slotSpec) (f float64, null, ok bool) {
+	if s.n == 0 {
+		return 0, true, true
+	}
+	if s.sum.hi == int64(s.sum.lo)>>63 && s.n <= math.MaxInt64 {
+		if slot.fn == "avg" {
+			return fqgw.MeanFloat(int64(s.sum.lo), int64(s.n)), false, true
+		}
+		return float64(int64(s.sum.lo)), false, true
+	}
+	v, ok := s.result(slot)
+	return v.Numeric().Float(), v.IsNull(), ok
 }
 
 // mean is sum/n with the scale that PostgreSQL's numeric division chooses.

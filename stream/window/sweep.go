@@ -43,6 +43,7 @@ type Sweep struct {
 	sum       nodes   // a single one
 	near      []int   // the windows, those that begin last first
 	events    some
+	spare     []Reading // not given out yet
 }
 
 // shared is an accumulator of every node.
@@ -137,6 +138,11 @@ func (w *oneWindow) begins(t int64) (before int64, ok bool) {
 // order of events, and no position comes twice. An error is emit's or that of
 // Events.Place.
 func (s *Sweep) Answer(events []*Events, questions []Question, emit func(i int, r *Reading) error) error {
+	return s.each(events, questions, func(i int) error { return emit(i, s.read(i)) })
+}
+
+// each brings the tree to what each question knows, in the order of their K.
+func (s *Sweep) each(events []*Events, questions []Question, answer func(i int) error) error {
 	s.questions = questions
 	s.cut()
 	s.look()
@@ -152,7 +158,7 @@ func (s *Sweep) Answer(events []*Events, questions []Question, emit func(i int, 
 		if err := s.learn(events, int32(at)); err != nil {
 			return err
 		}
-		if err := emit(int(q), s.read(int(q))); err != nil {
+		if err := answer(int(q)); err != nil {
 			return err
 		}
 	}
@@ -382,9 +388,31 @@ func (s *Sweep) learn(events []*Events, at int32) error {
 
 // read answers a question from the tree as it is.
 func (s *Sweep) read(question int) *Reading {
-	r := &Reading{}
+	if len(s.spare) == 0 {
+		const some = 64
+		n := len(s.l.slots)
+		s.spare = make([]Reading, some)
+		slots, errors, times := make([]fqgw.Value, some*n), make([]bool, some*n), make([]int64, some*n)
+		for i := range s.spare {
+			r := &s.spare[i]
+			from, to := i*n, (i+1)*n
+			r.Slots, r.Errors, r.Times = slots[from:to:to], errors[from:to:to], times[from:to:to]
+		}
+	}
+	r := &s.spare[0]
+	s.spare = s.spare[1:]
 	s.l.clear(r, math.MinInt64, s.questions[question].T)
-	r.Exists = s.keyless
+	r.Exists = s.visit(question, func(o *oneSlot, rows rowCount, acc accumulator) {
+		r.count(o.slot, &s.l.slots[o.slot], rows, acc)
+	})
+	return r
+}
+
+// visit sums up the windows of a question, and calls do for each slot with what is
+// counted in its window: the rows that its filter passes and their accumulator, nil
+// where they are counted alone. It says whether there is a row.
+func (s *Sweep) visit(question int, do func(o *oneSlot, rows rowCount, acc accumulator)) (exists bool) {
+	exists = s.keyless
 	pieces := s.of(int32(question))
 	for i := range s.near {
 		s.near[i] = i
@@ -407,18 +435,18 @@ func (s *Sweep) read(question int) *Reading {
 			}
 		}
 		to = from
-		r.Exists = r.Exists || s.sum.rows[0].n > 0
-		for _, o := range s.windows[w].slots {
-			slot := &s.l.slots[o.slot]
-			if o.acc < 0 {
-				r.count(o.slot, slot, s.sum.rows[o.filter], nil)
-			} else {
-				r.count(o.slot, slot, s.sum.rows[o.filter], s.sum.accs[o.acc][0])
+		exists = exists || s.sum.rows[0].n > 0
+		slots := s.windows[w].slots
+		for i := range slots {
+			var acc accumulator
+			if k := slots[i].acc; k >= 0 {
+				acc = s.sum.accs[k][0]
 			}
+			do(&slots[i], s.sum.rows[slots[i].filter], acc)
 		}
 	}
 	s.sum.clear(0)
-	return r
+	return exists
 }
 
 // clear forgets the entity.

@@ -1,0 +1,160 @@
+package window
+
+import "github.com/fqgw/fqgw"
+
+// Columns are answers about the windows of many entities, slot by slot: what their
+// readings would say.
+type Columns struct {
+	Exists []bool   // there is a row
+	Slots  []Filled // by Layout's slots; those that nobody asked for are empty
+}
+
+// Filled are the values of a slot. Of Ints, Floats and Values one is there.
+type Filled struct {
+	Type   fqgw.Type
+	Ints   []int64   // of integers
+	Floats []float64 // of double precision
+	Values []fqgw.Value
+	Null   []bool
+	Failed []bool // NULL because the result left its type; nil: none is
+}
+
+// NewColumns is room for the answers to n questions, which are those of a NULL key.
+// With doubles numerics become double precision.
+func (l *Layout) NewColumns(n int, doubles bool) *Columns {
+	c := &Columns{Exists: make([]bool, n), Slots: make([]Filled, len(l.slots))}
+	for i := range l.slots {
+		if l.slots[i].read < 0 {
+			continue
+		}
+		f := &c.Slots[i]
+		f.Null = make([]bool, n)
+		for k := range f.Null {
+			f.Null[k] = true
+		}
+		f.Type = l.slots[i].typ
+		if doubles && f.Type == fqgw.Numeric {
+			f.Type = fqgw.Float8
+		}
+		switch {
+		case f.Type.Kind() == fqgw.KindInt:
+			f.Ints = make([]int64, n)
+		case f.Type == fqgw.Float8:
+			f.Floats = make([]float64, n)
+		default:
+			f.Values = make([]fqgw.Value, n)
+		}
+	}
+	return c
+}
+
+// Statuses counts the statuses that the values of a slot have.
+func (c *Columns) Statuses(slot int) (counts [fqgw.StatusTimeout + 1]uint64) {
+	f := &c.Slots[slot]
+	for i, exists := range c.Exists {
+		status := fqgw.StatusPresent
+		switch {
+		case f.Failed != nil && f.Failed[i]:
+			status = fqgw.StatusError
+		case !exists:
+			status = fqgw.StatusNotFound
+		case f.Null[i]:
+			status = fqgw.StatusNull
+		}
+		counts[status]++
+	}
+	return counts
+}
+
+// Bytes is about what a question takes in the columns.
+func (c *Columns) Bytes() int64 {
+	n := int64(1)
+	for i := range c.Slots {
+		switch f := &c.Slots[i]; {
+		case f.Values != nil:
+			n += valueSize + 1
+		case f.Null != nil:
+			n += 8 + 1
+		}
+	}
+	return n
+}
+
+// Fill is Answer into columns: the answer to question i goes to the places of it, which
+// are one at the least. Places are filled once.
+func (s *Sweep) Fill(events []*Events, questions []Question, to *Columns, places func(i int) []int) error {
+	return s.each(events, questions, func(i int) error {
+		at := places(i)
+		first := at[0]
+		to.Exists[first] = s.visit(i, func(o *oneSlot, rows rowCount, acc accumulator) {
+			to.Slots[o.slot].fill(first, &s.l.slots[o.slot], rows, acc)
+		})
+		for _, place := range at[1:] {
+			to.copy(place, first)
+		}
+		return nil
+	})
+}
+
+// doubling is an accumulator whose numeric result is had as a double without making it.
+type doubling interface {
+	double(slot *slotSpec) (f float64, null, ok bool)
+}
+
+func (f *Filled) fill(at int, slot *slotSpec, rows rowCount, acc accumulator) {
+	if acc == nil {
+		f.Ints[at], f.Null[at] = int64(rows.n), false
+		return
+	}
+	if d, is := acc.(doubling); is && f.Floats != nil {
+		x, null, ok := d.double(slot)
+		if f.Floats[at], f.Null[at] = x, null; !ok {
+			f.fail(at)
+		}
+		return
+	}
+	v, ok := acc.result(slot)
+	if f.Null[at] = v.IsNull(); !ok {
+		f.fail(at)
+	}
+	switch {
+	case v.IsNull():
+	case f.Ints != nil:
+		f.Ints[at] = v.Int()
+	case f.Floats == nil:
+		f.Values[at] = v
+	case v.Kind() == fqgw.KindNumeric:
+		f.Floats[at] = v.Numeric().Float()
+	default:
+		f.Floats[at] = v.Float()
+	}
+}
+
+func (f *Filled) fail(at int) {
+	if f.Failed == nil {
+		f.Failed = make([]bool, len(f.Null))
+	}
+	f.Failed[at] = true
+}
+
+// copy fills a place as another is.
+func (c *Columns) copy(to, from int) {
+	c.Exists[to] = c.Exists[from]
+	for i := range c.Slots {
+		f := &c.Slots[i]
+		if f.Null == nil {
+			continue
+		}
+		if f.Null[to] = f.Null[from]; f.Failed != nil && f.Failed[from] {
+			f.fail(to)
+		}
+		switch {
+		case f.Ints != nil:
+			f.Ints[to] = f.Ints[from]
+		case f.Floats != nil:
+			f.Floats[to] = f.Floats[from]
+		default:
+			f.Values[to] = f.Values[from]
+		}
+	}
+}
