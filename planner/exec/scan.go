@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
@@ -339,8 +340,7 @@ func (e *Engine) scanned(env *fqgw.Env, types []fqgw.Type, scan func() (fqgw.Rec
 					yield(nil, err)
 					return
 				}
-				batch.Retain()
-				if !yield(batch, nil) {
+				if !yield(firstColumns(batch, len(types)), nil) {
 					return
 				}
 			}
@@ -360,6 +360,12 @@ func (e *Engine) scanned(env *fqgw.Env, types []fqgw.Type, scan func() (fqgw.Rec
 			return row, nil
 		},
 	}, nil
+}
+
+// firstColumns are the first n columns of a batch: what was read besides, the positions,
+// is nobody's business any more.
+func firstColumns(b arrow.RecordBatch, n int) arrow.RecordBatch {
+	return array.NewRecordBatch(arrow.NewSchema(b.Schema().Fields()[:n], nil), b.Columns()[:n], b.NumRows())
 }
 
 func recordBytes(b arrow.RecordBatch) (n int64) {
