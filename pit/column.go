@@ -1,8 +1,6 @@
 package pit
 
 import (
-	"slices"
-
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
@@ -153,30 +151,11 @@ func (a rowAt) other() int { return int(aside - a) }
 // Only is an array with a value for each probe of the spine without those of the probes
 // that have no row. The caller releases it.
 func (m *Latest) Only(a arrow.Array) (arrow.Array, error) {
-	if a.Data().Offset() != 0 {
-		moved, err := array.Concatenate([]arrow.Array{a}, memory.DefaultAllocator)
-		if err != nil {
-			return nil, err
-		}
-		defer moved.Release()
-		a = moved
-	}
-	n, nulls := a.Len(), a.Len()
-	valid := memory.NewResizableBuffer(memory.DefaultAllocator)
-	defer valid.Release()
-	valid.Resize(int(bitutil.BytesForBits(int64(n))))
-	clear(valid.Bytes())
+	exists := make([]bool, m.spine.Len())
 	for p, at := range m.at {
-		if i := int(m.spine.order[p]); (at >= 0 || at.other() >= 0) && a.IsValid(i) {
-			bitutil.SetBit(valid.Bytes(), i)
-			nulls--
-		}
+		exists[m.spine.order[p]] = at >= 0 || at.other() >= 0
 	}
-	buffers := slices.Clone(a.Data().Buffers())
-	buffers[0] = valid
-	d := array.NewData(a.DataType(), n, buffers, a.Data().Children(), nulls, 0)
-	defer d.Release()
-	return array.MakeFromData(d), nil
+	return Only(a, exists)
 }
 
 // build is Column for values of any type.

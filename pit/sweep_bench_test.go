@@ -201,7 +201,7 @@ func BenchmarkWindows(b *testing.B) {
 				history := &fqgw.Sorted{Runs: []fqgw.Run{c.run}, Fresh: func(func(arrow.RecordBatch, error) bool) {}}
 				m := fqgw.NewMemory("the join", "", 1<<30)
 				if c.columns {
-					cols, err := Windows(l, c.probes, history, m, true)
+					cols, err := Windows(l, spineFrom(c.probes), history, m, true)
 					if err != nil {
 						b.Fatal(err)
 					}

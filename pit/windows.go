@@ -1,6 +1,8 @@
 package pit
 
 import (
+	"slices"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
@@ -10,11 +12,18 @@ import (
 	"github.com/fqgw/fqgw/stream/window"
 )
 
-// Windows is Join for a windowed view, slot by slot: what the readings would say, at
-// the places of the probes. With doubles numerics become double precision. The columns
-// take Columns.Bytes for each probe, which memory does not count.
-func Windows(l *window.Layout, probes []Probe, history *fqgw.Sorted, memory *fqgw.Memory, doubles bool) (*window.Columns, error) {
-	out := l.NewColumns(len(probes), doubles)
+// Windows answers for the probes of a spine by a windowed view, slot by slot in the order
+// of the spine: what the readings of Join would say. With doubles numerics become double
+// precision. memory is that of Join; the columns are not counted (Layout.ColumnBytes).
+func Windows(l *window.Layout, s *Spine, history *fqgw.Sorted, memory *fqgw.Memory, doubles bool) (*window.Columns, error) {
+	out := l.NewColumns(s.Len(), doubles)
+	if len(s.order) == 0 {
+		return out, nil
+	}
+	probes := make([]Probe, s.Len())
+	for _, i := range s.order {
+		probes[i] = s.probe(i)
+	}
 	filled := make([]bool, len(probes))
 	return out, join(probes, history, collector{layout: l, memory: memory, columns: out, filled: filled}, filled, nil)
 }
@@ -73,4 +82,32 @@ func numbersOf[T int64 | float64](values []T, null []bool, typ arrow.DataType) a
 	d := array.NewData(typ, len(values), buffers, nil, nulls, 0)
 	defer d.Release()
 	return array.MakeFromData(d)
+}
+
+// Only is an array without the values where there is no row. The caller releases it.
+func Only(a arrow.Array, exists []bool) (arrow.Array, error) {
+	if a.Data().Offset() != 0 {
+		moved, err := array.Concatenate([]arrow.Array{a}, memory.DefaultAllocator)
+		if err != nil {
+			return nil, err
+		}
+		defer moved.Release()
+		a = moved
+	}
+	valid, nulls := memory.NewResizableBuffer(memory.DefaultAllocator), 0
+	defer valid.Release()
+	valid.Resize(int(bitutil.BytesForBits(int64(a.Len()))))
+	clear(valid.Bytes())
+	for i, e := range exists {
+		if !e || a.IsNull(i) {
+			nulls++
+			continue
+		}
+		bitutil.SetBit(valid.Bytes(), i)
+	}
+	buffers := slices.Clone(a.Data().Buffers())
+	buffers[0] = valid
+	d := array.NewData(a.DataType(), a.Len(), buffers, a.Data().Children(), nulls, 0)
+	defer d.Release()
+	return array.MakeFromData(d), nil
 }

@@ -51,7 +51,7 @@ func TestWindows(t *testing.T) {
 		doubles := rnd.IntN(2) == 0
 		var cols *window.Columns
 		err := tight(round, func(m *fqgw.Memory) (err error) {
-			cols, err = Windows(l, probes, sorted(), m, doubles)
+			cols, err = Windows(l, spineFrom(probes), sorted(), m, doubles)
 			return err
 		})
 		if err != nil {
@@ -100,4 +100,19 @@ func TestWindows(t *testing.T) {
 	if doubled < 300 || failed == 0 {
 		t.Errorf("%d numerics became doubles, %d sums left their type", doubled, failed)
 	}
+}
+
+// spineFrom is a spine of probes.
+func spineFrom(probes []Probe) *Spine {
+	var keys []byte
+	var ends []uint32
+	var t, k []int64
+	for i := range probes {
+		p := &probes[i]
+		if p.OK {
+			keys = append(keys, p.Key...)
+		}
+		ends, t, k = append(ends, uint32(len(keys))), append(t, p.T), append(k, p.K)
+	}
+	return NewSpine(keys, ends, t, k)
 }

@@ -14,11 +14,12 @@ import (
 	"github.com/fqgw/fqgw/planner/expr"
 )
 
-// Joins of a spine with latest rows AS OF its times go by columns, from the spine's
-// scan to the file that is written, where each shows plain columns of its view: all of
-// them in one pass over the spine, which is sorted once for each set of join keys.
+// Joins of a spine with views AS OF its times go by columns, from the spine's scan to
+// the file that is written, where each shows columns of latest rows or windows as they
+// are: all of them in one pass over the spine, which is sorted once for each set of join
+// keys.
 
-// columnJoin is a join whose outputs are columns of the source.
+// columnJoin is a join whose outputs are columns of the source, or slots of windows.
 type columnJoin struct {
 	*lookup
 	keys    []int // of the join keys: the columns of the row so far
@@ -33,17 +34,18 @@ type moment struct {
 	expr   fqgw.Expr
 }
 
-// columnOf is an output: a column of the source in a slot of the view, or join key key.
+// columnOf is an output: a slot of the view, of a latest row a column of the source, or
+// join key key.
 type columnOf struct {
 	column fqgw.Column
 	slot   int
-	key    int // -1: it is a column of the source
+	key    int // -1: it is a slot
 }
 
 // columnJoinOf is a lookup by columns, nil where it does not go so.
 func columnJoinOf(l *lookup) *columnJoin {
 	v := l.view
-	if l.input == nil || l.at == nil || !l.left || l.on != nil || !pit.LooksUp(v) || len(l.tuples) != 1 {
+	if l.input == nil || l.at == nil || !l.left || l.on != nil || !pit.LooksUp(v) && (v.Latest || len(v.Keys) == 0) || len(l.tuples) != 1 {
 		return nil
 	}
 	j := &columnJoin{lookup: l}
@@ -73,6 +75,10 @@ func columnJoinOf(l *lookup) *columnJoin {
 		case fqgw.OutFeature:
 			if c.slot, ok = l.program.Plain(i); !ok {
 				return nil
+			}
+			if !v.Latest {
+				c.column.Type = v.Aggregates[c.slot].Type
+				break
 			}
 			x, ok := v.Row[c.slot].(*expr.Column)
 			if !ok || x.Level != 0 || x.Type() != v.Source.Columns[x.Index].Type {
@@ -123,6 +129,7 @@ type columnRows struct {
 	batch    []arrow.Array // of the chunk, by shown
 	row, end int
 	out      []fqgw.Value
+	doubles  bool // numerics of windows are double precision
 }
 
 // byColumns runs joins over a spine that has batches.
@@ -139,6 +146,11 @@ func (e *Engine) byColumns(env *fqgw.Env, joins []*columnJoin, shown []int, inpu
 		}
 	}
 	r.limit.each += int64(value * len(r.types))
+	for _, j := range joins {
+		if !j.view.Latest { // its probes, and a value of each slot
+			r.limit.each += probe + j.program.Shown().ColumnBytes()
+		}
+	}
 	r.next, r.stop = iter.Pull2(batches)
 	return r
 }
@@ -353,37 +365,75 @@ func (r *columnRows) join(j *columnJoin, cols []arrow.Array, s *pit.Spine) (out 
 	}
 	events := eventMemory(r.limit.memory)
 	defer events.Close()
-	found, err := pit.Find(j.program.Shown(), s, history, events)
-	if err != nil {
-		return nil, err
+	show := r.rows
+	if !v.Latest {
+		show = r.windows
 	}
-	if asked && found.Count(pit.Row)+found.Count(pit.OutsideMaxAge) == 0 {
+	var told tally
+	out, found, err := show(j, cols, s, history, events, &told)
+	if err != nil {
+		return out, err
+	}
+	if asked && !found {
 		from, to := pit.Range(v, minT, maxT)
 		late.runs(history.Runs, from, to)
 		late.notice(env, v)
 	}
-	var told tally
+	e.served.add(true, &told)
+	e.joined[1].Add(uint64(s.Len()))
+	return out, nil
+}
+
+// rows are the outputs of a join with latest rows; found says that there was one.
+func (r *columnRows) rows(j *columnJoin, cols []arrow.Array, s *pit.Spine, history *fqgw.Sorted, events *fqgw.Memory,
+	told *tally) (out []arrow.Array, found bool, err error) {
+	rows, err := pit.Find(j.program.Shown(), s, history, events)
+	if err != nil {
+		return nil, false, err
+	}
 	for _, c := range j.sources {
 		var a arrow.Array
 		if c.key >= 0 {
-			a, err = found.Only(cols[j.keys[c.key]])
-		} else if a, err = found.Column(c.column, c.slot); err == nil {
+			a, err = rows.Only(cols[j.keys[c.key]])
+		} else if a, err = rows.Column(c.column, c.slot); err == nil {
 			nulls := uint64(a.NullN())
-			missed := uint64(found.Count(pit.NotFound) + found.Count(pit.NoEntity))
-			old := uint64(found.Count(pit.OutsideMaxAge))
+			missed := uint64(rows.Count(pit.NotFound) + rows.Count(pit.NoEntity))
+			old := uint64(rows.Count(pit.OutsideMaxAge))
 			told[fqgw.StatusNotFound] += missed
 			told[fqgw.StatusOutsideMaxAge] += old
 			told[fqgw.StatusNull] += nulls - missed - old
 			told[fqgw.StatusPresent] += uint64(a.Len()) - nulls
 		}
 		if err != nil {
-			return out, err
+			return out, false, err
 		}
 		out = append(out, a)
 	}
-	e.served.add(true, &told)
-	e.joined[1].Add(uint64(s.Len()))
-	return out, nil
+	return out, rows.Count(pit.Row)+rows.Count(pit.OutsideMaxAge) > 0, nil
+}
+
+// windows are the outputs of a join with windows.
+func (r *columnRows) windows(j *columnJoin, cols []arrow.Array, s *pit.Spine, history *fqgw.Sorted, events *fqgw.Memory,
+	told *tally) (out []arrow.Array, found bool, err error) {
+	answers, err := pit.Windows(j.program.Shown(), s, history, events, r.doubles)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, c := range j.sources {
+		var a arrow.Array
+		if c.key >= 0 {
+			a, err = pit.Only(cols[j.keys[c.key]], answers.Exists)
+		} else if a, err = pit.Array(&answers.Slots[c.slot]); err == nil {
+			for status, n := range answers.Statuses(c.slot) {
+				told[status] += n
+			}
+		}
+		if err != nil {
+			return out, false, err
+		}
+		out = append(out, a)
+	}
+	return out, slices.Contains(answers.Exists, true), nil
 }
 
 // forget gives the chunk back.
@@ -476,6 +526,21 @@ func (r *columnRows) Close() error {
 	in := r.input
 	r.input = nil
 	return in.Close()
+}
+
+// inDoubles makes the numerics of windows double precision, before the first chunk.
+func (r *columnRows) inDoubles() {
+	r.doubles = true
+	at := len(r.types)
+	for i := len(r.joins) - 1; i >= 0; i-- {
+		j := r.joins[i]
+		at -= len(j.sources)
+		for k, c := range j.sources {
+			if !j.view.Latest && c.key < 0 && c.column.Type == fqgw.Numeric {
+				r.types[at+k] = fqgw.Float8
+			}
+		}
+	}
 }
 
 // batchesOf are rows as Arrow batches, in the order of their columns, where they come

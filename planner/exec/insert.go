@@ -245,18 +245,63 @@ func Doubles(rows fqgw.Rows, cols []fqgw.Column) fqgw.Rows {
 	if at == nil {
 		return rows
 	}
+	if r, ok := rows.(*columnRows); ok {
+		r.inDoubles()
+	}
 	var out []fqgw.Value
-	return &stream{close: rows.Close, next: func() ([]fqgw.Value, error) {
+	doubles := &stream{close: rows.Close, next: func() ([]fqgw.Value, error) {
 		row, err := rows.Next()
 		if err != nil {
 			return nil, err
 		}
 		out = append(out[:0], row...)
 		for _, i := range at {
-			if !out[i].IsNull() {
+			if out[i].Kind() == fqgw.KindNumeric {
 				out[i] = fqgw.FloatValue(out[i].Numeric().Float())
 			}
 		}
 		return out, nil
 	}}
+	if in, ok := batchesOf(rows); ok {
+		doubles.records = doubleRecords(in, at)
+	}
+	return doubles
+}
+
+// doubleRecords makes the numerics in those columns doubles, where they are not yet.
+func doubleRecords(in fqgw.Records, at []int) fqgw.Records {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		for b, err := range in {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			arrays, fields := slices.Clone(b.Columns()), slices.Clone(b.Schema().Fields())
+			var made []arrow.Array
+			for _, i := range at {
+				if arrays[i].DataType().ID() == arrow.FLOAT64 {
+					continue
+				}
+				to := array.NewFloat64Builder(memory.DefaultAllocator)
+				for row := range arrays[i].Len() {
+					if v := fqgw.ArrowView(arrays[i], row, fqgw.Numeric); v.IsNull() {
+						to.AppendNull()
+					} else {
+						to.Append(v.Numeric().Float())
+					}
+				}
+				arrays[i] = to.NewArray()
+				to.Release()
+				made, fields[i].Type = append(made, arrays[i]), arrays[i].DataType()
+			}
+			out := array.NewRecordBatch(arrow.NewSchema(fields, nil), arrays, b.NumRows())
+			for _, a := range made {
+				a.Release()
+			}
+			b.Release()
+			if !yield(out, nil) {
+				return
+			}
+		}
+	}
 }

@@ -66,19 +66,8 @@ func (c *Columns) Statuses(slot int) (counts [fqgw.StatusTimeout + 1]uint64) {
 	return counts
 }
 
-// Bytes is about what a question takes in the columns.
-func (c *Columns) Bytes() int64 {
-	n := int64(1)
-	for i := range c.Slots {
-		switch f := &c.Slots[i]; {
-		case f.Values != nil:
-			n += valueSize + 1
-		case f.Null != nil:
-			n += 8 + 1
-		}
-	}
-	return n
-}
+// ColumnBytes is about what the answer to a question takes in columns.
+func (l *Layout) ColumnBytes() int64 { return 1 + int64(len(l.slots))*(valueSize+1) }
 
 // Fill is Answer into columns: the answer to question i goes to the places of it, which
 // are one at the least. Places are filled once.
