@@ -133,6 +133,9 @@ type Snapshot struct {
 // FileLayout says how rows are put into files.
 type FileLayout struct {
 	Bytes int64 // about the size of a file at most; 0: what the store thinks best
+	// Partition are columns of which a file has one value each. A table has them from
+	// when it was created: they are left out when it is filled.
+	Partition []string
 }
 
 // Filled is what Fill wrote.
@@ -144,8 +147,9 @@ type Filled struct {
 
 // History is the offline store: the tables of the lake. Safe for concurrent use.
 type History interface {
-	// Create makes a table with those columns; 42P07 when it exists.
-	Create(ctx context.Context, table string, cols []Column) error
+	// Create makes a table with those columns, its files divided by the values of some
+	// of them; 42P07 when it exists, 0A000 for columns that cannot divide files.
+	Create(ctx context.Context, table string, cols []Column, partition ...string) error
 	// Drop removes the table from the catalog and its files; 42P01 when it is not there.
 	Drop(ctx context.Context, table string) error
 	// Describe gives the columns; 42P01 when there is no such table.

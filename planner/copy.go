@@ -90,7 +90,7 @@ func (s *Session) runCopyTo(env *fqgw.Env, st *plan.CopyTo) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := e.CopyToParquet(env, exec.CopyTo{Query: st.Query, Path: st.Path, Columns: file, Training: t})
+	n, err := e.CopyToParquet(env, exec.CopyTo{Query: st.Query, Path: st.Path, Columns: file, Layout: st.Layout, Training: t})
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func (s *Session) rebuild(ctx context.Context, name string) (string, error) {
 	var done string
 	switch st := st.(type) {
 	case *plan.CopyTo:
-		done, err = e.Rebuild(env, t, exec.CopyTo{Query: st.Query, Path: st.Path, Columns: fileColumns(st.Query)})
+		done, err = e.Rebuild(env, t, exec.CopyTo{Query: st.Query, Path: st.Path, Columns: fileColumns(st.Query), Layout: st.Layout})
 	case *plan.CreateTable:
 		done, err = e.RebuildTable(env, t, st)
 	default:

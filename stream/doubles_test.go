@@ -281,7 +281,7 @@ func (h history) check(look bool) error {
 	return h.plug.check(look)
 }
 
-func (h history) Create(_ context.Context, _ string, cols []fqgw.Column) error {
+func (h history) Create(_ context.Context, _ string, cols []fqgw.Column, _ ...string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.columns = cols

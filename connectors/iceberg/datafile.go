@@ -49,6 +49,11 @@ type dataFiles struct {
 
 	hashed bool              // files are wanted
 	files  []fqgw.StoredFile // as they are done
+
+	split  *split      // of a table whose files are divided; the parts write
+	of     *dataFiles  // of a part: where its files belong to
+	values map[int]any // of a part: by the fields of the table's spec
+	n      int         // files that were begun
 }
 
 func (l *Lake) newDataFiles(ctx context.Context, t *table.Table) (*dataFiles, error) {
@@ -64,7 +69,9 @@ func (l *Lake) newDataFiles(ctx context.Context, t *table.Table) (*dataFiles, er
 	if err != nil {
 		return nil, fail(err)
 	}
-	return &dataFiles{lake: l, table: t, fs: w, schema: schema, name: rand.Text(), size: fileSize}, nil
+	d := &dataFiles{lake: l, table: t, fs: w, schema: schema, name: rand.Text(), size: fileSize}
+	d.of = d
+	return d, d.divide()
 }
 
 // writeAll writes all rows, and ends.
@@ -97,6 +104,15 @@ func (d *dataFiles) write(b arrow.RecordBatch) error {
 		return err
 	}
 	defer b.Release()
+	if d.split != nil {
+		d.rows += b.NumRows()
+		return d.split.write(b)
+	}
+	return d.writeWhole(b)
+}
+
+// writeWhole adds a batch that has the table's columns.
+func (d *dataFiles) writeWhole(b arrow.RecordBatch) error {
 	if d.writer != nil && !b.Schema().Equal(d.rowsOf) {
 		if err := d.end(); err != nil {
 			return err
@@ -130,13 +146,14 @@ func (d *dataFiles) begin(schema *arrow.Schema) error {
 	if err != nil {
 		return err
 	}
-	d.path = at.NewDataLocation(fmt.Sprintf("%s-%05d.parquet", d.name, len(d.written)))
+	d.path = at.NewDataLocation(fmt.Sprintf("%s-%05d.parquet", d.name, d.n))
+	d.n++
 	d.lake.busy(d.path)
 	f, err := d.fs.Create(d.path)
 	if err != nil {
 		return err
 	}
-	d.written, d.began = append(d.written, d.path), append(d.began, d.path)
+	d.of.written, d.of.began = append(d.of.written, d.path), append(d.of.began, d.path)
 	if d.hashed {
 		d.sum = sha256.New()
 	}
@@ -148,6 +165,9 @@ func (d *dataFiles) begin(schema *arrow.Schema) error {
 
 // end closes the open file, if any, and describes it.
 func (d *dataFiles) end() error {
+	if d.split != nil {
+		return d.split.end()
+	}
 	if d.writer == nil {
 		return nil
 	}
@@ -162,19 +182,25 @@ func (d *dataFiles) end() error {
 	}
 	f, err := table.DataFileFromMetadata(table.DataFileArgs{Schema: d.table.Schema(), Spec: d.table.Spec(), Format: iceberg.ParquetFile,
 		Metadata: footer, FilePath: d.path, FileSize: d.out.n, Content: iceberg.EntryContentData,
-		Properties: d.table.Properties(), FormatVersion: d.table.Metadata().Version()})
+		PartitionValues: d.values, Properties: d.table.Properties(), FormatVersion: d.table.Metadata().Version()})
 	if err != nil {
 		return fail(err)
 	}
-	d.done = append(d.done, f)
+	d.of.done = append(d.of.done, f)
 	if d.hashed {
-		d.files = append(d.files, fqgw.StoredFile{Path: d.path, Rows: f.Count(), Bytes: d.out.n, SHA256: hex.EncodeToString(d.sum.Sum(nil))})
+		d.of.files = append(d.of.files, fqgw.StoredFile{Path: d.path, Rows: f.Count(), Bytes: d.out.n, SHA256: hex.EncodeToString(d.sum.Sum(nil))})
 	}
 	return nil
 }
 
 // remove takes the files away again; only for what was surely not committed.
 func (d *dataFiles) remove() {
+	if d.split != nil {
+		d.split.release()
+		for _, p := range d.split.order {
+			p.part.(*dataPart).remove()
+		}
+	}
 	if d.writer != nil {
 		d.writer.abort()
 		d.writer = nil

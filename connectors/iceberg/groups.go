@@ -103,13 +103,27 @@ func (g *groups) flush() error {
 		return err
 	}
 	if g.bytes >= rowGroupBytes && !g.whole {
-		if err := g.NewBufferedRowGroupChecked(); err != nil {
+		if err := g.endGroup(); err != nil {
 			return err
 		}
-		g.bytes = 0
 	}
 	g.bytes += g.size
 	return g.WriteBuffered(b)
+}
+
+// endGroup ends the open row group, so that it is not in memory any more. More rows must
+// follow.
+func (g *groups) endGroup() error {
+	g.bytes = 0
+	return g.NewBufferedRowGroupChecked()
+}
+
+// spill writes the piece, and ends the open row group.
+func (g *groups) spill() error {
+	if err := g.flush(); err != nil || g.FileWriter == nil {
+		return err
+	}
+	return g.endGroup()
 }
 
 func (g *groups) drop() {

@@ -160,16 +160,20 @@ var tableProperties = iceberg.Properties{
 
 // Create implements fqgw.History. Every Iceberg field is optional: iceberg-go
 // writes a NULL in a required one as 0, so NOT NULL is for the gate to check.
-func (l *Lake) Create(ctx context.Context, name string, cols []fqgw.Column) error {
-	return l.create(ctx, name, cols, nil)
+func (l *Lake) Create(ctx context.Context, name string, cols []fqgw.Column, partition ...string) error {
+	return l.create(ctx, name, cols, partition, nil)
 }
 
-func (l *Lake) create(ctx context.Context, name string, cols []fqgw.Column, more iceberg.Properties) error {
+func (l *Lake) create(ctx context.Context, name string, cols []fqgw.Column, partition []string, more iceberg.Properties) error {
 	id := ident(name)
 	if catalog.ValidateTableIdentifier(id) != nil {
 		return fqgw.Errorf("42602", "\"%s\" cannot be the name of a table of the lake", name)
 	}
 	schema, err := icebergSchema(cols)
+	if err != nil {
+		return err
+	}
+	spec, err := specOfColumns(schema, cols, partition)
 	if err != nil {
 		return err
 	}
@@ -192,7 +196,7 @@ func (l *Lake) create(ctx context.Context, name string, cols []fqgw.Column, more
 	if err := l.catalog.CreateNamespace(ctx, id[:1], nil); err != nil && !errors.Is(err, catalog.ErrNamespaceAlreadyExists) {
 		return fail(err)
 	}
-	o := []catalog.CreateTableOpt{catalog.WithProperties(properties)}
+	o := []catalog.CreateTableOpt{catalog.WithProperties(properties), catalog.WithPartitionSpec(spec)}
 	if l.warehouse != "" {
 		o = append(o, catalog.WithLocation(l.location(id)))
 	}

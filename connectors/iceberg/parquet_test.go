@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -29,23 +30,24 @@ func TestWriteParquet(t *testing.T) {
 		}
 	}
 	schema := fqgw.ArrowSchema(numbers)
-	got, err := WriteParquet(t.Context(), path, schema, big)
-	if got.Rows != n*size || err != nil {
-		t.Fatalf("%d rows, %v", got.Rows, err)
+	one := fqgw.FileLayout{}
+	all, err := WriteParquet(t.Context(), path, numbers, one, big)
+	if len(all) != 1 || all[0].Rows != n*size || all[0].Path != "" || err != nil {
+		t.Fatalf("%+v, %v", all, err)
 	}
+	got := all[0]
 	written, err := os.ReadFile(path)
 	if sum := fmt.Sprintf("%x", sha256.Sum256(written)); err != nil || int64(len(written)) != got.Bytes || sum != got.SHA256 {
 		t.Errorf("%d bytes of sum %s, %v; said to be %+v", len(written), sum, err, got)
 	}
 	// The same rows make the same bytes; a file that is there is not written over.
-	same, err := WriteParquet(t.Context(), path+" again", schema, big)
-	if got.Path, same.Path = "", ""; err != nil || same != got {
-		t.Errorf("%+v and %+v, %v", got, same, err)
+	if same, err := WriteParquet(t.Context(), path+" again", numbers, one, big); err != nil || !slices.Equal(same, all) {
+		t.Errorf("%+v and %+v, %v", all, same, err)
 	}
 	if err := os.Remove(path + " again"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := WriteParquet(t.Context(), path, schema, big); !errors.Is(err, os.ErrExist) {
+	if _, err := WriteParquet(t.Context(), path, numbers, one, big); !errors.Is(err, os.ErrExist) {
 		t.Errorf("over a file: %v", err)
 	}
 	r, err := file.OpenParquetFile(path, false)
@@ -98,19 +100,21 @@ func TestWriteParquet(t *testing.T) {
 		if want == context.Canceled {
 			c = ctx
 		}
-		if got, err := WriteParquet(c, path+".failed", schema, failing(end)); got.Rows != 0 || !errors.Is(err, want) {
-			t.Errorf("%v: %d rows, %v", want, got.Rows, err)
+		for _, l := range []fqgw.FileLayout{one, {Bytes: 1}, {Partition: []string{"v"}}} {
+			if got, err := WriteParquet(c, path+".failed", numbers, l, failing(end)); len(got) != 0 || !errors.Is(err, want) {
+				t.Errorf("%v: %+v, %v", want, got, err)
+			}
 		}
 	}
 	span := []fqgw.Column{{Name: "i", Type: fqgw.Interval}}
-	if _, err := WriteParquet(t.Context(), path+".failed", fqgw.ArrowSchema(span), failing(nil)); code(err) != fqgw.CodeFeatureNotSupported {
+	if _, err := WriteParquet(t.Context(), path+".failed", span, one, failing(nil)); code(err) != fqgw.CodeFeatureNotSupported {
 		t.Errorf("an interval: %v", err)
 	}
 	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
 		t.Errorf("the folder has %v, %v", entries, err)
 	}
 	empty := filepath.Join(t.TempDir(), "empty.parquet")
-	if got, err := WriteParquet(t.Context(), empty, schema, single(t, 0, 0)); got.Rows != 0 || err != nil {
+	if got, err := WriteParquet(t.Context(), empty, numbers, one, single(t, 0, 0)); len(got) != 1 || got[0].Rows != 0 || err != nil {
 		t.Errorf("no rows: %+v, %v", got, err)
 	}
 	if r, err := file.OpenParquetFile(empty, false); err != nil || r.NumRows() != 0 {

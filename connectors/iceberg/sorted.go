@@ -279,7 +279,7 @@ func (l *Lake) projectionFor(ctx context.Context, name string, k fqgw.RunKeys, c
 	if err != nil {
 		return nil, fail(err)
 	}
-	err = l.create(ctx, projectionName(name, k), cols, iceberg.Properties{runsProperty: string(text)})
+	err = l.create(ctx, projectionName(name, k), cols, nil, iceberg.Properties{runsProperty: string(text)})
 	if err != nil && !fqgw.HasCode(err, fqgw.CodeDuplicateTable) {
 		return nil, err
 	}

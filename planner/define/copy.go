@@ -52,7 +52,13 @@ func (d *Definer) copy(n *pg.CopyStmt) (plan.Statement, error) {
 			}
 		}
 	}
-	return &plan.CopyTo{Query: root, Path: n.Filename, Format: format, Kept: kept}, nil
+	st := &plan.CopyTo{Query: root, Path: n.Filename, Format: format, Kept: kept}
+	names := make([]string, len(root.Columns()))
+	for i, c := range root.Columns() {
+		names[i] = c.Name
+	}
+	st.Layout, err = d.layout(n.Options, names)
+	return st, err
 }
 
 // kept binds a query whose rows are kept.
@@ -117,7 +123,7 @@ func (d *Definer) wholeRelation(n *pg.CopyStmt) *pg.Node {
 	return &pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: sel}}
 }
 
-var copyOptions = []string{"format", "header", "delimiter", "null", "quote", "escape", "force_quote", "encoding", "freeze"}
+var copyOptions = []string{"format", "header", "delimiter", "null", "quote", "escape", "force_quote", "encoding", "freeze", optPartition, optFileBytes}
 
 // copyFormat reads the options in the old and the new style, which the parser
 // makes one, and gives PostgreSQL's defaults to the rest.
@@ -150,6 +156,7 @@ func (d *Definer) copyFormat(n *pg.CopyStmt) (plan.CopyFormat, error) {
 				return f, d.fail(o.loc, fqgw.CodeInvalidParameter, "header requires a Boolean value or \"match\"")
 			}
 		case "delimiter", "null", "quote", "escape":
+		case optPartition, optFileBytes:
 		case "force_quote":
 			if f.ForceQuote = words(o.arg.GetList().GetItems()); o.arg.GetAStar() != nil {
 				f.ForceQuote = []string{"*"}
@@ -182,6 +189,11 @@ func (d *Definer) copyCharacters(f *plan.CopyFormat, given map[string]option) er
 		return d.fail(given[name].loc, fqgw.CodeFeatureNotSupported, format, args...)
 	}
 	has := func(name string) bool { _, ok := given[name]; return ok }
+	for _, name := range []string{optPartition, optFileBytes} {
+		if has(name) && f.Name != "parquet" {
+			return bad(name, "COPY %s available only for Parquet files", name)
+		}
+	}
 	if f.Name == "binary" || f.Name == "parquet" {
 		for _, name := range []string{"delimiter", "null", "header"} {
 			if has(name) {

@@ -19,11 +19,6 @@ func (d *Definer) createTable(n *pg.CreateStmt) (plan.Statement, error) {
 	if err := d.plainTable(n, "table"); err != nil {
 		return nil, err
 	}
-	if len(n.Options) > 0 {
-		o := n.Options[0].GetDefElem()
-		return nil, d.fail(o.Location, fqgw.CodeInvalidParameter, "unrecognized parameter \"%s\"", o.Defname).
-			WithHint("A stream is a CREATE SOURCE … WITH (…).")
-	}
 	cols, rest, err := d.columns(n.TableElts)
 	if err != nil {
 		return nil, err
@@ -41,7 +36,23 @@ func (d *Definer) createTable(n *pg.CreateStmt) (plan.Statement, error) {
 	if len(t.Columns) == 0 {
 		return nil, d.unsupported(n.Relation.Location, "a table without columns")
 	}
-	return &plan.CreateTable{Table: t, Temp: n.Relation.Relpersistence == "t", IfNotExists: n.IfNotExists}, nil
+	st := &plan.CreateTable{Table: t, Temp: n.Relation.Relpersistence == "t", IfNotExists: n.IfNotExists}
+	return st, d.divided(st, n.Options, n.Relation.Location)
+}
+
+// divided takes the WITH list of a table.
+func (d *Definer) divided(st *plan.CreateTable, list []*pg.Node, loc int32) error {
+	if len(list) == 0 {
+		return nil
+	}
+	if st.Temp {
+		return d.unsupported(loc, "WITH on a temporary table")
+	}
+	var err error
+	if st.Layout, err = d.tableLayout(list, st.Table); err == nil && st.Layout.Bytes > 0 && st.Query == nil {
+		return d.unsupported(loc, "%s on a table without AS", optFileBytes)
+	}
+	return err
 }
 
 // createTableAs is CREATE [TEMP] TABLE … AS.
@@ -56,8 +67,8 @@ func (d *Definer) createTableAs(n *pg.CreateTableAsStmt) (plan.Statement, error)
 		return nil, d.unsupported(into.Rel.Location, "CREATE TABLE AS EXECUTE")
 	case into.Rel.Relpersistence == "u":
 		return nil, d.unsupported(into.Rel.Location, "UNLOGGED")
-	case len(into.Options) > 0 || into.AccessMethod != "" || into.TableSpaceName != "":
-		return nil, d.unsupported(into.Rel.Location, "WITH, USING or TABLESPACE on a table")
+	case into.AccessMethod != "" || into.TableSpaceName != "":
+		return nil, d.unsupported(into.Rel.Location, "USING or TABLESPACE on a table")
 	case into.OnCommit != pg.OnCommitAction_ONCOMMIT_NOOP && into.OnCommit != pg.OnCommitAction_ONCOMMIT_PRESERVE_ROWS:
 		return nil, d.unsupported(into.Rel.Location, "ON COMMIT")
 	}
@@ -69,7 +80,8 @@ func (d *Definer) createTableAs(n *pg.CreateTableAsStmt) (plan.Statement, error)
 	if t.Columns, err = d.queryColumns(root, words(into.ColNames), into.Rel.Location); err != nil {
 		return nil, err
 	}
-	return &plan.CreateTable{Table: t, Query: root, WithNoData: into.SkipData, Temp: into.Rel.Relpersistence == "t", IfNotExists: n.IfNotExists, Kept: kept}, nil
+	st := &plan.CreateTable{Table: t, Query: root, WithNoData: into.SkipData, Temp: into.Rel.Relpersistence == "t", IfNotExists: n.IfNotExists, Kept: kept}
+	return st, d.divided(st, into.Options, into.Rel.Location)
 }
 
 // queryColumns are the columns that a relation gets from a query, the first

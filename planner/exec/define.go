@@ -160,7 +160,7 @@ func (e *Engine) CreateTable(st *plan.CreateTable) Change {
 		Early:  true,
 		Define: e.defineTable(&t),
 		Write: func(ctx context.Context, _ func(string, string)) error {
-			return e.makeTable(ctx, &t)
+			return e.makeTable(ctx, &t, st.Layout.Partition)
 		},
 		Undo:  func(ctx context.Context) error { return e.unmakeTable(ctx, &t) },
 		After: func(ctx context.Context, _ func(string, string)) error { return e.making(ctx, t.History, true) },

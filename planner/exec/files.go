@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -11,9 +12,10 @@ import (
 	"github.com/fqgw/fqgw"
 )
 
-// ParquetWriter writes rows to a new file, and waits for the disk. The same rows make
-// the same bytes. A failure leaves no file.
-type ParquetWriter func(ctx context.Context, path string, schema *arrow.Schema, rows fqgw.Records) (fqgw.StoredFile, error)
+// ParquetWriter writes rows to a new file, or to the files of a new folder where the
+// layout says something, and waits for the disk. Paths are those in the folder, "" for
+// the one file. The same rows make the same bytes. A failure leaves nothing.
+type ParquetWriter func(ctx context.Context, path string, cols []fqgw.Column, l fqgw.FileLayout, rows fqgw.Records) ([]fqgw.StoredFile, error)
 
 // writer names what made the bytes of files: another release may make others of the
 // same rows. The number is that of our choice of pages, codecs and the like.
@@ -29,9 +31,30 @@ func (e *Engine) writeFiles(env *fqgw.Env, c CopyTo, temp, name string) ([]fqgw.
 	defer rows.Close()
 	cols := append([]fqgw.Column(nil), c.Columns...)
 	rows = e.progress(env, Doubles(rows, cols))
-	f, err := e.o.WriteParquet(env.Ctx, temp, fqgw.ArrowSchema(cols), records(rows, cols))
-	f.Path = filepath.ToSlash(name)
-	return []fqgw.StoredFile{f}, err
+	files, err := e.o.WriteParquet(env.Ctx, temp, cols, c.Layout, records(rows, cols))
+	for i := range files {
+		files[i].Path = path.Join(filepath.ToSlash(name), files[i].Path)
+	}
+	return files, err
+}
+
+// isFolder says whether files of a layout lie in a folder of their own.
+func isFolder(l fqgw.FileLayout) bool { return l.Bytes > 0 || len(l.Partition) > 0 }
+
+// free is nil where what is written can have the path: 58P02. A file takes the place
+// of another one; a folder has to be new.
+func free(full, path string, folder bool) error {
+	at, err := os.Stat(full)
+	switch {
+	case err != nil:
+		return nil
+	case folder:
+		return fqgw.Errorf("58P02", "\"%s\" already exists", path).
+			WithHint("Files that are divided need a new folder: choose another name, or fqgw.drop_training_set(…) the training set that is there.")
+	case at.IsDir():
+		return fqgw.Errorf("58P02", "\"%s\" is a folder", path)
+	}
+	return nil
 }
 
 // beside is a new name in the folder of a file, hidden from who lists *.parquet.

@@ -136,7 +136,12 @@ func (e *Engine) Rebuild(env *fqgw.Env, t *fqgw.TrainingSet, c CopyTo) (done str
 	if err := sameFiles(t, files); err != nil {
 		return "", err
 	}
-	if err := putInPlace(u); err != nil {
+	if isFolder(c.Layout) {
+		err = e.putBack(u, t)
+	} else {
+		err = putInPlace(u)
+	}
+	if err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%d rows in %d files, the same bytes", t.Rows, len(files)), nil
@@ -197,6 +202,34 @@ func (e *Engine) DropTraining(ctx context.Context, t *fqgw.TrainingSet, notice f
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fqgw.Errorf(fqgw.CodeIO, "training set \"%s\" is forgotten, but a file of it stays: %w", t.Name, err)
 		}
+		for d := filepath.Dir(full); d != e.o.Files && os.Remove(d) == nil; { // folders that are empty now
+			d = filepath.Dir(d)
+		}
 	}
 	return nil
+}
+
+// putBack puts the files of a folder into their places, one after the other: those that
+// are there have the same bytes, or are damaged.
+func (e *Engine) putBack(u *unfinished, t *fqgw.TrainingSet) error {
+	for _, f := range t.Files {
+		full, err := e.filePath(filepath.FromSlash(f.Path))
+		if err != nil {
+			return err
+		}
+		in, err := filepath.Rel(u.Path, full)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			return err
+		}
+		if err := os.Rename(filepath.Join(u.Temp, in), full); err != nil {
+			return err
+		}
+		if err := syncFolder(full); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(u.Temp)
 }

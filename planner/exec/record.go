@@ -242,7 +242,7 @@ func parseMaking(text string) ([]string, error) {
 
 // makeTable creates the lake's table; one whose name is taken there, by a table
 // that the same transaction drops or by somebody else's, is numbered.
-func (e *Engine) makeTable(ctx context.Context, t *fqgw.Table) error {
+func (e *Engine) makeTable(ctx context.Context, t *fqgw.Table, partition []string) error {
 	// What is there already is never noted as being made: a kill must not drop it.
 	if _, err := e.o.History.Describe(ctx, t.History); err == nil {
 		t.History = numbered(t)
@@ -252,7 +252,7 @@ func (e *Engine) makeTable(ctx context.Context, t *fqgw.Table) error {
 	if err := e.making(ctx, t.History, false); err != nil {
 		return err
 	}
-	err := e.o.History.Create(ctx, t.History, t.Columns)
+	err := e.o.History.Create(ctx, t.History, t.Columns, partition...)
 	if err != nil {
 		err = errors.Join(err, e.making(context.WithoutCancel(ctx), t.History, true))
 	}

@@ -40,7 +40,7 @@ func (e *Engine) CreateTableAs(env *fqgw.Env, st *plan.CreateTable, training *Tr
 			return append(put, o), drop, err
 		},
 		Write: func(ctx context.Context, _ func(string, string)) error {
-			if err := e.makeTable(ctx, &t); err != nil {
+			if err := e.makeTable(ctx, &t, st.Layout.Partition); err != nil {
 				return err
 			}
 			if st.WithNoData {
@@ -78,7 +78,7 @@ func (e *Engine) fillTable(env *fqgw.Env, t *fqgw.Table, st *plan.CreateTable, t
 			return err
 		}
 		defer rows.Close()
-		out, err = e.o.History.Fill(env.Ctx, t.History, fqgw.FileLayout{}, records(e.progress(env, rows), t.Columns))
+		out, err = e.o.History.Fill(env.Ctx, t.History, fqgw.FileLayout{Bytes: st.Layout.Bytes}, records(e.progress(env, rows), t.Columns))
 		return err
 	})
 	if err == nil && training != nil {
@@ -102,7 +102,7 @@ func (e *Engine) RebuildTable(env *fqgw.Env, t *fqgw.TrainingSet, st *plan.Creat
 		return "", err
 	}
 	defer rows.Close()
-	files, err := e.o.History.Refill(env.Ctx, table.History, fqgw.FileLayout{}, t.Files, records(e.progress(env, rows), table.Columns))
+	files, err := e.o.History.Refill(env.Ctx, table.History, fqgw.FileLayout{Bytes: st.Layout.Bytes}, t.Files, records(e.progress(env, rows), table.Columns))
 	if err != nil {
 		return "", err
 	}

@@ -175,11 +175,12 @@ type CopyTo struct {
 	Query    plan.Node
 	Path     string
 	Columns  []fqgw.Column
+	Layout   fqgw.FileLayout
 	Training *Training
 }
 
-// CopyToParquet writes the rows of a query to a Parquet file below the allowed folder.
-// The file and its manifest appear together, whole, or not at all.
+// CopyToParquet writes the rows of a query to Parquet files below the allowed folder.
+// The file, or the folder, and its manifest appear together, whole, or not at all.
 func (e *Engine) CopyToParquet(env *fqgw.Env, c CopyTo) (n int64, err error) {
 	full, err := e.filePath(c.Path)
 	if err != nil {
@@ -190,6 +191,9 @@ func (e *Engine) CopyToParquet(env *fqgw.Env, c CopyTo) (n int64, err error) {
 		return 0, outside(c.Path, e.o.Files)
 	}
 	if err := distinctNames(c.Columns); err != nil {
+		return 0, err
+	}
+	if err := free(full, c.Path, isFolder(c.Layout)); err != nil {
 		return 0, err
 	}
 	u := &unfinished{}

@@ -14,8 +14,11 @@ func fillTrainingSets(r *relation, s *snapshot) [][]fqgw.Value {
 	var out [][]fqgw.Value
 	for _, t := range s.catalog.TrainingSets() {
 		kind := "file"
-		if t.Table != 0 {
+		switch {
+		case t.Table != 0:
 			kind = "table"
+		case len(t.Files) != 1 || t.Files[0].Path != t.Name:
+			kind = "folder"
 		}
 		var bytes, since int64
 		var files, relations, snapshots, positions, settings []string

@@ -49,6 +49,7 @@ type (
 		Temp        bool
 		IfNotExists bool
 		Kept        Kept // with Query
+		Layout      fqgw.FileLayout
 	}
 	// Insert writes the rows of Query, whose columns are Fields of the target;
 	// other columns are NULL. Field len(columns) of a source is _fq_known_at.
@@ -70,6 +71,7 @@ type (
 		Query  Node
 		Path   string
 		Format CopyFormat
+		Layout fqgw.FileLayout // of Parquet files
 		Kept   Kept
 	}
 	// Kept is what makes a query anew whose rows are kept.
