@@ -30,8 +30,8 @@ func (e *Engine) writeFiles(env *fqgw.Env, c CopyTo, temp, name string) ([]fqgw.
 	}
 	defer rows.Close()
 	cols := append([]fqgw.Column(nil), c.Columns...)
-	rows = e.progress(env, Doubles(rows, cols))
-	files, err := e.o.WriteParquet(env.Ctx, temp, cols, c.Layout, records(rows, cols))
+	rows = Doubles(rows, cols)
+	files, err := e.o.WriteParquet(env.Ctx, temp, cols, c.Layout, e.kept(env, rows, cols, c.Layout))
 	for i := range files {
 		files[i].Path = path.Join(filepath.ToSlash(name), files[i].Path)
 	}

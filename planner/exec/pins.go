@@ -209,6 +209,22 @@ func below(in fqgw.Records, marks fqgw.Marks) fqgw.Records {
 	}
 }
 
+// narrowed are the first columns of records.
+func narrowed(in fqgw.Records, columns int) fqgw.Records {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		for b, err := range in {
+			if err == nil && int(b.NumCols()) > columns {
+				wide := b
+				b = array.NewRecordBatch(arrow.NewSchema(b.Schema().Fields()[:columns], nil), b.Columns()[:columns], b.NumRows())
+				wide.Release()
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
 // coveredBy says of the rows of a batch whether they are below the marks.
 func coveredBy(b arrow.RecordBatch, marks fqgw.Marks) (func(row int) bool, error) {
 	var columns [3]arrow.Array // epoch, partition, offset

@@ -164,7 +164,10 @@ func (e *Engine) sourceScan(env *fqgw.Env, n *plan.SourceScan) (fqgw.Rows, error
 		}
 		return e.foreignScan(env, n, scan, known, cut)
 	}
-	rows, err := e.scanned(env, types, func() (fqgw.Records, error) { return e.readPinned(env, s, scan) })
+	rows, err := e.scanned(env, types, func() (fqgw.Records, error) {
+		records, err := e.readPinned(env, s, scan)
+		return narrowed(records, len(types)), err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -78,7 +78,7 @@ func (e *Engine) fillTable(env *fqgw.Env, t *fqgw.Table, st *plan.CreateTable, t
 			return err
 		}
 		defer rows.Close()
-		out, err = e.o.History.Fill(env.Ctx, t.History, fqgw.FileLayout{Bytes: st.Layout.Bytes}, records(e.progress(env, rows), t.Columns))
+		out, err = e.o.History.Fill(env.Ctx, t.History, fqgw.FileLayout{Bytes: st.Layout.Bytes}, e.kept(env, rows, t.Columns, st.Layout))
 		return err
 	})
 	if err == nil && training != nil {
@@ -102,7 +102,7 @@ func (e *Engine) RebuildTable(env *fqgw.Env, t *fqgw.TrainingSet, st *plan.Creat
 		return "", err
 	}
 	defer rows.Close()
-	files, err := e.o.History.Refill(env.Ctx, table.History, fqgw.FileLayout{Bytes: st.Layout.Bytes}, t.Files, records(e.progress(env, rows), table.Columns))
+	files, err := e.o.History.Refill(env.Ctx, table.History, fqgw.FileLayout{Bytes: st.Layout.Bytes}, t.Files, e.kept(env, rows, table.Columns, st.Layout))
 	if err != nil {
 		return "", err
 	}
