@@ -64,7 +64,7 @@ func (w *writtenRun) Discard()    { w.lake.settle([]fqgw.RunFile{w}, false) }
 // projectionName is the table of the runs of a history under some keys. A name that
 // holds the separators is escaped, so that no two are the same.
 func projectionName(name string, k fqgw.RunKeys) string {
-	escape := strings.NewReplacer(`\`, `\\`, `,`, `\,`, ` `, `\ `)
+	escape := strings.NewReplacer(`~`, `~~`, `,`, `~,`, ` `, `~ `) // servers refuse a \ in a path
 	keys := make([]string, len(k.Keys))
 	for i, c := range k.Keys {
 		keys[i] = escape.Replace(c)
