@@ -69,13 +69,13 @@ func (a *App) openStores(ctx context.Context) error {
 	if err := a.openLog(ctx, settled); err != nil {
 		return fmt.Errorf("kafka %s: %w", a.kafkaAddr, err)
 	}
-	if err := a.openLake(ctx, settled); err != nil {
+	if err := a.openLake(ctx); err != nil {
 		return fmt.Errorf("lake %s: %w", a.lakeAddr, err)
 	}
 	return a.openFiles()
 }
 
-func (a *App) openLake(ctx context.Context, settled bool) error {
+func (a *App) openLake(ctx context.Context) error {
 	catalog, err := a.config.lakeCatalog()
 	if err != nil {
 		return err
@@ -92,13 +92,7 @@ func (a *App) openLake(ctx context.Context, settled bool) error {
 	}
 	a.lake, a.tables = lake, lake.Tables()
 	a.closers = append(a.closers, lake.Close)
-	if err := lake.Ping(ctx); err != nil {
-		if !away(err) || !settled {
-			return err
-		}
-		a.logger.Warn("the lake's catalog is away: history is read and written when it is back", "lake", a.lakeAddr, "error", err)
-	}
-	return nil
+	return lake.Ping(ctx)
 }
 
 // openFiles takes the folders that SQL may read.
