@@ -127,6 +127,8 @@ var memoryGroups = []memoryGroup{
 		{name: "correlated", sql: "SELECT count((SELECT max(g) FROM generate_series(1, 3) g WHERE g < a.id)) FROM big a"}, // forgets what it had
 		{name: "ARRAY(subquery)", sql: "SELECT cardinality(ARRAY(SELECT s || s FROM big))", want: tooMuch},
 		{name: "feature join AS OF", sql: "SELECT count(f.c) FROM big b LEFT JOIN counts AS OF b.t AS f ON f.id = b.k"}, // in chunks
+		{name: "feature joins AS OF, five", sql: `SELECT count(f.c), count(j.c) FROM big b LEFT JOIN counts AS OF b.t AS f ON f.id = b.k LEFT JOIN counts AS OF b.t AS g ON g.id = b.k
+			LEFT JOIN counts AS OF b.t AS h ON h.id = b.k LEFT JOIN counts AS OF b.t AS i ON i.id = b.k LEFT JOIN counts AS OF b.t AS j ON j.id = b.k`},
 		{name: "feature join AS OF, sorted", sql: "SELECT b.*, f.c FROM big b LEFT JOIN counts AS OF b.t AS f ON f.id = b.k ORDER BY b.s", want: tooMuch},
 	}},
 	{name: "relations of the system", kinds: []memoryKind{

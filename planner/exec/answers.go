@@ -233,9 +233,12 @@ func (r *looked) chunk() error {
 		var err error
 		r.parts, r.probes, r.keyBytes = r.parts[:0], r.probes[:0], r.keyBytes[:0]
 		r.first, r.next, r.end = 0, 0, 0
+		r.limit.memory.Give(r.held)
+		r.held = 0
 		if r.spine, size, r.more, err = r.limit.take(r.input, r.spine[:0]); err != nil {
 			return err
 		}
+		r.held = size
 		for _, row := range r.spine {
 			if err := r.askRow(row); err != nil {
 				return err

@@ -45,8 +45,8 @@ const (
 // room is how many bytes a chunk may take.
 func (c *chunk) room() int64 { return min(c.memory.Limit()/chunkShare, c.memory.Free()/2) }
 
-// take appends a chunk of rows that may be kept to an empty list, and says how many bytes it takes;
-// more says whether there may be others.
+// take appends a chunk of rows that may be kept to an empty list, and says how many bytes it takes,
+// which are counted; more says whether there may be others.
 func (c *chunk) take(rows fqgw.Rows, to [][]fqgw.Value) (out [][]fqgw.Value, size int64, more bool, err error) {
 	out = to
 	fresh := false
@@ -56,11 +56,27 @@ func (c *chunk) take(rows fqgw.Rows, to [][]fqgw.Value) (out [][]fqgw.Value, siz
 	case *looked:
 		fresh = true
 	}
-	room := c.room()
-	for len(out) < c.rows && (size < room || len(out) < chunkLeast) {
+	// What is counted so far is not free any more, nor is what the rows below have taken
+	// since the chunk was begun: a join over a join takes less than the one below.
+	counted := int64(0)
+	count := func() error {
+		err := c.memory.Take(size - counted)
+		if err == nil {
+			counted = size
+		}
+		return err
+	}
+	defer func() {
+		if err != nil {
+			c.memory.Give(counted)
+			size = 0
+		}
+	}()
+	const some = 64 << 10
+	for len(out) < chunkLeast || len(out) < c.rows && size < min(c.memory.Limit()/chunkShare, (c.memory.Free()+counted)/2) {
 		r, err := rows.Next()
 		if err == io.EOF {
-			return out, size, false, nil
+			return out, size, false, count()
 		}
 		if err != nil {
 			return nil, 0, false, err
@@ -69,7 +85,11 @@ func (c *chunk) take(rows fqgw.Rows, to [][]fqgw.Value) (out [][]fqgw.Value, siz
 			r = append([]fqgw.Value(nil), r...)
 		}
 		out = append(out, r)
-		size += fqgw.RowBytes(r) + c.each
+		if size += fqgw.RowBytes(r) + c.each; size-counted > some {
+			if err := count(); err != nil {
+				return nil, 0, false, err
+			}
+		}
 	}
-	return out, size, true, nil
+	return out, size, true, count()
 }
