@@ -6,6 +6,7 @@ package pit
 
 import (
 	"math"
+	"slices"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
@@ -120,13 +121,24 @@ func Columns(v *fqgw.FeatureView) []string {
 	return out
 }
 
+// anyOrder are the aggregates whose value does not depend on the order of events.
+var anyOrder = []string{"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "var_pop", "var_samp", "variance",
+	"stddev_pop", "stddev_samp", "stddev", "approx_count_distinct", "approx_percentile"}
+
+// ordered says whether a view's values depend on the order of events, and so on how
+// equal ones tie.
+func ordered(v *fqgw.FeatureView) bool {
+	return v.Latest || slices.ContainsFunc(v.Aggregates, func(a fqgw.Aggregate) bool { return !slices.Contains(anyOrder, a.Func) })
+}
+
 // needs says of each column of its source whether a view needs it: for the join
 // keys, the order of events, or an expression. Rows that never were in Kafka tie
-// by their canonical bytes, so that of their sources every column is needed.
+// by their canonical bytes, so that of their sources every column is needed where the
+// order of equal events matters.
 func needs(v *fqgw.FeatureView) []bool {
 	s := v.Source
 	out := make([]bool, len(s.Columns))
-	if s.Positions() != fqgw.TopicOffsets {
+	if s.Positions() != fqgw.TopicOffsets && ordered(v) {
 		for i := range out {
 			out[i] = true
 		}

@@ -475,9 +475,19 @@ func TestColumns(t *testing.T) {
 	if got := fmt.Sprint(Columns(v)); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	s.Connector = "iceberg" // rows without offsets tie by all their bytes
-	if got := Columns(v); len(got) != len(s.Columns)+len(fqgw.HiddenColumns) {
-		t.Errorf("of a table without positions: %v", got)
+	// Rows without offsets tie by all their bytes, where the order of equal ones matters.
+	s.Connector = "iceberg"
+	if got := fmt.Sprint(Columns(v)); got != want {
+		t.Errorf("of a table without positions: %s, want %s", got, want)
+	}
+	latest := *v
+	latest.Latest = true
+	last := *v
+	last.Aggregates = []fqgw.Aggregate{v.Aggregates[0], {Func: "last_value", Args: v.Aggregates[0].Args}}
+	for _, v := range []*fqgw.FeatureView{&latest, &last} {
+		if got := Columns(v); len(got) != len(s.Columns)+len(fqgw.HiddenColumns) {
+			t.Errorf("of a table without positions: %v", got)
+		}
 	}
 }
 
