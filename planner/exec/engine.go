@@ -100,7 +100,7 @@ type Options struct {
 	// Total counts for all sessions with their statements, and compactions; nil: no limit.
 	Total *fqgw.Memory
 	// Fault is called at named points of a transaction's commit, for crash tests:
-	// commit-table, before-commit.
+	// commit-table, before-commit, training-written, training-committed.
 	Fault func(point string)
 	// MakeTopics makes the topic of a new source although the source does not say
 	// how many partitions it shall have: one. For the embedded broker.

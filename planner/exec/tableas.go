@@ -57,6 +57,9 @@ func (e *Engine) CreateTableAs(env *fqgw.Env, st *plan.CreateTable, training *Tr
 		},
 		Undo: func(ctx context.Context) error { return errors.Join(e.unmakeTable(ctx, &t), over(ctx)) },
 		After: func(ctx context.Context, _ func(string, string)) error {
+			if training != nil {
+				e.fault("training-committed")
+			}
 			return errors.Join(e.making(ctx, t.History, true), over(context.WithoutCancel(ctx)))
 		},
 	}
@@ -84,6 +87,7 @@ func (e *Engine) fillTable(env *fqgw.Env, t *fqgw.Table, st *plan.CreateTable, t
 	if err == nil && training != nil {
 		training.Set.Made = out.Snapshot
 		training.finish(out.Rows, out.Files)
+		e.fault("training-written")
 	}
 	return out.Rows, err
 }

@@ -235,5 +235,8 @@ func (e *Engine) CopyToParquet(env *fqgw.Env, c CopyTo) (n int64, err error) {
 	if err := e.began(env.Ctx, u, func() { u.OID = uint32(oid) }); err != nil {
 		return 0, err
 	}
-	return n, e.commitOne(env.Ctx, e.defineTraining(c.Training), notice)
+	e.fault("training-written")
+	err = e.commitOne(env.Ctx, e.defineTraining(c.Training), notice)
+	e.fault("training-committed")
+	return n, err
 }
