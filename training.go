@@ -56,8 +56,9 @@ type TrainingRelation struct {
 // TrainingTable is a snapshot of a lake table that was read, and the tag that keeps it.
 type TrainingTable struct {
 	Table    string `json:"table"`
-	AsOf     int64  `json:"as_of,omitempty"` // the time that it was asked for by, 0: the newest
-	Snapshot int64  `json:"snapshot"`        // 0: the table was empty
+	Source   uint32 `json:"source,omitempty"` // OID of the source whose rows it has; 0: a table of the catalog
+	AsOf     int64  `json:"as_of,omitempty"`  // the time that it was asked for by, 0: the newest
+	Snapshot int64  `json:"snapshot"`         // 0: the table was empty
 	Tag      string `json:"tag,omitempty"`
 }
 

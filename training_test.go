@@ -14,7 +14,7 @@ func training() *TrainingSet {
 		Settings:  map[string]string{"timezone": "UTC", "datestyle": "ISO, MDY"},
 		Arguments: []TrainingArgument{{Type: 23, Mod: -1, Text: &text}, {Type: 25, Mod: -1}},
 		Relations: []TrainingRelation{{Kind: "feature view", Name: "w", OID: 16385, Version: 2, Form: "1:00ff"}, {Kind: "table", Name: "labels", OID: 16386, Form: "1:0a"}},
-		Tables:    []TrainingTable{{Table: "lake.labels", Snapshot: 1<<62 + 1, Tag: "fqgw-training-A-1"}, {Table: "lake.none", AsOf: 5}},
+		Tables:    []TrainingTable{{Table: "lake.labels", Snapshot: 1<<62 + 1, Tag: "fqgw-training-A-1"}, {Table: "lake.none", AsOf: 5}, {Table: "ns.t", Source: 16391, Snapshot: 7, Tag: "fqgw-training-A-3"}},
 		Histories: []TrainingHistory{{Source: "c", OID: 16384, Below: Marks{{Epoch: 1, Next: 12}, {}}, Since: 1704103200000000}},
 		Rows:      3,
 		Files:     []StoredFile{{Path: "sets/a.parquet", Rows: 3, Bytes: 1234, SHA256: "00"}},

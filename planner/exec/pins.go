@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -67,12 +68,13 @@ func (p *pins) because(format string, args ...any) {
 	p.reasons = append(p.reasons, why)
 }
 
-// table sets the snapshot that a scan reads; empty says that there is nothing to read.
-func (p *pins) table(ctx context.Context, s *fqgw.Scan) (empty bool, err error) {
+// table sets the snapshot that a scan reads of a table, which is that of a source where
+// there is one; empty says that there is nothing to read.
+func (p *pins) table(ctx context.Context, s *fqgw.Scan, source uint32) (empty bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, t := range p.tables {
-		if t.Table == s.Table && t.AsOf == s.AsOf {
+		if t.Table == s.Table && t.AsOf == s.AsOf && t.Source == source {
 			s.Snapshot = t.Snapshot
 			return t.Snapshot == 0, nil
 		}
@@ -80,7 +82,7 @@ func (p *pins) table(ctx context.Context, s *fqgw.Scan) (empty bool, err error) 
 	if p.replay {
 		return false, fqgw.Errorf(fqgw.CodeNotInState, "the manifest has no snapshot of table \"%s\" that the statement reads", s.Table)
 	}
-	t := fqgw.TrainingTable{Table: s.Table, AsOf: s.AsOf, Tag: fmt.Sprintf("%s-%d", p.tag, len(p.tables)+1)}
+	t := fqgw.TrainingTable{Table: s.Table, Source: source, AsOf: s.AsOf, Tag: fmt.Sprintf("%s-%d", p.tag, len(p.tables)+1)}
 	p.tables = append(p.tables, t)
 	if err := p.note(); err != nil {
 		return false, err
@@ -93,7 +95,7 @@ func (p *pins) table(ctx context.Context, s *fqgw.Scan) (empty bool, err error) 
 	if own.Snapshot = snap.ID; snap.ID == 0 {
 		own.Tag = ""
 	}
-	if len(p.tables) == 1 {
+	if len(p.tables) == 1 && source == 0 {
 		p.total = snap.Rows
 	}
 	s.Snapshot = snap.ID
@@ -165,8 +167,11 @@ func (p *pins) known(env *fqgw.Env, s *fqgw.Source, k int64, wait func(ctx conte
 
 // readPinned reads a source's rows as the statement sees them.
 func (e *Engine) readPinned(env *fqgw.Env, s *fqgw.Source, scan fqgw.Scan) (fqgw.Records, error) {
-	_, records, err := e.readSource(env.Ctx, s, scan)
 	p := pinsOf(env.Ctx)
+	if p != nil && s.Connector == "iceberg" {
+		return e.readSnapshot(env, p, s, scan)
+	}
+	_, records, err := e.readSource(env.Ctx, s, scan)
 	switch {
 	case err != nil || p == nil:
 	case e.foreign(s) != nil:
@@ -174,6 +179,32 @@ func (e *Engine) readPinned(env *fqgw.Env, s *fqgw.Source, scan fqgw.Scan) (fqgw
 	default:
 		records = below(records, p.below(s))
 	}
+	return records, err
+}
+
+// readSnapshot reads a source that is a table of the lake, at one snapshot: the one that
+// it names, or the newest one.
+func (e *Engine) readSnapshot(env *fqgw.Env, p *pins, s *fqgw.Source, scan fqgw.Scan) (fqgw.Records, error) {
+	table := fqgw.Scan{Table: s.Options["table"], AsOf: scan.AsOf}
+	if s.Options["tag"] != "" || s.Options["snapshot"] != "" {
+		if table.AsOf = 0; !p.replay {
+			named, err := e.foreign(s).Current(env.Ctx, s)
+			if err != nil {
+				return nil, err
+			}
+			table.Snapshot = named.ID
+		}
+	}
+	empty, err := p.table(env.Ctx, &table, s.OID)
+	if empty || err != nil {
+		return func(func(arrow.RecordBatch, error) bool) {}, err
+	}
+	at := *s
+	at.Options = maps.Clone(s.Options)
+	delete(at.Options, "tag")
+	delete(at.Options, "snapshot")
+	scan.Snapshot, scan.AsOf = table.Snapshot, 0
+	_, records, err := e.readSource(env.Ctx, &at, scan)
 	return records, err
 }
 
@@ -257,7 +288,7 @@ func (e *Engine) pinTable(env *fqgw.Env, s *fqgw.Scan) (fqgw.Rows, error) {
 	if p == nil {
 		return nil, nil
 	}
-	empty, err := p.table(env.Ctx, s)
+	empty, err := p.table(env.Ctx, s, 0)
 	if empty && err == nil {
 		return relational.Slice(nil), nil
 	}
