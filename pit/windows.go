@@ -43,18 +43,8 @@ func Array(f *window.Filled) (arrow.Array, error) {
 	b := array.NewBuilder(memory.DefaultAllocator, typ)
 	defer b.Release()
 	b.Reserve(len(f.Null))
-	for i, null := range f.Null {
-		v := fqgw.Null
-		switch {
-		case null:
-		case f.Ints != nil:
-			v = fqgw.IntValue(f.Ints[i])
-		case f.Floats != nil:
-			v = fqgw.FloatValue(f.Floats[i])
-		default:
-			v = f.Values[i]
-		}
-		if err := fqgw.AppendValue(b, v, f.Type); err != nil {
+	for i := range f.Null {
+		if err := fqgw.AppendValue(b, f.Value(i), f.Type); err != nil {
 			return nil, err
 		}
 	}

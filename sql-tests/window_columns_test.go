@@ -50,7 +50,11 @@ func TestWindowsByColumns(t *testing.T) {
 			// Of a spine that is a query the rows come one by one.
 			byRows := fmt.Sprintf("SELECT %s "+joins, shown, "(SELECT id + 0 AS id, k, site, ts, seen FROM labels)")
 			exec("DROP TABLE IF EXISTS made")
+			before := a.Engine().Joined(false)
 			exec(fmt.Sprintf("CREATE TABLE made AS SELECT %s "+joins, shown, "labels"))
+			if after := a.Engine().Joined(false); after != before || a.Engine().Joined(true) == 0 {
+				t.Errorf("%s: %d rows were joined row by row", what, after-before)
+			}
 			for _, other := range []string{"SELECT * FROM made", fmt.Sprintf("SELECT %s "+joins, shown, "labels")} {
 				var differ, all int
 				both := fmt.Sprintf("SELECT count(*), (SELECT count(*) FROM made WHERE c > 0 AND zc > 0 AND bc > 0) FROM ((%s EXCEPT ALL %s) UNION ALL (%s EXCEPT ALL %s)) AS d",

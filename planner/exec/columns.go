@@ -12,6 +12,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/pit"
 	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/stream/window"
 )
 
 // Joins of a spine with views AS OF its times go by columns, from the spine's scan to
@@ -126,7 +127,10 @@ type columnRows struct {
 	held     int64
 	more     bool // there may be more of the spine
 	left     arrow.RecordBatch
-	batch    []arrow.Array // of the chunk, by shown
+	batch    []arrow.Array          // of the chunk, by shown
+	made     map[int]*window.Filled // by column: values of windows that are no array yet
+	values   []*window.Filled       // by shown, of rows that are taken one by one
+	batches  bool                   // the rows are taken in batches
 	row, end int
 	out      []fqgw.Value
 	doubles  bool // numerics of windows are double precision
@@ -134,7 +138,7 @@ type columnRows struct {
 
 // byColumns runs joins over a spine that has batches.
 func (e *Engine) byColumns(env *fqgw.Env, joins []*columnJoin, shown []int, input fqgw.Rows, batches fqgw.Records, memory *fqgw.Memory) *columnRows {
-	r := &columnRows{e: e, env: env, joins: joins, shown: shown, input: input, more: true}
+	r := &columnRows{e: e, env: env, joins: joins, shown: shown, input: input, more: true, made: map[int]*window.Filled{}}
 	for _, c := range joins[0].input.Columns() {
 		r.types = append(r.types, c.Type)
 	}
@@ -170,7 +174,15 @@ func (r *columnRows) chunk() error {
 		}
 	}()
 	var spines []spineOf
+	clear(r.made)
 	for _, j := range r.joins {
+		for _, c := range append([]int{j.at.column, j.known.column}, j.keys...) {
+			if c >= 0 {
+				if err := r.asArray(cols, c); err != nil {
+					return err
+				}
+			}
+		}
 		s, err := r.sorted(j, cols, n, &spines)
 		if err != nil {
 			return err
@@ -188,13 +200,29 @@ func (r *columnRows) chunk() error {
 			return err
 		}
 	}
-	r.batch = r.batch[:0]
+	r.batch, r.values = r.batch[:0], r.values[:0]
 	for _, c := range r.shown {
+		if cols[c] == nil && !r.batches {
+			r.batch, r.values = append(r.batch, nil), append(r.values, r.made[c])
+			continue
+		}
+		if err := r.asArray(cols, c); err != nil {
+			return err
+		}
 		cols[c].Retain()
-		r.batch = append(r.batch, cols[c])
+		r.batch, r.values = append(r.batch, cols[c]), append(r.values, nil)
 	}
 	r.row, r.end = 0, n
 	return nil
+}
+
+// asArray makes sure that a column is an array.
+func (r *columnRows) asArray(cols []arrow.Array, c int) (err error) {
+	if cols[c] == nil {
+		cols[c], err = pit.Array(r.made[c])
+		delete(r.made, c)
+	}
+	return err
 }
 
 // spine is the next chunk of the spine's columns; io.EOF at its end.
@@ -423,7 +451,8 @@ func (r *columnRows) windows(j *columnJoin, cols []arrow.Array, s *pit.Spine, hi
 		var a arrow.Array
 		if c.key >= 0 {
 			a, err = pit.Only(cols[j.keys[c.key]], answers.Exists)
-		} else if a, err = pit.Array(&answers.Slots[c.slot]); err == nil {
+		} else {
+			r.made[len(cols)+len(out)] = &answers.Slots[c.slot]
 			for status, n := range answers.Statuses(c.slot) {
 				told[status] += n
 			}
@@ -439,9 +468,12 @@ func (r *columnRows) windows(j *columnJoin, cols []arrow.Array, s *pit.Spine, hi
 // forget gives the chunk back.
 func (r *columnRows) forget() {
 	for _, a := range r.batch {
-		a.Release()
+		if a != nil {
+			a.Release()
+		}
 	}
-	r.batch = r.batch[:0]
+	clear(r.values)
+	r.batch, r.values = r.batch[:0], r.values[:0]
 	r.row, r.end = 0, 0
 	r.limit.memory.Give(r.held)
 	r.held = 0
@@ -471,6 +503,10 @@ func (r *columnRows) Next() ([]fqgw.Value, error) {
 	}
 	r.out = r.out[:0]
 	for i, c := range r.shown {
+		if v := r.values[i]; v != nil {
+			r.out = append(r.out, v.Value(r.row-1))
+			continue
+		}
 		r.out = append(r.out, fqgw.ArrowValue(r.batch[i], r.row-1, r.types[c]))
 	}
 	return r.out, nil
@@ -482,6 +518,10 @@ func (r *columnRows) WriteRow(w fqgw.RowWriter) error {
 		return err
 	}
 	for i, c := range r.shown {
+		if v := r.values[i]; v != nil {
+			w.Value(v.Value(r.row - 1))
+			continue
+		}
 		w.Value(fqgw.ArrowView(r.batch[i], r.row-1, r.types[c]))
 	}
 	return nil
@@ -493,6 +533,7 @@ func (r *columnRows) records(yield func(arrow.RecordBatch, error) bool) {
 	for i, c := range r.shown {
 		fields[i] = arrow.Field{Type: fqgw.ArrowType(r.types[c]), Nullable: true}
 	}
+	r.batches = true
 	for {
 		err := r.chunk()
 		if err == io.EOF {

@@ -119,6 +119,19 @@ func (f *Filled) fill(at int, slot *slotSpec, rows rowCount, acc accumulator) {
 	}
 }
 
+// Value is the value at a place.
+func (f *Filled) Value(at int) fqgw.Value {
+	switch {
+	case f.Null[at]:
+		return fqgw.Null
+	case f.Ints != nil:
+		return fqgw.IntValue(f.Ints[at])
+	case f.Floats != nil:
+		return fqgw.FloatValue(f.Floats[at])
+	}
+	return f.Values[at]
+}
+
 func (f *Filled) fail(at int) {
 	if f.Failed == nil {
 		f.Failed = make([]bool, len(f.Null))
