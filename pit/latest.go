@@ -75,25 +75,32 @@ func Find(l *window.Layout, s *Spine, history *fqgw.Sorted, memory *fqgw.Memory)
 // unsorted are the places in the spine's order of the probes that may see a fresh row.
 func (m *Latest) unsorted(history *fqgw.Sorted) ([]bool, error) {
 	out := make([]bool, len(m.at))
-	if history.FreshRows == 0 {
+	if len(m.at) == 0 {
 		return out, nil
 	}
 	s := m.spine
-	// Of each entity the least time, and the least known time, of its fresh rows.
+	// Of each entity the least time, and the least known time, of its fresh rows: made
+	// with the first of them, as there is none where all is in runs.
 	type least struct{ time, known int64 }
-	fresh := make([]least, len(s.entities))
-	entities := make(map[fqgw.EntityKey]uint32, len(s.entities))
+	var fresh []least
+	var entities map[fqgw.EntityKey]uint32
 	from := uint32(0)
-	for e, to := range s.entities {
-		entities[s.key(s.order[from])] = uint32(e)
-		fresh[e] = least{math.MaxInt64, math.MaxInt64}
-		from = to
-	}
 	err := freshRows(m.layout.View(), history, func(key []byte, time, known int64) {
+		if fresh == nil {
+			fresh, entities = make([]least, len(s.entities)), make(map[fqgw.EntityKey]uint32, len(s.entities))
+			for e, to := range s.entities {
+				entities[s.key(s.order[from])] = uint32(e)
+				fresh[e] = least{math.MaxInt64, math.MaxInt64}
+				from = to
+			}
+		}
 		if e, ok := entities[fqgw.EntityKey(key)]; ok {
 			fresh[e] = least{min(fresh[e].time, time), min(fresh[e].known, known)}
 		}
 	})
+	if fresh == nil {
+		return out, err
+	}
 	from = 0
 	for e, to := range s.entities {
 		for n := from; n < to; n++ {

@@ -45,7 +45,7 @@ func TestFind(t *testing.T) {
 			known = nil
 		}
 		s := NewSpine(names, ends, times, known)
-		m, err := Find(l, s, &fqgw.Sorted{Runs: runs, Fresh: records(t, v.Source, Columns(v), left), FreshRows: int64(len(left))}, nil)
+		m, err := Find(l, s, &fqgw.Sorted{Runs: runs, Fresh: records(t, v.Source, Columns(v), left)}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
