@@ -192,6 +192,7 @@ func (r *columnRows) chunk() error {
 			for _, a := range found { // of a try before
 				a.Release()
 			}
+			found = nil // the next may end in a panic
 			found, err = r.join(j, cols, s)
 			return err
 		})
@@ -323,7 +324,7 @@ func (r *columnRows) sorted(j *columnJoin, cols []arrow.Array, n int, made *[]sp
 		}
 		from := len(keys)
 		var ok bool
-		if keys, ok = fqgw.AppendKeyBytes(keys, parts); !ok || !t.valid(i) || !k.valid(i) {
+		if keys, ok = fqgw.AppendKeyBytes(keys, parts); !ok || t.isNull(i) || k.isNull(i) {
 			keys = keys[:from]
 		}
 		ends[i] = uint32(len(keys))
@@ -337,13 +338,14 @@ func (r *columnRows) sorted(j *columnJoin, cols []arrow.Array, n int, made *[]sp
 	return s, nil
 }
 
-// instants are times by row; where is nil where all are there.
+// instants are times by row.
 type instants struct {
-	at    []int64
-	where arrow.Array
+	at   []int64
+	none bool        // all are NULL
+	of   arrow.Array // whose NULLs are theirs; may be nil
 }
 
-func (t *instants) valid(i int) bool { return t.where == nil || t.where.IsValid(i) }
+func (t *instants) isNull(i int) bool { return t.none || t.of != nil && t.of.IsNull(i) }
 
 func (r *columnRows) times(m moment, cols []arrow.Array, n int) (instants, error) {
 	if m.column >= 0 {
@@ -353,23 +355,16 @@ func (r *columnRows) times(m moment, cols []arrow.Array, n int) (instants, error
 			for i, t := range ts.TimestampValues() {
 				at[i] = int64(t)
 			}
-			return instants{at, a}, nil
+			return instants{at: at, of: a}, nil
 		}
 		at := make([]int64, n)
 		for i := range at {
 			at[i] = fqgw.ArrowView(a, i, fqgw.Timestamptz).Int()
 		}
-		return instants{at, a}, nil
+		return instants{at: at, of: a}, nil
 	}
 	t, ok, err := constantTime(r.env, m.expr)
-	if err != nil {
-		return instants{}, err
-	}
-	out := instants{at: slices.Repeat([]int64{t}, n)}
-	if !ok {
-		out.where = array.MakeArrayOfNull(memory.DefaultAllocator, arrow.Null, n)
-	}
-	return out, nil
+	return instants{at: slices.Repeat([]int64{t}, n), none: !ok}, err
 }
 
 // join are the outputs of a join.
