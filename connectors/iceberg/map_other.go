@@ -3,9 +3,9 @@
 package iceberg
 
 // mapFile is the content of a file, until unmap is called.
-func mapFile(path string) (data []byte, unmap func(), err error) { return readWhole(path) }
+func mapFile(path string) (data []byte, p *pages, unmap func(), err error) { return readWhole(path) }
 
 // pages has nothing to give back where files are read whole.
-type pages struct{ mapping []byte }
+type pages struct{}
 
 func (p *pages) giveBack([]byte) {}

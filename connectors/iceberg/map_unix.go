@@ -9,15 +9,15 @@ import (
 )
 
 // mapFile is the content of a file, mapped, until unmap is called.
-func mapFile(path string) (data []byte, unmap func(), err error) {
+func mapFile(path string) (data []byte, p *pages, unmap func(), err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if info.Size() == 0 || info.Size() != int64(int(info.Size())) {
 		return readWhole(path)
@@ -25,11 +25,12 @@ func mapFile(path string) (data []byte, unmap func(), err error) {
 	if data, err = syscall.Mmap(int(f.Fd()), 0, int(info.Size()), syscall.PROT_READ, syscall.MAP_SHARED); err != nil {
 		return readWhole(path)
 	}
-	return data, func() { _ = syscall.Munmap(data) }, nil
+	return data, &pages{data}, func() { _ = syscall.Munmap(data) }, nil
 }
 
 // pages gives the pages of a mapping back when what refers to them is released: they
-// count as the process' memory otherwise, and can be had again from the file.
+// count as the process' memory otherwise, and can be had again from the file. Of memory
+// that is no file's they could not be had again.
 type pages struct{ mapping []byte }
 
 func (p *pages) giveBack(b []byte) {

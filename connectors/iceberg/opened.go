@@ -216,12 +216,19 @@ func (r *run) unchanged() bool {
 func (r *run) retain() { r.users.Add(1) }
 
 func (r *run) release() {
-	switch r.users.Add(-1) {
-	case 0:
-		r.unmap()
-		r.memory.Give(r.held)
-	case 1: // of the reads the last has ended
-		r.pages.giveBack(r.data)
+	for {
+		n := r.users.Load()
+		if n == 2 { // of the reads the last ends; while it is one nobody unmaps
+			r.pages.giveBack(r.data)
+		}
+		if !r.users.CompareAndSwap(n, n-1) {
+			continue
+		}
+		if n == 1 {
+			r.unmap()
+			r.memory.Give(r.held)
+		}
+		return
 	}
 }
 

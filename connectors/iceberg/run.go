@@ -61,7 +61,7 @@ type run struct {
 	times    [][]int64
 	known    [][]int64 // nil: each row was known at its time
 	copied   int64     // bytes of times that do not lie in the file as they are
-	pages    *pages    // of the mapping
+	pages    *pages    // of data, where it is mapped
 
 	path    string
 	written time.Time    // the file's, when it was opened
@@ -99,10 +99,9 @@ func openRun(ctx context.Context, path string, want runFile, spec runSpec) (r *r
 		return r, err
 	}
 	r = &run{file: want, cols: map[string]int{}, packed: map[[2]int]packedRows{}, path: path, written: info.ModTime()}
-	if r.data, r.unmap, err = mapFile(path); err != nil {
+	if r.data, r.pages, r.unmap, err = mapFile(path); err != nil {
 		return r, err
 	}
-	r.pages = &pages{r.data}
 	if int64(len(r.data)) != want.Bytes || crc32.Checksum(r.data, castagnoli) != want.Sum {
 		return r, fmt.Errorf("it is not as it was written")
 	}
@@ -342,8 +341,8 @@ func (r *run) plain(group, at int) (arrow.Array, bool) {
 	return r.values(data[len(data)-rows*width:], r.types[at], rows), true
 }
 
-// readWhole is a file in memory, where it cannot be mapped.
-func readWhole(path string) ([]byte, func(), error) {
+// readWhole is a file in memory, where it cannot be mapped. It has no pages to give back.
+func readWhole(path string) ([]byte, *pages, func(), error) {
 	b, err := os.ReadFile(path)
-	return b, func() {}, err
+	return b, &pages{}, func() {}, err
 }
