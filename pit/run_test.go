@@ -182,10 +182,11 @@ func randomRuns(t *testing.T, rnd *rand.Rand, v *fqgw.FeatureView, history []raw
 		for p := range mine {
 			seen[p] = true
 		}
+		before := len(runs)
 		err := Sort(v.Source, keys, &fqgw.Sorted{Fresh: records(t, v.Source, all, part)}, nil, func(rows fqgw.Records) error {
 			runs = append(runs, newMemoryRun(t, v.Source, keys, rows))
 			return nil
-		})
+		}, func() { runs = slices.Clip(runs[:before]) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,4 +203,59 @@ func randomRuns(t *testing.T, rnd *rand.Rand, v *fqgw.FeatureView, history []raw
 		}
 	}
 	return runs, left
+}
+
+// TestSortAnew: positions that turn out to be in another order when rows were written
+// already come once.
+func TestSortAnew(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(2, 9))
+	anew := 0
+	for range 1000 {
+		s, history := newSource(), randomHistory(rnd, 0)
+		rnd.Shuffle(len(history), func(i, j int) { history[i], history[j] = history[j], history[i] })
+		slices.SortStableFunc(history[:len(history)/2], func(a, b raw) int { return a.pos.Compare(b.pos) })
+		var all []string
+		for _, c := range RunColumns(s) {
+			all = append(all, c.Name)
+		}
+		wrote := func(m *fqgw.Memory) (rows int64, err error) {
+			begun := false
+			passes := 0
+			fresh := again(records(t, s, all, history), &passes)
+			err = Sort(s, []int{colUser}, &fqgw.Sorted{Fresh: fresh}, m, func(in fqgw.Records) error {
+				for b, err := range in {
+					if err != nil {
+						return err
+					}
+					rows += b.NumRows()
+					begun = begun || passes == 1
+					b.Release()
+				}
+				return nil
+			}, func() {
+				if rows = 0; begun {
+					anew++
+				}
+			})
+			return rows, err
+		}
+		want, err := wrote(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := fqgw.NewMemory("the sort", "", 8<<10+rnd.Int64N(24<<10))
+		got, err := wrote(m)
+		if fqgw.HasCode(err, fqgw.CodeOutOfMemory) {
+			continue
+		}
+		if err != nil || got != want {
+			t.Fatalf("%d rows, want %d: %v", got, want, err)
+		}
+		if m.Used() != 0 {
+			t.Fatalf("%d bytes are not given back", m.Used())
+		}
+	}
+	if anew < 20 {
+		t.Fatalf("only %d began anew behind rows that were written", anew)
+	}
 }

@@ -20,10 +20,12 @@ func RunColumns(s *fqgw.Source) []fqgw.Column {
 // Sort makes runs of the history of a source under the join keys in those columns: of
 // every position the row that came first, rows below the covered positions left out.
 // Each run has as many rows as fit into memory, and goes to write, in the columns of
-// RunColumns. 53200 when a batch does not fit, 0A000 for a history that retracts.
-func Sort(s *fqgw.Source, keys []int, history *fqgw.Sorted, memory *fqgw.Memory, write func(fqgw.Records) error) error {
+// RunColumns. forget is called when it begins anew: what was written is not wanted.
+// 53200 when a batch does not fit, 0A000 for a history that retracts.
+func Sort(s *fqgw.Source, keys []int, history *fqgw.Sorted, memory *fqgw.Memory, write func(fqgw.Records) error, forget func()) error {
 	err := sortRuns(s, keys, history, &fewSeen{}, memory, write)
 	if err == errUnordered {
+		forget()
 		err = sortRuns(s, keys, history, &allSeen{memory: memory, seen: map[fqgw.Position]struct{}{}}, memory, write)
 	}
 	return err

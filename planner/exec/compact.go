@@ -170,17 +170,21 @@ func (c *compaction) step(ctx context.Context) (done bool, err error) {
 		c.tries++
 		sorted.Fresh = c.paced(ctx, sorted.Fresh)
 		var add []fqgw.RunFile
+		forget := func() {
+			for _, f := range add {
+				f.Discard()
+			}
+			add = nil
+		}
 		err := pit.Sort(c.source, c.keys, sorted, c.memory, func(rows fqgw.Records) error {
 			f, err := write(rows)
 			if err == nil {
 				add = append(add, f)
 			}
 			return err
-		})
+		}, forget)
 		if err != nil {
-			for _, f := range add {
-				f.Discard()
-			}
+			forget()
 			return false, err
 		}
 		ok, err := h.CommitRuns(ctx, table, c.by, sorted, nil, add, sorted.Upto)
