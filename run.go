@@ -75,9 +75,31 @@ type SortedHistory interface {
 	// CommitRuns makes the runs that were read as base less those in remove, and those
 	// in add behind them, the runs under those keys, covering upto. Others may commit
 	// runs at the same time: when the version is not that of base any more, or the
-	// history is gone, nothing changes, and ok is false. XX001 when a file of add is not
+	// history not what upto says, nothing changes, and ok is false. XX001 when a file of add is not
 	// in order. The files of add belong to the lake in each case.
 	CommitRuns(ctx context.Context, table string, k RunKeys, base *Sorted, remove []Run, add []RunFile, upto Coverage) (ok bool, err error)
+	// Files lists the files that a table has now, and those of its runs.
+	Files(ctx context.Context, table string, each func(LakeFile) error) error
+	// MergeFiles makes few files of many small ones, of the history of a source; nothing
+	// of other tables. Runs go on covering what they cover.
+	MergeFiles(ctx context.Context, table string) error
+	// Maintain drops old snapshots of a table and of its runs, except tagged ones, and
+	// the files that only they needed; files that a failed commit left a day ago; and
+	// runs whose history is gone.
+	Maintain(ctx context.Context, table string) error
+}
+
+// LakeFile is a file of a table of the lake.
+type LakeFile struct {
+	Kind     string // data; fresh: of a history, not in all of its runs yet; run
+	Path     string
+	Rows     int64
+	Bytes    int64
+	Keys     []string // of a run: the columns of the join keys
+	Sequence int64    // of the commit that added the file; up to which a run covers the history
+	Covered  Marks    // of a run: the positions that it covers, with the others under its keys
+	Written  int64    // microseconds UTC; 0 where it is not known
+	Used     bool     // false of runs that do not cover the history any more
 }
 
 // RunEntities is the index of a run: its entities in the order of their keys' bytes,

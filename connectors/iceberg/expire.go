@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 	"time"
 
 	iceio "github.com/apache/iceberg-go/io"
@@ -20,32 +21,68 @@ const (
 	keepTableSnapshots = 500
 )
 
-// Maintain drops old snapshots of a table, except tagged ones, and the files
-// that only they needed, and files that a failed commit left. Land does it by itself from time to time; tables that
-// grow by Append or by other engines may be given to it.
+// Maintain implements fqgw.SortedHistory.
 func (l *Lake) Maintain(ctx context.Context, name string) error {
-	unlock, err := l.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	t, err := l.load(ctx, name)
 	if err != nil {
 		return err
 	}
-	if err := l.expire(ctx, t, keepSnapshots); err != nil {
-		return fail(err)
+	keep := keepTableSnapshots
+	if text, _ := marksText(t); text != "" { // something lands into it
+		keep = keepSnapshots
 	}
-	return fail(l.sweep(ctx, name))
+	if err := l.maintain(ctx, name, keep); err != nil {
+		return err
+	}
+	all, err := l.projections(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		switch lost, err := l.widowed(ctx, p); {
+		case err != nil:
+			return err
+		case lost:
+			err = l.dropProjection(ctx, p)
+			if err != nil {
+				return err
+			}
+		case p.of.Table == name:
+			if err := l.maintain(ctx, strings.Join(p.table.Identifier(), "."), keepRuns); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
+// maintain is Maintain of one table.
+func (l *Lake) maintain(ctx context.Context, name string, keep int) error {
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return err
+	}
+	t, err := l.load(ctx, name)
+	if err == nil {
+		err = fail(l.expire(ctx, t, keep))
+	}
+	if unlock(); err != nil {
+		return err
+	}
+	return fail(l.sweep(ctx, name)) // beside those who commit
+}
+
+// expire drops old snapshots: those beyond the newest keep that are older than keepAge,
+// or as the properties of the table say that all engines know.
 func (l *Lake) expire(ctx context.Context, before *table.Table, keep int) error {
 	if text, own := marksText(before); text != "" && !own {
 		return nil // another engine's snapshot is current: the marks are in one that might go
 	}
 	appends := appendsOnly(before)
 	tx := before.NewTransaction()
-	if err := tx.ExpireSnapshots(table.WithRetainLast(keep), table.WithOlderThan(l.keepAge), table.WithPostCommit(!appends)); err != nil {
+	keep = before.Properties().GetInt(table.MinSnapshotsToKeepKey, keep)
+	age := time.Duration(before.Properties().GetInt64(table.MaxSnapshotAgeMsKey, l.keepAge.Milliseconds())) * time.Millisecond
+	if err := tx.ExpireSnapshots(table.WithRetainLast(keep), table.WithOlderThan(age), table.WithPostCommit(!appends)); err != nil {
 		return err
 	}
 	after, err := tx.Commit(ctx)
@@ -57,7 +94,8 @@ func (l *Lake) expire(ctx context.Context, before *table.Table, keep int) error 
 
 // appendsOnly says whether no data file can have gone from the table: nothing was
 // deleted, and no snapshot was left by a rollback. Then expiry need not look at its
-// files, which would take longer the more they are.
+// files, which would take longer the more they are. Files that were merged are left to
+// the sweep.
 func appendsOnly(t *table.Table) bool {
 	line := 0
 	for s := t.CurrentSnapshot(); s != nil; s = t.SnapshotByID(*s.ParentSnapshotID) {
@@ -67,7 +105,7 @@ func appendsOnly(t *table.Table) bool {
 	}
 	all := t.Metadata().Snapshots()
 	for _, s := range all {
-		if s.Summary == nil || s.Summary.Operation != table.OpAppend {
+		if s.Summary == nil || s.Summary.Operation != table.OpAppend && s.Summary.Properties[mergedProperty] == "" {
 			return false
 		}
 	}

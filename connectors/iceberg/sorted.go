@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
-	"hash/fnv"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -125,13 +123,9 @@ func coverageOf(t *table.Table, tasks []table.FileScanTask, sequence int64) (c f
 		if task.Start != 0 {
 			continue
 		}
-		h := fnv.New64a()
-		_, _ = io.WriteString(h, task.File.FilePath())
-		for _, path := range deletesOf(task) {
-			_, _ = io.WriteString(h, "\x00"+path)
-		}
-		c.Files++
-		c.Sum ^= h.Sum64()
+		files, sum := nameSum(task)
+		c.Files += files
+		c.Sum ^= sum
 	}
 	return c, fresh
 }
@@ -313,9 +307,7 @@ func (l *Lake) CommitRuns(ctx context.Context, name string, k fqgw.RunKeys, base
 		return false, err
 	}
 	defer unlock()
-	if of, err := l.load(ctx, name); fqgw.HasCode(err, fqgw.CodeUndefinedTable) || err == nil && of.Metadata().TableUUID().String() != upto.Table {
-		return false, nil
-	} else if err != nil {
+	if holds, err := l.covers(ctx, name, upto); !holds {
 		return false, err
 	}
 	t, now, err := l.projectionOf(ctx, name, k)
@@ -357,6 +349,23 @@ func (l *Lake) CommitRuns(ctx context.Context, name string, k fqgw.RunKeys, base
 		}
 	}
 	return true, nil
+}
+
+// covers says that a history is still what runs of it were made of.
+func (l *Lake) covers(ctx context.Context, name string, c fqgw.Coverage) (bool, error) {
+	t, err := l.load(ctx, name)
+	if fqgw.HasCode(err, fqgw.CodeUndefinedTable) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	tasks, err := t.Scan().PlanFiles(ctx)
+	if err != nil {
+		return false, fail(err)
+	}
+	now, _ := coverageOf(t, tasks, c.Sequence)
+	return now.Table == c.Table && now.Files == c.Files && now.Sum == c.Sum, nil
 }
 
 // settle is told what became of the files of runs.
@@ -414,26 +423,64 @@ func replace(ctx context.Context, t *table.Table, tx *table.Transaction, runs []
 
 // dropProjections removes the projections of a history.
 func (l *Lake) dropProjections(ctx context.Context, of *table.Table) error {
+	all, err := l.projections(ctx)
+	if err != nil {
+		return err
+	}
 	uuid := of.Metadata().TableUUID().String()
-	for id, err := range l.catalog.ListTables(ctx, table.Identifier{"sorted"}) {
-		if isMissing(err) {
-			return nil
-		}
-		if err != nil {
-			return fail(err)
-		}
-		t, err := l.catalog.LoadTable(ctx, id)
-		if err != nil {
-			return fail(err)
-		}
-		p, err := parseProjection(t.Properties()[runsProperty])
-		if err != nil || p == nil || p.Of != uuid {
+	for _, p := range all {
+		if p.of.Of != uuid {
 			continue
 		}
-		if err := l.drop(ctx, t); err != nil {
+		if err := l.dropProjection(ctx, p); err != nil {
 			return err
 		}
-		l.forget(p.Table, p.Keys)
 	}
+	return nil
+}
+
+// projected is a projection with its table.
+type projected struct {
+	table *table.Table
+	of    *projection
+}
+
+// projections are those of all histories that can be read.
+func (l *Lake) projections(ctx context.Context) (out []projected, err error) {
+	for id, err := range l.catalog.ListTables(ctx, table.Identifier{"sorted"}) {
+		if isMissing(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fail(err)
+		}
+		t, err := l.catalog.LoadTable(ctx, id)
+		if isMissing(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fail(err)
+		}
+		if p, err := parseProjection(t.Properties()[runsProperty]); err == nil && p != nil {
+			out = append(out, projected{t, p})
+		}
+	}
+	return out, nil
+}
+
+// widowed says of a projection that its history is gone: another engine dropped it.
+func (l *Lake) widowed(ctx context.Context, p projected) (bool, error) {
+	t, err := l.load(ctx, p.of.Table)
+	if fqgw.HasCode(err, fqgw.CodeUndefinedTable) {
+		return true, nil
+	}
+	return err == nil && t.Metadata().TableUUID().String() != p.of.Of, err
+}
+
+func (l *Lake) dropProjection(ctx context.Context, p projected) error {
+	if err := l.drop(ctx, p.table); err != nil {
+		return err
+	}
+	l.forget(p.of.Table, p.of.Keys)
 	return nil
 }
