@@ -54,7 +54,7 @@ func (d *Definer) session(n *pg.Node) (plan.Statement, error) {
 		if x.VacuumStmt.IsVacuumcmd {
 			return d.vacuum(x.VacuumStmt)
 		}
-		return &plan.NoOp{Tag: "ANALYZE", Notice: "ANALYZE has nothing to do"}, nil
+		return d.analyze(x.VacuumStmt)
 	case *pg.Node_IndexStmt:
 		return d.index(x.IndexStmt)
 	case *pg.Node_ReindexStmt:

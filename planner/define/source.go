@@ -1,7 +1,6 @@
 package define
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -202,34 +201,6 @@ func (d *Definer) check(s *fqgw.Source, k *pg.Constraint, column string) error {
 // rowBinder binds the row expressions of a definition.
 func (d *Definer) rowBinder() *bind.Binder {
 	return &bind.Binder{Catalog: d.Binder.Catalog, Definition: true, Stmt: d.stmt}
-}
-
-// vacuum is VACUUM of the named relations, of all sources where none is named. Only
-// sources have something to compact.
-func (d *Definer) vacuum(n *pg.VacuumStmt) (plan.Statement, error) {
-	cat, out := d.Binder.Catalog, &plan.Vacuum{}
-	if len(n.Rels) == 0 {
-		for _, s := range cat.Sources {
-			out.Sources = append(out.Sources, s)
-		}
-		slices.SortFunc(out.Sources, func(a, b *fqgw.Source) int { return cmp.Compare(a.OID, b.OID) })
-	}
-	for _, r := range n.Rels {
-		rel := r.GetVacuumRelation().Relation
-		name, err := d.relationName(rel)
-		if err != nil {
-			return nil, err
-		}
-		if s := cat.Sources[name]; s != nil {
-			out.Sources = append(out.Sources, s)
-		} else if cat.Has(name) == "" && (d.Binder.Temp == nil || d.Binder.Temp(rel.Relname) == nil) {
-			return nil, d.fail(rel.Location, fqgw.CodeUndefinedTable, "relation \"%s\" does not exist", rel.Relname)
-		}
-	}
-	if len(out.Sources) == 0 {
-		return &plan.NoOp{Tag: "VACUUM", Notice: "VACUUM has nothing to do: only the history of a source is compacted"}, nil
-	}
-	return out, nil
 }
 
 var sourceOptions = []string{"connector", "topic", "format", "event_time", "known_time", "start", "history", "max_future", "key",

@@ -89,7 +89,7 @@ func TestStatements(t *testing.T) {
 		}
 	}
 	for sql, tag := range map[string]string{"LISTEN x": "LISTEN", "NOTIFY x": "NOTIFY", "LOCK TABLE labels": "LOCK TABLE", "GRANT SELECT ON FEATURE VIEW pair TO u": "GRANT",
-		"REVOKE ALL ON labels FROM u": "REVOKE", "ANALYZE": "ANALYZE", "VACUUM labels": "VACUUM",
+		"REVOKE ALL ON labels FROM u": "REVOKE", "ANALYZE": "ANALYZE", "VACUUM pair": "VACUUM",
 		"CREATE INDEX i ON labels (id)": "CREATE INDEX", "DROP INDEX i": "DROP INDEX", "REINDEX TABLE labels": "REINDEX", "CLUSTER labels": "CLUSTER"} {
 		st, err := script(cat.Clone(), sql)
 		if n, ok := st.(*plan.NoOp); err != nil || !ok || n.Tag != tag || n.Notice == "" {

@@ -23,6 +23,8 @@ const (
 	// often where nothing was committed since, or it failed: a run may be damaged.
 	compactEvery = 10 * time.Second
 	compactAgain = 5 * time.Minute
+	// maintainEvery is how often old snapshots and orphans of a table are looked for.
+	maintainEvery = time.Hour
 	// compactRows is how many rows are worth a run, or a part of those that are
 	// in runs already: so much a join reads beside the runs.
 	compactRows  = 100_000
@@ -38,7 +40,8 @@ func (e *Engine) compactSoon() {
 		snapshot int64
 		at       time.Time
 	}
-	last := map[string]look{} // by the lake's name of a history
+	last := map[string]look{}      // by the lake's name of a history
+	kept := map[string]time.Time{} // of any table: when it was maintained
 	tick := time.NewTicker(compactEvery)
 	defer tick.Stop()
 	for {
@@ -48,13 +51,21 @@ func (e *Engine) compactSoon() {
 		case <-tick.C:
 		}
 		cat := e.Catalog()
+		for _, r := range e.stored(cat) {
+			if was, ok := kept[r.history]; !ok || time.Since(was) >= maintainEvery {
+				kept[r.history] = time.Now()
+				if err := e.maintain(e.life, r); err != nil && e.life.Err() == nil {
+					e.o.Logger.Warn("old files of a lake table could not be removed", "relation", r.name, "error", err)
+				}
+			}
+		}
 		for _, s := range cat.Sources {
 			if e.foreign(s) != nil {
 				continue
 			}
 			snap, err := e.o.History.Current(e.life, s.History)
 			was := last[s.History]
-			if err != nil || snap.Rows < compactRows || snap.ID == was.snapshot && time.Since(was.at) < compactAgain {
+			if err != nil || snap.ID == was.snapshot && time.Since(was.at) < compactAgain {
 				continue
 			}
 			last[s.History] = look{snap.ID, time.Now()}
@@ -88,9 +99,9 @@ func runKeys(s *fqgw.Source, keys []int) fqgw.RunKeys {
 	return k
 }
 
-// Compact compacts the history of a source for each tuple of join keys: all of it into
-// one run each, or as far as it is worth it, and then slowly. Only one compaction runs
-// at a time.
+// Compact merges small files of the history of a source, and compacts it for each tuple
+// of join keys: all of it into one run each, or as far as it is worth it, and then
+// slowly. Only one compaction runs at a time.
 func (e *Engine) Compact(ctx context.Context, s *fqgw.Source, whole bool) error {
 	if e.foreign(s) != nil { // its files are others'
 		return nil
@@ -100,6 +111,9 @@ func (e *Engine) Compact(ctx context.Context, s *fqgw.Source, whole bool) error 
 		defer func() { <-e.compacts }()
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if err := e.o.History.MergeFiles(ctx, s.History); err != nil {
+		return err
 	}
 	memory := e.memory.Part("a compaction", "--memory", e.MemoryLimit()/2)
 	defer memory.Close()
@@ -261,14 +275,4 @@ func mergeable(runs []fqgw.Run, whole bool, most int) []fqgw.Run {
 		behind += n
 	}
 	return runs[max(from, len(runs)-most):]
-}
-
-// Vacuum compacts the histories of sources, whole.
-func (e *Engine) Vacuum(ctx context.Context, sources []*fqgw.Source) error {
-	for _, s := range sources {
-		if err := e.Compact(ctx, s, true); err != nil {
-			return err
-		}
-	}
-	return nil
 }

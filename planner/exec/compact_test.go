@@ -91,6 +91,8 @@ func (s *runStore) Sorted(_ context.Context, _ fqgw.Scan, _ fqgw.RunKeys) (*fqgw
 	return out, nil
 }
 
+func (s *runStore) MergeFiles(context.Context, string) error { return nil }
+
 func (s *runStore) WriteRun(ctx context.Context, _ string, _ fqgw.RunKeys, rows fqgw.Records) (fqgw.RunFile, error) {
 	n := 0
 	for b, err := range rows {

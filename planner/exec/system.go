@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -39,6 +40,8 @@ func (e *Engine) dynamic(name string) *plan.SystemRelation {
 		r.Rows = e.streamStatus
 	case "dead_letters":
 		r.Rows = e.deadLetters
+	case "files":
+		r.Rows = e.lakeFiles
 	case "feature_views", "versions":
 		r.Rows = func(env *fqgw.Env, each func([]fqgw.Value) error) error { return e.withSince(env, known, each) }
 	default:
@@ -89,6 +92,43 @@ func (e *Engine) deadLetters(env *fqgw.Env, each func([]fqgw.Value) error) error
 			printable(d.Key), printable(d.Payload), headersOf(d.Headers),
 		})
 	})
+}
+
+// lakeFiles are the files of the tables and of the histories that the catalog has.
+func (e *Engine) lakeFiles(env *fqgw.Env, each func([]fqgw.Value) error) error {
+	for _, r := range e.stored(env.Session.Catalog()) {
+		err := e.o.History.Files(env.Ctx, r.history, func(f fqgw.LakeFile) error {
+			keys, positions := fqgw.Null, fqgw.Null
+			if f.Kind == "run" {
+				keys, positions = textsOf(f.Keys), positionsOf(f.Covered)
+			}
+			return each([]fqgw.Value{fqgw.TextValue(r.name), fqgw.TextValue(f.Kind), fqgw.TextValue(f.Path), fqgw.IntValue(f.Rows), fqgw.IntValue(f.Bytes),
+				keys, fqgw.IntValue(f.Sequence), positions, fqgw.BoolValue(f.Used), timeOrNull(f.Written)})
+		})
+		if err != nil && !fqgw.HasCode(err, fqgw.CodeUndefinedTable) { // dropped meanwhile
+			return err
+		}
+	}
+	return nil
+}
+
+func textsOf(texts []string) fqgw.Value {
+	items := make([]fqgw.Value, len(texts))
+	for i, t := range texts {
+		items[i] = fqgw.TextValue(t)
+	}
+	return fqgw.ArrayOf(fqgw.Text, items...)
+}
+
+// positionsOf is a text for each partition of which something is below the marks.
+func positionsOf(m fqgw.Marks) fqgw.Value {
+	var texts []string
+	for p := range m {
+		if m[p] != (fqgw.Mark{}) {
+			texts = append(texts, fmt.Sprintf("partition %d: epoch %d below offset %d", p, m[p].Epoch, m[p].Next))
+		}
+	}
+	return textsOf(texts)
 }
 
 // headersOf is a text "name=value" for each header, "name" where it has no value;

@@ -30,6 +30,8 @@ func ownRelations() []*relation {
 			"window_name", fqgw.Text, "length", fqgw.Interval, "hop", fqgw.Interval, "default_value", fqgw.Text, "comment", fqgw.Text),
 		own(9013, "versions", fillVersions, "feature_view", fqgw.Text, "version", fqgw.Int4, "state_version", fqgw.Int8, "current", fqgw.Bool,
 			"history_since", fqgw.Timestamptz, "sql", fqgw.Text),
+		own(9015, "files", noRows, "relation", fqgw.Text, "kind", fqgw.Text, "path", fqgw.Text, "rows", fqgw.Int8, "bytes", fqgw.Int8, "keys", array,
+			"sequence", fqgw.Int8, "covered_positions", array, "used", fqgw.Bool, "created_at", fqgw.Timestamptz),
 		own(9014, "training_sets", fillTrainingSets, "name", fqgw.Text, "kind", fqgw.Text, "statement", fqgw.Text, "rows", fqgw.Int8, "bytes", fqgw.Int8,
 			"files", array, "created_at", fqgw.Timestamptz, "clock", fqgw.Timestamptz, "relations", array, "snapshots", array, "positions", array,
 			"history_since", fqgw.Timestamptz, "settings", array, "rebuildable", fqgw.Bool, "not_rebuildable", fqgw.Text, "manifest", fqgw.JSON),

@@ -144,8 +144,12 @@ type (
 	Discard    struct{ What string }
 	// Grant and the like: accepted with a notice where fqgw has nothing to do yet.
 	NoOp struct{ Tag, Notice string }
-	// Vacuum compacts the histories of sources.
-	Vacuum struct{ Sources []*fqgw.Source }
+	// Vacuum compacts the histories of sources, and removes what is old of them and of
+	// tables.
+	Vacuum struct {
+		Sources []*fqgw.Source
+		Tables  []*fqgw.Table
+	}
 )
 
 // TransactionKind is what a Transaction statement does.
