@@ -13,18 +13,7 @@ import (
 // TestByColumns: a training set goes by columns from its table to the file, and says
 // what the same join says row by row.
 func TestByColumns(t *testing.T) {
-	err := app.WithApp(t.Context(), app.Throwaway(t.TempDir()), nil, func(ctx context.Context, a *app.App) error {
-		conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://test@%s/fqgw?sslmode=disable&default_query_exec_mode=simple_protocol", a.Addr()))
-		if err != nil {
-			return err
-		}
-		defer conn.Close(ctx)
-		exec := func(sql string) {
-			t.Helper()
-			if _, err := conn.Exec(ctx, sql); err != nil {
-				t.Fatalf("%s: %v", sql, err)
-			}
-		}
+	withSession(t, func(ctx context.Context, a *app.App, conn *pgx.Conn, exec func(sql string)) {
 		exec(`CREATE SOURCE ev (k bigint, site text, x double precision, n numeric(12,2), ok boolean, ts timestamptz NOT NULL)
 			WITH (connector = 'kafka', topic = 'ev', format = 'json', event_time = 'ts', known_time = 'event_time')`)
 		exec(`CREATE FEATURE VIEW v WITH (max_age = '40 days') AS SELECT DISTINCT ON (k) k, site, x, n, ok FROM ev ORDER BY k, ts DESC`)
@@ -66,16 +55,41 @@ func TestByColumns(t *testing.T) {
 				t.Errorf("%s: nothing was joined by columns", what)
 			}
 		}
-		exec("SELECT fqgw.sync()")
-		compare("fresh")
-		exec("VACUUM")
-		compare("compacted")
-		exec(rows(1000))
-		exec("SELECT fqgw.sync()")
-		compare("a run and fresh rows")
+		atEachStage(exec, rows, compare)
+	})
+}
+
+// withSession runs f against a gateway of its own over one session; exec runs statements,
+// of which none may fail.
+func withSession(t *testing.T, f func(ctx context.Context, a *app.App, conn *pgx.Conn, exec func(sql string))) {
+	t.Helper()
+	err := app.WithApp(t.Context(), app.Throwaway(t.TempDir()), nil, func(ctx context.Context, a *app.App) error {
+		conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://test@%s/fqgw?sslmode=disable&default_query_exec_mode=simple_protocol", a.Addr()))
+		if err != nil {
+			return err
+		}
+		defer conn.Close(ctx)
+		f(ctx, a, conn, func(sql string) {
+			t.Helper()
+			if _, err := conn.Exec(ctx, sql); err != nil {
+				t.Fatalf("%s: %v", sql, err)
+			}
+		})
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// atEachStage compares while the history, whose first 1,000 rows are inserted, is fresh,
+// while it is a run, and while 1,000 rows more are beside that.
+func atEachStage(exec func(sql string), rows func(from int) string, compare func(stage string)) {
+	exec("SELECT fqgw.sync()")
+	compare("fresh")
+	exec("VACUUM")
+	compare("compacted")
+	exec(rows(1000))
+	exec("SELECT fqgw.sync()")
+	compare("a run and fresh rows")
 }

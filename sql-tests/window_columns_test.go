@@ -13,18 +13,7 @@ import (
 // TestWindowsByColumns: joins with windows say by columns, from a table to a table, to a
 // file and to a client, what they say row by row, with a KNOWN AT of their own too.
 func TestWindowsByColumns(t *testing.T) {
-	err := app.WithApp(t.Context(), app.Throwaway(t.TempDir()), nil, func(ctx context.Context, a *app.App) error {
-		conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://test@%s/fqgw?sslmode=disable&default_query_exec_mode=simple_protocol", a.Addr()))
-		if err != nil {
-			return err
-		}
-		defer conn.Close(ctx)
-		exec := func(sql string) {
-			t.Helper()
-			if _, err := conn.Exec(ctx, sql); err != nil {
-				t.Fatalf("%s: %v", sql, err)
-			}
-		}
+	withSession(t, func(ctx context.Context, a *app.App, conn *pgx.Conn, exec func(sql string)) {
 		exec(`CREATE SOURCE ev (k bigint, site text, a int, b bigint, x double precision, n numeric, ok boolean, ts timestamptz NOT NULL, seen timestamptz)
 			WITH (connector = 'kafka', topic = 'ev', format = 'json', event_time = 'ts', known_time = 'seen')`)
 		exec(`CREATE FEATURE VIEW w AS SELECT k, count(*) OVER h AS c, sum(a) OVER h AS sa, avg(b) OVER d AS ab, sum(b) OVER d AS sb, sum(x) OVER d AS sx, max(x) OVER h AS mx,
@@ -67,16 +56,6 @@ func TestWindowsByColumns(t *testing.T) {
 				}
 			}
 		}
-		exec("SELECT fqgw.sync()")
-		compare("fresh")
-		exec("VACUUM")
-		compare("compacted")
-		exec(rows(1000))
-		exec("SELECT fqgw.sync()")
-		compare("a run and fresh rows")
-		return nil
+		atEachStage(exec, rows, compare)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
