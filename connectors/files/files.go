@@ -322,13 +322,9 @@ func (f *Files) read(ctx context.Context, s *fqgw.Source, all []file, sc fqgw.Sc
 	if err != nil {
 		return nil, nil, err
 	}
-	fields, err := decode.Fields(s, sc.Columns)
+	fields, schema, cut, err := decode.Asked(s, sc)
 	if err != nil {
 		return nil, nil, err
-	}
-	schema, cut := decode.Schema(s, fields), decode.NewCut(s, fields, sc)
-	if cut.Added {
-		fields = append(slices.Clip(fields), s.EventTime)
 	}
 	return schema, func(yield func(arrow.RecordBatch, error) bool) {
 		for i := range all {

@@ -265,13 +265,9 @@ func (f *Tables) Scan(ctx context.Context, s *fqgw.Source, sc fqgw.Scan) (*arrow
 	if err != nil {
 		return nil, nil, err
 	}
-	fields, err := decode.Fields(s, sc.Columns)
+	fields, schema, cut, err := decode.Asked(s, sc)
 	if err != nil {
 		return nil, nil, err
-	}
-	schema, cut := decode.Schema(s, fields), decode.NewCut(s, fields, sc)
-	if cut.Added {
-		fields = append(slices.Clip(fields), s.EventTime)
 	}
 	r := &foreignReading{tables: f, source: s, table: t, schema: decode.Schema(s, fields), cut: cut}
 	for _, i := range fields {

@@ -3,6 +3,7 @@ package decode
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -115,4 +116,17 @@ func Schema(s *fqgw.Source, fields []int) *arrow.Schema {
 		cols[i].NotNull = false
 	}
 	return fqgw.ArrowSchema(cols)
+}
+
+// Asked is what a scan asks of a source: its columns, by their places, behind which the
+// event time may stand for the cut; and the schema of those that it is given.
+func Asked(s *fqgw.Source, sc fqgw.Scan) (fields []int, schema *arrow.Schema, cut *Cut, err error) {
+	if fields, err = Fields(s, sc.Columns); err != nil {
+		return nil, nil, nil, err
+	}
+	schema, cut = Schema(s, fields), NewCut(s, fields, sc)
+	if cut.Added {
+		fields = append(slices.Clip(fields), s.EventTime)
+	}
+	return fields, schema, cut, nil
 }
