@@ -464,3 +464,11 @@ func saturate(n, f int64) int64 {
 	}
 	return n * f
 }
+
+// RecordBytes is about what the arrays of a batch take in memory.
+func RecordBytes(b arrow.RecordBatch) (n int64) {
+	for _, c := range b.Columns() {
+		n += int64(c.Data().SizeInBytes())
+	}
+	return n
+}

@@ -26,6 +26,9 @@ var HiddenColumns = []Column{
 	{Name: ColOperation, Type: Text}, {Name: ColKnownAt, Type: Timestamptz},
 }
 
+// HiddenKnownAt is the place of the known time among them.
+const HiddenKnownAt = 5
+
 // Hidden is what the hidden columns of a landed row say.
 type Hidden struct {
 	Pos   Position

@@ -100,7 +100,7 @@ func newMemoryRun(t *testing.T, s *fqgw.Source, keys []int, rows fqgw.Records) *
 			}
 			last, lastKey = row, key
 			n++
-			times, known = append(times, row[s.EventTime].Int()), append(known, row[hidden+knownAt].Int())
+			times, known = append(times, row[s.EventTime].Int()), append(known, row[hidden+fqgw.HiddenKnownAt].Int())
 		}
 	}
 	end()
@@ -149,7 +149,7 @@ func orderOf(s *fqgw.Source, a, b []fqgw.Value) int {
 		}
 		return fqgw.Position{Epoch: int32(r[h].Int()), Partition: int32(r[h+1].Int()), Offset: r[h+2].Int(), Sub: int32(r[h+3].Int())}
 	}
-	return cmp.Or(cmp.Compare(a[s.EventTime].Int(), b[s.EventTime].Int()), cmp.Compare(a[h+knownAt].Int(), b[h+knownAt].Int()), pos(a).Compare(pos(b)))
+	return cmp.Or(cmp.Compare(a[s.EventTime].Int(), b[s.EventTime].Int()), cmp.Compare(a[h+fqgw.HiddenKnownAt].Int(), b[h+fqgw.HiddenKnownAt].Int()), pos(a).Compare(pos(b)))
 }
 
 // randomRuns makes runs of the first rows of a history; what is left is without the

@@ -95,7 +95,7 @@ func sortRuns(s *fqgw.Source, keys []int, history *fqgw.Sorted, seen repeats, me
 		if err != nil {
 			return err
 		}
-		need := batchBytes(batch) + rowBytes*batch.NumRows()
+		need := fqgw.RecordBytes(batch) + rowBytes*batch.NumRows()
 		err = memory.Take(need)
 		if err != nil && len(c.batches) > 0 {
 			if err = c.write(write); err == nil {
@@ -134,13 +134,6 @@ type sorting struct {
 
 // rowBytes is what a row takes beside its batch, while it is sorted and gathered.
 const rowBytes = 8 + 4 + 16 + 24 + 8 + 64
-
-func batchBytes(b arrow.RecordBatch) (n int64) {
-	for _, c := range b.Columns() {
-		n += int64(c.Data().SizeInBytes())
-	}
-	return n
-}
 
 func (c *sorting) add(b arrow.RecordBatch) error {
 	if err := c.cols.bind(b.Schema()); err != nil {
@@ -280,7 +273,7 @@ func (c *sorting) gather(order []uint32) (arrow.RecordBatch, error) {
 	from := make([]arrow.Array, len(c.batches))
 	hidden := len(cols) - len(fqgw.HiddenColumns)
 	for i, col := range cols {
-		if i == hidden+knownAt {
+		if i == hidden+fqgw.HiddenKnownAt {
 			b := array.NewTimestampBuilder(memory.DefaultAllocator, fqgw.ArrowType(col.Type).(*arrow.TimestampType))
 			for _, o := range order {
 				b.Append(arrow.Timestamp(c.known[o]))
@@ -309,9 +302,6 @@ func (c *sorting) gather(order []uint32) (arrow.RecordBatch, error) {
 	}
 	return array.NewRecordBatch(fqgw.ArrowSchema(optional(cols)), out, int64(len(order))), nil
 }
-
-// knownAt is the place of the known time in fqgw.HiddenColumns.
-const knownAt = 5
 
 // optional are the columns without NOT NULL, which is the gate's.
 func optional(cols []fqgw.Column) []fqgw.Column {

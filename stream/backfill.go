@@ -466,7 +466,7 @@ func (s *source) eventOf(row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
 // emitRows gives the rows of a record batch, which it releases, each to be kept by
 // itself.
 func (s *source) emitRows(rec arrow.RecordBatch, columns []fqgw.Column, emit func([]fqgw.Value) error) error {
-	took := arrowBytes(rec)
+	took := fqgw.RecordBytes(rec)
 	s.p.budget.batches.Force(took)
 	defer s.p.budget.batches.Give(took)
 	defer rec.Release()
@@ -489,14 +489,6 @@ func (s *source) emitRows(rec arrow.RecordBatch, columns []fqgw.Column, emit fun
 		}
 	}
 	return nil
-}
-
-// arrowBytes is what the arrays of a record batch take.
-func arrowBytes(rec arrow.RecordBatch) (n int64) {
-	for _, a := range rec.Columns() {
-		n += int64(a.Data().SizeInBytes())
-	}
-	return n
 }
 
 // catchUp follows the log with a view of its own until it is near the live

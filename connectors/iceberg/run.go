@@ -153,14 +153,14 @@ func (r *run) read(ctx context.Context, spec runSpec) error {
 			cols[i] = a
 			return err
 		}
-		wanted := append([]int{spec.time, hidden + knownAt}, spec.keys...)
+		wanted := append([]int{spec.time, hidden + fqgw.HiddenKnownAt}, spec.keys...)
 		for _, i := range append(wanted, hidden, hidden+1, hidden+2, hidden+3) {
 			if err := load(i); err != nil {
 				return err
 			}
 		}
 		times, ok1 := micros(cols[spec.time], spec.cols[spec.time].Type)
-		known, ok2 := micros(cols[hidden+knownAt], fqgw.Timestamptz)
+		known, ok2 := micros(cols[hidden+fqgw.HiddenKnownAt], fqgw.Timestamptz)
 		if !ok1 || !ok2 {
 			return fmt.Errorf("a row has no time")
 		}
@@ -252,9 +252,6 @@ func (r *run) read(ctx context.Context, spec runSpec) error {
 	}
 	return nil
 }
-
-// knownAt is the place of the known time in fqgw.HiddenColumns.
-const knownAt = 5
 
 // micros are the values of a column of dates or timestamps; where they lie in a
 // mapped file as they are, they are not copied. False when one is NULL.

@@ -237,7 +237,7 @@ func (r *columnRows) spine() (cols []arrow.Array, n int, err error) {
 	room, size := r.limit.room(), int64(0)
 	take := func(b arrow.RecordBatch) {
 		// Of a batch that is too much the rest waits.
-		most := max(int64(chunkLeast), (room-size)/max(1, r.limit.each+recordBytes(b)/max(1, b.NumRows())))
+		most := max(int64(chunkLeast), (room-size)/max(1, r.limit.each+fqgw.RecordBytes(b)/max(1, b.NumRows())))
 		most = min(most, int64(r.limit.rows-n))
 		if most < b.NumRows() {
 			r.left = b.NewSlice(most, b.NumRows())
@@ -247,7 +247,7 @@ func (r *columnRows) spine() (cols []arrow.Array, n int, err error) {
 		}
 		parts = append(parts, b)
 		n += int(b.NumRows())
-		size += b.NumRows()*r.limit.each + recordBytes(b)
+		size += b.NumRows()*r.limit.each + fqgw.RecordBytes(b)
 	}
 	if r.left != nil {
 		b := r.left

@@ -315,7 +315,7 @@ func (e *Engine) scanned(env *fqgw.Env, types []fqgw.Type, scan func() (fqgw.Rec
 		if err != nil {
 			return err
 		}
-		n := recordBytes(b)
+		n := fqgw.RecordBytes(b)
 		n = min(scanBatches*n, n+scanAhead)
 		if err := env.Memory.Take(n); err != nil {
 			b.Release()
@@ -369,13 +369,6 @@ func (e *Engine) scanned(env *fqgw.Env, types []fqgw.Type, scan func() (fqgw.Rec
 // is nobody's business any more.
 func firstColumns(b arrow.RecordBatch, n int) arrow.RecordBatch {
 	return array.NewRecordBatch(arrow.NewSchema(b.Schema().Fields()[:n], nil), b.Columns()[:n], b.NumRows())
-}
-
-func recordBytes(b arrow.RecordBatch) (n int64) {
-	for _, c := range b.Columns() {
-		n += int64(c.Data().SizeInBytes())
-	}
-	return n
 }
 
 // waitKnown waits until the history of a source has everything known by k.
