@@ -59,49 +59,59 @@ free_ports() {
 }
 
 # daemon NAME COMMAND…: in the background, output to NAME.log.
+declare -A daemons
 daemon() {
   local name=$1
   shift
   "$@" >"$SERVER_DIR/$name.log" 2>&1 </dev/null &
   server_pids+=($!)
+  daemons[$name]=$!
 }
 
-# ready NAME SECONDS COMMAND…
+# ready NAME SECONDS COMMAND…: waits until the command succeeds, as long as the
+# daemon of that name runs. A daemon that ended may have lost its port to another
+# program: "again" starts it with another.
 ready() {
   local name=$1 until=$((SECONDS + $2))
   shift 2
   until "$@" >/dev/null 2>&1; do
+    kill -0 "${daemons[$name]}" 2>/dev/null || { echo "$name ended" >&2; tail -20 "$SERVER_DIR/$name.log" >&2; return 1; }
     [ $SECONDS -lt $until ] || { echo "$name was not ready in time" >&2; tail -20 "$SERVER_DIR/$name.log" >&2; return 1; }
     sleep 0.2
   done
 }
 
+# again COMMAND…: twice before it counts as failed, for what starts servers.
+again() { "$@" || { echo "$1 failed, once more"; "$@"; }; }
+
 start_redis() {
-  need redis-server redis-server
+  need redis-server redis-server || return 1
   local port
-  port=$(free_ports 1)
+  port=$(free_ports 1) || return 1
+  rm -rf "$SERVER_DIR/redis"
   mkdir -p "$SERVER_DIR/redis"
   daemon redis redis-server --port "$port" --bind 127.0.0.1 --dir "$SERVER_DIR/redis" --save "" --appendonly no
-  ready redis 60 listening "$port"
+  ready redis 60 listening "$port" || return 1
   REDIS_URL="redis://127.0.0.1:$port"
 }
 
 start_redis_cluster() {
-  need redis-server redis-server
+  need redis-server redis-server || return 1
   local port i
-  port=$(free_ports 6)
+  port=$(free_ports 6) || return 1
   REDIS_CLUSTER=
   for i in 0 1 2; do
+    rm -rf "$SERVER_DIR/cluster$i"
     mkdir -p "$SERVER_DIR/cluster$i"
     daemon "cluster$i" redis-server --port $((port + i)) --bind 127.0.0.1 --dir "$SERVER_DIR/cluster$i" --save "" --appendonly no \
       --cluster-enabled yes --cluster-port $((port + 3 + i)) --cluster-config-file nodes.conf --cluster-node-timeout 2000
     REDIS_CLUSTER+="${REDIS_CLUSTER:+,}127.0.0.1:$((port + i))"
   done
-  for i in 0 1 2; do ready "cluster$i" 60 listening $((port + i)); done
+  for i in 0 1 2; do ready "cluster$i" 60 listening $((port + i)) || return 1; done
   redis-cli --cluster create ${REDIS_CLUSTER//,/ } --cluster-yes >"$SERVER_DIR/cluster-create.log" 2>&1 ||
     { cat "$SERVER_DIR/cluster-create.log" >&2; return 1; }
   for i in 0 1 2; do
-    ready "cluster$i" 120 sh -c "redis-cli -h 127.0.0.1 -p $((port + i)) cluster info | grep -q cluster_state:ok"
+    ready "cluster$i" 120 sh -c "redis-cli -h 127.0.0.1 -p $((port + i)) cluster info | grep -q cluster_state:ok" || return 1
   done
 }
 
@@ -109,7 +119,7 @@ start_redis_cluster() {
 jars() {
   local lib=$CACHE_DIR/$1
   if [ ! -f "$lib/.complete" ]; then
-    need mvn maven >&2
+    need mvn maven >&2 || return 1
     rm -rf "$lib"
     mkdir -p "$lib"
     retry mvn -U -q -B -f "$2" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$lib" >"$lib-mvn.log" 2>&1 ||
@@ -135,9 +145,10 @@ P
 
 start_kafka() {
   local lib port dir=$SERVER_DIR/kafka
-  command -v java >/dev/null 2>&1 || apt_install openjdk-17-jre-headless
-  lib=$(kafka_jars)
-  port=$(free_ports 2)
+  command -v java >/dev/null 2>&1 || apt_install openjdk-17-jre-headless || return 1
+  lib=$(kafka_jars) || return 1
+  port=$(free_ports 2) || return 1
+  rm -rf "$dir"
   mkdir -p "$dir"
   cat >"$dir/server.properties" <<P
 process.roles=broker,controller
@@ -175,7 +186,7 @@ P
     -t "$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d =)" -c "$dir/server.properties" >"$dir/format.log" 2>&1 ||
     { cat "$dir/format.log" >&2; return 1; }
   daemon kafka java -Xmx512m -Xms64m -XX:+UseSerialGC -Dlog4j2.configurationFile="$dir/log4j2.properties" -cp "$lib/*" kafka.Kafka "$dir/server.properties"
-  ready kafka 240 grep -q 'Kafka Server started' "$SERVER_DIR/kafka.log"
+  ready kafka 240 grep -q 'Kafka Server started' "$SERVER_DIR/kafka.log" || return 1
   KAFKA_BROKERS="127.0.0.1:$port"
 }
 
@@ -191,7 +202,8 @@ start_postgres() {
   fi
   local bin port dir=$SERVER_DIR/postgres as=()
   bin=$(postgres_bin)
-  port=$(free_ports 1)
+  port=$(free_ports 1) || return 1
+  rm -rf "$dir"
   mkdir -p "$dir"
   if [ "$(id -u)" = 0 ]; then
     chmod o+x "$SERVER_DIR" && chown postgres: "$dir"
@@ -200,20 +212,21 @@ start_postgres() {
   (cd / && "${as[@]}" "$bin/initdb" -D "$dir" -U postgres --auth=trust -E UTF8 --locale=C.UTF-8 --no-sync) >"$SERVER_DIR/initdb.log" 2>&1 ||
     { tail -5 "$SERVER_DIR/initdb.log" >&2; return 1; }
   daemon postgres "${as[@]}" "$bin/postgres" -D "$dir" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c timezone=UTC -c fsync=off
-  ready postgres 60 "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -d postgres -U postgres
+  ready postgres 60 "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -d postgres -U postgres || return 1
   POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres?sslmode=disable"
 }
 
 start_s3() {
-  command -v java >/dev/null 2>&1 || apt_install openjdk-17-jre-headless
+  command -v java >/dev/null 2>&1 || apt_install openjdk-17-jre-headless || return 1
   local jar=$CACHE_DIR/s3proxy-4.1.0.jar port dir=$SERVER_DIR/s3
   if [ ! -f "$jar" ]; then
-    need mvn maven
+    need mvn maven || return 1
     retry mvn -U -q -B dependency:copy -Dartifact=org.gaul:s3proxy:4.1.0:jar:jar-with-dependencies -DoutputDirectory="$CACHE_DIR/s3proxy" >"$jar.log" 2>&1 ||
       { grep -m3 ERROR "$jar.log" >&2; return 1; }
     mv "$CACHE_DIR"/s3proxy/*.jar "$jar"
   fi
-  port=$(free_ports 1)
+  port=$(free_ports 1) || return 1
+  rm -rf "$dir"
   mkdir -p "$dir/store/warehouse"
   cat >"$dir/s3proxy.conf" <<P
 s3proxy.endpoint=http://127.0.0.1:$port
@@ -224,14 +237,15 @@ jclouds.provider=filesystem-nio2
 jclouds.filesystem.basedir=$dir/store
 P
   daemon s3 java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -DLOG_LEVEL=warn -jar "$jar" --properties "$dir/s3proxy.conf"
-  ready s3 240 listening "$port"
+  ready s3 240 listening "$port" || return 1
   S3_URL="http://127.0.0.1:$port"
 }
 
 # start_rest NAME VEND: sets REST_URL, a REST catalog whose tables are in S3_URL.
 start_rest() {
   local lib port dir=$SERVER_DIR/$1
-  port=$(free_ports 1)
+  port=$(free_ports 1) || return 1
+  rm -rf "$dir"
   mkdir -p "$dir"
   lib=$(jars iceberg-rest-1.11.0 .ci/iceberg-rest/pom.xml) || return 1
   javac -nowarn -cp "$lib/*" -d "$dir" .ci/iceberg-rest/IcebergRest.java 2>"$dir/javac.log" || { cat "$dir/javac.log" >&2; return 1; }
@@ -240,14 +254,13 @@ start_rest() {
     catalog-impl=org.apache.iceberg.jdbc.JdbcCatalog "uri=jdbc:sqlite:$dir/catalog.db" jdbc.schema-version=V1 \
     "warehouse=s3://warehouse/$1" io-impl=org.apache.iceberg.aws.s3.S3FileIO "s3.endpoint=$S3_URL" s3.path-style-access=true \
     client.region=us-east-1 s3.access-key-id=fqgw s3.secret-access-key=fqgw-secret
-  ready "$1" 240 curl -fsS -m 2 -o /dev/null "http://127.0.0.1:$port/v1/config"
+  ready "$1" 240 curl -fsS -m 2 -o /dev/null "http://127.0.0.1:$port/v1/config" || return 1
   REST_URL="http://127.0.0.1:$port"
 }
 
 start_lake() {
-  need curl curl
-  need javac openjdk-17-jdk-headless
-  start_s3 && start_rest rest false && LAKE_REST=$REST_URL && start_rest vending true && LAKE_VENDING=$REST_URL
+  need curl curl && need javac openjdk-17-jdk-headless || return 1
+  again start_s3 && again start_rest rest false && LAKE_REST=$REST_URL && again start_rest vending true && LAKE_VENDING=$REST_URL
 }
 
 stop_servers() {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,8 +73,9 @@ func shardsOf(s *redis.Store) map[string][]uint32 {
 func clusterUnit(shard uint32) fqgw.Unit { return fqgw.Unit{State: 1, Shard: shard} }
 
 // healthyWhile reads and flushes shards of the servers that answer, while one
-// does not; it says how long the slowest took. Many readers wait for the sick one
-// meanwhile, and each must have its error within a bound.
+// does not: next to none may take as long as a wait for the sick one does (a busy
+// machine makes some of them slow, a wait makes all). Many readers wait for the
+// sick one meanwhile, and each must have its error in the end.
 func healthyWhile(t *testing.T, s *redis.Store, sick string) {
 	t.Helper()
 	byServer := shardsOf(s)
@@ -89,10 +90,9 @@ func healthyWhile(t *testing.T, s *redis.Store, sick string) {
 	for i := range 20 { // more than trips run at once
 		waiting.Go(func() {
 			for n := 0; ; n++ {
-				began := time.Now()
 				_, err := s.Read(context.Background(), []fqgw.UnitRead{{Unit: clusterUnit(byServer[sick][i%len(byServer[sick])]), Keys: []fqgw.EntityKey{"k"}}})
-				if took := time.Since(began); fqgw.AsError(err).Code != fqgw.CodeConnectionFailure || took > 8*time.Second {
-					t.Errorf("a read of the sick server: %v after %v", err, took)
+				if fqgw.AsError(err).Code != fqgw.CodeConnectionFailure {
+					t.Errorf("a read of the sick server: %v", err)
 				}
 				select {
 				case <-over:
@@ -103,10 +103,11 @@ func healthyWhile(t *testing.T, s *redis.Store, sick string) {
 		})
 	}
 	time.Sleep(50 * time.Millisecond)
-	var slowest atomic.Int64
-	for worker := range 4 {
+	const workers, reads = 4, 200
+	var slow atomic.Int64
+	for worker := range workers {
 		done.Go(func() {
-			for i := range 200 {
+			for i := range reads {
 				shard := healthy[(worker*31+i)%len(healthy)]
 				began := time.Now()
 				got, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: clusterUnit(shard), Keys: []fqgw.EntityKey{"k"}}})
@@ -116,25 +117,21 @@ func healthyWhile(t *testing.T, s *redis.Store, sick string) {
 				if res, err := s.Flush(t.Context(), []fqgw.UnitFlush{{Unit: clusterUnit(shard), Keys: []fqgw.EntityKey{"k"}, States: [][]byte{fmt.Append(nil, shard)}}}); err != nil || !res[0].OK {
 					t.Errorf("a flush to a healthy server: %v, %v", res, err)
 				}
-				for took := time.Since(began).Microseconds(); took > slowest.Load(); {
-					slowest.Store(took)
+				if time.Since(began) > time.Second {
+					slow.Add(1)
 				}
 			}
 		})
 	}
 	done.Wait()
-	if took := time.Duration(slowest.Load()) * time.Microsecond; took > time.Second {
-		t.Errorf("a healthy server answered after %v", took)
+	if n := slow.Load(); n > workers*reads/20 {
+		t.Errorf("%d of %d reads of a healthy server took more than a second", n, workers*reads)
 	}
 	// One read of both kinds has the answers that there are.
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	began := time.Now()
 	got, err := s.Read(ctx, []fqgw.UnitRead{{Unit: clusterUnit(healthy[0]), Keys: []fqgw.EntityKey{"k"}}, {Unit: clusterUnit(byServer[sick][0]), Keys: []fqgw.EntityKey{"k"}}})
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("a read with a deadline took %v", took)
-	}
-	if err == nil || len(got) != 2 || got[0].Err != nil || string(got[0].States[0]) != fmt.Sprint(healthy[0]) || got[1].Err == nil {
+	if err == nil || len(got) != 2 || got[0].Err != nil || string(got[0].States[0]) != fmt.Sprint(healthy[0]) || got[1].Err == nil || ctx.Err() != nil && !errors.Is(got[1].Err, context.DeadlineExceeded) {
 		t.Errorf("a read of a healthy and a sick server: %+v, %v", got, err)
 	}
 	close(over)
@@ -205,50 +202,55 @@ func startCluster(t *testing.T) (addresses []string, servers map[string]*exec.Cm
 	t.Helper()
 	servers = map[string]*exec.Cmd{}
 	for range 3 {
-		var ports [2]string
-		for i := range ports {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, ports[i], _ = net.SplitHostPort(l.Addr().String())
-			l.Close()
+		address, cmd := startMaster(t)
+		addresses, servers[address] = append(addresses, address), cmd
+	}
+	if out, err := exec.Command("redis-cli", append([]string{"--cluster", "create", "--cluster-yes"}, addresses...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, address := range addresses {
+		if out, ok := says(address, "cluster_state:ok", time.Minute, "cluster", "info"); !ok {
+			t.Fatalf("the Cluster does not come up: %s", out)
 		}
-		dir := filepath.Join(t.TempDir(), ports[0])
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command("redis-server", "--port", ports[0], "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no",
-			"--cluster-enabled", "yes", "--cluster-port", ports[1], "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000",
+	}
+	return addresses, servers
+}
+
+// startMaster is a server that answers. Its ports are below those that the
+// system gives to outgoing connections, which other tests have many of; one that
+// is taken all the same ends the server, and others are tried.
+func startMaster(t *testing.T) (address string, cmd *exec.Cmd) {
+	t.Helper()
+	var log []byte
+	for range 5 {
+		port := 10000 + rand.IntN(9000)
+		dir := t.TempDir()
+		cmd = exec.Command("redis-server", "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no", "--logfile", "log",
+			"--cluster-enabled", "yes", "--cluster-port", fmt.Sprint(port+10000), "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000",
 			"--cluster-require-full-coverage", "no")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-		address := "127.0.0.1:" + ports[0]
-		addresses, servers[address] = append(addresses, address), cmd
-	}
-	var last error
-	for until := time.Now().Add(60 * time.Second); time.Now().Before(until); time.Sleep(300 * time.Millisecond) {
-		out, err := exec.Command("redis-cli", append([]string{"--cluster", "create", "--cluster-yes"}, addresses...)...).CombinedOutput()
-		if last = err; err == nil || strings.Contains(string(out), "is not empty") {
-			break
+		address = fmt.Sprintf("127.0.0.1:%d", port)
+		// The process id tells this server from another on the same port.
+		if _, ok := says(address, fmt.Sprintf("process_id:%d\r", cmd.Process.Pid), 10*time.Second, "info", "server"); ok {
+			return address, cmd
 		}
-		last = errors.New(string(out))
+		_ = cmd.Process.Kill()
+		log, _ = os.ReadFile(filepath.Join(dir, "log"))
 	}
-	if last != nil {
-		t.Fatal(last)
-	}
-	for _, address := range addresses {
-		for until := time.Now().Add(60 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-			out, _ := exec.Command("redis-cli", "-u", "redis://"+address, "cluster", "info").Output()
-			if strings.Contains(string(out), "cluster_state:ok") {
-				break
-			}
-			if time.Now().After(until) {
-				t.Fatalf("the Cluster does not come up: %s", out)
-			}
+	t.Fatalf("no redis-server comes up: %s", log)
+	return "", nil
+}
+
+// says asks a server until its answer has a text, or the time is over.
+func says(address, want string, patience time.Duration, command ...string) (last string, ok bool) {
+	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+		out, _ := exec.Command("redis-cli", append([]string{"-u", "redis://" + address}, command...)...).Output()
+		if last = string(out); strings.Contains(last, want) {
+			return last, true
 		}
 	}
-	return addresses, servers
+	return last, false
 }
