@@ -169,6 +169,15 @@ func (d Decimal) String() string {
 	case negInf:
 		return "-Infinity"
 	}
+	var buf [64]byte
+	if s, ok := d.Short(); ok {
+		return string(s.AppendText(buf[:0]))
+	}
+	return d.longString()
+}
+
+// longString is String of a finite number of any size.
+func (d Decimal) longString() string {
 	s := new(big.Int).Abs(d.big()).String()
 	if n := int(d.scale); n > 0 {
 		if len(s) <= n {
@@ -298,16 +307,7 @@ func (d Decimal) quoShort(e Decimal, scale int32) (q Decimal, ok bool) {
 	if !ok {
 		return Decimal{}, false
 	}
-	coef := new(big.Int).SetUint64(c1)
-	if c1 > 0 {
-		coef.Lsh(coef, 64).Or(coef, new(big.Int).SetUint64(c0))
-	} else {
-		coef.SetUint64(c0)
-	}
-	if n < 0 != (by < 0) {
-		coef.Neg(coef)
-	}
-	return Decimal{coef: coef, scale: scale}, true
+	return ShortDecimal{High: c1, Low: c0, Scale: scale, Negative: n < 0 != (by < 0)}.Decimal(), true
 }
 
 // quoWords is |n * 10^shift / by|, rounded half up, in two words.
@@ -505,12 +505,8 @@ func (d Decimal) floatShort() (f float64, ok bool) {
 	if n == 0 || n > 128 || d.scale > 19 || bits.UintSize != 64 {
 		return 0, n == 0
 	}
-	words := c.Bits()
-	high, low := uint64(0), uint64(words[0])
-	if len(words) > 1 {
-		high = uint64(words[1])
-	}
-	if f = floatOf(high, low, d.scale); c.Sign() < 0 {
+	s, _ := d.Short()
+	if f = floatOf(s.High, s.Low, d.scale); s.Negative {
 		f = -f
 	}
 	return f, true

@@ -9,11 +9,13 @@ type Columns struct {
 	Slots  []Filled // by Layout's slots; those that nobody asked for are empty
 }
 
-// Filled are the values of a slot. Of Ints, Floats and Values one is there.
+// Filled are the values of a slot. Of Ints, Floats, Shorts and Values one is there.
 type Filled struct {
 	Type   fqgw.Type
-	Ints   []int64   // of integers
-	Floats []float64 // of double precision
+	Ints   []int64             // of integers
+	Floats []float64           // of double precision
+	Shorts []fqgw.ShortDecimal // of numerics, but for those in Long
+	Long   map[int]fqgw.Value  // by place; nil: none is
 	Values []fqgw.Value
 	Null   []bool
 	Failed []bool // NULL because the result left its type; nil: none is
@@ -41,6 +43,8 @@ func (l *Layout) NewColumns(n int, doubles bool) *Columns {
 			f.Ints = make([]int64, n)
 		case f.Type == fqgw.Float8:
 			f.Floats = make([]float64, n)
+		case f.Type.Kind() == fqgw.KindNumeric:
+			f.Shorts = make([]fqgw.ShortDecimal, n)
 		default:
 			f.Values = make([]fqgw.Value, n)
 		}
@@ -90,6 +94,12 @@ type doubling interface {
 	double(slot *slotSpec) (f float64, null, ok bool)
 }
 
+// shorting is an accumulator whose numeric result is had without a big number, where
+// ok says so.
+type shorting interface {
+	short(slot *slotSpec) (d fqgw.ShortDecimal, ok bool)
+}
+
 func (f *Filled) fill(at int, slot *slotSpec, rows rowCount, acc accumulator) {
 	if acc == nil {
 		f.Ints[at], f.Null[at] = int64(rows.n), false
@@ -102,6 +112,12 @@ func (f *Filled) fill(at int, slot *slotSpec, rows rowCount, acc accumulator) {
 		}
 		return
 	}
+	if x, is := acc.(shorting); is && f.Shorts != nil {
+		if d, ok := x.short(slot); ok {
+			f.Shorts[at], f.Null[at] = d, false
+			return
+		}
+	}
 	v, ok := acc.result(slot)
 	if f.Null[at] = v.IsNull(); !ok {
 		f.fail(at)
@@ -110,13 +126,40 @@ func (f *Filled) fill(at int, slot *slotSpec, rows rowCount, acc accumulator) {
 	case v.IsNull():
 	case f.Ints != nil:
 		f.Ints[at] = v.Int()
-	case f.Floats == nil:
+	case f.Shorts != nil:
+		f.put(at, v)
+	case f.Values != nil:
 		f.Values[at] = v
 	case v.Kind() == fqgw.KindNumeric:
 		f.Floats[at] = v.Numeric().Float()
 	default:
 		f.Floats[at] = v.Float()
 	}
+}
+
+// put puts a numeric that is not NULL at a place.
+func (f *Filled) put(at int, v fqgw.Value) {
+	var ok bool
+	if f.Shorts[at], ok = v.Numeric().Short(); ok {
+		return
+	}
+	if f.Long == nil {
+		f.Long = map[int]fqgw.Value{}
+	}
+	f.Long[at] = v
+}
+
+// Short is the numeric at a place, ok where it is short and not NULL.
+func (f *Filled) Short(at int) (d fqgw.ShortDecimal, ok bool) {
+	if f.Shorts == nil || f.Null[at] {
+		return d, false
+	}
+	if f.Long != nil {
+		if _, long := f.Long[at]; long {
+			return d, false
+		}
+	}
+	return f.Shorts[at], true
 }
 
 // Value is the value at a place.
@@ -128,6 +171,11 @@ func (f *Filled) Value(at int) fqgw.Value {
 		return fqgw.IntValue(f.Ints[at])
 	case f.Floats != nil:
 		return fqgw.FloatValue(f.Floats[at])
+	case f.Shorts != nil:
+		if d, ok := f.Short(at); ok {
+			return fqgw.NumericValue(d.Decimal())
+		}
+		return f.Long[at]
 	}
 	return f.Values[at]
 }
@@ -155,6 +203,11 @@ func (c *Columns) copy(to, from int) {
 			f.Ints[to] = f.Ints[from]
 		case f.Floats != nil:
 			f.Floats[to] = f.Floats[from]
+		case f.Shorts != nil:
+			f.Shorts[to] = f.Shorts[from]
+			if v, long := f.Long[from]; long {
+				f.Long[to] = v
+			}
 		default:
 			f.Values[to] = f.Values[from]
 		}

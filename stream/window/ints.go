@@ -142,6 +142,25 @@ func (s *intSum) double(slot *slotSpec) (f float64, null, ok bool) {
 	return v.Numeric().Float(), v.IsNull(), ok
 }
 
+// short is a numeric result that is short.
+func (s *intSum) short(slot *slotSpec) (d fqgw.ShortDecimal, ok bool) {
+	switch {
+	case s.n == 0 || slot.typ != fqgw.Numeric:
+		return d, false
+	case slot.fn != "avg":
+		d = fqgw.ShortDecimal{High: uint64(s.sum.hi), Low: s.sum.lo, Negative: s.sum.hi < 0}
+		if d.Negative {
+			var borrow uint64
+			d.Low, borrow = bits.Sub64(0, d.Low, 0)
+			d.High, _ = bits.Sub64(0, d.High, borrow)
+		}
+		return d, true
+	case s.sum.hi == int64(s.sum.lo)>>63 && s.n <= math.MaxInt64:
+		return fqgw.ShortMean(int64(s.sum.lo), int64(s.n))
+	}
+	return d, false
+}
+
 // mean is sum/n with the scale that PostgreSQL's numeric division chooses.
 func mean(sum fqgw.Decimal, n uint64) (fqgw.Value, bool) {
 	q, ok := sum.Quo(fqgw.DecimalFromInt(int64(n)))

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 )
 
 // folded answers by a state at T that has folded what is known at K, one event after
@@ -103,7 +104,33 @@ func TestSweep(t *testing.T) {
 				}
 			}
 			answered := make([]int, len(questions))
-			err := s.Answer(partsOf(l, r, events), questions, func(i int, got *Reading) error {
+			parts := partsOf(l, r, events)
+			columns := l.NewColumns(2*len(questions), false) // each question has two places
+			places := func(i int) []int { return []int{i, len(questions) + i} }
+			if err := s.Fill(parts, questions, columns, places); err != nil {
+				t.Fatal(err)
+			}
+			err := s.Answer(parts, questions, func(i int, got *Reading) error {
+				for _, at := range places(i) {
+					if columns.Exists[at] != got.Exists {
+						t.Fatalf("%s: question %d: there is a row: %v, in columns %v", name, i, got.Exists, columns.Exists[at])
+					}
+					for k := range columns.Slots {
+						f, want := &columns.Slots[k], fqgw.Null
+						if k < len(got.Slots) {
+							want = got.Slots[k]
+						}
+						if f.Null == nil || !got.Exists {
+							continue
+						}
+						if have := f.Value(at); have.Kind() != want.Kind() || expr.Text(have, f.Type, nil) != expr.Text(want, f.Type, nil) {
+							t.Fatalf("%s: slot %d is %v, in columns %v", name, k, want, have)
+						}
+						if d, short := f.Short(at); short && d.Decimal().String() != want.Numeric().String() {
+							t.Fatalf("%s: slot %d is %v, short %v", name, k, want, d)
+						}
+					}
+				}
 				answered[i]++
 				want := folded(l, events, questions[i])
 				if !sameReading(*got, want) {
