@@ -14,6 +14,8 @@ type RowWriter interface {
 	// Int is a value of KindInt, KindDate, KindTime or KindTimestamp.
 	Int(k Kind, n int64)
 	Float(f float64)
+	// Numeric is a value of KindNumeric that is short.
+	Numeric(d ShortDecimal)
 	// Bytes is a value of KindText, KindBytes or KindUUID; b may change after the call.
 	Bytes(k Kind, b []byte)
 	Value(v Value)

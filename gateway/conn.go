@@ -240,15 +240,6 @@ func (c *conn) flush() error {
 	return nil
 }
 
-// sent counts what went to the output buffer and writes it out when it is much,
-// so that a slow reader holds no more than its own buffer.
-func (c *conn) sent(n int) error {
-	if c.pending += n; c.pending >= flushBytes {
-		return c.flush()
-	}
-	return nil
-}
-
 // ready sends ReadyForQuery.
 func (c *conn) ready() error {
 	c.session.Rest()

@@ -4,68 +4,29 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/gateway/wire"
 	"github.com/fqgw/fqgw/planner"
-	"github.com/fqgw/fqgw/planner/plan"
 )
 
 // copyOut sends COPY … TO STDOUT.
 func (c *conn) copyOut(out *planner.CopyOut) (int64, error) {
 	defer out.Rows.Close()
-	names := make([]string, len(out.Columns))
-	for i, col := range out.Columns {
-		names[i] = col.Name
-	}
-	enc, err := wire.NewCopyEncoder(out.Format, names, plan.Types(out.Columns), c.session.Env())
-	if err != nil {
+	if err := c.rows.ResetCopy(out.Format, out.Columns, c.session.Env()); err != nil {
 		return 0, err
 	}
 	format, formats := copyFormat(out.Format.Name, len(out.Columns))
 	c.out.Send(&pgproto3.CopyOutResponse{OverallFormat: format, ColumnFormatCodes: formats})
-	send := func(data []byte) error {
-		if len(data) == 0 {
-			return nil
-		}
-		c.out.Send(&pgproto3.CopyData{Data: data})
-		return c.sent(len(data))
+	c.pending += c.rows.Header()
+	n, _, err := c.sendRows(out.Rows, 0)
+	if err != nil {
+		return n, err
 	}
-	// A binary header goes with what follows it, as PostgreSQL sends it: some
-	// clients take a message for a row.
-	var before []byte
-	if out.Format.Name == "binary" {
-		before = slices.Clone(enc.Header())
-	} else if err := send(enc.Header()); err != nil {
-		return 0, err
-	}
-	var n int64
-	for {
-		row, err := out.Rows.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return n, err
-		}
-		data, err := enc.Row(row)
-		if err != nil {
-			return n, err
-		}
-		if before != nil {
-			data, before = append(before, data...), nil
-		}
-		if err := send(data); err != nil {
-			return n, errBroken
-		}
-		n++
-	}
-	if err := send(append(before, enc.Trailer()...)); err != nil {
-		return n, errBroken
-	}
+	c.rows.Trailer()
+	c.placeRows()
 	c.out.Send(&pgproto3.CopyDone{})
 	return n, nil
 }

@@ -75,7 +75,8 @@ func (c *conn) placeRows() {
 }
 
 // sendRows sends rows through c.rows: all of them, or at most max; more says
-// that it stopped at max.
+// that it stopped at max. What is much is written out, so that a slow reader holds no
+// more than its own buffer.
 func (c *conn) sendRows(rows fqgw.Rows, max int64) (n int64, more bool, err error) {
 	defer c.placeRows()
 	for max == 0 || n < max {

@@ -3,7 +3,6 @@ package wire
 import (
 	"encoding/binary"
 	"math"
-	"math/big"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -136,65 +135,6 @@ func appendRecord(dst []byte, v fqgw.Value, env *fqgw.Env) ([]byte, error) {
 		}
 	}
 	return dst, nil
-}
-
-// Signs of numeric's binary form.
-const (
-	numericNegative = 0x4000
-	numericNaN      = 0xC000
-	numericPosInf   = 0xD000
-	numericNegInf   = 0xF000
-)
-
-var bigTenThousand = big.NewInt(10_000)
-
-// appendNumeric sends base-10000 digits: count, weight, sign, display scale, digits.
-func appendNumeric(dst []byte, d fqgw.Decimal) []byte {
-	be := binary.BigEndian
-	head := func(digits int, weight int16, sign uint16, scale int32) {
-		for _, x := range []uint16{uint16(digits), uint16(weight), sign, uint16(scale)} {
-			dst = be.AppendUint16(dst, x)
-		}
-	}
-	switch {
-	case d.IsNaN():
-		head(0, 0, numericNaN, 0)
-		return dst
-	case d.IsInf() && d.Sign() > 0:
-		head(0, 0, numericPosInf, 0)
-		return dst
-	case d.IsInf():
-		head(0, 0, numericNegInf, 0)
-		return dst
-	}
-	// Shift so that the point falls between base-10000 digits.
-	coef := new(big.Int).Abs(d.Coef())
-	frac := (d.Scale() + 3) / 4
-	coef.Mul(coef, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(frac*4-d.Scale())), nil))
-	var digits []uint16 // the last first
-	rem := new(big.Int)
-	for coef.Sign() > 0 {
-		coef.QuoRem(coef, bigTenThousand, rem)
-		digits = append(digits, uint16(rem.Uint64()))
-	}
-	weight := len(digits) - 1 - int(frac)
-	low := 0
-	for low < len(digits) && digits[low] == 0 {
-		low++
-	}
-	digits = digits[low:]
-	if len(digits) == 0 {
-		weight = 0
-	}
-	sign := uint16(0)
-	if d.Sign() < 0 {
-		sign = numericNegative
-	}
-	head(len(digits), int16(weight), sign, d.Scale())
-	for i := len(digits) - 1; i >= 0; i-- {
-		dst = be.AppendUint16(dst, digits[i])
-	}
-	return dst
 }
 
 func badBinary(t fqgw.Type) error {
@@ -343,47 +283,4 @@ func decodeArray(b []byte, t fqgw.Type) (fqgw.Value, error) {
 		return fqgw.Null, bad
 	}
 	return fqgw.ListValue(l), nil
-}
-
-func decodeNumeric(b []byte) (fqgw.Decimal, bool) {
-	be := binary.BigEndian
-	if len(b) < 8 {
-		return fqgw.Decimal{}, false
-	}
-	n, weight, sign, scale := int(be.Uint16(b)), int(int16(be.Uint16(b[2:]))), be.Uint16(b[4:]), int(be.Uint16(b[6:]))
-	b = b[8:]
-	switch sign {
-	case numericNaN:
-		return fqgw.DecimalNaN, true
-	case numericPosInf:
-		return fqgw.DecimalInf, true
-	case numericNegInf:
-		return fqgw.DecimalNegInf, true
-	case 0, numericNegative:
-	default:
-		return fqgw.Decimal{}, false
-	}
-	if len(b) != 2*n || scale > fqgw.MaxScale {
-		return fqgw.Decimal{}, false
-	}
-	coef := new(big.Int)
-	for i := range n {
-		d := be.Uint16(b[2*i:])
-		if d >= 10_000 {
-			return fqgw.Decimal{}, false
-		}
-		coef.Mul(coef, bigTenThousand).Add(coef, big.NewInt(int64(d)))
-	}
-	// The last digit has the place value 10000^(weight-n+1).
-	exp := 4 * (weight - n + 1)
-	if sign == numericNegative {
-		coef.Neg(coef)
-	}
-	var d fqgw.Decimal
-	if exp >= 0 {
-		d = fqgw.NewDecimal(coef.Mul(coef, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(exp)), nil)), 0)
-	} else {
-		d = fqgw.NewDecimal(coef, int32(-exp))
-	}
-	return d.Trunc(int32(scale)).Round(int32(scale)), true
 }

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -9,127 +8,120 @@ import (
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// CopyEncoder formats rows for COPY … TO in text, csv or binary.
-type CopyEncoder struct {
-	format plan.CopyFormat
-	names  []string
-	types  []fqgw.Type
-	force  []bool // csv: always quoted
-	env    *fqgw.Env
-	buf    []byte
-	cell   []byte
-}
-
-// NewCopyEncoder makes an encoder for columns of the given names and types.
-func NewCopyEncoder(f plan.CopyFormat, names []string, types []fqgw.Type, env *fqgw.Env) (*CopyEncoder, error) {
-	e := &CopyEncoder{format: f, names: names, types: types, env: env, force: make([]bool, len(names))}
-	switch f.Name {
-	case "text", "csv", "binary":
-	default:
-		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "COPY to the client cannot write format \"%s\"", f.Name).
-			WithHint("Use text, csv or binary, or COPY … TO 'file' for Parquet.")
-	}
-	for i, n := range names {
-		e.force[i] = len(f.ForceQuote) == 1 && f.ForceQuote[0] == "*" || slices.Contains(f.ForceQuote, n)
-	}
-	return e, nil
+// copying is what a RowEncoder needs for COPY … TO beside the columns.
+type copying struct {
+	format    plan.CopyFormat
+	delimited bool // text or csv
+	csv       bool
+	first     []byte    // what the first message begins with: a binary header
+	special   [256]bool // bytes that make a cell one to be escaped or quoted
+	force     []bool    // by column: csv that is always quoted
+	cell      []byte
 }
 
 var binarySignature = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
 
-// Header is what comes before the rows, perhaps nothing.
-func (e *CopyEncoder) Header() []byte {
-	switch {
-	case e.format.Name == "binary":
-		return binarySignature
-	case !e.format.Header:
-		return nil
-	}
-	e.buf = e.buf[:0]
-	for i, n := range e.names {
-		if i > 0 {
-			e.buf = append(e.buf, e.format.Delimiter)
+// ResetCopy sets the columns of a COPY … TO in text, csv or binary, and the session in
+// which text is printed; 0A000 for another format. The columns are kept and must not
+// change. Its rows are CopyData messages, behind Header and before Trailer.
+func (e *RowEncoder) ResetCopy(f plan.CopyFormat, columns []plan.Column, env *fqgw.Env) error {
+	c := &copying{format: f, csv: f.Name == "csv", delimited: f.Name != "binary"}
+	var formats []int16
+	switch f.Name {
+	case "binary":
+		// The header goes with what follows it, as PostgreSQL sends it: some clients
+		// take a message for a row.
+		c.first, formats = binarySignature, []int16{1}
+	case "text":
+		for _, b := range []byte{'\b', '\f', '\n', '\r', '\t', '\v', '\\', f.Delimiter} {
+			c.special[b] = true
 		}
-		if e.format.Name == "csv" {
-			e.buf = e.appendCSV(e.buf, []byte(n), false)
-		} else {
-			e.buf = e.appendEscaped(e.buf, []byte(n))
+	case "csv":
+		for _, b := range []byte{f.Delimiter, f.Quote, '\n', '\r'} {
+			c.special[b] = true
 		}
+	default:
+		return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "COPY to the client cannot write format \"%s\"", f.Name).
+			WithHint("Use text, csv or binary, or COPY … TO 'file' for Parquet.")
 	}
-	return append(e.buf, '\n')
-}
-
-// Trailer is what comes behind the rows, perhaps nothing.
-func (e *CopyEncoder) Trailer() []byte {
-	if e.format.Name == "binary" {
-		return []byte{0xff, 0xff}
+	for _, col := range columns {
+		c.force = append(c.force, len(f.ForceQuote) == 1 && f.ForceQuote[0] == "*" || slices.Contains(f.ForceQuote, col.Name))
 	}
+	e.env, e.copy = env, c
+	e.reset(columns, formats)
 	return nil
 }
 
-// Row formats one row; the bytes are valid until the next call.
-func (e *CopyEncoder) Row(row []fqgw.Value) ([]byte, error) {
-	e.buf = e.buf[:0]
-	if e.format.Name == "binary" {
-		e.buf = binary.BigEndian.AppendUint16(e.buf, uint16(len(e.types)))
-		var err error
-		for i, t := range e.types {
-			if e.buf, err = appendSized(e.buf, row[i], t, e.env); err != nil {
-				return nil, err
-			}
-		}
-		return e.buf, nil
+// Header adds what comes before the rows as a message of its own, if there is one, and
+// says how long it is.
+func (e *RowEncoder) Header() int {
+	if !e.copy.delimited || !e.copy.format.Header {
+		return 0
 	}
-	for i, t := range e.types {
-		if i > 0 {
-			e.buf = append(e.buf, e.format.Delimiter)
-		}
-		if row[i].IsNull() {
-			e.buf = append(e.buf, e.format.Null...)
-			continue
-		}
-		e.cell = appendText(e.cell[:0], row[i], t, e.env)
-		if e.format.Name == "csv" {
-			e.buf = e.appendCSV(e.buf, e.cell, e.force[i] || string(e.cell) == e.format.Null)
-		} else {
-			e.buf = e.appendEscaped(e.buf, e.cell)
-		}
+	e.Begin()
+	force := e.copy.force
+	e.copy.force = make([]bool, len(force)) // names are quoted where they must be
+	for i := range e.of {
+		e.at++
+		at := e.open()
+		e.buf = append(e.buf, e.of[i].Name...)
+		e.close(at)
 	}
-	return append(e.buf, '\n'), nil
+	e.copy.force = force
+	e.buf = append(e.buf, '\n')
+	from := e.start
+	e.ended()
+	return e.start - from
 }
 
-// appendEscaped writes a cell of the text format.
-func (e *CopyEncoder) appendEscaped(dst, cell []byte) []byte {
+// Trailer adds what comes behind the rows, if there is something.
+func (e *RowEncoder) Trailer() {
+	if e.copy.delimited {
+		return
+	}
+	e.buf = append(append(append(e.buf[:e.start], 'd', 0, 0, 0, 0), e.copy.first...), 0xff, 0xff)
+	e.ended()
+}
+
+// escape makes the text behind at what the format has for the cell of a column.
+func (c *copying) escape(buf []byte, at, column int) []byte {
+	cell := buf[at:]
+	special := false
 	for _, b := range cell {
-		switch b {
-		case '\b':
-			dst = append(dst, '\\', 'b')
-		case '\f':
-			dst = append(dst, '\\', 'f')
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		case '\v':
-			dst = append(dst, '\\', 'v')
-		case '\\', e.format.Delimiter:
-			dst = append(dst, '\\', b)
-		default:
-			dst = append(dst, b)
+		special = special || c.special[b]
+	}
+	switch {
+	case c.csv:
+		special = special || column < len(c.force) && c.force[column] || string(cell) == c.format.Null ||
+			len(c.force) == 1 && string(cell) == `\.`
+		if special {
+			c.cell = append(c.cell[:0], cell...)
+			return c.quoted(buf[:at], c.cell)
 		}
+	case special:
+		c.cell = append(c.cell[:0], cell...)
+		return c.escaped(buf[:at], c.cell)
+	}
+	return buf
+}
+
+// escaped appends a cell of the text format.
+func (c *copying) escaped(dst, cell []byte) []byte {
+	for _, b := range cell {
+		if c.special[b] {
+			dst = append(dst, '\\')
+			if i := strings.IndexByte("\b\f\n\r\t\v", b); i >= 0 {
+				b = "bfnrtv"[i]
+			}
+		}
+		dst = append(dst, b)
 	}
 	return dst
 }
 
-// appendCSV writes a cell of the csv format, quoted where it must be.
-func (e *CopyEncoder) appendCSV(dst, cell []byte, quote bool) []byte {
-	f := &e.format
-	special := string([]byte{f.Delimiter, f.Quote, '\n', '\r'})
-	if !quote && !strings.ContainsAny(string(cell), special) && !(len(e.types) == 1 && string(cell) == `\.`) {
-		return append(dst, cell...)
-	}
+// quoted appends a cell of the csv format in quotes.
+func (c *copying) quoted(dst, cell []byte) []byte {
+	f := &c.format
 	dst = append(dst, f.Quote)
 	for _, b := range cell {
 		if b == f.Quote || b == f.Escape {

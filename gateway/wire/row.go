@@ -10,14 +10,15 @@ import (
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// RowEncoder makes DataRow messages of rows that are given to it column by
-// column, as fqgw.RowWriter, and collects them. The zero value is ready for Reset;
-// it is used again and again without allocating.
+// RowEncoder makes DataRow messages, or COPY's CopyData, of rows that are given to
+// it column by column, as fqgw.RowWriter, and collects them. The zero value is ready
+// for Reset and ResetCopy; it is used again and again without allocating.
 type RowEncoder struct {
 	of      []plan.Column
 	formats []int16 // as in Bind
 	columns []column
 	env     *fqgw.Env
+	copy    *copying // nil: DataRow
 	buf     []byte
 	start   int // of the row that is being made: behind those that ended
 	at      int // its column that comes next
@@ -42,8 +43,10 @@ const (
 	int4Bytes
 	int8Bytes
 	floatBytes // doubles
-	asIs       // text that is its own output
-	rawBytes   // bytea in binary
+	numericText
+	numericBytes
+	asIs     // text that is its own output
+	rawBytes // bytea in binary
 )
 
 func plainOf(t fqgw.Type, format int16) plain {
@@ -57,6 +60,8 @@ func plainOf(t fqgw.Type, format int16) plain {
 			return int8Bytes
 		case fqgw.Float8:
 			return floatBytes
+		case fqgw.Numeric:
+			return numericBytes
 		case fqgw.Bytea:
 			return rawBytes
 		}
@@ -66,6 +71,8 @@ func plainOf(t fqgw.Type, format int16) plain {
 		return intText
 	case fqgw.Text, fqgw.Varchar, fqgw.BPChar, fqgw.JSON:
 		return asIs
+	case fqgw.Numeric:
+		return numericText
 	}
 	return byValue
 }
@@ -74,9 +81,14 @@ func plainOf(t fqgw.Type, format int16) plain {
 // is printed. The columns are kept and must not change.
 func (e *RowEncoder) Reset(columns []plan.Column, formats []int16, env *fqgw.Env) {
 	e.env = env
-	if len(columns) == len(e.of) && (len(columns) == 0 || &columns[0] == &e.of[0]) && slices.Equal(formats, e.formats) {
+	if e.copy == nil && len(columns) == len(e.of) && (len(columns) == 0 || &columns[0] == &e.of[0]) && slices.Equal(formats, e.formats) {
 		return // mostly it is the statement of before
 	}
+	e.copy = nil
+	e.reset(columns, formats)
+}
+
+func (e *RowEncoder) reset(columns []plan.Column, formats []int16) {
 	e.of, e.formats, e.columns = columns, append(e.formats[:0], formats...), e.columns[:0]
 	for i := range columns {
 		f := Format(formats, i)
@@ -89,12 +101,25 @@ const maxRow = 0x3fffffff
 
 // Begin begins a row. One that was begun and has not ended is forgotten.
 func (e *RowEncoder) Begin() {
-	e.buf = binary.BigEndian.AppendUint16(append(e.buf[:e.start], 'D', 0, 0, 0, 0), uint16(len(e.columns)))
 	e.at, e.err = 0, nil
+	tag := byte('D')
+	if e.copy != nil {
+		tag = 'd'
+	}
+	e.buf = append(e.buf[:e.start], tag, 0, 0, 0, 0)
+	if e.copy != nil {
+		if e.buf = append(e.buf, e.copy.first...); e.copy.delimited {
+			return
+		}
+	}
+	e.buf = binary.BigEndian.AppendUint16(e.buf, uint16(len(e.columns)))
 }
 
 // End ends the row and says how long its message is.
 func (e *RowEncoder) End() (size int, err error) {
+	if e.copy != nil && e.copy.delimited {
+		e.buf = append(e.buf, '\n')
+	}
 	size = len(e.buf) - e.start
 	switch {
 	case e.err != nil:
@@ -104,9 +129,16 @@ func (e *RowEncoder) End() (size int, err error) {
 	case size > maxRow:
 		return 0, fqgw.Errorf(fqgw.CodeLimitExceeded, "a row of %d bytes is longer than the limit of %d", size, maxRow)
 	}
-	binary.BigEndian.PutUint32(e.buf[e.start+1:], uint32(size-1))
-	e.start = len(e.buf)
+	if e.ended(); e.copy != nil {
+		e.copy.first = nil
+	}
 	return size, nil
+}
+
+// ended ends the message that is being made.
+func (e *RowEncoder) ended() {
+	binary.BigEndian.PutUint32(e.buf[e.start+1:], uint32(len(e.buf)-e.start-1))
+	e.start = len(e.buf)
 }
 
 // Add adds a message that is made already.
@@ -140,10 +172,34 @@ func (e *RowEncoder) next() *column {
 	return &e.columns[i]
 }
 
+// open begins the bytes of the column that next gave.
+func (e *RowEncoder) open() (at int) {
+	if e.copy == nil || !e.copy.delimited {
+		e.buf = append(e.buf, 0, 0, 0, 0)
+	} else if e.at > 1 {
+		e.buf = append(e.buf, e.copy.format.Delimiter)
+	}
+	return len(e.buf)
+}
+
+// close ends them.
+func (e *RowEncoder) close(at int) {
+	if e.copy == nil || !e.copy.delimited {
+		binary.BigEndian.PutUint32(e.buf[at-4:], uint32(len(e.buf)-at))
+		return
+	}
+	e.buf = e.copy.escape(e.buf, at, e.at-1)
+}
+
 // Null implements fqgw.RowWriter.
 func (e *RowEncoder) Null() {
 	e.at++
-	e.buf = append(e.buf, 0xff, 0xff, 0xff, 0xff)
+	if e.copy == nil || !e.copy.delimited {
+		e.buf = append(e.buf, 0xff, 0xff, 0xff, 0xff)
+		return
+	}
+	e.open()
+	e.buf = append(e.buf, e.copy.format.Null...)
 }
 
 // Int implements fqgw.RowWriter.
@@ -153,9 +209,9 @@ func (e *RowEncoder) Int(k fqgw.Kind, n int64) {
 	if k == fqgw.KindInt {
 		switch c.plain {
 		case intText:
-			at := len(e.buf)
-			e.buf = strconv.AppendInt(append(e.buf, 0, 0, 0, 0), n, 10)
-			be.PutUint32(e.buf[at:], uint32(len(e.buf)-at-4))
+			at := e.open()
+			e.buf = strconv.AppendInt(e.buf, n, 10)
+			e.close(at)
 			return
 		case int2Bytes:
 			e.buf = be.AppendUint16(append(e.buf, 0, 0, 0, 2), uint16(n))
@@ -183,11 +239,28 @@ func (e *RowEncoder) Int(k fqgw.Kind, n int64) {
 // Float implements fqgw.RowWriter.
 func (e *RowEncoder) Float(f float64) {
 	c := e.next()
-	if c.plain == floatBytes {
+	if c.plain == floatBytes && f == f { // there is one NaN alone, and it is a Value's
 		e.buf = binary.BigEndian.AppendUint64(append(e.buf, 0, 0, 0, 8), math.Float64bits(f))
 		return
 	}
 	e.value(c, fqgw.FloatValue(f))
+}
+
+// Numeric implements fqgw.RowWriter.
+func (e *RowEncoder) Numeric(d fqgw.ShortDecimal) {
+	c := e.next()
+	switch c.plain {
+	case numericText:
+		at := e.open()
+		e.buf = d.AppendText(e.buf)
+		e.close(at)
+	case numericBytes:
+		at := e.open()
+		e.buf = appendShort(e.buf, d)
+		e.close(at)
+	default:
+		e.value(c, fqgw.NumericValue(d.Decimal()))
+	}
 }
 
 // Bytes implements fqgw.RowWriter.
@@ -195,7 +268,9 @@ func (e *RowEncoder) Bytes(k fqgw.Kind, b []byte) {
 	c := e.next()
 	switch {
 	case k == fqgw.KindText && c.plain == asIs, k == fqgw.KindBytes && c.plain == rawBytes:
-		e.buf = append(binary.BigEndian.AppendUint32(e.buf, uint32(len(b))), b...)
+		at := e.open()
+		e.buf = append(e.buf, b...)
+		e.close(at)
 	case k == fqgw.KindText:
 		e.value(c, fqgw.TextValue(string(b)))
 	case k == fqgw.KindBytes:
@@ -214,10 +289,10 @@ func (e *RowEncoder) Value(v fqgw.Value) {
 	e.value(e.next(), v)
 }
 
-// value appends a value that is not NULL behind its length.
+// value appends a value that is not NULL.
 func (e *RowEncoder) value(c *column, v fqgw.Value) {
-	at := len(e.buf)
-	buf, err := AppendValue(append(e.buf, 0, 0, 0, 0), v, c.typ, c.format, e.env)
+	at := e.open()
+	buf, err := AppendValue(e.buf, v, c.typ, c.format, e.env)
 	if err != nil {
 		if e.err == nil {
 			e.err = err
@@ -225,5 +300,5 @@ func (e *RowEncoder) value(c *column, v fqgw.Value) {
 		return
 	}
 	e.buf = buf
-	binary.BigEndian.PutUint32(e.buf[at:], uint32(len(e.buf)-at-4))
+	e.close(at)
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/big"
@@ -101,6 +102,10 @@ func TestPlainValues(t *testing.T) {
 			v := randomValue(r, typ)
 			row = append(row, v)
 			byValue.Value(v)
+			if d, ok := v.Numeric().Short(); ok && v.Kind() == fqgw.KindNumeric && r.IntN(2) == 0 {
+				plain.Numeric(d)
+				continue
+			}
 			in := fqgw.Unpack(fqgw.AppendPacked(nil, v))
 			if in.Write(&plain); in.Bad() || in.Left() > 0 {
 				t.Fatalf("%s: %v is not read whole", typ, v)
@@ -111,6 +116,32 @@ func TestPlainValues(t *testing.T) {
 		}
 		if _, err := plain.End(); err != nil || !bytes.Equal(plain.Messages(), byValue.Messages()) {
 			t.Fatalf("formats %v of %v:\n%x, %v; want\n%x", formats, row, plain.Messages(), err, byValue.Messages())
+		}
+	}
+}
+
+// TestShortNumeric: a numeric without a big number has the bytes of the one with it.
+func TestShortNumeric(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 20_000 {
+		coef := new(big.Int).Rsh(new(big.Int).SetUint64(r.Uint64()), uint(r.IntN(64)))
+		coef.Lsh(coef, uint(r.IntN(65))).Add(coef, big.NewInt(r.Int64N(1<<r.IntN(40)+1)))
+		if r.IntN(3) == 0 { // digits of zero
+			ten := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(r.IntN(30))), nil)
+			coef.Sub(coef, new(big.Int).Mod(coef, ten))
+		}
+		if r.IntN(2) == 0 {
+			coef.Neg(coef)
+		}
+		d := fqgw.NewDecimal(coef, int32(r.IntN(40)))
+		raw := appendNumeric(nil, d)
+		back, ok := decodeNumeric(raw)
+		if !ok || back.Cmp(d) != 0 || back.Scale() != d.Scale() {
+			t.Fatalf("%s is sent as %x, which is %s", d, raw, back)
+		}
+		be := binary.BigEndian
+		if n := len(raw); n > 8 && (be.Uint16(raw[8:]) == 0 || be.Uint16(raw[n-2:]) == 0) || n == 8 && (d.Sign() != 0 || be.Uint64(raw) != uint64(d.Scale())) {
+			t.Fatalf("%s is sent as %x: with zeros at an end", d, raw)
 		}
 	}
 }

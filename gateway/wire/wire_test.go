@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"io"
 	"math"
@@ -160,6 +161,91 @@ var (
 	csvFormat  = plan.CopyFormat{Name: "csv", Delimiter: ',', Quote: '"', Escape: '"'}
 )
 
+// copied is the data of a COPY … TO of columns a, b, …
+func copied(t *testing.T, f plan.CopyFormat, types []fqgw.Type, rows [][]fqgw.Value) (data []byte) {
+	t.Helper()
+	var e RowEncoder
+	columns := make([]plan.Column, len(types))
+	for i, typ := range types {
+		columns[i] = plan.Column{Name: string(rune('a' + i)), Type: typ}
+	}
+	if err := e.ResetCopy(f, columns, nil); err != nil {
+		t.Fatal(err)
+	}
+	e.Header()
+	for _, r := range rows {
+		e.Begin()
+		for _, v := range r {
+			e.Value(v)
+		}
+		if _, err := e.End(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.Trailer()
+	for m := e.Messages(); len(m) > 0; {
+		size := int(binary.BigEndian.Uint32(m[1:]))
+		if m[0] != 'd' {
+			t.Fatalf("a message %q", m[0])
+		}
+		data, m = append(data, m[5:size+1]...), m[size+1:]
+	}
+	return data
+}
+
+// Every kind of cell that has to be escaped or quoted, with other delimiters, a header
+// and a binary header that waits for what follows it.
+func TestCopyEncodeCorners(t *testing.T) {
+	text, one := []fqgw.Type{fqgw.Text, fqgw.Text}, []fqgw.Type{fqgw.Text}
+	cell := func(s string) []fqgw.Value { return []fqgw.Value{fqgw.TextValue(s)} }
+	pair := func(a, b string) []fqgw.Value { return append(cell(a), cell(b)...) }
+	for _, c := range []struct {
+		format plan.CopyFormat
+		types  []fqgw.Type
+		rows   [][]fqgw.Value
+		want   string
+	}{
+		{textFormat, text, [][]fqgw.Value{pair("\b\f\n\r\t\v\\", "|\x01")}, `\b\f\n\r\t\v\\` + "\t|\x01\n"},
+		{plan.CopyFormat{Name: "text", Delimiter: '|', Null: "-", Header: true}, text, [][]fqgw.Value{pair("|\t", ""), {fqgw.Null, fqgw.TextValue("-")}}, "a|b\n\\|\\t|\n-|-\n"},
+		{plan.CopyFormat{Name: "csv", Delimiter: ',', Quote: '"', Escape: '"', Null: "a", Header: true, ForceQuote: []string{"b"}}, text,
+			[][]fqgw.Value{pair("a", "x"), {fqgw.Null, fqgw.Null}, pair("\r", "\"")}, "\"a\",b\n\"a\",\"x\"\na,a\n\"\r\",\"\"\"\"\n"},
+		{csvFormat, one, [][]fqgw.Value{cell(`\.`), cell(""), {fqgw.Null}}, "\"\\.\"\n\"\"\n\n"},
+		{csvFormat, text, [][]fqgw.Value{pair(`\.`, "")}, "\\.,\"\"\n"},
+		{plan.CopyFormat{Name: "binary"}, one, nil, string(binarySignature) + "\xff\xff"},
+		{plan.CopyFormat{Name: "binary"}, one, [][]fqgw.Value{cell("x"), {fqgw.Null}}, string(binarySignature) + "\x00\x01\x00\x00\x00\x01x\x00\x01\xff\xff\xff\xff\xff\xff"},
+	} {
+		if out := copied(t, c.format, c.types, c.rows); string(out) != c.want {
+			t.Errorf("%+v:\n%q\nwant\n%q", c.format, out, c.want)
+		}
+	}
+	if err := new(RowEncoder).ResetCopy(plan.CopyFormat{Name: "parquet"}, nil, nil); fqgw.AsError(err).Code != fqgw.CodeFeatureNotSupported {
+		t.Errorf("parquet to a client: %v", err)
+	}
+}
+
+// A row that was begun and is forgotten keeps the header waiting; rows after COPY are
+// DataRow again.
+func TestCopyThenRows(t *testing.T) {
+	columns := []plan.Column{{Name: "a", Type: fqgw.Int4}}
+	var e RowEncoder
+	e.Reset(columns, []int16{1}, nil)
+	if err := e.ResetCopy(plan.CopyFormat{Name: "binary"}, columns, nil); err != nil {
+		t.Fatal(err)
+	}
+	e.Begin()
+	e.Begin()
+	e.Int(fqgw.KindInt, 7)
+	e.End()
+	e.Reset(columns, []int16{1}, nil)
+	e.Begin()
+	e.Int(fqgw.KindInt, 8)
+	e.End()
+	want := "d\x00\x00\x00\x21" + string(binarySignature) + "\x00\x01\x00\x00\x00\x04\x00\x00\x00\x07" + "D\x00\x00\x00\x0e\x00\x01\x00\x00\x00\x04\x00\x00\x00\x08"
+	if got := string(e.Messages()); got != want {
+		t.Errorf("%q\nwant\n%q", got, want)
+	}
+}
+
 func TestCopyEncode(t *testing.T) {
 	types := []fqgw.Type{fqgw.Int4, fqgw.Text}
 	rows := [][]fqgw.Value{
@@ -172,20 +258,8 @@ func TestCopyEncode(t *testing.T) {
 		{textFormat, "1\ta\\tb\\\\\\n\n\\N\t\n2\t\\N\n3\tx,\"y\n"},
 		{csvFormat, "1,\"a\tb\\\n\"\n,\"\"\n2,\n3,\"x,\"\"y\"\n"},
 	} {
-		e, err := NewCopyEncoder(c.format, []string{"a", "b"}, types, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var out bytes.Buffer
-		for _, r := range rows {
-			line, err := e.Row(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out.Write(line)
-		}
-		if out.String() != c.want {
-			t.Errorf("%s:\n%q\nwant\n%q", c.format.Name, out.String(), c.want)
+		if out := copied(t, c.format, types, rows); string(out) != c.want {
+			t.Errorf("%s:\n%q\nwant\n%q", c.format.Name, out, c.want)
 		}
 	}
 }
@@ -215,21 +289,7 @@ func TestCopyRoundTrip(t *testing.T) {
 		row("8", `\N`, "1e300", "2000-01-01 00:00:00+00", "0", `{NULL}`),
 	}
 	for _, f := range []plan.CopyFormat{textFormat, csvFormat, {Name: "binary"}, {Name: "csv", Delimiter: ';', Quote: '\'', Escape: '\\', Null: `\N`, Header: true}} {
-		e, err := NewCopyEncoder(f, []string{"a", "b", "c", "d", "e", "f"}, types, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var out bytes.Buffer
-		out.Write(e.Header())
-		for _, r := range rows {
-			line, err := e.Row(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out.Write(line)
-		}
-		out.Write(e.Trailer())
-		d, err := NewCopyDecoder(&out, f, types, nil)
+		d, err := NewCopyDecoder(bytes.NewReader(copied(t, f, types, rows)), f, types, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,8 @@ func (c *collected) Null()              { *c = append(*c, fqgw.Null) }
 func (c *collected) Float(f float64)    { *c = append(*c, fqgw.FloatValue(f)) }
 func (c *collected) Value(v fqgw.Value) { *c = append(*c, v) }
 
+func (c *collected) Numeric(d fqgw.ShortDecimal) { *c = append(*c, fqgw.NumericValue(d.Decimal())) }
+
 func (c *collected) Int(k fqgw.Kind, n int64) {
 	switch k {
 	case fqgw.KindDate:
