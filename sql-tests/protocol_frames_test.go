@@ -18,11 +18,12 @@ import (
 
 // frames is a client that shows exactly which messages came.
 type frames struct {
-	t    *testing.T
-	net  net.Conn
-	fe   *pgproto3.Frontend
-	pid  uint32
-	last *pgproto3.ErrorResponse
+	t      *testing.T
+	net    net.Conn
+	fe     *pgproto3.Frontend
+	pid    uint32
+	secret []byte
+	last   *pgproto3.ErrorResponse
 }
 
 func openFrames(t *testing.T, addr string) *frames {
@@ -61,7 +62,7 @@ func (f *frames) answers(n int) []string {
 		case *pgproto3.ParameterStatus:
 			continue
 		case *pgproto3.BackendKeyData:
-			f.pid, w = m.ProcessID, "BackendKeyData"
+			f.pid, f.secret, w = m.ProcessID, slices.Clone(m.SecretKey), "BackendKeyData"
 		case *pgproto3.ErrorResponse:
 			f.last = &pgproto3.ErrorResponse{Severity: m.Severity, Code: m.Code, Message: m.Message, Hint: m.Hint}
 			w = "Error(" + m.Code + ")"

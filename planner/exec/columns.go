@@ -127,9 +127,9 @@ type columnRows struct {
 	held     int64
 	more     bool // there may be more of the spine
 	left     arrow.RecordBatch
-	batch    []arrow.Array          // of the chunk, by shown
+	batch    []arrow.Array          // of the chunk, those of shown that are arrays
 	made     map[int]*window.Filled // by column: values of windows that are no array yet
-	values   []*window.Filled       // by shown, of rows that are taken one by one
+	cells    []cells                // by shown, of rows that are taken one by one
 	batches  bool                   // the rows are taken in batches
 	row, end int
 	out      []fqgw.Value
@@ -201,17 +201,16 @@ func (r *columnRows) chunk() error {
 			return err
 		}
 	}
-	r.batch, r.values = r.batch[:0], r.values[:0]
 	for _, c := range r.shown {
 		if cols[c] == nil && !r.batches {
-			r.batch, r.values = append(r.batch, nil), append(r.values, r.made[c])
+			r.cells = append(r.cells, cells{made: r.made[c]})
 			continue
 		}
 		if err := r.asArray(cols, c); err != nil {
 			return err
 		}
 		cols[c].Retain()
-		r.batch, r.values = append(r.batch, cols[c]), append(r.values, nil)
+		r.batch, r.cells = append(r.batch, cols[c]), append(r.cells, cellsOf(cols[c], r.types[c]))
 	}
 	r.row, r.end = 0, n
 	return nil
@@ -463,12 +462,10 @@ func (r *columnRows) windows(j *columnJoin, cols []arrow.Array, s *pit.Spine, hi
 // forget gives the chunk back.
 func (r *columnRows) forget() {
 	for _, a := range r.batch {
-		if a != nil {
-			a.Release()
-		}
+		a.Release()
 	}
-	clear(r.values)
-	r.batch, r.values = r.batch[:0], r.values[:0]
+	clear(r.cells)
+	r.batch, r.cells = r.batch[:0], r.cells[:0]
 	r.row, r.end = 0, 0
 	r.limit.memory.Give(r.held)
 	r.held = 0
@@ -497,12 +494,8 @@ func (r *columnRows) Next() ([]fqgw.Value, error) {
 		return nil, err
 	}
 	r.out = r.out[:0]
-	for i, c := range r.shown {
-		if v := r.values[i]; v != nil {
-			r.out = append(r.out, v.Value(r.row-1))
-			continue
-		}
-		r.out = append(r.out, fqgw.ArrowValue(r.batch[i], r.row-1, r.types[c]))
+	for i := range r.cells {
+		r.out = append(r.out, r.cells[i].value(r.row-1))
 	}
 	return r.out, nil
 }
@@ -512,12 +505,8 @@ func (r *columnRows) WriteRow(w fqgw.RowWriter) error {
 	if err := r.advance(); err != nil {
 		return err
 	}
-	for i, c := range r.shown {
-		if v := r.values[i]; v != nil {
-			w.Value(v.Value(r.row - 1))
-			continue
-		}
-		w.Value(fqgw.ArrowView(r.batch[i], r.row-1, r.types[c]))
+	for i := range r.cells {
+		r.cells[i].write(w, r.row-1)
 	}
 	return nil
 }
