@@ -393,7 +393,7 @@ func (r *foreignReading) read(
 	tasks []table.FileScanTask,
 	yield func(arrow.RecordBatch, error) bool,
 ) bool {
-	_, records, err := scan.ReadTasks(ctx, tasks)
+	_, records, err := scan.ReadTasks(ctx, readable(tasks))
 	if err != nil {
 		yield(nil, broken(r.source, r.at.SnapshotID, err))
 		return false

@@ -109,7 +109,7 @@ func (r *reading) records(ctx context.Context, tasks []table.FileScanTask) fqgw.
 			read = r.fields[:1]
 		}
 		_, records, err := sized(r.table, tasks).Scan(append(slices.Clone(r.options), table.WithSelectedFields(read...),
-			table.WithArrowBatchSize(batchRows(r.batch, r.cols, tasks)))...).ReadTasks(ctx, tasks)
+			table.WithArrowBatchSize(batchRows(r.batch, r.cols, tasks)))...).ReadTasks(ctx, readable(tasks))
 		if err != nil {
 			yield(nil, fail(err))
 			return
