@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -31,10 +32,11 @@ type dataFiles struct {
 	lake    *Lake
 	table   *table.Table
 	fs      iceio.WriteFileIO
-	schema  *arrow.Schema // with the field ids
-	name    string        // of the files, before their number
-	path    string        // of the open file
-	rowsOf  *arrow.Schema // of its rows: d.schema, where a column may be a dictionary
+	schema  *arrow.Schema   // with the field ids
+	added   map[string]bool // its fields that others added
+	name    string          // of the files, before their number
+	path    string          // of the open file
+	rowsOf  *arrow.Schema   // of its rows: d.schema, where a column may be a dictionary
 	out     *counted
 	writer  *groups
 	written []string // every file that was begun, and not removed again
@@ -69,7 +71,14 @@ func (l *Lake) newDataFiles(ctx context.Context, t *table.Table) (*dataFiles, er
 	if err != nil {
 		return nil, fail(err)
 	}
-	d := &dataFiles{lake: l, table: t, fs: w, schema: schema, name: rand.Text(), size: fileSize}
+	cols, err := columns(t)
+	if err != nil {
+		return nil, err
+	}
+	d := &dataFiles{lake: l, table: t, fs: w, schema: schema, added: map[string]bool{}, name: rand.Text(), size: fileSize}
+	for _, f := range schema.Fields() {
+		d.added[f.Name] = !slices.ContainsFunc(cols, func(c fqgw.Column) bool { return c.Name == f.Name })
+	}
 	d.of = d
 	return d, d.divide()
 }
@@ -96,10 +105,7 @@ func (d *dataFiles) write(b arrow.RecordBatch) error {
 	if b.NumRows() == 0 {
 		return nil
 	}
-	if b.NumCols() != int64(d.schema.NumFields()) {
-		return fqgw.Errorf(fqgw.CodeDatatypeMismatch, "rows of %d columns cannot be written to a table of %d", b.NumCols(), d.schema.NumFields())
-	}
-	b, err := conform(b, d.schema)
+	b, err := d.fitting(b)
 	if err != nil {
 		return err
 	}

@@ -496,7 +496,8 @@ func (r *foreignReading) batch(ctx context.Context, b arrow.RecordBatch) (arrow.
 		a, err := r.column(b, w, r.schema.Field(i).Type)
 		if err != nil {
 			e := *fqgw.AsError(err)
-			return nil, e.WithDetail("%s", strings.TrimSpace(fmt.Sprintf("Table \"%s\". %s", name(r.source), e.Detail)))
+			at := fmt.Sprintf("Column \"%s\" of table \"%s\" at snapshot %d. %s", w.last.Name, name(r.source), r.at.SnapshotID, e.Detail)
+			return nil, e.WithDetail("%s", strings.TrimSpace(at))
 		}
 		out = append(out, a)
 	}

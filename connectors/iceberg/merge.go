@@ -69,9 +69,13 @@ func (l *Lake) MergeFiles(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		// Elsewhere nobody looks for orphans, and nothing says since when a file is one.
+		// Elsewhere nobody looks for orphans, and nothing says since when a file is one. Of a
+		// table with columns that others added the merged file would not have them.
 		if localPath(t.Location()) == "" || !isHistory(t) || !t.Spec().IsUnpartitioned() || t.CurrentSnapshot() == nil {
 			return nil
+		}
+		if cols, err := columns(t); err != nil || !asMade(t, cols) {
+			return err
 		}
 		tasks, err := t.Scan().PlanFiles(ctx)
 		if err != nil {

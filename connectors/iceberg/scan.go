@@ -44,6 +44,8 @@ type reading struct {
 	fields  []string      // their names, at least one
 	schema  *arrow.Schema // of the records
 	batch   int64         // fqgw.Scan.Batch
+	name    string        // of the table
+	made    bool          // the table has the columns that fqgw made it with
 }
 
 func newReading(t *table.Table, s fqgw.Scan) (r reading, err error) {
@@ -51,7 +53,7 @@ func newReading(t *table.Table, s fqgw.Scan) (r reading, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.table, r.cols, r.batch = t, all, s.Batch
+	r.table, r.cols, r.batch, r.name, r.made = t, all, s.Batch, s.Table, asMade(t, all)
 	if s.Columns != nil {
 		r.cols = make([]fqgw.Column, len(s.Columns))
 		for i, name := range s.Columns {
@@ -64,9 +66,17 @@ func newReading(t *table.Table, s fqgw.Scan) (r reading, err error) {
 	if len(r.fields) == 0 && len(all) > 0 { // only the count of rows is wanted; it comes with a column
 		r.fields = names(all)[:1]
 	}
+	for _, name := range r.fields {
+		if err := there(t, name, s.Table); err != nil {
+			return r, err
+		}
+	}
 	r.options = []table.ScanOption{table.WithMaxConcurrency(2)}
 	if s.Time != "" {
 		c, err := column(all, s.Time, s.Table)
+		if err == nil {
+			err = there(t, s.Time, s.Table)
+		}
 		if err != nil {
 			return r, err
 		}
@@ -90,45 +100,63 @@ func (r *reading) scan(fields []string) *table.Scan {
 // more than once.
 func (r *reading) records(ctx context.Context, tasks []table.FileScanTask) fqgw.Records {
 	return func(yield func(arrow.RecordBatch, error) bool) {
-		if len(tasks) == 0 {
-			return
-		}
-		projected, err := r.scan(r.fields).Projection()
-		if err != nil {
-			yield(nil, fail(err))
-			return
-		}
-		constants := constantsOf(r.cols, projected, tasks)
-		for _, c := range constants {
-			defer c.release()
-		}
-		read := slices.DeleteFunc(slices.Clone(r.fields), func(name string) bool {
-			return slices.ContainsFunc(constants, func(c *constant) bool { return c.column.Name == name })
-		})
-		if len(read) == 0 {
-			read = r.fields[:1]
-		}
-		_, records, err := sized(r.table, tasks).Scan(append(slices.Clone(r.options), table.WithSelectedFields(read...),
-			table.WithArrowBatchSize(batchRows(r.batch, r.cols, tasks)))...).ReadTasks(ctx, readable(tasks))
-		if err != nil {
-			yield(nil, fail(err))
-			return
-		}
-		for b, err := range records {
-			if err == nil {
-				b, err = withConstants(b, constants)
-			}
-			if err != nil {
-				yield(nil, fail(err))
-				return
-			}
-			out, err := conform(b, r.schema) // iceberg-go gives columns in the table's order
-			b.Release()
-			if !yield(out, err) || err != nil {
+		for _, part := range stretches(tasks) {
+			if !r.read(ctx, part, yield) {
 				return
 			}
 		}
 	}
+}
+
+// read yields the rows of parts whose files are all ours, or all of others; false when
+// no more is wanted.
+func (r *reading) read(ctx context.Context, tasks []table.FileScanTask, yield func(arrow.RecordBatch, error) bool) bool {
+	failed := func(err error) bool {
+		yield(nil, fail(err))
+		return false
+	}
+	projected, err := r.scan(r.fields).Projection()
+	if err != nil {
+		return failed(err)
+	}
+	var constants []*constant
+	made := r.made && ours(tasks[0])
+	if made {
+		constants = constantsOf(r.cols, projected, tasks)
+	}
+	for _, c := range constants {
+		defer c.release()
+	}
+	read := slices.DeleteFunc(slices.Clone(r.fields), func(name string) bool {
+		return slices.ContainsFunc(constants, func(c *constant) bool { return c.column.Name == name })
+	})
+	if len(read) == 0 {
+		read = r.fields[:1]
+	}
+	_, records, err := sized(r.table, tasks).Scan(append(slices.Clone(r.options), table.WithSelectedFields(read...),
+		table.WithArrowBatchSize(batchRows(r.batch, r.cols, tasks)))...).ReadTasks(ctx, readable(tasks))
+	if err != nil {
+		return failed(err)
+	}
+	for b, err := range records {
+		if err == nil {
+			b, err = withConstants(b, constants)
+		}
+		if err != nil {
+			return failed(err)
+		}
+		var out arrow.RecordBatch
+		if made {
+			out, err = conform(b, r.schema) // iceberg-go gives columns in the table's order
+		} else {
+			out, err = checked(b, r.cols, r.schema, r.name, r.at.SnapshotID)
+		}
+		b.Release()
+		if !yield(out, err) || err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // sized is the table with files that are as long as it says.
