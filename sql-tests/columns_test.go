@@ -3,12 +3,16 @@ package sqltests
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/fqgw/fqgw/cmd/fqgw/app"
 )
+
+// rowByRow makes the times of a spine in a way that no join by columns takes.
+const rowByRow = "l.ts + interval '0'"
 
 // TestByColumns: a training set goes by columns from its table to the file, and says
 // what the same join says row by row.
@@ -26,8 +30,9 @@ func TestByColumns(t *testing.T) {
 		exec(`CREATE TABLE labels (id bigint, k bigint, site text, ts timestamptz)`)
 		exec(`INSERT INTO labels SELECT i, CASE WHEN i % 11 > 0 THEN i % 41 END, 's' || i % 6, CASE WHEN i % 13 > 0 THEN timestamptz '2023-12-30 00:00Z' + i * interval '97 minutes' END
 			FROM generate_series(0, 2999) AS i`)
-		joins := `FROM %s AS l LEFT JOIN v AS OF l.ts AS a ON a.k = l.k LEFT JOIN w AS OF l.ts AS b ON b.k = l.k AND b.site = l.site
+		const joins = `FROM %s AS l LEFT JOIN v AS OF l.ts AS a ON a.k = l.k LEFT JOIN w AS OF l.ts AS b ON b.k = l.k AND b.site = l.site
 			LEFT JOIN v AS OF timestamptz '2024-01-20 00:00Z' AS c ON c.k = l.k`
+		inRows := strings.NewReplacer("AS OF l.ts", "AS OF "+rowByRow, "00:00Z'", "00:00Z' + l.id * interval '0'").Replace(joins)
 		shown := "l.id, l.ts, a.k, a.site, a.x, a.n, a.ok, b.site AS bs, b.x AS bx, c.n AS cn"
 		counts := func() (columns, rows uint64) { return a.Engine().Joined(true), a.Engine().Joined(false) }
 		compare := func(what string) {
@@ -39,9 +44,13 @@ func TestByColumns(t *testing.T) {
 				t.Errorf("%s: %d rows were joined row by row", what, after-before)
 			}
 			columns, _ := counts()
-			// Of a spine that is a query the rows come one by one.
-			byRows := fmt.Sprintf("SELECT %s "+joins, shown, "(SELECT id + 0 AS id, k, site, ts FROM labels)")
-			for _, other := range []string{"SELECT * FROM made", byRows} {
+			byRows := fmt.Sprintf("SELECT %s "+inRows, shown, "labels")
+			// Of a spine that is a query, or a temporary table, the rows come one by one first.
+			spine := fmt.Sprintf("SELECT %s "+joins, shown, "(SELECT id + 0 AS id, k, site, ts FROM labels)")
+			exec("DROP TABLE IF EXISTS temporary; CREATE TEMP TABLE temporary (id bigint, k bigint, site text, ts timestamptz)")
+			exec("INSERT INTO temporary SELECT * FROM labels")
+			temporary := fmt.Sprintf("SELECT %s "+joins, shown, "temporary")
+			for _, other := range []string{"SELECT * FROM made", spine, temporary, byRows} {
 				var differ int
 				both := fmt.Sprintf("SELECT count(*) FROM ((%s EXCEPT ALL %s) UNION ALL (%s EXCEPT ALL %s)) AS d", byRows, other, other, byRows)
 				if err := conn.QueryRow(ctx, both).Scan(&differ); err != nil {
@@ -51,8 +60,14 @@ func TestByColumns(t *testing.T) {
 					t.Errorf("%s: %d rows differ", what, differ)
 				}
 			}
-			if columns == 0 {
-				t.Errorf("%s: nothing was joined by columns", what)
+			_, before = counts()
+			exec(spine)
+			exec(temporary)
+			if _, after := counts(); columns == 0 || after != before {
+				t.Errorf("%s: %d rows were joined by columns, %d row by row", what, columns, after-before)
+			}
+			if exec(byRows); a.Engine().Joined(false) != before+3*3000 {
+				t.Errorf("%s: what is to be joined row by row is not", what)
 			}
 		}
 		atEachStage(exec, rows, compare)

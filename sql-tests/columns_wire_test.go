@@ -16,9 +16,6 @@ import (
 	"github.com/fqgw/fqgw/cmd/fqgw/app"
 )
 
-// byRows makes the same times in a way that no join by columns takes.
-const byRows = "l.ts + interval '0'"
-
 // answersOf are the bytes of a query by every way to a client.
 func answersOf(t *testing.T, ctx context.Context, conn *pgx.Conn, sql string) map[string][]byte {
 	t.Helper()
@@ -125,7 +122,7 @@ func TestColumnsOnTheWire(t *testing.T) {
 				"SET DateStyle = 'Postgres, MDY'; SET extra_float_digits = 0", "RESET ALL"} {
 				exec(style)
 				columns, rows := a.Engine().Joined(true), a.Engine().Joined(false)
-				got := sameAnswers(t, ctx, conn, query("l.ts"), query(byRows))
+				got := sameAnswers(t, ctx, conn, query("l.ts"), query(rowByRow))
 				if columns, rows = a.Engine().Joined(true)-columns, a.Engine().Joined(false)-rows; columns != rows || rows == 0 {
 					t.Errorf("%s: %d rows were joined by columns, %d row by row", stage, columns, rows)
 				}

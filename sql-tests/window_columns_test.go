@@ -3,6 +3,7 @@ package sqltests
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -36,8 +37,7 @@ func TestWindowsByColumns(t *testing.T) {
 			z.c AS zc, z.ab AS zab, z.sx AS zsx, z.ls AS zls, z.k AS zk`
 		compare := func(what string) {
 			t.Helper()
-			// Of a spine that is a query the rows come one by one.
-			byRows := fmt.Sprintf("SELECT %s "+joins, shown, "(SELECT id + 0 AS id, k, site, ts, seen FROM labels)")
+			byRows := fmt.Sprintf("SELECT %s "+strings.ReplaceAll(joins, "AS OF l.ts", "AS OF "+rowByRow), shown, "labels")
 			exec("DROP TABLE IF EXISTS made")
 			before := a.Engine().Joined(false)
 			exec(fmt.Sprintf("CREATE TABLE made AS SELECT %s "+joins, shown, "labels"))

@@ -154,7 +154,11 @@ func (e *Engine) lookJoins(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	if batches, ok := batchesOf(in); ok {
+	batches, ok := batchesOf(in)
+	if spine := l.joins[0].input; !ok && inBatches(spine.Columns()) && !namesEntities(spine) {
+		batches, ok = e.batched(in, spine.Columns()), true
+	}
+	if ok {
 		memory := e.memoryOf(env)
 		if err := memory.Reserve(memory.Limit() / joinShare); err != nil {
 			memory.Close()
