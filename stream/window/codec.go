@@ -39,11 +39,7 @@ func (l *Layout) Encode(dst []byte, s *State) []byte {
 	}
 	dst = binary.BigEndian.AppendUint32(append(dst, codecVersion), l.hash)
 	dst = appendVarint(dst, s.horizon)
-	dst = appendUvarint(dst, uint64(len(s.own)))
-	for _, m := range s.own {
-		dst = appendVarint(appendVarint(dst, int64(m.last.Partition)), int64(m.last.Epoch))
-		dst = appendVarint(appendPlace(dst, m.last), s.horizon-m.newest)
-	}
+	dst = appendOwn(dst, s)
 	for i := range l.rings {
 		dst = l.rings[i].append(dst, s.rings[i], s.horizon)
 	}
@@ -57,6 +53,15 @@ func (l *Layout) Encode(dst []byte, s *State) []byte {
 	return dst
 }
 
+func appendOwn(dst []byte, s *State) []byte {
+	dst = appendUvarint(dst, uint64(len(s.own)))
+	for _, m := range s.own {
+		dst = appendVarint(appendVarint(dst, int64(m.last.Partition)), int64(m.last.Epoch))
+		dst = appendVarint(appendPlace(dst, m.last), s.horizon-m.newest)
+	}
+	return dst
+}
+
 // Decode unpacks a state; nil is an entity without events. XX001 when the bytes
 // are damaged or were written for another layout. It keeps nothing of b.
 func (l *Layout) Decode(b []byte) (*State, error) {
@@ -64,7 +69,7 @@ func (l *Layout) Decode(b []byte) (*State, error) {
 	if len(b) == 0 {
 		return s, nil
 	}
-	in, err := l.open(b)
+	in, err := l.open(b, codecVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -92,12 +97,12 @@ func (l *Layout) damaged() error {
 	return fqgw.Errorf(fqgw.CodeDataCorrupted, "the state of an entity of feature view \"%s\" is damaged", l.view.Name)
 }
 
-// open checks the head of a packed state; the reader's first is the horizon.
-func (l *Layout) open(b []byte) (reader, error) {
+// open checks the head of a packed state, or a stub; the reader's first is the horizon.
+func (l *Layout) open(b []byte, version byte) (reader, error) {
 	if len(b) < headBytes {
 		return reader{}, l.damaged()
 	}
-	if b[0] != codecVersion {
+	if b[0] != version {
 		return reader{}, fqgw.Errorf(fqgw.CodeDataCorrupted, "state of feature view \"%s\" has the unknown format %d", l.view.Name, b[0])
 	}
 	if h := binary.BigEndian.Uint32(b[1:]); h != l.hash {

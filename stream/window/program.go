@@ -188,7 +188,7 @@ func (p *Program) Online(a *Answer, b []byte, t int64) error {
 	}
 	a.own()
 	var err error
-	if a.in, err = p.whole.open(b); err != nil {
+	if a.in, err = p.whole.open(b, codecVersion); err != nil {
 		return err
 	}
 	in := &a.in
