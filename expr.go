@@ -36,6 +36,11 @@ type Env struct {
 	// Deadline is how long one read of the online store may take before defaults
 	// stand in for what it has not answered (SET fqgw.deadline); 0: without an end.
 	Deadline time.Duration
+	// LakeDeadline is how long a read of now waits for the lake to give entities that have
+	// left the online store (0: without an end), LakeEntities how many of a feature view
+	// a statement takes from there.
+	LakeDeadline time.Duration
+	LakeEntities int
 	// Memory counts what the statement keeps; nil in definitions: no limit.
 	Memory *Memory
 	// Run runs a sub-plan (planner/plan.Node) for subquery expressions.

@@ -163,6 +163,7 @@ type FeatureView struct {
 
 	Latest bool   // DISTINCT ON: the latest row per key
 	MaxAge int64  // microseconds; 0: none. Latest only
+	Retain int64  // microseconds without an event after which an entity's state goes to the lake; 0: the budget alone decides
 	Row    []Expr // Latest only: the slots, over the source's columns
 
 	Windows    []Window    // windowed only
@@ -197,6 +198,32 @@ const (
 type Output struct {
 	Kind  OutputKind
 	Index int
+}
+
+// Stays says why the entities of the view always stay in the online store; "" where they
+// may go to the lake.
+func (v *FeatureView) Stays() string {
+	switch {
+	case len(v.Keys) == 0:
+		return "its value is over all entities"
+	case v.Source.Positions() != TopicOffsets:
+		return "the rows of its source have no positions"
+	}
+	return ""
+}
+
+// Age is how long an event of the view counts, microseconds; 0: for ever.
+func (v *FeatureView) Age() (age int64) {
+	if v.Latest {
+		return v.MaxAge
+	}
+	for _, w := range v.Windows {
+		if w.Length == 0 {
+			return 0
+		}
+		age = max(age, w.Length+w.Hop)
+	}
+	return age
 }
 
 // SlotTypes are the types of the slots, in order.

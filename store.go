@@ -62,6 +62,13 @@ type UnitFlush struct {
 	States   [][]byte
 }
 
+// Stored is what the online store has of an entity.
+type Stored struct {
+	Key   EntityKey
+	Bytes int64 // of the packed state
+	Head  []byte
+}
+
 // FlushResult says whether a flush was taken; if not, Found has the marks that
 // the store holds. A retried flush whose To is already there counts as taken.
 type FlushResult struct {
@@ -93,6 +100,9 @@ type OnlineStore interface {
 	Flush(ctx context.Context, flushes []UnitFlush) ([]FlushResult, error)
 	// Entities streams the keys of a state version, at most limit; more is 54000.
 	Entities(ctx context.Context, state int64, limit int) iter.Seq2[EntityKey, error]
+	// Walk gives what the store has of each entity of a state version, in no order, page
+	// after page, with the first bytes of it, at most head; an entity may come twice.
+	Walk(ctx context.Context, state int64, head int, page func([]Stored) error) error
 	// Drop removes every state and position of a state version.
 	Drop(ctx context.Context, state int64) error
 	// Own claims the store for a registry, by the registry's id. One that has the

@@ -208,7 +208,7 @@ func (s *Session) answer(env *fqgw.Env, st plan.Statement) (*Result, error) {
 		if s.blockLike() {
 			return nil, fqgw.Errorf(fqgw.CodeActiveTransaction, "VACUUM cannot run inside a transaction block")
 		}
-		return &Result{Tag: fixedTag("VACUUM")}, s.planner.engine.Vacuum(env.Ctx, st.Sources, st.Tables)
+		return &Result{Tag: fixedTag("VACUUM")}, s.planner.engine.Vacuum(env.Ctx, st)
 	case *plan.NoOp:
 		if st.Notice != "" {
 			s.notify(st.Notice, "")

@@ -280,7 +280,8 @@ func (s *Session) tempTable(name string) *fqgw.Table {
 // env is the environment of the statement that runs now.
 func (s *Session) env(ctx context.Context) fqgw.Env {
 	t := &s.settings.typed
-	return fqgw.Env{Ctx: ctx, Now: s.planner.engine.Now(), Zone: t.zone, Style: t.style, Deadline: t.deadline, Session: s}
+	return fqgw.Env{Ctx: ctx, Now: s.planner.engine.Now(), Zone: t.zone, Style: t.style, Deadline: t.deadline,
+		LakeDeadline: t.lakeDeadline, LakeEntities: t.lakeEntities, Session: s}
 }
 
 var _ exec.Session = (*Session)(nil)

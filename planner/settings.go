@@ -2,6 +2,7 @@ package planner
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,9 +42,12 @@ type typed struct {
 
 	// Times are 0 where there is no limit.
 	deadline         time.Duration // fqgw.deadline
+	lakeDeadline     time.Duration // fqgw.lake_deadline
 	statementTimeout time.Duration
 	idleTimeout      time.Duration // idle_session_timeout
 	blockTimeout     time.Duration // idle_in_transaction_session_timeout
+
+	lakeEntities int // fqgw.lake_entities
 
 	readOnly    bool   // transaction_read_only
 	leastNotice string // client_min_messages
@@ -71,6 +75,10 @@ func (g *settings) put(name, value string) {
 		}
 	case "fqgw.deadline":
 		t.deadline = guc.Lookup(name).Duration(value)
+	case "fqgw.lake_deadline":
+		t.lakeDeadline = guc.Lookup(name).Duration(value)
+	case "fqgw.lake_entities":
+		t.lakeEntities, _ = strconv.Atoi(value) // it was checked
 	case "statement_timeout":
 		t.statementTimeout = guc.Lookup(name).Duration(value)
 	case "idle_session_timeout":

@@ -309,7 +309,7 @@ func TestCrash(t *testing.T) {
 	took := time.Since(begun)
 	for round := range rounds {
 		fault := crashFaults[round%len(crashFaults)]
-		t.Run(fmt.Sprintf("%d %s", round, fault), func(t *testing.T) { crashRound(t, ctx, fault, want, took) })
+		t.Run(fmt.Sprintf("%d %s", round, fault), func(t *testing.T) { crashRound(t, ctx, fault, want, took, crashRun{definitions: crashDefinitions}) })
 	}
 }
 
@@ -360,9 +360,17 @@ func settled(t *testing.T, ctx context.Context, conn *pgx.Conn) map[string]strin
 	return got
 }
 
-func crashRound(t *testing.T, ctx context.Context, fault string, want map[string]string, took time.Duration) {
+// crashRun says how a run that dies is done.
+type crashRun struct {
+	definitions []string
+	options     []string                        // of the process
+	beside      func(context.Context, *process) // goes on beside it; nil: nothing
+	cold        int                             // so many entities at least shall be in the lake before the answers are looked at
+}
+
+func crashRound(t *testing.T, ctx context.Context, fault string, want map[string]string, took time.Duration, run crashRun) {
 	dir := filepath.Join(t.TempDir(), "data")
-	p, err := start(t, dir, fault, "-clock", crashClock, "-clock-rate", "0")
+	p, err := start(t, dir, fault, slices.Concat(run.options, []string{"-clock", crashClock, "-clock-rate", "0"})...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,7 +381,9 @@ func crashRound(t *testing.T, ctx context.Context, fault string, want map[string
 	// The process that gives the answers is one that nothing kills: a death that
 	// has not come when the work is done comes now.
 	for restarts, dies := 0, true; ; restarts++ {
-		err := attempt(ctx, p)
+		end := disturb(ctx, p, run.beside)
+		err := attempt(ctx, p, run.definitions)
+		end()
 		if err == nil && !dies {
 			break
 		}
@@ -389,7 +399,7 @@ func crashRound(t *testing.T, ctx context.Context, fault string, want map[string
 			fault = crashFaults[rand.IntN(len(crashFaults))] // it may die once more while it recovers
 		}
 		dies = fault != ""
-		if p, err = start(t, dir, fault); err != nil {
+		if p, err = start(t, dir, fault, run.options...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -398,6 +408,25 @@ func crashRound(t *testing.T, ctx context.Context, fault string, want map[string
 		t.Fatal(err)
 	}
 	defer conn.Close(ctx)
+	if run.cold > 0 {
+		n := 0
+		for range 2 { // the second counts what the first has sent away
+			for _, sql := range []string{"VACUUM tap_sums", "SELECT fqgw.sync()"} {
+				if _, err := conn.Exec(ctx, sql); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := conn.QueryRow(ctx, "SELECT sum(cold) FROM fqgw.tiers").Scan(&n); err != nil || n < run.cold {
+			t.Fatalf("%d entities are in the lake, %v", n, err)
+		}
+		for _, view := range []string{"sums", "tap_sums"} { // which brings them back
+			if _, err := conn.Exec(ctx, fmt.Sprintf("SELECT f.n FROM generate_series(0, %d) AS k(id) LEFT JOIN %s AS f ON f.user_id = k.id", crashUsers-1, view)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(100 * time.Millisecond) // reads do not wait for it
+	}
 	got := settled(t, ctx, conn)
 	if !maps.Equal(got, want) {
 		all := maps.Clone(want)
@@ -412,14 +441,31 @@ func crashRound(t *testing.T, ctx context.Context, fault string, want map[string
 	p.interrupt(t)
 }
 
+// disturb has something done beside a run, until the end.
+func disturb(ctx context.Context, p *process, beside func(context.Context, *process)) (end func()) {
+	if beside == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		beside(ctx, p)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
 // attempt goes on from what is there: definitions, then events.
-func attempt(ctx context.Context, p *process) error {
+func attempt(ctx context.Context, p *process, definitions []string) error {
 	conn, err := p.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(ctx)
-	for _, sql := range crashDefinitions {
+	for _, sql := range definitions {
 		if _, err := conn.Exec(ctx, sql); err != nil && !strings.Contains(err.Error(), "42P07") {
 			return err
 		}

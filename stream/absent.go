@@ -21,6 +21,7 @@ type fetch struct {
 	reads   []fqgw.UnitRead
 	units   []*unit
 	states  []fqgw.UnitState
+	revived map[*entry][]byte // from the lake, in the place of states
 	err     error
 }
 
@@ -116,8 +117,9 @@ func (f *folder) postpone(ft *fetch) bool {
 	return true
 }
 
-// loaded takes up the states that were read.
+// loaded takes up the states that were read. Entities that are in the lake wait for it.
 func (f *folder) loaded(ft *fetch) error {
+	var cold []*entry
 	for i, st := range ft.states {
 		u := ft.units[i]
 		if u.share.gone {
@@ -132,13 +134,19 @@ func (f *folder) loaded(ft *fetch) error {
 				continue
 			}
 			var err error
-			if e.state, err = u.share.view.layout.Decode(st.States[k]); err != nil {
+			if e.state, err = f.unstub(u.share.view.layout, st.States[k]); err != nil {
 				return &damaged{u.share.view.v, fmt.Errorf("%s: %w", key, err)}
+			}
+			if e.state == nil {
+				e.stub = st.States[k]
+				cold = append(cold, e)
+				continue
 			}
 			e.packed = len(st.States[k])
 			f.weigh(e, 0)
 		}
 	}
+	f.freeze(cold)
 	return nil
 }
 
@@ -175,14 +183,20 @@ func (f *folder) arrive(ft *fetch) error {
 	if ft.err != nil {
 		return ft.err
 	}
-	if err := f.loaded(ft); err != nil {
+	take := f.loaded
+	if ft.server == lake {
+		take = f.thawed
+	}
+	if err := take(ft); err != nil {
 		return err
 	}
 	f.c.s.stats.trouble(onlineTrouble(ft.server), "")
-	if len(f.absent[ft.server]) > 0 {
-		f.fetch(ft.server)
-	} else {
+	if len(f.absent[ft.server]) == 0 {
 		delete(f.absent, ft.server)
+	} else if ft.server == lake {
+		f.thaw()
+	} else {
+		f.fetch(ft.server)
 	}
 	for _, u := range ft.units {
 		later := u.waits[:0]

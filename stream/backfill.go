@@ -165,6 +165,7 @@ func (p *Pipeline) DropView(ctx context.Context, v *fqgw.FeatureView) error {
 			return err
 		}
 	}
+	p.tiers.forget(v.State)
 	return p.o.Online.Drop(ctx, v.State)
 }
 

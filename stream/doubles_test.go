@@ -238,6 +238,28 @@ func (o online) Entities(context.Context, int64, int) iter.Seq2[fqgw.EntityKey, 
 	return func(func(fqgw.EntityKey, error) bool) {}
 }
 
+func (o online) Walk(_ context.Context, state int64, head int, page func([]fqgw.Stored) error) error {
+	if err := o.check(true); err != nil {
+		return err
+	}
+	var all []fqgw.Stored
+	o.mu.Lock()
+	for u, states := range o.states {
+		for k, b := range states {
+			if u.State == state {
+				all = append(all, fqgw.Stored{Key: k, Bytes: int64(len(b)), Head: slices.Clone(b[:min(len(b), head)])})
+			}
+		}
+	}
+	o.mu.Unlock()
+	for some := range slices.Chunk(all, 3) {
+		if err := page(some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (o online) Drop(_ context.Context, state int64) error {
 	if err := o.check(true); err != nil {
 		return err
@@ -512,7 +534,7 @@ type process struct {
 func (w *world) start(tune func(o *Options)) *process {
 	pl := &plug{}
 	o := Options{Online: online{w.online, pl}, History: history{w.history, pl}, Logs: map[string]fqgw.Log{"kafka": w.log}, Registry: registry{w.registry, pl}, Letters: registry{w.registry, pl}, Clock: w.clock,
-		FlushEvery: 2 * time.Millisecond, Folders: 2, Fault: pl.at}
+		FlushEvery: 2 * time.Millisecond, Folders: 2, Fault: pl.at, Revive: history{w.history, pl}.revive}
 	if tune != nil {
 		tune(&o)
 	}

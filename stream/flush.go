@@ -140,9 +140,13 @@ func (f *folder) pack(fl *flight, u *unit) {
 			round++
 			part, arena = fqgw.UnitFlush{Unit: u.id, From: from, To: from}, nil
 		}
-		l.Advance(e.state, f.h)
 		at := len(arena)
-		arena = l.Encode(arena, e.state)
+		if e.stub != nil {
+			arena = append(arena, e.stub...)
+		} else {
+			l.Advance(e.state, f.h)
+			arena = l.Encode(arena, e.state)
+		}
 		f.dirtyBytes -= e.bytes
 		part.Keys = append(part.Keys, e.key)
 		part.States = append(part.States, arena[at:len(arena):len(arena)])
@@ -228,6 +232,7 @@ func (f *folder) finish(fl *flight) error {
 	for _, e := range fl.entries {
 		e.flying = false
 	}
+	f.gone(fl)
 	f.shrink()
 	if f.laden() && !f.drains() {
 		f.flush(false, false)

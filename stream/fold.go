@@ -138,7 +138,10 @@ type entry struct {
 	bytes         int64         // about what it takes in memory, with its state
 	grown         int64         // of it, what came since the state was last encoded and may not show otherwise
 	dirty, flying bool
-	newer, older  *entry // in order of use
+	// stub is what the store has of an entity whose state comes from the lake, or what is
+	// written instead of the state, unless that changes before; else nil.
+	stub         []byte
+	newer, older *entry // in order of use
 }
 
 // job is one event to be folded into one entity.
@@ -464,8 +467,17 @@ func (f *folder) entry(u *unit, key fqgw.EntityKey) *entry {
 // touch readies the entity's state for a change.
 func (f *folder) touch(e *entry) *window.State {
 	f.cache.use(e)
-	if !e.dirty {
+	if !e.dirty || e.stub != nil {
 		e.unit.share.view.layout.Advance(e.state, f.h)
+	}
+	e.stub = nil
+	f.soil(e)
+	return e.state
+}
+
+// soil has the entity written.
+func (f *folder) soil(e *entry) {
+	if !e.dirty {
 		e.dirty = true
 		if len(e.unit.dirty) == 0 {
 			f.dirty = append(f.dirty, e.unit)
@@ -475,7 +487,6 @@ func (f *folder) touch(e *entry) *window.State {
 		f.dirtyEntries++
 		f.dirtyBytes += e.bytes
 	}
-	return e.state
 }
 
 // weigh counts what an entity's state takes after it changed, by inputs of so many
@@ -544,4 +555,9 @@ func (c *crew) trouble(server string, err error) {
 	}
 }
 
-func onlineTrouble(server string) string { return strings.TrimSpace("online store " + server) }
+func onlineTrouble(server string) string {
+	if server == lake {
+		return lake
+	}
+	return strings.TrimSpace("online store " + server)
+}

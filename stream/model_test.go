@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,11 +25,20 @@ func TestModel(t *testing.T) {
 	if testing.Short() {
 		seeds = 40
 	}
-	for seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
-			runModel(t, uint64(seed))
-		})
+	var left, loaded, read atomic.Int64
+	t.Run("seed", func(t *testing.T) {
+		for seed := range seeds {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				m := runModel(t, uint64(seed))
+				left.Add(m.left)
+				loaded.Add(m.loaded)
+				read.Add(int64(m.colds))
+			})
+		}
+	})
+	if n := int64(seeds); !t.Failed() && (left.Load() < n || loaded.Load() < n/4 || read.Load() < n/4) {
+		t.Errorf("%d entities went to the lake, %d came back for an event, %d were read there: the test says little", left.Load(), loaded.Load(), read.Load())
 	}
 }
 
@@ -45,10 +55,13 @@ type model struct {
 	last  []byte
 	// decoder is what the process reads records with; nil: decode.New.
 	decoder func(*fqgw.Source) (decode.Decoder, error)
-	trust   bool // nothing but the compare of a flush guards the online store
+	colds   int   // entities that were read from the lake
+	left    int64 // that went there
+	loaded  int64 // that came back for an event
+	trust   bool  // nothing but the compare of a flush guards the online store
 }
 
-func runModel(t *testing.T, seed uint64) {
+func runModel(t *testing.T, seed uint64) *model {
 	r := rand.New(rand.NewPCG(seed, 77))
 	m := &model{t: t, r: r, src: testSource(), decoder: newLines, trust: seed%2 == 0}
 	m.w = newWorld(1+r.IntN(3), []uint32{1, 4, 16}[r.IntN(3)], fqgw.SetClock(t0, 0))
@@ -58,7 +71,7 @@ func runModel(t *testing.T, seed uint64) {
 	var replica *memOnline
 	m.boot()
 	for range 6 + r.IntN(10) {
-		switch r.IntN(11) {
+		switch r.IntN(13) {
 		case 0, 1, 2:
 			m.produce(r.IntN(300))
 		case 3:
@@ -103,6 +116,20 @@ func runModel(t *testing.T, seed uint64) {
 			}
 			m.sync()
 			m.w.log.again(1 + r.IntN(3))
+		case 11, 12: // memory is short, whatever is under way or when all is landed
+			calm := r.IntN(4) > 0
+			if calm {
+				m.produce(200 + r.IntN(300))
+				if _, err := m.w.clock.Advance(300 * sec); err != nil { // nothing is ahead of it then
+					t.Fatal(err)
+				}
+				m.sync()
+			}
+			m.p.chill(t)
+			if calm && r.IntN(2) == 0 { // and a reader finds what went
+				m.sync()
+				m.read()
+			}
 		}
 		if r.IntN(2) == 0 {
 			if _, err := m.w.clock.Advance(r.Int64N(120 * sec)); err != nil {
@@ -123,12 +150,26 @@ func runModel(t *testing.T, seed uint64) {
 	m.sync()
 	m.p.stop()
 	m.check()
+	m.count()
+	return m
+}
+
+// count adds up what the process did with the lake.
+func (m *model) count() {
+	for _, v := range m.views {
+		tier := m.p.Tier(v)
+		m.left, m.loaded = m.left+tier.Left, m.loaded+tier.Loaded
+	}
 }
 
 // boot starts a process with the views that there were before.
 func (m *model) boot() {
+	if m.p != nil {
+		m.count()
+	}
 	p := m.w.start(func(o *Options) {
 		o.FlushEvery = time.Duration(1+m.r.IntN(2000)) * time.Microsecond
+		o.OnlineMemory = 1
 		o.LandEvery = time.Duration(1+m.r.IntN(20)) * time.Millisecond
 		o.Decoder = func(src *fqgw.Source) (decode.Decoder, error) {
 			json, err := decode.New(src)
@@ -206,6 +247,31 @@ func (m *model) addView() {
 	}
 }
 
+// read takes an entity that left the online store from the lake, and has it warmed, now or
+// when it may be another by then.
+func (m *model) read() {
+	for _, v := range m.views[:m.added] {
+		l, err := window.NewLayout(v)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		for key, stub := range m.w.stubs(v) {
+			state, err := m.w.whole(l, key, stub)
+			if err != nil {
+				m.t.Fatal(err)
+			}
+			m.colds++
+			p := m.p
+			warm := func() { p.Warm(v, []fqgw.EntityKey{key}, [][]byte{stub}, [][]byte{state}) }
+			if m.r.IntN(2) == 0 {
+				warm()
+			} else {
+				time.AfterFunc(time.Duration(m.r.IntN(30))*time.Millisecond, warm)
+			}
+		}
+	}
+}
+
 // arm sets a fault for the process.
 func (m *model) arm(points []string, halts bool) *fault {
 	f := &fault{point: points[m.r.IntN(len(points))], halts: halts, struck: make(chan struct{}), free: make(chan struct{})}
@@ -261,8 +327,6 @@ func (m *model) check() {
 	want, ends, accepted, refused := m.plainFold(h)
 	m.w.online.mu.Lock()
 	defer m.w.online.mu.Unlock()
-	m.w.history.mu.Lock()
-	defer m.w.history.mu.Unlock()
 	m.w.registry.mu.Lock()
 	defer m.w.registry.mu.Unlock()
 	for i, v := range m.views[:m.added] {
@@ -278,6 +342,9 @@ func (m *model) check() {
 			for k, b := range states {
 				if k.Shard(m.w.online.shards) != u.Shard {
 					t.Errorf("%s: %s is in shard %d", v.Name, k, u.Shard)
+				}
+				if b, err = m.w.whole(l, k, b); err != nil {
+					t.Fatal(err)
 				}
 				if b, err = l.Cut(b, h); err != nil {
 					t.Fatal(err)
@@ -302,6 +369,8 @@ func (m *model) check() {
 			t.Errorf("%s: %s should not be there", v.Name, k)
 		}
 	}
+	m.w.history.mu.Lock()
+	defer m.w.history.mu.Unlock()
 	landed := map[fqgw.Position]int{}
 	for _, row := range m.w.history.rows {
 		at := row[len(m.src.Columns):] // the hidden columns

@@ -43,6 +43,13 @@ type Options struct {
 	// Volatile says that the online store begins empty with this process.
 	Volatile bool
 
+	// Revive gives states back that the lake has; nil: none goes there.
+	Revive Revive
+	// OnlineMemory is how many bytes the states of all views shall take in the online
+	// store, about: beyond it those of the entities without an event for the longest time
+	// go to the lake. 0: no limit.
+	OnlineMemory int64
+
 	// Memory is what all pipelines together may keep, with a limit (budget says how it
 	// is divided); nil: an account of DefaultMemory.
 	Memory *fqgw.Memory
@@ -77,6 +84,7 @@ type Pipeline struct {
 	ahead   ahead
 
 	budget budget
+	tiers  tiers
 
 	metrics counters
 	rows    int           // of history in a batch
@@ -113,6 +121,7 @@ func New(o Options) *Pipeline {
 	}
 	p := &Pipeline{o: o, fills: make(chan struct{}, 2), sources: map[string]*source{}, tables: map[string]*table{}, rows: fillRows, trip: flushUnits, part: flushKeys, look: idleAdvance, far: farAway}
 	p.budget.divide(o.Memory)
+	p.tiers.moves = make(chan warming, 256)
 	p.hard, p.abort = context.WithCancel(context.Background())
 	return p
 }
@@ -120,7 +129,7 @@ func New(o Options) *Pipeline {
 // Run blocks until ctx ends; then it stops polling, flushes and lands what was
 // polled, and returns when every goroutine of the pipeline has ended.
 func (p *Pipeline) Run(ctx context.Context) error {
-	<-ctx.Done()
+	p.runTiers(ctx)
 	p.mu.Lock()
 	p.stopped = true
 	sources := slices.Collect(maps.Values(p.sources))

@@ -71,6 +71,37 @@ func (s *Store) Entities(ctx context.Context, state int64, limit int) iter.Seq2[
 	}
 }
 
+// Walk implements fqgw.OnlineStore. It looks at every key of the store; of a state that
+// goes meanwhile nothing comes.
+func (s *Store) Walk(ctx context.Context, state int64, head int, page func([]fqgw.Stored) error) error {
+	return s.scan(ctx, state, func(m *redis.Client, keys []string, number string) error {
+		pipe := m.Pipeline()
+		var of []fqgw.EntityKey
+		var sizes []*redis.IntCmd
+		var heads []*redis.StringCmd
+		for _, key := range keys {
+			k, marks, ok := keyOf(key, number)
+			if !ok || marks {
+				continue
+			}
+			of, sizes, heads = append(of, k), append(sizes, pipe.StrLen(ctx, key)), append(heads, pipe.GetRange(ctx, key, 0, int64(head)-1))
+		}
+		if len(of) == 0 {
+			return nil
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return fail(ctx, err)
+		}
+		out := make([]fqgw.Stored, 0, len(of))
+		for i, k := range of {
+			if n := sizes[i].Val(); n > 0 && len(heads[i].Val()) > 0 {
+				out = append(out, fqgw.Stored{Key: k, Bytes: n, Head: []byte(heads[i].Val())})
+			}
+		}
+		return page(out)
+	})
+}
+
 // Drop removes every state and position of a state version. It looks at every
 // key of the store and blocks it for no longer than a page.
 func (s *Store) Drop(ctx context.Context, state int64) error {

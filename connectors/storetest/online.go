@@ -338,6 +338,28 @@ func Online(t *testing.T, s fqgw.OnlineStore) {
 		for range s.Entities(ctx, st, 50) {
 			break // a reader may leave
 		}
+		k := key(t, fqgw.TextValue("entity:0@!"), fqgw.IntValue(0))
+		flush(t, fqgw.UnitFlush{Unit: fqgw.Unit{State: st, Shard: k.Shard(s.Shards())}, Keys: []fqgw.EntityKey{k}, States: [][]byte{[]byte("\x00a longer state")}})
+		walked := map[fqgw.EntityKey]bool{}
+		if err := s.Walk(ctx, st, 5, func(page []fqgw.Stored) error {
+			for _, x := range page {
+				walked[x.Key] = true
+				size, head := int64(1), "s"
+				if x.Key == k {
+					size, head = 15, "\x00a lo"
+				}
+				if !want[x.Key] || x.Bytes != size || string(x.Head) != head {
+					t.Errorf("%s has %d bytes, first %q", x.Key, x.Bytes, x.Head)
+				}
+			}
+			return nil
+		}); err != nil || len(walked) != 50 {
+			t.Errorf("walked over %d entities, %v", len(walked), err)
+		}
+		stop := errors.New("enough")
+		if err := s.Walk(ctx, st, 5, func([]fqgw.Stored) error { return stop }); !errors.Is(err, stop) {
+			t.Errorf("a walk that was ended: %v", err)
+		}
 		if _, err := list(49); codeOf(err) != fqgw.CodeLimitExceeded {
 			t.Errorf("beyond the limit: %v", err)
 		}

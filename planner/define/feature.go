@@ -349,7 +349,7 @@ func (f *definition) readFeature(e fqgw.Expr, loc int32) (fqgw.Feature, error) {
 
 // settle applies the WITH options once windows and keys are known.
 func (f *definition) settle() (noWait bool, err error) {
-	known := []string{"online", "wait"}
+	known := []string{"online", "wait", "retain"}
 	if f.view.Latest {
 		known = append(known, "max_age")
 	} else {
@@ -376,7 +376,16 @@ func (f *definition) settle() (noWait bool, err error) {
 			}
 			noWait = !wait
 		case o.name == "retain":
-			return false, f.unsupported(o.loc, "retain").WithHint("State without an age stays in the online store; leave the parameter out.")
+			switch f.view.Retain, err = f.lengthOption(o); {
+			case err != nil:
+				return false, err
+			case f.view.Retain <= 0:
+				return false, f.badOption(o, "It must be positive.")
+			case f.view.Source.Positions() != fqgw.TopicOffsets:
+				return false, f.unsupported(o.loc, "retain over a source that others write").WithHint("Its rows have no positions, so its states stay in the online store.")
+			case len(f.view.Keys) == 0:
+				return false, f.invalid(o.loc, "retain is for views with join keys: a value over all entities stays in the online store")
+			}
 		case o.name == "max_age" && !f.view.Latest:
 			return false, f.invalid(o.loc, "max_age is for DISTINCT ON views: a window has its own age").WithHint("Make the window shorter.")
 		case o.name == "max_age":

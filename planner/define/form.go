@@ -203,6 +203,10 @@ func (w *form) view(v *fqgw.FeatureView) {
 		w.count(c.Feature)
 	}
 	w.flag(v.Options["online"] != "false")
+	if v.Retain > 0 {
+		w.text("retain")
+		w.number(v.Retain)
+	}
 }
 
 // query is a plain view: its text as the grammar reads it, and where its bare names

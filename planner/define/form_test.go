@@ -48,6 +48,8 @@ var sameForms = [][]string{
 	{`CREATE FEATURE VIEW v WITH (max_age = '30 days') AS SELECT DISTINCT ON (user_id) user_id, kind FROM clicks ORDER BY user_id, ts DESC`,
 		`create feature view v with (max_age='720:00:00') as select distinct on (clicks.user_id) user_id, kind as "kind" from clicks order by 1, ts desc`},
 	{`CREATE FEATURE VIEW v AS SELECT DISTINCT ON (user_id) user_id, kind FROM clicks ORDER BY user_id, ts DESC`},
+	{`CREATE FEATURE VIEW v WITH (retain = '30 days') AS SELECT DISTINCT ON (user_id) user_id, kind FROM clicks ORDER BY user_id, ts DESC`,
+		`create feature view v with (retain='720:00:00') as select distinct on (clicks.user_id) user_id, kind as "kind" from clicks order by 1, ts desc`},
 
 	{`CREATE TABLE t (a int, b numeric(5,1) NOT NULL)`, `create table if not exists other ("a" INTEGER, B decimal(5,1) not null);`},
 	{`CREATE TABLE t (a int, b numeric(5,2) NOT NULL)`},
@@ -143,7 +145,7 @@ func TestFormFields(t *testing.T) {
 		fields string
 	}{
 		{fqgw.Source{}, "OID Schema Name Columns Checks Connector Topic Format EventTime Known KnownColumn KeyColumn Partitions MaxFuture TimeUnit Start History GateVersion Options SQL Comment"},
-		{fqgw.FeatureView{}, "OID Schema Name Version State Pending Source Keys Where Latest MaxAge Row Windows Aggregates Features Columns Options SQL Comment"},
+		{fqgw.FeatureView{}, "OID Schema Name Version State Pending Source Keys Where Latest MaxAge Retain Row Windows Aggregates Features Columns Options SQL Comment"},
 		{fqgw.Table{}, "OID Schema Name Columns History Comment"},
 		{fqgw.View{}, "OID Schema Name Columns Query SQL Path Service Comment"},
 		{fqgw.Column{}, "Name Type NotNull Field Comment"},

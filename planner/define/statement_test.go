@@ -67,6 +67,7 @@ func TestStatements(t *testing.T) {
 		{"DEALLOCATE ALL", &plan.Deallocate{}},
 		{"DISCARD ALL", &plan.Discard{What: "ALL"}},
 		{"DISCARD TEMP", &plan.Discard{What: "TEMP"}},
+		{"VACUUM pair", &plan.Vacuum{Views: []*fqgw.FeatureView{cat.Features[fqgw.Public("pair")]}}},
 		{"UNLISTEN *", &plan.NoOp{Tag: "UNLISTEN"}},
 		{"CLOSE ALL", &plan.NoOp{Tag: "CLOSE CURSOR ALL"}},
 		{"CREATE TABLE IF NOT EXISTS t (a int NOT NULL, b numeric(5,1))", &plan.CreateTable{IfNotExists: true, Table: &fqgw.Table{Schema: "public", Name: "t",
@@ -89,7 +90,7 @@ func TestStatements(t *testing.T) {
 		}
 	}
 	for sql, tag := range map[string]string{"LISTEN x": "LISTEN", "NOTIFY x": "NOTIFY", "LOCK TABLE labels": "LOCK TABLE", "GRANT SELECT ON FEATURE VIEW pair TO u": "GRANT",
-		"REVOKE ALL ON labels FROM u": "REVOKE", "ANALYZE": "ANALYZE", "VACUUM pair": "VACUUM",
+		"REVOKE ALL ON labels FROM u": "REVOKE", "ANALYZE": "ANALYZE",
 		"CREATE INDEX i ON labels (id)": "CREATE INDEX", "DROP INDEX i": "DROP INDEX", "REINDEX TABLE labels": "REINDEX", "CLUSTER labels": "CLUSTER"} {
 		st, err := script(cat.Clone(), sql)
 		if n, ok := st.(*plan.NoOp); err != nil || !ok || n.Tag != tag || n.Notice == "" {

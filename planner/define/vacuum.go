@@ -21,6 +21,9 @@ func (d *Definer) vacuum(n *pg.VacuumStmt) (plan.Statement, error) {
 		for _, t := range cat.Tables {
 			out.Tables = append(out.Tables, t)
 		}
+		for _, v := range cat.Features {
+			out.Views = append(out.Views, v)
+		}
 		slices.SortFunc(out.Sources, func(a, b *fqgw.Source) int { return cmp.Compare(a.OID, b.OID) })
 		slices.SortFunc(out.Tables, func(a, b *fqgw.Table) int { return cmp.Compare(a.OID, b.OID) })
 	}
@@ -29,13 +32,15 @@ func (d *Definer) vacuum(n *pg.VacuumStmt) (plan.Statement, error) {
 			out.Sources = append(out.Sources, s)
 		} else if t := cat.Tables[name]; t != nil {
 			out.Tables = append(out.Tables, t)
+		} else if v := cat.Features[name]; v != nil {
+			out.Views = append(out.Views, v)
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	if len(out.Sources)+len(out.Tables) == 0 {
-		return &plan.NoOp{Tag: "VACUUM", Notice: "VACUUM has nothing to do: only sources and tables have files in the lake"}, nil
+	if len(out.Sources)+len(out.Tables)+len(out.Views) == 0 {
+		return &plan.NoOp{Tag: "VACUUM", Notice: "VACUUM has nothing to do: only sources, tables and feature views have something in the lake"}, nil
 	}
 	return out, nil
 }

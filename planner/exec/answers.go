@@ -23,6 +23,7 @@ type looked struct {
 	history bool
 	more    bool  // there may be more rows of the spine
 	late    bool  // the chunk has entities that did not answer within the deadline
+	cold    int   // entities that were asked of the lake, in all chunks
 	found   bool  // the chunk has an entity that is there
 	asked   bool  // the chunk is the first, or the one before has ended
 	next    int   // the probe that is answered next

@@ -32,6 +32,14 @@ type Streams interface {
 	DropView(ctx context.Context, v *fqgw.FeatureView) error
 	Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error)
 	Filling(v *fqgw.FeatureView) (progress string, filling bool)
+	// Chill sends what the budget of the online store and the views' retain say to the
+	// lake; when it returns that is under way. It is done from time to time anyway.
+	Chill(ctx context.Context) error
+	// Tier says how many entities of a view are where.
+	Tier(v *fqgw.FeatureView) fqgw.Tier
+	// Warm has states put into the online store again whose entities had left it, where
+	// it still has those stubs. It does not wait for that, and may leave it undone.
+	Warm(v *fqgw.FeatureView, keys []fqgw.EntityKey, stubs, states [][]byte)
 	// WatchFilling calls told for each view that cannot be read online, and whenever
 	// one begins to be so, before its states go, or ends to be so. told must not call
 	// Streams.
@@ -121,6 +129,7 @@ type Engine struct {
 	runner     *relational.Runner
 	served     served
 	joined     joined
+	cold       cold
 	memory     *fqgw.Memory  // of all sessions
 	looked     atomic.Uint32 // shards that Waiting has looked at
 	extents    sync.Map      // by the lake's name of a table: its extent, for a moment
@@ -161,7 +170,7 @@ func New(o Options) *Engine {
 	if o.Total == nil {
 		o.Total = fqgw.NewMemory("all sessions together", "--total-memory", 0)
 	}
-	e := &Engine{o: o, more: make(chan struct{}, 1), compacts: make(chan struct{}, 1), memory: o.Total}
+	e := &Engine{o: o, cold: newCold(), more: make(chan struct{}, 1), compacts: make(chan struct{}, 1), memory: o.Total}
 	e.life, e.stop = context.WithCancel(context.Background())
 	e.snap.Store(&snapshot{})
 	e.publish(o.Catalog)

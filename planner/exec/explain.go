@@ -346,6 +346,15 @@ func (e *Engine) describeView(env *fqgw.Env, kind string, v *fqgw.FeatureView, a
 	if v.MaxAge > 0 {
 		note("Max age", "%s", span(env, v.MaxAge))
 	}
+	if at == nil {
+		switch {
+		case e.o.Streams == nil || !e.o.Streams.Tier(v).Leaves:
+		case v.Retain > 0:
+			note("Tier", "online, then lake after %s without an event", span(env, v.Retain))
+		default:
+			note("Tier", "online, then lake when memory is short")
+		}
+	}
 	if since, ok := e.o.Streams.Since(v.Source.Qualified().String()); ok {
 		note("History since", "%s", fqgw.TimeText(since))
 	}

@@ -63,7 +63,7 @@ func (r *looked) readOnline() error {
 			r.states[p.probe].packed = s.States[p.nthOf]
 		}
 	}
-	return nil
+	return r.readCold(ctx, probes)
 }
 
 // packedState is what the online store has of a probe's entity.

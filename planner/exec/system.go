@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,6 +41,8 @@ func (e *Engine) dynamic(name string) *plan.SystemRelation {
 		r.Rows = e.streamStatus
 	case "dead_letters":
 		r.Rows = e.deadLetters
+	case "tiers":
+		r.Rows = e.tiers
 	case "files":
 		r.Rows = e.lakeFiles
 	case "feature_views", "versions":
@@ -110,6 +113,42 @@ func (e *Engine) lakeFiles(env *fqgw.Env, each func([]fqgw.Value) error) error {
 		}
 	}
 	return nil
+}
+
+// tiers is a row for each feature view: where its entities are, and why.
+func (e *Engine) tiers(env *fqgw.Env, each func([]fqgw.Value) error) error {
+	cat := env.Session.Catalog()
+	for _, name := range slices.SortedFunc(maps.Keys(cat.Features), func(a, b fqgw.QualifiedName) int { return strings.Compare(a.String(), b.String()) }) {
+		v := cat.Features[name]
+		t := e.o.Streams.Tier(v)
+		count := func(n int64) fqgw.Value {
+			if t.Looked == 0 {
+				return fqgw.Null
+			}
+			return fqgw.IntValue(n)
+		}
+		tier, reason := "online", v.Stays()
+		if t.Leaves {
+			tier = "online, then lake"
+		} else if reason == "" {
+			reason = "it has no retain, and there is no --online-memory"
+		}
+		err := each([]fqgw.Value{fqgw.TextValue(name.String()), fqgw.TextValue(tier), textOrNull(reason), spanOrNull(v.Age()), spanOrNull(v.Retain),
+			count(t.Hot), count(t.Cold), count(t.HotBytes), count(t.ColdBytes), count(t.Saved),
+			fqgw.IntValue(t.Left), fqgw.IntValue(t.Loaded), fqgw.IntValue(t.Warmed), timeOrNull(t.Looked)})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func spanOrNull(us int64) fqgw.Value {
+	if us == 0 {
+		return fqgw.Null
+	}
+	const day = 86_400_000_000
+	return fqgw.SpanValue(fqgw.Span{Days: int32(us / day), Micros: us % day})
 }
 
 func textsOf(texts []string) fqgw.Value {

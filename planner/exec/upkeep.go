@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/plan"
 )
 
 // stored is a relation whose rows are in a table of the lake that is fqgw's.
@@ -40,9 +41,10 @@ func (e *Engine) maintain(ctx context.Context, r stored) error {
 }
 
 // Vacuum compacts the histories of sources, whole, and removes old snapshots and
-// orphaned files of them and of tables.
-func (e *Engine) Vacuum(ctx context.Context, sources []*fqgw.Source, tables []*fqgw.Table) error {
-	for _, s := range sources {
+// orphaned files of them and of tables; it sends what is cold of feature views to the
+// lake.
+func (e *Engine) Vacuum(ctx context.Context, st *plan.Vacuum) error {
+	for _, s := range st.Sources {
 		if err := e.Compact(ctx, s, true); err != nil {
 			return err
 		}
@@ -53,10 +55,13 @@ func (e *Engine) Vacuum(ctx context.Context, sources []*fqgw.Source, tables []*f
 			return err
 		}
 	}
-	for _, t := range tables {
+	for _, t := range st.Tables {
 		if err := e.maintain(ctx, stored{t.Name, t.History}); err != nil {
 			return err
 		}
+	}
+	if len(st.Views) > 0 {
+		return e.o.Streams.Chill(ctx)
 	}
 	return nil
 }

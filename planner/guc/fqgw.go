@@ -12,11 +12,17 @@ func unlisted() []Setting {
 	}
 	deadline := own("fqgw.deadline", "integer", "ms", "user", "How long a read waits for the online store; 0 is without an end.")
 	deadline.Min, deadline.Max, deadline.Boot, deadline.Default = "0", "2147483647", "0", "0"
+	lakeDeadline := own("fqgw.lake_deadline", "integer", "ms", "user", "How long a read waits for entities that are in the lake only; 0 is without an end.")
+	lakeDeadline.Min, lakeDeadline.Max, lakeDeadline.Boot, lakeDeadline.Default = "0", "2147483647", "1000", "1000"
+	lakeEntities := own("fqgw.lake_entities", "integer", "", "user", "How many entities of a feature view a statement reads from the lake.")
+	lakeEntities.Min, lakeEntities.Max, lakeEntities.Boot, lakeEntities.Default = "0", "2147483647", "1000", "1000"
 	return []Setting{
 		own("fqgw.as_of", "string", "", "user", "The time at which feature views without AS OF are read; empty is now."),
 		own("fqgw.clock", "string", "", "internal", "The clock that T comes from: real, or a set clock and its rate."),
 		deadline,
 		own("fqgw.kafka", "string", "", "internal", "The brokers that sources read."),
+		lakeDeadline,
+		lakeEntities,
 		own("fqgw.redis", "string", "", "internal", "The address of the online store."),
 		{Name: "is_superuser", Category: "Reporting and Logging / What to Log", Short: "Shows whether the current user is a superuser.",
 			Context: "internal", Type: "bool", Boot: "off", Default: "on", Hidden: true},

@@ -144,11 +144,12 @@ type (
 	Discard    struct{ What string }
 	// Grant and the like: accepted with a notice where fqgw has nothing to do yet.
 	NoOp struct{ Tag, Notice string }
-	// Vacuum compacts the histories of sources, and removes what is old of them and of
-	// tables.
+	// Vacuum compacts the histories of sources, removes what is old of them and of
+	// tables, and sends what is cold of feature views to the lake.
 	Vacuum struct {
 		Sources []*fqgw.Source
 		Tables  []*fqgw.Table
+		Views   []*fqgw.FeatureView
 	}
 )
 

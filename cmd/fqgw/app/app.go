@@ -23,6 +23,7 @@ import (
 	"github.com/fqgw/fqgw/planner/define"
 	"github.com/fqgw/fqgw/planner/exec"
 	"github.com/fqgw/fqgw/stream"
+	"github.com/fqgw/fqgw/stream/window"
 )
 
 // App is a running fqgw.
@@ -82,7 +83,10 @@ func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.
 	foreign := map[string]fqgw.Foreign{"files": a.files, "iceberg": a.tables}
 	a.pipeline = stream.New(stream.Options{Online: a.online, History: a.lake, Logs: map[string]fqgw.Log{"kafka": a.log}, Foreign: foreign,
 		Registry: a.registry, Letters: a.letters, Clock: a.clock, Logger: logger, LogAway: a.logAway, Volatile: c.Online == "embedded",
-		Memory: fqgw.NewMemory("the streams", "--stream-memory", sizeOf(c.Stream)), Fault: fault})
+		Memory: fqgw.NewMemory("the streams", "--stream-memory", sizeOf(c.Stream)), Fault: fault, OnlineMemory: sizeOf(c.OnlineMax),
+		Revive: func(ctx context.Context, l *window.Layout, keys []fqgw.EntityKey, stubs []*window.Stub, most int) ([][]byte, error) {
+			return a.engine.Revive(ctx, l, keys, stubs, most)
+		}})
 	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Foreign: foreign,
 		Registry: a.registry, Letters: a.letters, Streams: a.pipeline, Clock: a.clock,
 		Logger: logger, Catalog: catalog, Bind: define.Load, Form: define.FormHash, Settings: a.fact, Files: filepath.Join(a.config.Data, "files"),

@@ -39,6 +39,7 @@ type Config struct {
 	Session     string  `yaml:"session_memory"` // of what one session keeps; "": as memory
 	Total       string  `yaml:"total_memory"`   // of all sessions with their statements; "": no limit
 	Stream      string  `yaml:"stream_memory"`  // of all streams
+	OnlineMax   string  `yaml:"online_memory"`  // of the states in the online store; "": no limit
 	AllowFiles  string  `yaml:"allow_files"`    // folders that SQL may read, besides data/files; a list as PATH is
 	Sync        string  `yaml:"sync"`           // on: what is acknowledged survives a lost machine too
 	Log         string  `yaml:"log"`            // debug, info, warn, error

@@ -26,7 +26,7 @@ type metric struct {
 
 // metrics are read when they are asked for; nothing is counted for them on the
 // way of a statement but what the rooms themselves count. No label has a value
-// that a client chooses, other than names of sources.
+// that a client chooses, other than names of sources and feature views.
 func (a *App) metrics() []metric {
 	const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
 	perPartition := func(name, help string, kind prometheus.ValueType, value func(s *fqgw.StreamStatus) float64) metric {
@@ -110,6 +110,35 @@ func (a *App) metrics() []metric {
 		stream("fqgw_stream_landings_total", "Commits to the histories.", func() int64 { return a.pipeline.Metrics().Landings }),
 		stream("fqgw_stream_landed_rows_total", "Rows committed to the histories.", func() int64 { return a.pipeline.Metrics().LandedRows }),
 		stream("fqgw_stream_fences_total", "Restarts because a store stood elsewhere than it was left.", func() int64 { return a.pipeline.Metrics().Fences }),
+		{"fqgw_tier_entities", "Entities of feature views in the online store, by whether their state is there (hot) or in the lake (cold), when last counted.", gauge,
+			[]string{"view", "tier"}, func(send func(any, ...string)) {
+				for _, v := range a.engine.Catalog().Features {
+					if t := a.pipeline.Tier(v); t.Looked > 0 {
+						send(float64(t.Hot), v.Qualified().String(), "hot")
+						send(float64(t.Cold), v.Qualified().String(), "cold")
+					}
+				}
+			}},
+		{"fqgw_tier_moves_total", "Entities that went to the lake (left), that an event (loaded) or a read (warmed) brought back.", counter,
+			[]string{"move"}, func(send func(any, ...string)) {
+				var all fqgw.Tier
+				for _, v := range a.engine.Catalog().Features {
+					t := a.pipeline.Tier(v)
+					all.Left, all.Loaded, all.Warmed = all.Left+t.Left, all.Loaded+t.Loaded, all.Warmed+t.Warmed
+				}
+				send(float64(all.Left), "left")
+				send(float64(all.Loaded), "loaded")
+				send(float64(all.Warmed), "warmed")
+			}},
+		{"fqgw_lake_reads_total", "Entities that reads of now found in the lake only: read, refused (fqgw.lake_entities), late, failed.", counter,
+			[]string{"result"}, func(send func(any, ...string)) {
+				c := a.engine.ColdReads()
+				send(float64(c.Loaded), "read")
+				send(float64(c.Refused), "refused")
+				send(float64(c.Late), "late")
+				send(float64(c.Failed), "failed")
+			}},
+		one("fqgw_lake_reads_seconds_total", "Time that reads of now waited for the lake.", counter, func() float64 { return a.engine.ColdReads().Took.Seconds() }),
 		{"fqgw_memory_bytes", "Memory that is charged for, estimated: sessions with their statements, and each share of the streams.", gauge, []string{"part"},
 			func(send func(any, ...string)) {
 				send(float64(a.engine.Memory().Used()), "sessions")

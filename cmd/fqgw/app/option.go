@@ -101,6 +101,7 @@ func (c *Config) options() []option {
 		text("session_memory", "memory limit of what a session keeps between statements (default: as memory)", &c.Session, sizeOrNone),
 		text("total_memory", "memory limit of all sessions with their statements (default: none)", &c.Total, sizeOrNone),
 		text("stream_memory", "memory limit of all streams", &c.Stream, streamSize),
+		text("online_memory", "how much the states in the online store may take, about: what is cold goes to the lake (default: no limit)", &c.OnlineMax, sizeOrNone),
 		text("allow_files", "folders of files that SQL may read besides data/files, separated as in PATH", &c.AllowFiles, directories),
 		text("sync", "fsync the embedded Kafka and the lake: on, off", &c.Sync, oneOf("on", "off")),
 		text("log", "least level that is logged: debug, info, warn, error", &c.Log, oneOf("debug", "info", "warn", "error")),
