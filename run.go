@@ -182,6 +182,9 @@ type Sorted struct {
 	// twice.
 	Covered Marks
 	Fresh   Records
+	// Pieces are the rows of Fresh once more, where they can be had in pieces and there
+	// are no runs; nil elsewhere.
+	Pieces Pieces
 	// FreshRows is about how many rows Fresh has, before they are filtered.
 	FreshRows int64
 	// Covers is what the runs cover, Upto what they and Fresh cover together.

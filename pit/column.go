@@ -41,6 +41,12 @@ func (m *Latest) otherValues(col fqgw.Column, slot int) (arrow.Array, error) {
 	return b.NewArray(), nil
 }
 
+// grouped are rows whose columns are read by groups of fqgw.RunGroup, as those of a run.
+type grouped interface {
+	Column(group int, name string) (arrow.Array, error)
+	Packed(group int, name string) (p fqgw.PackedColumn, ok bool)
+}
+
 // groupOf is the group of a run whose column was read last.
 type groupOf struct {
 	group  int
@@ -51,7 +57,7 @@ type groupOf struct {
 
 // open reads the column of the group of a row, unless it is there; packed where that
 // is asked for and can be had.
-func (g *groupOf) open(run fqgw.Run, row int, name string, pack bool) (fresh bool, err error) {
+func (g *groupOf) open(run grouped, row int, name string, pack bool) (fresh bool, err error) {
 	n := row / fqgw.RunGroup
 	if g.array != nil && n == g.group {
 		return false, nil

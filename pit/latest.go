@@ -14,7 +14,7 @@ import (
 type Latest struct {
 	layout *window.Layout
 	spine  *Spine
-	runs   []fqgw.Run
+	runs   []grouped
 	at     []rowAt          // by the place in spine.order
 	others []window.Reading // of the probes that were answered otherwise
 	tally  [FoundKinds]int
@@ -52,9 +52,18 @@ func LooksUp(v *fqgw.FeatureView) bool { return v.Latest && v.Where == nil && le
 // probes that may see a row outside of the runs, or have many rows before them that
 // were not known yet.
 func Find(l *window.Layout, s *Spine, history *fqgw.Sorted, memory *fqgw.Memory) (*Latest, error) {
-	m := &Latest{layout: l, spine: s, runs: history.Runs, at: make([]rowAt, len(s.order))}
+	m := &Latest{layout: l, spine: s, at: make([]rowAt, len(s.order))}
 	for i := range m.at {
 		m.at[i] = nowhere
+	}
+	if history.Pieces != nil {
+		if done, err := m.inPieces(history, memory); done || err != nil {
+			m.count()
+			return m, err
+		}
+	}
+	for _, r := range history.Runs {
+		m.runs = append(m.runs, r)
 	}
 	left, err := m.unsorted(history)
 	if err != nil {

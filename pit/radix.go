@@ -3,7 +3,7 @@ package pit
 // radix sorts the indices in order by the keys that they point at, keeping the order
 // of equal ones. It returns them, and what it does not need of order and spare,
 // which is as long.
-func radix[T uint32 | int64](keys []T, order, spare []uint32) (sorted, rest []uint32) {
+func radix[T uint32 | ~int64](keys []T, order, spare []uint32) (sorted, rest []uint32) {
 	if len(order) < 2 {
 		return order, spare
 	}

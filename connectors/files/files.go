@@ -301,19 +301,20 @@ func guarded(f func() error) (err error) {
 // Scan implements fqgw.Foreign. The files are those that are there at the call; one
 // that changes before it is read to its end is 40001.
 func (f *Files) Scan(ctx context.Context, s *fqgw.Source, sc fqgw.Scan) (*arrow.Schema, fqgw.Records, error) {
-	all, err := f.list(ctx, s)
+	all, err := f.listed(ctx, s, sc.Snapshot)
 	if err != nil {
 		return nil, nil, err
 	}
-	if sc.Snapshot != 0 && snapshot(all).ID != sc.Snapshot {
-		return nil, nil, fqgw.Errorf(
-			fqgw.CodeUndefinedObject,
-			"the files of source \"%s\" are not those of snapshot %d any more",
-			s.Name,
-			sc.Snapshot,
-		)
-	}
 	return f.read(ctx, s, all, sc)
+}
+
+// listed are the files of a source, which must be those of a snapshot; 0: of now.
+func (f *Files) listed(ctx context.Context, s *fqgw.Source, at int64) ([]file, error) {
+	all, err := f.list(ctx, s)
+	if err == nil && at != 0 && snapshot(all).ID != at {
+		err = fqgw.Errorf(fqgw.CodeUndefinedObject, "the files of source \"%s\" are not those of snapshot %d any more", s.Name, at)
+	}
+	return all, err
 }
 
 // read reads some files of a source.

@@ -3,6 +3,7 @@ package files
 import (
 	"context"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/schema"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/leaf"
 	"github.com/fqgw/fqgw/connectors/sound"
 	"github.com/fqgw/fqgw/stream/decode"
 )
@@ -33,6 +35,7 @@ type opened struct {
 	file   *pqfile.Reader
 	arrow  *pqarrow.FileReader
 	schema *arrow.Schema
+	sound  map[string]bool // nested columns that can be read
 }
 
 func (x file) parquet() (*opened, error) {
@@ -40,7 +43,7 @@ func (x file) parquet() (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{os: f}
+	o := &opened{os: f, sound: map[string]bool{}}
 	if o.file, err = pqfile.NewParquetReader(f); err != nil {
 		f.Close()
 		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "the file is no whole Parquet file: %w", err)
@@ -175,54 +178,55 @@ func (p *parquetFormat) open(ctx context.Context, x file, fields []int, sc fqgw.
 	if err != nil {
 		return nil, err
 	}
-	r := &parquetReader{file: o, schema: decode.Schema(p.source, fields)}
 	var groups []int
 	for g := range o.file.NumRowGroups() {
 		if p.wants(o, g, sc) {
 			groups = append(groups, g)
-			r.rows += o.file.MetaData().RowGroup(g).NumRows()
 		}
 	}
+	r, err := p.reader(ctx, o, groups, fields, sc.Batch)
+	if err != nil {
+		o.close()
+		return nil, err
+	}
+	r.owned = true
+	return r, nil
+}
+
+// reader reads columns of the source from row groups of an open file.
+func (p *parquetFormat) reader(ctx context.Context, o *opened, groups, fields []int, batch int64) (*parquetReader, error) {
+	r := &parquetReader{ctx: ctx, file: o, schema: decode.Schema(p.source, fields), groups: groups}
 	if len(groups) == 0 {
 		return r, nil
 	}
 	for _, i := range fields {
 		f, err := p.field(o, i)
 		if err != nil {
-			r.close()
 			return nil, err
 		}
 		r.fields = append(r.fields, f)
 	}
-	if err := r.nested(ctx); err != nil {
-		r.close()
-		return nil, err
-	}
-	for _, f := range r.fields {
-		in, err := o.arrow.GetFieldReader(ctx, f.at, f.leaves, groups)
-		if err != nil {
-			r.close()
-			return nil, err
-		}
-		r.in = append(r.in, in)
-	}
-	r.batch = r.size(sc.Batch)
-	return r, nil
+	r.batch = r.size(batch)
+	return r, o.nested(ctx, r.fields)
 }
 
 // nested looks whether nested columns can be read: they are in goroutines of their
 // own, whose panics would end the process.
-func (r *parquetReader) nested(ctx context.Context) error {
+func (o *opened) nested(ctx context.Context, fields []*field) error {
 	names := map[string]bool{}
-	for _, f := range r.fields {
-		if !r.file.arrow.Manifest.Fields[f.at].IsLeaf() {
-			names[r.file.schema.Field(f.at).Name] = true
+	for _, f := range fields {
+		if name := o.schema.Field(f.at).Name; !o.arrow.Manifest.Fields[f.at].IsLeaf() && !o.sound[name] {
+			names[name] = true
 		}
 	}
 	if len(names) == 0 {
 		return nil
 	}
-	return sound.Check(ctx, r.file.os, func(top schema.Node) bool { return names[top.Name()] })
+	err := sound.Check(ctx, o.os, func(top schema.Node) bool { return names[top.Name()] })
+	if err == nil {
+		maps.Copy(o.sound, names)
+	}
+	return err
 }
 
 // wants says whether a row group can have rows of the scan's times, by the bounds
@@ -267,12 +271,15 @@ func (p *parquetFormat) wants(o *opened, group int, sc fqgw.Scan) bool {
 
 // parquetReader reads row groups of a file.
 type parquetReader struct {
+	ctx    context.Context
 	file   *opened
+	owned  bool // the file is closed with the reader
 	schema *arrow.Schema
+	groups []int // that are left
 	fields []*field
-	in     []*pqarrow.ColumnReader
-	rows   int64 // that are left
-	batch  int64 // rows of a batch
+	in     []leaf.Reader // of the row group that is read
+	rows   int64         // that are left of it
+	batch  int64         // rows of a batch
 }
 
 // batchBytes are those of a batch, if the scan does not say.
@@ -298,13 +305,42 @@ func (r *parquetReader) size(bytes int64) int64 {
 	return min(max(bytes/max(total/max(rows, 1), 1), 64), 1<<16)
 }
 
+// begin begins the next row group; io.EOF behind the last.
+func (r *parquetReader) begin() error {
+	r.release()
+	if len(r.groups) == 0 {
+		return io.EOF
+	}
+	group := r.groups[0]
+	r.groups = r.groups[1:]
+	for _, f := range r.fields {
+		in, err := leaf.Open(r.ctx, r.file.arrow, group, f.at, f.leaves)
+		if err != nil {
+			return r.file.unreadable(f, err)
+		}
+		r.in = append(r.in, in)
+	}
+	r.rows = r.file.file.MetaData().RowGroup(group).NumRows()
+	return nil
+}
+
+// pick are the values of the first field in some rows of the next row group.
+func (r *parquetReader) pick(rows []int32) (arrow.Array, error) {
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
+	return r.file.values(r.fields[0], func() (arrow.Array, error) { return r.in[0].Pick(rows) })
+}
+
 func (r *parquetReader) next() (arrow.RecordBatch, error) {
-	if r.rows <= 0 {
-		return nil, io.EOF
+	for r.rows <= 0 {
+		if err := r.begin(); err != nil {
+			return nil, err
+		}
 	}
 	n := min(r.rows, r.batch)
+	r.rows -= n
 	if len(r.in) == 0 { // only their number is wanted
-		r.rows -= n
 		return array.NewRecordBatch(r.schema, nil, n), nil
 	}
 	columns := make([]arrow.Array, 0, len(r.in))
@@ -314,13 +350,12 @@ func (r *parquetReader) next() (arrow.RecordBatch, error) {
 		}
 	}()
 	for i, in := range r.in {
-		a, err := r.column(in, r.fields[i], n)
+		a, err := r.file.values(r.fields[i], func() (arrow.Array, error) { return in.Next(int(n)) })
 		if err != nil {
 			return nil, err
 		}
 		columns = append(columns, a)
 	}
-	r.rows -= n
 	fields := r.schema.Fields()
 	for i := range fields {
 		fields[i].Type = columns[i].DataType()
@@ -328,19 +363,11 @@ func (r *parquetReader) next() (arrow.RecordBatch, error) {
 	return array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, n), nil
 }
 
-// column reads n values; fewer are damage.
-func (r *parquetReader) column(in *pqarrow.ColumnReader, f *field, n int64) (arrow.Array, error) {
-	chunks, err := in.NextBatch(n)
+// values are what read reads of a field, as values of the source's column.
+func (o *opened) values(f *field, read func() (arrow.Array, error)) (arrow.Array, error) {
+	whole, err := read()
 	if err != nil {
-		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "column \"%s\" of the file cannot be read: %w", r.file.schema.Field(f.at).Name, err)
-	}
-	defer chunks.Release()
-	if int64(chunks.Len()) != n {
-		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "column \"%s\" of the file ends too early", r.file.schema.Field(f.at).Name)
-	}
-	whole, err := array.Concatenate(chunks.Chunks(), memory.DefaultAllocator)
-	if err != nil {
-		return nil, err
+		return nil, o.unreadable(f, err)
 	}
 	defer whole.Release()
 	part := whole
@@ -351,9 +378,20 @@ func (r *parquetReader) column(in *pqarrow.ColumnReader, f *field, n int64) (arr
 	return out, err
 }
 
-func (r *parquetReader) close() {
+func (o *opened) unreadable(f *field, err error) error {
+	return fqgw.Errorf(fqgw.CodeDataCorrupted, "column \"%s\" of the file cannot be read: %w", o.schema.Field(f.at).Name, err)
+}
+
+func (r *parquetReader) release() {
 	for _, in := range r.in {
-		in.Release()
+		in.Close()
 	}
-	r.file.close()
+	r.in = r.in[:0]
+}
+
+func (r *parquetReader) close() {
+	r.release()
+	if r.owned {
+		r.file.close()
+	}
 }

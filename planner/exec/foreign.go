@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/pit"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
@@ -97,6 +98,27 @@ func (e *Engine) readSource(ctx context.Context, s *fqgw.Source, scan fqgw.Scan)
 	}
 	scan.Table = s.History
 	return e.o.History.Scan(ctx, scan)
+}
+
+// foreignHistory is what of a source whose rows others write can matter to a view at
+// times from minT to maxT: in pieces where it has those.
+func (e *Engine) foreignHistory(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64) (*fqgw.Sorted, error) {
+	out := &fqgw.Sorted{Fresh: e.historyOf(env, v, minT, maxT)}
+	f, ok := e.foreign(v.Source).(fqgw.PieceForeign)
+	if !ok || !pit.LooksUp(v) {
+		return out, nil
+	}
+	s, scan, empty, err := e.pinForeign(env, v.Source, e.scanOf(v, minT, maxT))
+	if err != nil || empty {
+		return out, err
+	}
+	pieces, done, err := f.Pieces(env.Ctx, s, scan)
+	if err != nil {
+		return nil, err
+	}
+	out.Pieces = pieces
+	out.OnClose(done)
+	return out, nil
 }
 
 // eventColumns are the columns of a source's own that a point-in-time join needs.

@@ -107,8 +107,11 @@ func readingRuns(f func() error) (err error) {
 // sortedHistory is historyOf by the runs that the history has under the view's join
 // keys. It is to be closed.
 func (e *Engine) sortedHistory(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64) (*fqgw.Sorted, error) {
-	if len(v.Keys) == 0 || e.foreign(v.Source) != nil {
+	if len(v.Keys) == 0 {
 		return &fqgw.Sorted{Fresh: e.historyOf(env, v, minT, maxT)}, nil
+	}
+	if e.foreign(v.Source) != nil {
+		return e.foreignHistory(env, v, minT, maxT)
 	}
 	var keys []int
 	for _, k := range v.Keys {

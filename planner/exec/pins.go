@@ -167,45 +167,52 @@ func (p *pins) known(env *fqgw.Env, s *fqgw.Source, k int64, wait func(ctx conte
 
 // readPinned reads a source's rows as the statement sees them.
 func (e *Engine) readPinned(env *fqgw.Env, s *fqgw.Source, scan fqgw.Scan) (fqgw.Records, error) {
-	p := pinsOf(env.Ctx)
-	if p != nil && s.Connector == "iceberg" {
-		return e.readSnapshot(env, p, s, scan)
+	if e.foreign(s) != nil {
+		at, scan, empty, err := e.pinForeign(env, s, scan)
+		if empty || err != nil {
+			return func(func(arrow.RecordBatch, error) bool) {}, err
+		}
+		_, records, err := e.readSource(env.Ctx, at, scan)
+		return records, err
 	}
 	_, records, err := e.readSource(env.Ctx, s, scan)
-	switch {
-	case err != nil || p == nil:
-	case e.foreign(s) != nil:
-		p.because("it reads source \"%s\", whose rows others write", s.Name)
-	default:
+	if p := pinsOf(env.Ctx); p != nil && err == nil {
 		records = below(records, p.below(s))
 	}
 	return records, err
 }
 
-// readSnapshot reads a source that is a table of the lake, at one snapshot: the one that
-// it names, or the newest one.
-func (e *Engine) readSnapshot(env *fqgw.Env, p *pins, s *fqgw.Source, scan fqgw.Scan) (fqgw.Records, error) {
+// pinForeign says how the statement reads a source whose rows others write: one that is
+// a table of the lake at one snapshot, the one that it names or the newest one; empty
+// when there was nothing then.
+func (e *Engine) pinForeign(env *fqgw.Env, s *fqgw.Source, scan fqgw.Scan) (at *fqgw.Source, as fqgw.Scan, empty bool, err error) {
+	p := pinsOf(env.Ctx)
+	if p == nil {
+		return s, scan, false, nil
+	}
+	if s.Connector != "iceberg" {
+		p.because("it reads source \"%s\", whose rows others write", s.Name)
+		return s, scan, false, nil
+	}
 	table := fqgw.Scan{Table: s.Options["table"], AsOf: scan.AsOf}
 	if s.Options["tag"] != "" || s.Options["snapshot"] != "" {
 		if table.AsOf = 0; !p.replay {
 			named, err := e.foreign(s).Current(env.Ctx, s)
 			if err != nil {
-				return nil, err
+				return nil, scan, false, err
 			}
 			table.Snapshot = named.ID
 		}
 	}
-	empty, err := p.table(env.Ctx, &table, s.OID)
-	if empty || err != nil {
-		return func(func(arrow.RecordBatch, error) bool) {}, err
+	if empty, err = p.table(env.Ctx, &table, s.OID); empty || err != nil {
+		return nil, scan, empty, err
 	}
-	at := *s
+	at = new(*s)
 	at.Options = maps.Clone(s.Options)
 	delete(at.Options, "tag")
 	delete(at.Options, "snapshot")
 	scan.Snapshot, scan.AsOf = table.Snapshot, 0
-	_, records, err := e.readSource(env.Ctx, &at, scan)
-	return records, err
+	return at, scan, false, nil
 }
 
 // below are the rows below positions, in stretches that came together. Rows without a

@@ -107,7 +107,7 @@ func NewColumn(from arrow.DataType, c fqgw.Column) (*Column, error) {
 	if !ok {
 		return refused()
 	}
-	out := &Column{of: c, name: c.Name, to: c.Type, natural: natural, same: natural == c.Type}
+	out := &Column{of: c, name: c.Name, to: c.Type, natural: natural, same: natural == c.Type || moments(natural, c.Type)}
 	if out.same {
 		return out, nil
 	}
@@ -128,6 +128,12 @@ func NewColumn(from arrow.DataType, c fqgw.Column) (*Column, error) {
 		out.fit = fit
 	}
 	return out, nil
+}
+
+// moments says that both are times of whole precision, with a zone or without: what has
+// none is UTC.
+func moments(a, b fqgw.Type) bool {
+	return (a == fqgw.Timestamp || a == fqgw.Timestamptz) && (b == fqgw.Timestamp || b == fqgw.Timestamptz)
 }
 
 // Of is the source's column.
@@ -246,6 +252,13 @@ func (c *Column) check(a arrow.Array) (int, error) {
 func (c *Column) times(t *array.Timestamp, to *arrow.TimestampType) (arrow.Array, int, error) {
 	var per, each int64 = 1, 1
 	switch t.DataType().(*arrow.TimestampType).Unit {
+	case arrow.Microsecond:
+		if row, err := c.check(t); err != nil {
+			return nil, row, err
+		}
+		d := array.NewData(to, t.Len(), t.Data().Buffers(), nil, t.NullN(), t.Data().Offset())
+		defer d.Release()
+		return array.MakeFromData(d), 0, nil
 	case arrow.Nanosecond:
 		per = 1000
 	case arrow.Millisecond:
