@@ -2,6 +2,7 @@ package fqgw
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -20,6 +21,9 @@ type Piece interface {
 
 // Pieces are the pieces of a source's rows. A piece can be used until they are closed.
 type Pieces = iter.Seq2[Piece, error]
+
+// ErrNoPieces ends pieces where it is seen with some of them only that a source has none.
+var ErrNoPieces = errors.New("the source has no pieces")
 
 // PieceForeign is a Foreign whose rows may be had in pieces.
 type PieceForeign interface {

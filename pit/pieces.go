@@ -76,6 +76,9 @@ func (m *Latest) inPieces(history *fqgw.Sorted, mem *fqgw.Memory) (bool, error) 
 	}
 	p.find = finderOf(s, p.view)
 	for piece, err := range history.Pieces {
+		if err == fqgw.ErrNoPieces {
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}

@@ -150,6 +150,9 @@ func (e *Engine) byColumns(env *fqgw.Env, joins []*columnJoin, shown []int, inpu
 	}
 	r.limit.each += int64(value * len(r.types))
 	for _, j := range joins {
+		if e.inPieces(j.view) {
+			r.limit.rows = piecesRows
+		}
 		if !j.view.Latest { // its probes, and a value of each slot
 			r.limit.each += probe + j.program.Shown().ColumnBytes()
 		}

@@ -100,19 +100,29 @@ func (e *Engine) readSource(ctx context.Context, s *fqgw.Source, scan fqgw.Scan)
 	return e.o.History.Scan(ctx, scan)
 }
 
+// piecesRows is how many rows of a spine are joined at once where a source may come in
+// pieces: all of its keys are read for each chunk, however few have a probe.
+const piecesRows = 1 << 22
+
+// inPieces says that the latest rows of a view are looked for in pieces where its source
+// has those.
+func (e *Engine) inPieces(v *fqgw.FeatureView) bool {
+	_, ok := e.foreign(v.Source).(fqgw.PieceForeign)
+	return ok && pit.LooksUp(v)
+}
+
 // foreignHistory is what of a source whose rows others write can matter to a view at
 // times from minT to maxT: in pieces where it has those.
 func (e *Engine) foreignHistory(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64) (*fqgw.Sorted, error) {
 	out := &fqgw.Sorted{Fresh: e.historyOf(env, v, minT, maxT)}
-	f, ok := e.foreign(v.Source).(fqgw.PieceForeign)
-	if !ok || !pit.LooksUp(v) {
+	if !e.inPieces(v) {
 		return out, nil
 	}
 	s, scan, empty, err := e.pinForeign(env, v.Source, e.scanOf(v, minT, maxT))
 	if err != nil || empty {
 		return out, err
 	}
-	pieces, done, err := f.Pieces(env.Ctx, s, scan)
+	pieces, done, err := e.foreign(s).(fqgw.PieceForeign).Pieces(env.Ctx, s, scan)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,282 @@
+package iceberg
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	"github.com/apache/iceberg-go"
+	iceio "github.com/apache/iceberg-go/io"
+	"github.com/apache/iceberg-go/table"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/leaf"
+	"github.com/fqgw/fqgw/stream/decode"
+)
+
+// Pieces implements fqgw.PieceForeign: the row groups of the files of a snapshot, where
+// nothing was deleted of them and each has every column of the source as the table has it.
+func (f *Tables) Pieces(ctx context.Context, s *fqgw.Source, sc fqgw.Scan) (fqgw.Pieces, func(), error) {
+	none := func() {}
+	fields, err := decode.Fields(s, nil)
+	if err != nil {
+		return nil, none, err
+	}
+	t, err := f.open(ctx, s)
+	if err != nil {
+		return nil, none, err
+	}
+	r := &foreignReading{tables: f, source: s, table: t}
+	for _, i := range fields {
+		w, err := findField(t.Schema(), s, i)
+		if err != nil {
+			return nil, none, err
+		}
+		if w.deep > 0 {
+			return nil, none, nil
+		}
+		r.wanted = append(r.wanted, w)
+	}
+	if r.at, err = f.at(t, s, sc); err != nil {
+		return nil, none, err
+	}
+	if r.at == nil {
+		return func(func(fqgw.Piece, error) bool) {}, none, nil
+	}
+	_, tasks, err := r.plan(ctx, fields, sc)
+	if err != nil {
+		return nil, none, broken(s, r.at.SnapshotID, err)
+	}
+	for _, task := range tasks {
+		if len(task.DeleteFiles)+len(task.EqualityDeleteFiles)+len(task.DeletionVectorFiles) > 0 || task.File.FileFormat() != iceberg.ParquetFile {
+			return nil, none, nil
+		}
+	}
+	files, err := t.FS(ctx)
+	if err != nil {
+		return nil, none, broken(s, r.at.SnapshotID, err)
+	}
+	p := &foreignPieces{ctx: ctx, of: r, files: files, batch: sc.Batch}
+	return func(yield func(fqgw.Piece, error) bool) {
+		for i := range tasks {
+			if !p.task(&tasks[i], yield) {
+				return
+			}
+		}
+	}, p.close, nil
+}
+
+// foreignPieces reads pieces of files, of which it keeps one open.
+type foreignPieces struct {
+	ctx    context.Context
+	of     *foreignReading
+	files  iceio.IO
+	batch  int64
+	path   string // of the file that is open
+	opened iceio.File
+	arrow  *pqarrow.FileReader
+	at     []int // by column of the source: the place of its field in the file
+}
+
+// task yields the row groups of a file; false when no more is wanted.
+func (p *foreignPieces) task(t *table.FileScanTask, yield func(fqgw.Piece, error) bool) bool {
+	path := t.File.FilePath()
+	var groups []*foreignGroup
+	err := p.in(path, func() error {
+		md := p.arrow.ParquetReader().MetaData()
+		for g := range md.RowGroups {
+			groups = append(groups, &foreignGroup{p, path, g, int(md.RowGroup(g).NumRows())})
+		}
+		return nil
+	})
+	if err != nil {
+		return yield(nil, err) && false
+	}
+	for _, g := range groups {
+		if !yield(g, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// in calls do while the file is open.
+func (p *foreignPieces) in(path string, do func() error) (err error) {
+	defer func() {
+		if x := recover(); x != nil { // libraries panic over damaged files
+			err = fqgw.Errorf(fqgw.CodeDataCorrupted, "the file is damaged: %v", x)
+		}
+		if err != nil && err != fqgw.ErrNoPieces {
+			known := *fqgw.AsError(broken(p.of.source, p.of.at.SnapshotID, err))
+			where := fmt.Sprintf("File \"%s\" of table \"%s\" at snapshot %d.", path, name(p.of.source), p.of.at.SnapshotID)
+			err = known.WithDetail("%s", strings.TrimSpace(where+" "+known.Detail))
+		}
+	}()
+	if err := p.ctx.Err(); err != nil {
+		return err
+	}
+	if p.path != path {
+		p.close()
+		if err := p.open(path); err != nil {
+			p.close()
+			return err
+		}
+		p.path = path
+	}
+	return do()
+}
+
+func (p *foreignPieces) open(path string) (err error) {
+	if p.opened, err = p.files.Open(path); err != nil {
+		return err
+	}
+	in, err := file.NewParquetReader(p.opened)
+	if err != nil {
+		return fqgw.Errorf(fqgw.CodeDataCorrupted, "the file is no whole Parquet file: %w", err)
+	}
+	in.MetaData().FileMetaData.KeyValueMetadata = nil // Arrow's own schema is not needed, and may be damaged
+	if p.arrow, err = pqarrow.NewFileReader(in, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator); err != nil {
+		return fqgw.Errorf(fqgw.CodeDataCorrupted, "the schema of the Parquet file cannot be read: %w", err)
+	}
+	p.at = nil
+	root := in.MetaData().Schema.Root()
+	for _, w := range p.of.wanted {
+		at := -1
+		for i := range root.NumFields() {
+			if root.Field(i).FieldID() == int32(w.top.ID) {
+				at = i
+			}
+		}
+		want, err := arrowType(w.top)
+		if at < 0 || err != nil || !p.arrow.Manifest.Fields[at].IsLeaf() || !arrow.TypeEqual(p.arrow.Manifest.Fields[at].Field.Type, want) {
+			return fqgw.ErrNoPieces
+		}
+		p.at = append(p.at, at)
+	}
+	return nil
+}
+
+func (p *foreignPieces) close() {
+	if p.opened != nil {
+		p.opened.Close()
+	}
+	p.path, p.opened, p.arrow = "", nil, nil
+}
+
+// column opens a column of the source, by its place.
+func (p *foreignPieces) column(group, i int) (leaf.Reader, error) {
+	at := p.at[i]
+	return leaf.Open(p.ctx, p.arrow, group, at, map[int]bool{p.arrow.Manifest.Fields[at].ColIndex: true})
+}
+
+// values reads values of a column of the source.
+func (p *foreignPieces) values(i int, read func() (arrow.Array, error)) (arrow.Array, error) {
+	a, err := read()
+	if err != nil {
+		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "column \"%s\" of the file cannot be read: %w", p.of.wanted[i].top.Name, err)
+	}
+	defer a.Release()
+	out, _, err := p.of.wanted[i].read.Read(a)
+	return out, err
+}
+
+// foreignGroup is a piece.
+type foreignGroup struct {
+	of    *foreignPieces
+	path  string
+	group int
+	rows  int
+}
+
+// Len implements fqgw.Piece.
+func (g *foreignGroup) Len() int { return g.rows }
+
+// Read implements fqgw.Piece.
+func (g *foreignGroup) Read(columns ...string) fqgw.Records {
+	p := g.of
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		fields, err := decode.Fields(p.of.source, columns)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		var in []leaf.Reader
+		defer func() {
+			for _, r := range in {
+				r.Close()
+			}
+		}()
+		err = p.in(g.path, func() error {
+			for _, i := range fields {
+				r, err := p.column(g.group, i)
+				if err != nil {
+					return err
+				}
+				in = append(in, r)
+			}
+			return nil
+		})
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		schema, cut := decode.Schema(p.of.source, fields), decode.NewCut(p.of.source, fields, fqgw.Scan{})
+		size := int(min(max(p.batch/int64(16*len(fields)+1), 1024), 1<<16))
+		for left := g.rows; left > 0; {
+			n := min(left, size)
+			var b arrow.RecordBatch
+			err := p.in(g.path, func() (err error) {
+				if b, err = p.batchOf(in, fields, schema, n); err == nil {
+					b, err = cut.Within(p.ctx, b)
+				}
+				return err
+			})
+			if left -= n; !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// batchOf are the next n values of columns.
+func (p *foreignPieces) batchOf(in []leaf.Reader, fields []int, schema *arrow.Schema, n int) (arrow.RecordBatch, error) {
+	var columns []arrow.Array
+	defer func() {
+		for _, c := range columns {
+			c.Release()
+		}
+	}()
+	out := schema.Fields()
+	for k, r := range in {
+		a, err := p.values(fields[k], func() (arrow.Array, error) { return r.Next(n) })
+		if err != nil {
+			return nil, err
+		}
+		columns, out[k].Type = append(columns, a), a.DataType()
+	}
+	return array.NewRecordBatch(arrow.NewSchema(out, nil), columns, int64(n)), nil
+}
+
+// Pick implements fqgw.Piece.
+func (g *foreignGroup) Pick(rows []int32, column string) (out arrow.Array, err error) {
+	p := g.of
+	fields, err := decode.Fields(p.of.source, []string{column})
+	if err != nil {
+		return nil, err
+	}
+	err = p.in(g.path, func() error {
+		r, err := p.column(g.group, fields[0])
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		out, err = p.values(fields[0], func() (arrow.Array, error) { return r.Pick(rows) })
+		return err
+	})
+	return out, err
+}
