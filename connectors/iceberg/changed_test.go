@@ -88,6 +88,27 @@ func TestColumnAdded(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.want(s, fqgw.Scan{}, "1|(null) 2|7 3|(null) 4|(null)")
+	if got, err := a.rows(s, fqgw.Scan{Columns: []string{}}); err != nil || len(got) != 4 {
+		t.Errorf("%d rows without a column, %v; want 4", len(got), err) // the first column is none of the first file
+	}
+}
+
+// A column that was dropped and made again has no values, also where it is read alone.
+func TestColumnMadeAgain(t *testing.T) {
+	a := changed(t, twoColumns)
+	if err := a.insert(twoColumns, twoRow(1, "a")); err != nil {
+		t.Fatal(err)
+	}
+	a.evolve(func(u *table.UpdateSchema) *table.UpdateSchema { return u.DeleteColumn([]string{"s"}) })
+	a.evolve(func(u *table.UpdateSchema) *table.UpdateSchema {
+		return u.AddColumn([]string{"s"}, iceberg.PrimitiveTypes.String, "", false, nil)
+	})
+	if err := a.insert(twoColumns, twoRow(2, "b")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := a.read("s"); err != nil || got != "(null) b" {
+		t.Errorf("%q, %v", got, err)
+	}
 }
 
 // A history with a column that others added is landed into, and its small files are not

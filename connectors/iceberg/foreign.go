@@ -316,7 +316,7 @@ func (r *foreignReading) plan(ctx context.Context, fields []int, sc fqgw.Scan) (
 			selected = append(selected, top.Name)
 		}
 	}
-	if len(selected) == 0 { // only the number of rows is wanted
+	if len(selected) == 0 { // only the number of rows is wanted, or what came later
 		selected = []string{r.then.Fields()[0].Name}
 	}
 	if filter := r.filter(sc); filter != nil {
@@ -332,6 +332,9 @@ func (r *foreignReading) plan(ctx context.Context, fields []int, sc fqgw.Scan) (
 		return nil, nil, err
 	}
 	slices.SortFunc(tasks, written)
+	if more := witness(r.then, selected, tasks); more != "" {
+		options = append(options, table.WithSelectedFields(append(selected, more)...))
+	}
 	cols := make([]fqgw.Column, len(fields))
 	for i, f := range fields {
 		cols[i] = r.source.Columns[f]

@@ -278,6 +278,7 @@ func TestForeignEvolution(t *testing.T) {
 	a.want(s, fqgw.Scan{Columns: columns, Snapshot: before}, "0|w0|0|(null) 1|w1|10|(null)")
 	a.want(s, fqgw.Scan{Columns: []string{"place"}, Snapshot: before}, `{"zip": 0, "city": "c0"} {"zip": 10, "city": "c1"}`)
 	a.want(s, fqgw.Scan{Columns: []string{"extra"}, Snapshot: before}, "(null) (null)")
+	a.want(s, fqgw.Scan{Columns: []string{"extra"}}, "(null) (null) 1.5") // alone, of files that do not have it
 
 	// A column that is dropped, and another of its name.
 	evolve(func(u *table.UpdateSchema) *table.UpdateSchema { return u.DeleteColumn([]string{"customer"}) })

@@ -115,14 +115,14 @@ func (r *reading) read(ctx context.Context, tasks []table.FileScanTask, yield fu
 		yield(nil, fail(err))
 		return false
 	}
-	projected, err := r.scan(r.fields).Projection()
+	all, err := r.table.Scan(r.options...).Projection()
 	if err != nil {
 		return failed(err)
 	}
 	var constants []*constant
 	made := r.made && ours(tasks[0])
 	if made {
-		constants = constantsOf(r.cols, projected, tasks)
+		constants = constantsOf(r.cols, all, tasks)
 	}
 	for _, c := range constants {
 		defer c.release()
@@ -132,6 +132,9 @@ func (r *reading) read(ctx context.Context, tasks []table.FileScanTask, yield fu
 	})
 	if len(read) == 0 {
 		read = r.fields[:1]
+	}
+	if more := witness(all, read, tasks); more != "" {
+		read = append(read, more)
 	}
 	_, records, err := sized(r.table, tasks).Scan(append(slices.Clone(r.options), table.WithSelectedFields(read...),
 		table.WithArrowBatchSize(batchRows(r.batch, r.cols, tasks)))...).ReadTasks(ctx, readable(tasks))
