@@ -25,6 +25,9 @@ type Run interface {
 	// Known are the known times; nil where each row of the run was known at its
 	// event time.
 	Known(group int) []int64
+	// Passed says that Times and Known of a group, which stay valid, are not read for
+	// some time: they need not be in memory until then.
+	Passed(group int)
 	// Column is a column of a group, which the caller releases. 58030 when it
 	// cannot be read.
 	Column(group int, name string) (arrow.Array, error)

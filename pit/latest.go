@@ -1,9 +1,12 @@
 package pit
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/bitutil"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/stream/window"
@@ -15,10 +18,17 @@ type Latest struct {
 	layout *window.Layout
 	spine  *Spine
 	runs   []grouped
-	at     []rowAt          // by the place in spine.order
+	at     []rowAt          // by the place in spine.order, nil once all are found
 	others []window.Reading // of the probes that were answered otherwise
 	tally  [FoundKinds]int
+
+	hits    [][]hit // by run, in the order of their rows
+	asides  []hit   // rows of others
+	present []byte  // a bit for each probe that has a row
 }
+
+// hit is a row for a probe.
+type hit struct{ probe, row uint32 }
 
 // rowAt is the place of a row: a run above and a row below, or one of the others.
 type rowAt int64
@@ -57,9 +67,11 @@ func Find(l *window.Layout, s *Spine, history *fqgw.Sorted, memory *fqgw.Memory)
 		m.at[i] = nowhere
 	}
 	if history.Pieces != nil {
-		if done, err := m.inPieces(history, memory); done || err != nil {
-			m.count()
-			return m, err
+		if done, err := m.inPieces(history, memory); err != nil {
+			return nil, err
+		} else if done {
+			m.settle()
+			return m, nil
 		}
 	}
 	for _, r := range history.Runs {
@@ -77,7 +89,7 @@ func Find(l *window.Layout, s *Spine, history *fqgw.Sorted, memory *fqgw.Memory)
 	if err := m.join(left, history, memory); err != nil {
 		return nil, err
 	}
-	m.count()
+	m.settle()
 	return m, nil
 }
 
@@ -113,8 +125,7 @@ func (m *Latest) unsorted(history *fqgw.Sorted) ([]bool, error) {
 	from = 0
 	for e, to := range s.entities {
 		for n := from; n < to; n++ {
-			i := s.order[n]
-			out[n] = s.t[i] >= fresh[e].time && s.known(i) >= fresh[e].known
+			out[n] = s.t[n] >= fresh[e].time && s.known(int(n)) >= fresh[e].known
 		}
 		from = to
 	}
@@ -124,20 +135,19 @@ func (m *Latest) unsorted(history *fqgw.Sorted) ([]bool, error) {
 // search looks for the rows of the probes that are not left to Join, backwards from
 // their times in each run. Where that is far it is left too.
 func (m *Latest) search(c *collector, left []bool) error {
-	s, maxAge := m.spine, m.layout.View().MaxAge > 0
+	s, one := m.spine, len(c.runs) == 1
 	for run, r := range c.runs {
-		from := uint32(0)
+		from := 0
 		for _, to := range s.entities {
 			low, high := r.rows(s.key(s.order[from]))
 			if low == high {
-				from = to
+				from = int(to)
 				continue
 			}
 			times := r.timesOf(low, high)
 			at := low
-			for n := from; n < to; n++ {
-				i := s.order[n]
-				t := s.t[i]
+			for n := from; n < int(to); n++ {
+				t := s.t[n]
 				if times != nil {
 					at = low + behindTime(times, at-low, t)
 				} else {
@@ -146,29 +156,37 @@ func (m *Latest) search(c *collector, left []bool) error {
 				if at == low || left[n] {
 					continue
 				}
-				row, k := at-1, s.known(i)
-				if r.known != nil || k < t {
+				row := at - 1
+				if r.known != nil || s.k != nil {
 					var far bool
-					if row, far = r.seen(row, low, k); far || row < low {
+					if row, far = r.seen(row, low, s.known(n)); far || row < low {
 						left[n] = far
 						continue
 					}
 				}
-				if m.at[n] >= 0 {
+				switch {
+				case m.at[n] >= 0:
 					if err := m.take(c, n, inRun(run, row)); err != nil {
 						return err
 					}
-					continue
+				case one && m.layout.TooOld(r.time(row, low, times), t):
+					m.at[n] = outside
+				default:
+					m.at[n] = inRun(run, row)
 				}
-				m.at[n] = inRun(run, row)
 			}
-			from = to
+			from = int(to)
 		}
 	}
-	for n := 0; maxAge && n < len(m.at); n++ {
-		if at := m.at[n]; at >= 0 {
-			time, _ := c.runs[at>>32].moment(int(uint32(at)))
-			if m.layout.TooOld(time, s.t[s.order[n]]) {
+	if m.layout.View().MaxAge == 0 || one {
+		return nil
+	}
+	for _, r := range c.runs {
+		r.passed = 0
+	}
+	for n, at := range m.at {
+		if at >= 0 {
+			if time, _ := c.runs[at>>32].moment(int(uint32(at))); m.layout.TooOld(time, s.t[n]) {
 				m.at[n] = outside
 			}
 		}
@@ -221,8 +239,17 @@ func (r *reader) timesOf(low, high int) []int64 {
 	return r.times[first : first+high-low]
 }
 
+// time is that of a row; times are those from low on where they are there.
+func (r *reader) time(row, low int, times []int64) int64 {
+	if times != nil {
+		return times[row-low]
+	}
+	t, _ := r.moment(row)
+	return t
+}
+
 // take makes a row the answer if it comes behind the one that is there.
-func (m *Latest) take(c *collector, n uint32, at rowAt) error {
+func (m *Latest) take(c *collector, n int, at rowAt) error {
 	if m.at[n] >= 0 {
 		behind, err := c.behind(at, m.at[n])
 		if !behind || err != nil {
@@ -257,7 +284,7 @@ func (m *Latest) join(left []bool, history *fqgw.Sorted, memory *fqgw.Memory) er
 	var place []int
 	for n, l := range left {
 		if l {
-			probes, place = append(probes, m.spine.probe(m.spine.order[n])), append(place, n)
+			probes, place = append(probes, m.spine.probe(n)), append(place, n)
 		}
 	}
 	if len(probes) == 0 {
@@ -277,16 +304,47 @@ func (m *Latest) join(left []bool, history *fqgw.Sorted, memory *fqgw.Memory) er
 	})
 }
 
-func (m *Latest) count() {
+// settle turns what was found for each place of the spine to the rows of each run, in
+// the order in which they lie there.
+func (m *Latest) settle() {
 	m.tally[NoEntity] = m.spine.Len() - len(m.at)
+	m.present = make([]byte, bitutil.BytesForBits(int64(m.spine.Len())))
+	counts := make([]int, len(m.runs))
 	for _, at := range m.at {
-		switch at {
-		case nowhere:
+		switch {
+		case at == nowhere:
 			m.tally[NotFound]++
-		case outside:
+		case at == outside:
 			m.tally[OutsideMaxAge]++
 		default:
 			m.tally[Row]++
+			if at >= 0 {
+				counts[at>>32]++
+			}
+		}
+	}
+	m.hits = make([][]hit, len(m.runs))
+	for run, n := range counts {
+		m.hits[run] = make([]hit, 0, n)
+	}
+	for n, at := range m.at {
+		i := m.spine.order[n]
+		switch {
+		case at >= 0:
+			m.hits[at>>32] = append(m.hits[at>>32], hit{i, uint32(at)})
+		case at <= aside:
+			m.asides = append(m.asides, hit{i, uint32(aside - at)})
+		default:
+			continue
+		}
+		m.present[i>>3] |= 1 << (i & 7)
+	}
+	m.at = nil
+	byRow := func(a, b hit) int { return cmp.Compare(a.row, b.row) }
+	for _, hits := range m.hits {
+		// Of an entity the rows may go back where each probe has a known time of its own.
+		if !slices.IsSortedFunc(hits, byRow) {
+			slices.SortFunc(hits, byRow)
 		}
 	}
 }
@@ -296,7 +354,7 @@ func (m *Latest) Count(f Found) int { return m.tally[f] }
 
 // Bytes is about what the answer takes in memory.
 func (m *Latest) Bytes() int64 {
-	return 8*int64(cap(m.at)) + int64(len(m.others))*int64(200+64*len(m.layout.View().Row))
+	return 8*int64(m.tally[Row]) + int64(len(m.present)) + int64(len(m.others))*int64(200+64*len(m.layout.View().Row))
 }
 
 // freshRows are the rows outside of the runs, of those that belong to an entity and

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 )
@@ -56,7 +58,7 @@ func TestFind(t *testing.T) {
 				continue
 			}
 			col := v.Source.Columns[c.Index]
-			a, err := m.Column(col, slot)
+			a, err := m.Column(memory.DefaultAllocator, col, slot)
 			if err != nil {
 				t.Fatal(err)
 			}

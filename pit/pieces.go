@@ -49,7 +49,7 @@ type pieced struct {
 }
 
 // seenBytes are those of a probe, in the search and of the row that it finds.
-const seenBytes = 8 + 32 + 16
+const seenBytes = 32 + 16
 
 // errNoRoom says that memory does not suffice for a search in pieces.
 var errNoRoom = errors.New("there is no room for a search in pieces")
@@ -59,19 +59,18 @@ var errNoRoom = errors.New("there is no room for a search in pieces")
 func (m *Latest) inPieces(history *fqgw.Sorted, mem *fqgw.Memory) (bool, error) {
 	p := &pieced{m: m, view: m.layout.View(), memory: mem, one: m.spine.k != nil}
 	s := m.spine
-	for n, i := range s.order {
-		if n > 0 && p.one && s.k[i] != p.known {
+	for n := range s.order {
+		if n > 0 && p.one && s.k[n] != p.known {
 			return false, nil
 		}
-		p.known = s.known(i)
+		p.known = s.known(n)
 	}
 	defer func() { mem.Give(p.held) }()
 	if p.take(seenBytes*int64(len(m.at))) != nil {
 		return false, nil
 	}
-	p.times, p.best = make([]int64, len(m.at)), make([]latestSeen, len(m.at))
-	for n, i := range s.order {
-		p.times[n] = s.t[i]
+	p.times, p.best = s.t, make([]latestSeen, len(m.at))
+	for n := range p.best {
 		p.best[n] = latestSeen{at: nowhere, tied: -1}
 	}
 	p.find = finderOf(s, p.view)

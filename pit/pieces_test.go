@@ -8,6 +8,8 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 
+	arrowmem "github.com/apache/arrow-go/v18/arrow/memory"
+
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 )
@@ -130,7 +132,7 @@ func TestPieces(t *testing.T) {
 		}
 		for slot, x := range v.Row {
 			col := s.Columns[x.(*expr.Column).Index]
-			a, err := m.Column(col, slot)
+			a, err := m.Column(arrowmem.DefaultAllocator, col, slot)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -18,9 +18,10 @@ type reader struct {
 	needed []int // the columns of the source that the view needs
 	at     int   // the entity it stands at
 
-	group int // whose times are here
-	times []int64
-	known []int64
+	group  int // whose times are here
+	passed int // before which groups were passed
+	times  []int64
+	known  []int64
 
 	loaded int // the group whose columns are here
 	cols   []arrow.Array
@@ -54,6 +55,10 @@ func (r *reader) rows(key fqgw.EntityKey) (from, to int) {
 
 func (r *reader) moment(row int) (time, known int64) {
 	if g := row / fqgw.RunGroup; g != r.group {
+		if r.passed <= r.group && r.group < g {
+			r.run.Passed(r.group)
+			r.passed = r.group + 1 // once, however the rows of an entity in two groups go
+		}
 		r.group, r.times, r.known = g, r.run.Times(g), r.run.Known(g)
 	}
 	i := row % fqgw.RunGroup

@@ -24,6 +24,7 @@ type memoryRun struct {
 func (r *memoryRun) Entities() *fqgw.RunEntities { return &r.entities }
 func (r *memoryRun) Times(g int) []int64         { return r.times[g] }
 func (r *memoryRun) Known(g int) []int64         { return r.known[g] }
+func (r *memoryRun) Passed(int)                  {}
 func (r *memoryRun) Column(g int, name string) (arrow.Array, error) {
 	c := r.groups[g].Column(r.groups[g].Schema().FieldIndices(name)[0])
 	c.Retain()

@@ -14,17 +14,17 @@ import (
 type Spine struct {
 	keys string   // of the probes, one behind the other
 	ends []uint32 // of each in keys; a probe with no bytes names no entity
-	t, k []int64  // of each probe; k nil: as t
 
 	order    []uint32 // the probes that name an entity, sorted
 	entities []uint32 // where each entity's probes end in order
+	t, k     []int64  // of each in order; k nil: as t
 }
 
 // NewSpine sorts probes. The i-th has the key between ends[i-1] and ends[i], no bytes
 // where it names no entity; its time t[i], and the time k[i] by which a row must be
-// known, which is t[i] where k is nil. All of it but the keys stays the spine's.
+// known, which is t[i] where k is nil. ends stays the spine's.
 func NewSpine(keys []byte, ends []uint32, t, k []int64) *Spine {
-	s := &Spine{keys: string(keys), ends: ends, t: t, k: k, order: make([]uint32, 0, len(ends))}
+	s := &Spine{keys: string(keys), ends: ends, order: make([]uint32, 0, len(ends))}
 	for i := range ends {
 		if len(s.key(uint32(i))) > 0 {
 			s.order = append(s.order, uint32(i))
@@ -45,7 +45,19 @@ func NewSpine(keys []byte, ends []uint32, t, k []int64) *Spine {
 	if len(s.order) > 0 {
 		s.entities = append(s.entities, uint32(len(s.order)))
 	}
+	s.t = inOrder(t, s.order)
+	if k != nil {
+		s.k = inOrder(k, s.order)
+	}
 	return s
+}
+
+func inOrder(of []int64, order []uint32) []int64 {
+	out := make([]int64, len(order))
+	for n, i := range order {
+		out[n] = of[i]
+	}
+	return out
 }
 
 // Len is the number of probes.
@@ -113,25 +125,25 @@ func (s *Spine) ranks() []uint32 {
 	return out
 }
 
-// known is the time by which a row must be known that a probe sees.
-func (s *Spine) known(i uint32) int64 {
+// known is the time by which a row must be known that the n-th probe in order sees.
+func (s *Spine) known(n int) int64 {
 	if s.k == nil {
-		return s.t[i]
+		return s.t[n]
 	}
-	return s.k[i]
+	return s.k[n]
 }
 
 // Span are the least and the greatest time of the probes that name an entity, and the
 // greatest known time; ok is false where none does.
 func (s *Spine) Span() (minT, maxT, maxK int64, ok bool) {
 	minT, maxT, maxK = math.MaxInt64, math.MinInt64, math.MinInt64
-	for _, i := range s.order {
-		minT, maxT, maxK = min(minT, s.t[i]), max(maxT, s.t[i]), max(maxK, s.known(i))
+	for n, t := range s.t {
+		minT, maxT, maxK = min(minT, t), max(maxT, t), max(maxK, s.known(n))
 	}
 	return minT, maxT, maxK, len(s.order) > 0
 }
 
-// probe is a probe as Join takes it.
-func (s *Spine) probe(i uint32) Probe {
-	return Probe{Key: s.key(i), OK: true, T: s.t[i], K: s.known(i)}
+// probe is the n-th probe in order, as Join takes it.
+func (s *Spine) probe(n int) Probe {
+	return Probe{Key: s.key(s.order[n]), OK: true, T: s.t[n], K: s.known(n)}
 }

@@ -21,8 +21,8 @@ func Windows(l *window.Layout, s *Spine, history *fqgw.Sorted, memory *fqgw.Memo
 		return out, nil
 	}
 	probes := make([]Probe, s.Len())
-	for _, i := range s.order {
-		probes[i] = s.probe(i)
+	for n, i := range s.order {
+		probes[i] = s.probe(n)
 	}
 	filled := make([]bool, len(probes))
 	return out, join(probes, history, collector{layout: l, memory: memory, columns: out, filled: filled}, filled, nil)

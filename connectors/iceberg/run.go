@@ -289,7 +289,7 @@ func equals(a arrow.Array, t fqgw.Type) func(i, j int) bool {
 	return func(i, j int) bool { return fqgw.Compare(fqgw.ArrowView(a, i, t), fqgw.ArrowView(a, j, t)) == 0 }
 }
 
-// Entities, Times, Known and Column implement fqgw.Run.
+// Entities, Times, Known, Passed and Column implement fqgw.Run.
 func (r *run) Entities() *fqgw.RunEntities { return &r.entities }
 
 func (r *run) Times(group int) []int64 { return r.times[group] }
@@ -299,6 +299,13 @@ func (r *run) Known(group int) []int64 {
 		return nil
 	}
 	return r.known[group]
+}
+
+func (r *run) Passed(group int) {
+	r.pages.giveBack(arrow.GetBytes(r.times[group]))
+	if r.known != nil {
+		r.pages.giveBack(arrow.GetBytes(r.known[group]))
+	}
 }
 
 func (r *run) Column(group int, name string) (out arrow.Array, err error) {

@@ -123,6 +123,7 @@ type columnRows struct {
 	next     func() (arrow.RecordBatch, error, bool)
 	stop     func()
 	limit    chunk
+	fixed    int64 // of limit.each, without the values that have no fixed width
 	held     int64
 	more     bool // there may be more of the spine
 	left     arrow.RecordBatch
@@ -135,20 +136,44 @@ type columnRows struct {
 	doubles  bool // numerics of windows are double precision
 }
 
+const (
+	// columnRowsMost is how many rows of a spine are joined at once, where their memory
+	// allows it: a column of history is passed over once for them. Where values have no
+	// fixed width, columnRowsFirst show how much memory they take in a row, and a chunk has
+	// at most columnRowsMore times as many rows as the one before.
+	columnRowsMost  = 1 << 19
+	columnRowsFirst = 1 << 8
+	columnRowsMore  = 16
+)
+
+// fixedWidth is how many bytes a value of a type takes in a column; false where that is
+// as it comes.
+func fixedWidth(t fqgw.Type) (bytes int64, ok bool) {
+	w, ok := fqgw.ArrowType(t).(arrow.FixedWidthDataType)
+	if !ok {
+		return 0, false
+	}
+	return int64(w.BitWidth()+7) / 8, true
+}
+
 // byColumns runs joins over a spine that has batches.
 func (e *Engine) byColumns(env *fqgw.Env, joins []*columnJoin, shown []int, input fqgw.Rows, batches fqgw.Records, memory *fqgw.Memory) *columnRows {
 	r := &columnRows{e: e, env: env, joins: joins, shown: shown, input: input, more: true, made: map[int]*window.Filled{}}
 	for _, c := range joins[0].input.Columns() {
 		r.types = append(r.types, c.Type)
 	}
-	const probe, value = 100, 10 // with a spine, a value of each column, and one being made
-	r.limit = chunk{rows: spineRows, each: probe, memory: memory}
+	const probe = 100 // with a spine, and a value being made
+	r.limit = chunk{rows: columnRowsMost, each: probe, memory: memory}
 	for _, j := range joins {
 		for _, c := range j.sources {
 			r.types = append(r.types, c.column.Type)
+			if w, fixed := fixedWidth(c.column.Type); fixed {
+				r.limit.each += w + 1
+			} else {
+				r.limit.rows = columnRowsFirst
+			}
 		}
 	}
-	r.limit.each += int64(value * len(r.types))
 	for _, j := range joins {
 		if e.inPieces(j.view) {
 			r.limit.rows = piecesRows
@@ -157,6 +182,7 @@ func (e *Engine) byColumns(env *fqgw.Env, joins []*columnJoin, shown []int, inpu
 			r.limit.each += probe + j.program.Shown().ColumnBytes()
 		}
 	}
+	r.fixed = r.limit.each
 	r.next, r.stop = iter.Pull2(batches)
 	return r
 }
@@ -176,6 +202,7 @@ func (r *columnRows) chunk() error {
 		}
 	}()
 	var spines []spineOf
+	varying := int64(0)
 	clear(r.made)
 	for _, j := range r.joins {
 		for _, c := range append([]int{j.at.column, j.known.column}, j.keys...) {
@@ -194,14 +221,22 @@ func (r *columnRows) chunk() error {
 			for _, a := range found { // of a try before
 				a.Release()
 			}
-			found = nil // the next may end in a panic
-			found, err = r.join(j, cols, s)
-			return err
+			found = nil
+			return r.join(j, cols, s, &found)
 		})
 		cols = append(cols, found...)
 		if err != nil {
 			return err
 		}
+		size, err := r.count(j, found)
+		if err != nil {
+			return err
+		}
+		varying += size
+	}
+	r.limit.rows, r.limit.each = columnRowsMost, r.fixed+varying/int64(n)
+	if varying > 0 {
+		r.limit.rows = min(columnRowsMost, columnRowsMore*n)
 	}
 	for _, c := range r.shown {
 		if cols[c] == nil && !r.batches {
@@ -218,6 +253,21 @@ func (r *columnRows) chunk() error {
 	return nil
 }
 
+// count takes the memory of the outputs of a join whose values have no fixed width.
+func (r *columnRows) count(j *columnJoin, found []arrow.Array) (size int64, err error) {
+	const made = 2 // as they were found, and in the order of the spine
+	for i, c := range j.sources {
+		if _, fixed := fixedWidth(c.column.Type); !fixed && found[i] != nil {
+			size += made * int64(found[i].Data().SizeInBytes())
+		}
+	}
+	if err := r.limit.memory.Take(size); err != nil {
+		return 0, err
+	}
+	r.held += size
+	return size, nil
+}
+
 // asArray makes sure that a column is an array.
 func (r *columnRows) asArray(cols []arrow.Array, c int) (err error) {
 	if cols[c] == nil {
@@ -227,18 +277,18 @@ func (r *columnRows) asArray(cols []arrow.Array, c int) (err error) {
 	return err
 }
 
-// join are the outputs of a join.
-func (r *columnRows) join(j *columnJoin, cols []arrow.Array, s *pit.Spine) (out []arrow.Array, err error) {
+// join adds the outputs of a join to out, so far as it gets.
+func (r *columnRows) join(j *columnJoin, cols []arrow.Array, s *pit.Spine, out *[]arrow.Array) (err error) {
 	e, env, v := r.e, r.env, j.view
 	minT, maxT, maxK, asked := s.Span()
 	history := &fqgw.Sorted{}
 	if asked {
 		e.noticeFuture(env, maxT)
 		if err := e.waitKnown(env, v.Source, maxK); err != nil {
-			return nil, err
+			return err
 		}
 		if history, err = e.sortedHistory(env, v, minT, maxT); err != nil {
-			return nil, err
+			return err
 		}
 		defer history.Close()
 	}
@@ -253,9 +303,9 @@ func (r *columnRows) join(j *columnJoin, cols []arrow.Array, s *pit.Spine) (out 
 		show = r.windows
 	}
 	var told tally
-	out, found, err := show(j, cols, s, history, events, &told)
+	found, err := show(j, cols, s, history, events, &told, out)
 	if err != nil {
-		return out, err
+		return err
 	}
 	if asked && !found {
 		from, to := pit.Range(v, minT, maxT)
@@ -264,21 +314,21 @@ func (r *columnRows) join(j *columnJoin, cols []arrow.Array, s *pit.Spine) (out 
 	}
 	e.served.add(true, &told)
 	e.joined[1].Add(uint64(s.Len()))
-	return out, nil
+	return nil
 }
 
 // rows are the outputs of a join with latest rows; found says that there was one.
 func (r *columnRows) rows(j *columnJoin, cols []arrow.Array, s *pit.Spine, history *fqgw.Sorted, events *fqgw.Memory,
-	told *tally) (out []arrow.Array, found bool, err error) {
+	told *tally, out *[]arrow.Array) (found bool, err error) {
 	rows, err := pit.Find(j.program.Shown(), s, history, events)
 	if err != nil {
-		return nil, false, err
+		return false, err
 	}
 	for _, c := range j.sources {
 		var a arrow.Array
 		if c.key >= 0 {
 			a, err = rows.Only(cols[j.keys[c.key]])
-		} else if a, err = rows.Column(c.column, c.slot); err == nil {
+		} else if a, err = rows.Column(offHeap{}, c.column, c.slot); err == nil {
 			nulls := uint64(a.NullN())
 			missed := uint64(rows.Count(pit.NotFound) + rows.Count(pit.NoEntity))
 			old := uint64(rows.Count(pit.OutsideMaxAge))
@@ -288,36 +338,36 @@ func (r *columnRows) rows(j *columnJoin, cols []arrow.Array, s *pit.Spine, histo
 			told[fqgw.StatusPresent] += uint64(a.Len()) - nulls
 		}
 		if err != nil {
-			return out, false, err
+			return false, err
 		}
-		out = append(out, a)
+		*out = append(*out, a)
 	}
-	return out, rows.Count(pit.Row)+rows.Count(pit.OutsideMaxAge) > 0, nil
+	return rows.Count(pit.Row)+rows.Count(pit.OutsideMaxAge) > 0, nil
 }
 
 // windows are the outputs of a join with windows.
 func (r *columnRows) windows(j *columnJoin, cols []arrow.Array, s *pit.Spine, history *fqgw.Sorted, events *fqgw.Memory,
-	told *tally) (out []arrow.Array, found bool, err error) {
+	told *tally, out *[]arrow.Array) (found bool, err error) {
 	answers, err := pit.Windows(j.program.Shown(), s, history, events, r.doubles)
 	if err != nil {
-		return nil, false, err
+		return false, err
 	}
 	for _, c := range j.sources {
 		var a arrow.Array
 		if c.key >= 0 {
 			a, err = pit.Only(cols[j.keys[c.key]], answers.Exists)
 		} else {
-			r.made[len(cols)+len(out)] = &answers.Slots[c.slot]
+			r.made[len(cols)+len(*out)] = &answers.Slots[c.slot]
 			for status, n := range answers.Statuses(c.slot) {
 				told[status] += n
 			}
 		}
 		if err != nil {
-			return out, false, err
+			return false, err
 		}
-		out = append(out, a)
+		*out = append(*out, a)
 	}
-	return out, slices.Contains(answers.Exists, true), nil
+	return slices.Contains(answers.Exists, true), nil
 }
 
 // forget gives the chunk back.

@@ -40,6 +40,7 @@ type fakeRun struct {
 
 func (r *fakeRun) Entities() *fqgw.RunEntities { return &r.entities }
 func (r *fakeRun) Times(int) []int64           { return r.Known(0) }
+func (r *fakeRun) Passed(int)                  {}
 func (r *fakeRun) Known(int) []int64 {
 	ts := r.group.Column(r.group.Schema().FieldIndices(fqgw.ColKnownAt)[0]).(*array.Timestamp)
 	return arrow.GetData[int64](ts.Data().Buffers()[1].Bytes())[:ts.Len()]

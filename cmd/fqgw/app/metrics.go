@@ -69,6 +69,8 @@ func (a *App) metrics() []metric {
 				send(float64(a.engine.Joined(true)), "columns")
 				send(float64(a.engine.Joined(false)), "rows")
 			}},
+		{"fqgw_join_column_bytes", "Columns of point-in-time joins that lie outside of Go's heap now.", gauge, nil,
+			func(send func(any, ...string)) { send(float64(a.engine.ColumnBytes())) }},
 		{"fqgw_online_store_trip_duration_seconds", "Time of round trips to the online store, of reads and flushes.", 0, nil,
 			func(send func(any, ...string)) { send(&online.Trips) }},
 		{"fqgw_online_store_errors_total", "Round trips to the online store that failed: timeout, connection, reply.", counter, []string{"kind"},
