@@ -96,7 +96,7 @@ func Open(ctx context.Context, o Options) (*Lake, error) {
 	if err != nil {
 		return nil, fail(err)
 	}
-	l := &Lake{turn: make(chan struct{}, 1), catalog: cat, end: end, warehouse: warehouse, embedded: embedded, log: o.Log, keepAge: keepAge,
+	l := &Lake{turn: make(chan struct{}, 1), catalog: bounded{cat}, end: end, warehouse: warehouse, embedded: embedded, log: o.Log, keepAge: keepAge,
 		orphanAge: orphanAge, writing: map[string]bool{}, swept: map[string]time.Time{}, opened: map[string]*opened{}, memory: o.Memory}
 	if o.Cache == 0 {
 		o.Cache = 10 << 30

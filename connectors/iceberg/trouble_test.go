@@ -200,7 +200,7 @@ func TestCatalogTrouble(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	l, r, _ := troubled(t)
 	create(t, l, "lake.t")
-	l.catalog.(*server).patience = 5 * time.Second
+	l.catalog.(bounded).tables.(*server).patience = 5 * time.Second
 	var left atomic.Int64
 	left.Store(2)
 	r.set(only(commits, func(w http.ResponseWriter, q *http.Request, next http.Handler) bool {
