@@ -241,6 +241,21 @@ P
   S3_URL="http://127.0.0.1:$port"
 }
 
+# Iceberg for the Spark of sql-tests/engines/requirements.txt.
+spark_jars() {
+  cat >"$CACHE_DIR/spark-pom.xml" <<'P'
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>fqgw</groupId><artifactId>spark</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.iceberg</groupId><artifactId>iceberg-spark-runtime-4.0_2.13</artifactId><version>1.11.0</version></dependency>
+    <dependency><groupId>org.apache.iceberg</groupId><artifactId>iceberg-aws-bundle</artifactId><version>1.11.0</version></dependency>
+  </dependencies>
+</project>
+P
+  jars iceberg-spark-1.11.0 "$CACHE_DIR/spark-pom.xml"
+}
+
 # start_rest NAME VEND: sets REST_URL, a REST catalog whose tables are in S3_URL.
 start_rest() {
   local lib port dir=$SERVER_DIR/$1
