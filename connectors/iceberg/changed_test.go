@@ -239,3 +239,31 @@ func TestValuesOfOthers(t *testing.T) {
 		}
 	}
 }
+
+// Files that others divided by more than values cannot be added to, and can again when
+// they are no longer; those that they divided by values can.
+func TestDividedByOthers(t *testing.T) {
+	a := changed(t, twoColumns)
+	spec := func(f func(*table.UpdateSpec) *table.UpdateSpec) {
+		t.Helper()
+		a.change(func(_ context.Context, tx *table.Transaction) error { return f(tx.UpdateSpec(true)).Commit() })
+	}
+	spec(func(u *table.UpdateSpec) *table.UpdateSpec { return u.AddField("s", iceberg.IdentityTransform{}, "s") })
+	if err := a.insert(twoColumns, twoRow(1, "a"), twoRow(2, "")); err != nil {
+		t.Fatal(err)
+	}
+	spec(func(u *table.UpdateSpec) *table.UpdateSpec {
+		return u.AddField("k", iceberg.BucketTransform{NumBuckets: 4}, "bucket")
+	})
+	err := a.insert(twoColumns, twoRow(3, "c"))
+	if code(err) != fqgw.CodeFeatureNotSupported || !strings.Contains(err.Error(), `"lake.t"`) || !strings.Contains(err.Error(), "bucket") {
+		t.Error(err)
+	}
+	spec(func(u *table.UpdateSpec) *table.UpdateSpec { return u.RemoveField("bucket") })
+	if err := a.insert(twoColumns, twoRow(4, "d")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := a.read("k"); err != nil || got != "1 2 4" {
+		t.Errorf("%q, %v", got, err)
+	}
+}

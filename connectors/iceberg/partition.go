@@ -2,6 +2,7 @@ package iceberg
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
@@ -48,7 +49,9 @@ func (d *dataFiles) divide() error {
 	for _, f := range spec.Fields() {
 		name, ok := d.table.Schema().FindColumnName(f.SourceID())
 		if _, identity := f.Transform.(iceberg.IdentityTransform); !ok || !identity {
-			return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "rows cannot be written to table %v, whose files are divided by %s", d.table.Identifier(), f.Name)
+			return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "rows cannot be written to table \"%s\", whose files are divided by %s",
+				strings.Join(d.table.Identifier(), "."), f.Name).
+				WithHint("Another program divided them so. fqgw divides by the values of columns: ALTER TABLE … DROP PARTITION FIELD there.")
 		}
 		c, err := column(all, name, "")
 		if err != nil {
