@@ -62,7 +62,8 @@ type Lake struct {
 	swept     map[string]time.Time // by table: when orphans were last looked for
 	sweeps    sync.WaitGroup
 	opened    map[string]*opened // runs, by history and keys
-	memory    *fqgw.Memory       // for what is kept of opened runs
+	plans     plans
+	memory    *fqgw.Memory // for what is kept of opened runs
 }
 
 // columnsProperty is the table property that has the columns' PostgreSQL types,

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/apache/iceberg-go/table"
+
 	"github.com/fqgw/fqgw"
 )
 
@@ -59,7 +61,7 @@ func (o *opened) clear() {
 
 // runs are those of a projection, which the caller releases, and the positions that
 // they cover. Not ok when one cannot be used, or ctx has ended; the log has why.
-func (l *Lake) runs(ctx context.Context, name string, p *projection) (out []*run, marks fqgw.Marks, ok bool) {
+func (l *Lake) runs(ctx context.Context, t *table.Table, name string, p *projection) (out []*run, marks fqgw.Marks, ok bool) {
 	warn := func(err error) {
 		if ctx.Err() == nil {
 			l.log.Warn("the runs of a history are not used until it is compacted again", "table", name, "keys", p.Keys, "error", err)
@@ -70,7 +72,12 @@ func (l *Lake) runs(ctx context.Context, name string, p *projection) (out []*run
 		warn(err)
 		return nil, nil, false
 	}
-	spec, err := l.specFor(ctx, name, p)
+	cols, err := columns(t)
+	if err != nil {
+		warn(err)
+		return nil, nil, false
+	}
+	spec, err := specOf(cols, fqgw.RunKeys{Keys: p.Keys, Time: p.Time})
 	if err != nil {
 		warn(err)
 		return nil, nil, false
@@ -97,20 +104,16 @@ func (l *Lake) runs(ctx context.Context, name string, p *projection) (out []*run
 	return out, marks, true
 }
 
-func (l *Lake) specFor(ctx context.Context, name string, p *projection) (runSpec, error) {
-	cols, err := l.Describe(ctx, name)
-	if err != nil {
-		return runSpec{}, err
-	}
-	return specOf(cols, fqgw.RunKeys{Keys: p.Keys, Time: p.Time})
-}
-
 // openAdded opens runs that are to be committed.
 func (l *Lake) openAdded(ctx context.Context, name string, p *projection, add []fqgw.RunFile) error {
 	if len(add) == 0 {
 		return nil
 	}
-	spec, err := l.specFor(ctx, name, p)
+	cols, err := l.Describe(ctx, name)
+	if err != nil {
+		return err
+	}
+	spec, err := specOf(cols, fqgw.RunKeys{Keys: p.Keys, Time: p.Time})
 	if err != nil {
 		return err
 	}

@@ -165,11 +165,10 @@ func (l *Lake) Sorted(ctx context.Context, s fqgw.Scan, k fqgw.RunKeys) (*fqgw.S
 		out.Upto.Table = t.Metadata().TableUUID().String()
 		return out, nil
 	}
-	all, err := t.Scan(table.WithSnapshotID(r.at.SnapshotID)).PlanFiles(ctx)
+	all, err := l.planned(ctx, t, r.at.SnapshotID)
 	if err != nil {
-		return nil, fail(err)
+		return nil, err
 	}
-	slices.SortFunc(all, written)
 	marks, err := l.marksOf(ctx, t)
 	if err != nil {
 		return nil, err
@@ -180,7 +179,7 @@ func (l *Lake) Sorted(ctx context.Context, s fqgw.Scan, k fqgw.RunKeys) (*fqgw.S
 	if p != nil && slices.Equal(p.Keys, k.Keys) && p.Time == k.Time {
 		covered, later := coverageOf(t, all, p.Sequence)
 		if covered.Table == p.Of && covered.Files == p.Files && covered.Sum == p.Sum {
-			runs, marks, ok := l.runs(ctx, s.Table, p)
+			runs, marks, ok := l.runs(ctx, t, s.Table, p)
 			if err := ctx.Err(); err != nil {
 				release(runs)
 				return nil, err

@@ -42,7 +42,11 @@ func TestPackedRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runs, _, ok := l.runs(t.Context(), "lake.h", p)
+	of, err := l.load(t.Context(), "lake.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, _, ok := l.runs(t.Context(), of, "lake.h", p)
 	if !ok {
 		t.Fatal("the run is refused")
 	}
