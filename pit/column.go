@@ -165,12 +165,15 @@ func spread[T uint32 | uint64](mem memory.Allocator, m *Latest, col fqgw.Column,
 
 // Only is an array with a value for each probe of the spine without those of the probes
 // that have no row. The caller releases it.
-func (m *Latest) Only(a arrow.Array) (arrow.Array, error) {
+func (m *Latest) Only(a arrow.Array) (arrow.Array, error) { return Only(a, m.Exists()) }
+
+// Exists says of each probe of the spine whether it has a row.
+func (m *Latest) Exists() []bool {
 	exists := make([]bool, m.spine.Len())
 	for i := range exists {
 		exists[i] = m.present[i>>3]>>(i&7)&1 == 1
 	}
-	return Only(a, exists)
+	return exists
 }
 
 // build is Column for values of any type.

@@ -91,7 +91,7 @@ func TestWindows(t *testing.T) {
 					t.Fatalf("round %d: %s of probe %d is %s, want %s", round, v.Aggregates[slot].Func, i, show(got), show(want))
 				}
 			}
-			if got := cols.Statuses(slot); got != statuses {
+			if got := cols.Statuses(slot, false, true); got != statuses {
 				t.Fatalf("round %d: statuses %v, want %v", round, got, statuses)
 			}
 			a.Release()

@@ -13,12 +13,13 @@ import (
 // there: what has a plain form is never a fqgw.Value. They are valid as long as the
 // chunk.
 type cells struct {
-	typ   fqgw.Type
-	form  cellForm
-	kind  fqgw.Kind      // of whole numbers
-	array arrow.Array    // nil: filled
-	nulls bool           // there are some in array
-	made  *window.Filled // of windows that are no array
+	typ     fqgw.Type
+	form    cellForm
+	kind    fqgw.Kind      // of whole numbers
+	array   arrow.Array    // nil: filled
+	nulls   bool           // there are some in array
+	made    *window.Filled // of windows that are no array
+	instead fqgw.Value     // of NULL
 
 	ints    []int64
 	ints32  []int32
@@ -43,9 +44,9 @@ const (
 	asNumerals // numerics as text
 )
 
-// cellsOf are the values of an array, read as type t.
-func cellsOf(a arrow.Array, t fqgw.Type) cells {
-	c := cells{typ: t, array: a, nulls: a.NullN() > 0, kind: t.Kind()}
+// cellsOf are the values of an array, read as type t, with a default.
+func cellsOf(a arrow.Array, t fqgw.Type, instead fqgw.Value) cells {
+	c := cells{typ: t, instead: instead, array: a, nulls: a.NullN() > 0, kind: t.Kind()}
 	switch a := a.(type) {
 	case *array.Int64:
 		if c.kind == fqgw.KindInt {
@@ -84,12 +85,12 @@ func cellsOf(a arrow.Array, t fqgw.Type) cells {
 
 // write writes the i-th value.
 func (c *cells) write(w fqgw.RowWriter, i int) {
-	if c.made != nil {
-		writeFilled(w, c.made, i)
+	switch {
+	case c.isNull(i):
+		w.Value(c.instead)
 		return
-	}
-	if c.nulls && c.array.IsNull(i) {
-		w.Null()
+	case c.made != nil:
+		writeFilled(w, c.made, i)
 		return
 	}
 	switch c.form {
@@ -118,9 +119,20 @@ func (c *cells) write(w fqgw.RowWriter, i int) {
 	}
 }
 
+// isNull says whether there is no value but the default.
+func (c *cells) isNull(i int) bool {
+	if c.made != nil {
+		return c.made.Null[i]
+	}
+	return c.nulls && c.array.IsNull(i)
+}
+
 // value is the i-th value; it keeps nothing of the chunk.
 func (c *cells) value(i int) fqgw.Value {
-	if c.made != nil {
+	switch {
+	case c.isNull(i):
+		return c.instead
+	case c.made != nil:
 		return c.made.Value(i)
 	}
 	return fqgw.ArrowValue(c.array, i, c.typ)
@@ -135,11 +147,9 @@ func shortOf(n decimal128.Num, scale int32) fqgw.ShortDecimal {
 	return d
 }
 
-// writeFilled writes a value of a slot of windows.
+// writeFilled writes a value of a slot of windows that is not NULL.
 func writeFilled(w fqgw.RowWriter, f *window.Filled, i int) {
 	switch d, short := f.Short(i); {
-	case f.Null[i]:
-		w.Null()
 	case short:
 		w.Numeric(d)
 	case f.Ints != nil:

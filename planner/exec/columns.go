@@ -1,12 +1,10 @@
 package exec
 
 import (
-	"io"
 	"iter"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/pit"
@@ -37,15 +35,19 @@ type moment struct {
 // columnOf is an output: a slot of the view, of a latest row a column of the source, or
 // join key key.
 type columnOf struct {
-	column fqgw.Column
-	slot   int
-	key    int // -1: it is a slot
+	column  fqgw.Column
+	slot    int
+	key     int        // -1: it is a slot
+	instead fqgw.Value // of NULL in a slot: its default
 }
 
 // columnJoinOf is a lookup by columns, nil where it does not go so.
 func columnJoinOf(l *lookup) *columnJoin {
 	v := l.view
-	if l.input == nil || l.at == nil || !l.left || l.on != nil || !pit.LooksUp(v) && (v.Latest || len(v.Keys) == 0) || len(l.tuples) != 1 {
+	if l.input == nil || l.at == nil || !pit.LooksUp(v) && (v.Latest || len(v.Keys) == 0) || len(l.tuples) != 1 {
+		return nil
+	}
+	if l.on != nil && expr.HasSubquery(l.on) {
 		return nil
 	}
 	j := &columnJoin{lookup: l}
@@ -73,7 +75,7 @@ func columnJoinOf(l *lookup) *columnJoin {
 			c.key = o.Index
 			c.column = fqgw.Column{Type: l.tuples[0][o.Index].Type()}
 		case fqgw.OutFeature:
-			if c.slot, ok = l.program.Plain(i); !ok {
+			if c.slot, c.instead, ok = l.program.Plain(i); !ok {
 				return nil
 			}
 			if !v.Latest {
@@ -91,6 +93,24 @@ func columnJoinOf(l *lookup) *columnJoin {
 		j.sources = append(j.sources, c)
 	}
 	return j
+}
+
+// follows says whether a join goes in one pass with those below it: they have no further
+// condition, and it is not asked for what may be a default of theirs.
+func (j *columnJoin) follows(below []*columnJoin) bool {
+	at := len(j.input.Columns())
+	for _, b := range slices.Backward(below) {
+		at -= len(b.sources)
+		if b.on != nil {
+			return false
+		}
+		for _, c := range append([]int{j.at.column, j.known.column}, j.keys...) {
+			if c >= at && c < at+len(b.sources) && !b.sources[c-at].instead.IsNull() {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // sameKey says whether a value of type of is a key of type key as it is.
@@ -117,23 +137,27 @@ type columnRows struct {
 	env   *fqgw.Env
 	joins []*columnJoin // the innermost first
 	types []fqgw.Type   // of all columns
-	shown []int         // the columns that a row has
+	shape
 
-	input    fqgw.Rows // the spine
-	next     func() (arrow.RecordBatch, error, bool)
-	stop     func()
-	limit    chunk
-	fixed    int64 // of limit.each, without the values that have no fixed width
-	held     int64
-	more     bool // there may be more of the spine
-	left     arrow.RecordBatch
-	batch    []arrow.Array          // of the chunk, those of shown that are arrays
-	made     map[int]*window.Filled // by column: values of windows that are no array yet
-	cells    []cells                // by shown, of rows that are taken one by one
-	batches  bool                   // the rows are taken in batches
-	row, end int
-	out      []fqgw.Value
-	doubles  bool // numerics of windows are double precision
+	input   fqgw.Rows // the spine
+	next    func() (arrow.RecordBatch, error, bool)
+	stop    func()
+	limit   chunk
+	fixed   int64 // of limit.each, without the values that have no fixed width
+	held    int64
+	more    bool // there may be more of the spine
+	left    arrow.RecordBatch
+	arrays  []arrow.Array          // of the chunk, those of cells
+	made    map[int]*window.Filled // by column: values of windows that are no array yet
+	cells   []cells                // of the chunk, by column: those that are used
+	exists  []bool                 // of the chunk: the join that was made last has a row
+	dropped []bool                 // of the chunk: an inner join has no row; nil: none so far
+	gone    int                    // how many are dropped
+	batches bool                   // the rows are taken in batches
+	row     int
+	end     int
+	doubles bool   // numerics of windows are double precision
+	ended   func() // with the rows; nil: nothing
 }
 
 const (
@@ -158,7 +182,7 @@ func fixedWidth(t fqgw.Type) (bytes int64, ok bool) {
 
 // byColumns runs joins over a spine that has batches.
 func (e *Engine) byColumns(env *fqgw.Env, joins []*columnJoin, shown []int, input fqgw.Rows, batches fqgw.Records, memory *fqgw.Memory) *columnRows {
-	r := &columnRows{e: e, env: env, joins: joins, shown: shown, input: input, more: true, made: map[int]*window.Filled{}}
+	r := &columnRows{e: e, env: env, joins: joins, input: input, more: true, made: map[int]*window.Filled{}}
 	for _, c := range joins[0].input.Columns() {
 		r.types = append(r.types, c.Type)
 	}
@@ -174,6 +198,8 @@ func (e *Engine) byColumns(env *fqgw.Env, joins []*columnJoin, shown []int, inpu
 			}
 		}
 	}
+	r.shape = shapeOf(joins, shown, len(r.types))
+	r.cells = make([]cells, len(r.types))
 	for _, j := range joins {
 		if e.inPieces(j.view) {
 			r.limit.rows = piecesRows
@@ -233,21 +259,24 @@ func (r *columnRows) chunk() error {
 			return err
 		}
 		varying += size
+		if !j.left {
+			r.drop(n)
+		}
 	}
 	r.limit.rows, r.limit.each = columnRowsMost, r.fixed+varying/int64(n)
 	if varying > 0 {
 		r.limit.rows = min(columnRowsMost, columnRowsMore*n)
 	}
-	for _, c := range r.shown {
+	for _, c := range r.used {
 		if cols[c] == nil && !r.batches {
-			r.cells = append(r.cells, cells{made: r.made[c]})
+			r.cells[c] = cells{typ: r.types[c], made: r.made[c], instead: r.instead[c]}
 			continue
 		}
 		if err := r.asArray(cols, c); err != nil {
 			return err
 		}
 		cols[c].Retain()
-		r.batch, r.cells = append(r.batch, cols[c]), append(r.cells, cellsOf(cols[c], r.types[c]))
+		r.arrays, r.cells[c] = append(r.arrays, cols[c]), cellsOf(cols[c], r.types[c], r.instead[c])
 	}
 	r.row, r.end = 0, n
 	return nil
@@ -266,6 +295,19 @@ func (r *columnRows) count(j *columnJoin, found []arrow.Array) (size int64, err 
 	}
 	r.held += size
 	return size, nil
+}
+
+// drop drops the rows of the chunk that have none in the join that was made last.
+func (r *columnRows) drop(n int) {
+	if r.dropped == nil {
+		r.dropped = make([]bool, n)
+	}
+	for i := range n {
+		if !r.exists[i] && !r.dropped[i] {
+			r.dropped[i] = true
+			r.gone++
+		}
+	}
 }
 
 // asArray makes sure that a column is an array.
@@ -324,18 +366,15 @@ func (r *columnRows) rows(j *columnJoin, cols []arrow.Array, s *pit.Spine, histo
 	if err != nil {
 		return false, err
 	}
+	if !j.left {
+		r.exists = rows.Exists()
+	}
 	for _, c := range j.sources {
 		var a arrow.Array
 		if c.key >= 0 {
 			a, err = rows.Only(cols[j.keys[c.key]])
 		} else if a, err = rows.Column(offHeap{}, c.column, c.slot); err == nil {
-			nulls := uint64(a.NullN())
-			missed := uint64(rows.Count(pit.NotFound) + rows.Count(pit.NoEntity))
-			old := uint64(rows.Count(pit.OutsideMaxAge))
-			told[fqgw.StatusNotFound] += missed
-			told[fqgw.StatusOutsideMaxAge] += old
-			told[fqgw.StatusNull] += nulls - missed - old
-			told[fqgw.StatusPresent] += uint64(a.Len()) - nulls
+			j.tell(told, &c, rows, a, r.gone)
 		}
 		if err != nil {
 			return false, err
@@ -345,6 +384,29 @@ func (r *columnRows) rows(j *columnJoin, cols []arrow.Array, s *pit.Spine, histo
 	return rows.Count(pit.Row)+rows.Count(pit.OutsideMaxAge) > 0, nil
 }
 
+// tell counts the statuses of the values of a latest row's column; gone are the probes
+// of rows that were dropped before.
+func (j *columnJoin) tell(told *tally, c *columnOf, rows *pit.Latest, a arrow.Array, gone int) {
+	nulls, missed, old := uint64(a.NullN()), uint64(rows.Count(pit.NotFound)+rows.Count(pit.NoEntity)), uint64(rows.Count(pit.OutsideMaxAge))
+	told[fqgw.StatusPresent] += uint64(a.Len()) - nulls
+	switch {
+	case !j.left: // where there is no row there is nothing to be shown
+		told[fqgw.StatusNotFound] += missed + old - uint64(gone)
+		nulls -= missed + old
+	case c.instead.IsNull():
+		told[fqgw.StatusNotFound] += missed - uint64(gone)
+		told[fqgw.StatusOutsideMaxAge] += old
+		nulls -= missed + old
+	default:
+		nulls -= uint64(gone)
+	}
+	if c.instead.IsNull() {
+		told[fqgw.StatusNull] += nulls
+	} else {
+		told[fqgw.StatusDefault] += nulls
+	}
+}
+
 // windows are the outputs of a join with windows.
 func (r *columnRows) windows(j *columnJoin, cols []arrow.Array, s *pit.Spine, history *fqgw.Sorted, events *fqgw.Memory,
 	told *tally, out *[]arrow.Array) (found bool, err error) {
@@ -352,14 +414,21 @@ func (r *columnRows) windows(j *columnJoin, cols []arrow.Array, s *pit.Spine, hi
 	if err != nil {
 		return false, err
 	}
+	r.exists = answers.Exists
 	for _, c := range j.sources {
 		var a arrow.Array
 		if c.key >= 0 {
 			a, err = pit.Only(cols[j.keys[c.key]], answers.Exists)
 		} else {
 			r.made[len(cols)+len(*out)] = &answers.Slots[c.slot]
-			for status, n := range answers.Statuses(c.slot) {
+			instead := !c.instead.IsNull()
+			for status, n := range answers.Statuses(c.slot, instead, j.left) {
 				told[status] += n
+			}
+			if instead && j.left {
+				told[fqgw.StatusDefault] -= uint64(r.gone)
+			} else {
+				told[fqgw.StatusNotFound] -= uint64(r.gone)
 			}
 		}
 		if err != nil {
@@ -368,125 +437,4 @@ func (r *columnRows) windows(j *columnJoin, cols []arrow.Array, s *pit.Spine, hi
 		*out = append(*out, a)
 	}
 	return slices.Contains(answers.Exists, true), nil
-}
-
-// forget gives the chunk back.
-func (r *columnRows) forget() {
-	for _, a := range r.batch {
-		a.Release()
-	}
-	clear(r.cells)
-	r.batch, r.cells = r.batch[:0], r.cells[:0]
-	r.row, r.end = 0, 0
-	r.limit.memory.Give(r.held)
-	r.held = 0
-}
-
-// advance goes on to the next row.
-func (r *columnRows) advance() error {
-	for r.row == r.end {
-		if r.input == nil {
-			return io.EOF
-		}
-		if err := r.chunk(); err != nil {
-			return err
-		}
-	}
-	if r.row&0xff == 0xff && r.env.Ctx.Err() != nil {
-		return r.env.Ctx.Err()
-	}
-	r.row++
-	return nil
-}
-
-// Next implements fqgw.Rows.
-func (r *columnRows) Next() ([]fqgw.Value, error) {
-	if err := r.advance(); err != nil {
-		return nil, err
-	}
-	r.out = r.out[:0]
-	for i := range r.cells {
-		r.out = append(r.out, r.cells[i].value(r.row-1))
-	}
-	return r.out, nil
-}
-
-// WriteRow implements fqgw.DirectRows.
-func (r *columnRows) WriteRow(w fqgw.RowWriter) error {
-	if err := r.advance(); err != nil {
-		return err
-	}
-	for i := range r.cells {
-		r.cells[i].write(w, r.row-1)
-	}
-	return nil
-}
-
-// records are the rows as batches, before any was taken as a row.
-func (r *columnRows) records(yield func(arrow.RecordBatch, error) bool) {
-	fields := make([]arrow.Field, len(r.shown))
-	for i, c := range r.shown {
-		fields[i] = arrow.Field{Type: fqgw.ArrowType(r.types[c]), Nullable: true}
-	}
-	r.batches = true
-	for {
-		err := r.chunk()
-		if err == io.EOF {
-			return
-		}
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for i, a := range r.batch {
-			fields[i].Type = a.DataType()
-		}
-		if !yield(array.NewRecordBatch(arrow.NewSchema(fields, nil), r.batch, int64(r.end)), nil) {
-			return
-		}
-	}
-}
-
-// Close implements fqgw.Rows.
-func (r *columnRows) Close() error {
-	if r.input == nil {
-		return nil
-	}
-	r.forget()
-	if r.left != nil {
-		r.left.Release()
-		r.left = nil
-	}
-	r.stop()
-	r.limit.memory.Close()
-	in := r.input
-	r.input = nil
-	return in.Close()
-}
-
-// inDoubles makes the numerics of windows double precision, before the first chunk.
-func (r *columnRows) inDoubles() {
-	r.doubles = true
-	at := len(r.types)
-	for i := len(r.joins) - 1; i >= 0; i-- {
-		j := r.joins[i]
-		at -= len(j.sources)
-		for k, c := range j.sources {
-			if !j.view.Latest && c.key < 0 && c.column.Type == fqgw.Numeric {
-				r.types[at+k] = fqgw.Float8
-			}
-		}
-	}
-}
-
-// batchesOf are rows as Arrow batches, in the order of their columns, where they come
-// so; to be asked before the first row is taken. The rows are to be closed still.
-func batchesOf(rows fqgw.Rows) (fqgw.Records, bool) {
-	switch r := rows.(type) {
-	case *stream:
-		return r.records, r.records != nil
-	case *columnRows:
-		return r.records, true
-	}
-	return nil, false
 }

@@ -103,7 +103,7 @@ func (e *Engine) compile(node plan.Node, exprs []fqgw.Expr) (*lookup, error) {
 		if err != nil {
 			return nil, err
 		}
-		if below == nil || below.joins == nil || !slices.Equal(below.columns, below.all) {
+		if below == nil || below.joins == nil || !slices.Equal(below.columns, below.all) || !j.follows(below.joins) {
 			l.joins = []*columnJoin{j}
 		} else {
 			l.joins = append(slices.Clip(below.joins), j)

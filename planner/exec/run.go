@@ -36,6 +36,10 @@ func (e *Engine) run(env *fqgw.Env, n plan.Node, programs *relational.Programs) 
 		return relational.Ending(rows, err, end)
 	}
 	rows, err := e.native(env, n)
+	if r, ok := rows.(*columnRows); ok && err == nil {
+		r.ended = end
+		return r, nil
+	}
 	if err == nil && end != nil {
 		rows = relational.Cancellable(env, rows)
 	}
@@ -66,6 +70,9 @@ func (e *Engine) native(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
 		if err != nil {
 			return nil, err
 		}
+		if r, ok := in.(*columnRows); ok && r.filter(n.Cond) {
+			return r, nil
+		}
 		in = relational.Cancellable(env, in)
 		return &stream{close: in.Close, next: func() ([]fqgw.Value, error) {
 			for {
@@ -92,6 +99,9 @@ func (e *Engine) native(env *fqgw.Env, n plan.Node) (fqgw.Rows, error) {
 		in, err := e.native(env, n.Input)
 		if err != nil {
 			return nil, err
+		}
+		if r, ok := in.(*columnRows); ok && r.project(n.Exprs) {
+			return r, nil
 		}
 		out := make([]fqgw.Value, len(n.Exprs))
 		return &stream{close: in.Close, next: func() ([]fqgw.Value, error) {

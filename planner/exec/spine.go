@@ -79,13 +79,14 @@ func (r *columnRows) spine() (cols []arrow.Array, n int, err error) {
 type spineOf struct {
 	keys      []int
 	at, known moment
+	gone      int // rows that were dropped before
 	spine     *pit.Spine
 }
 
 // sorted is the spine of a join, which others may have made.
 func (r *columnRows) sorted(j *columnJoin, cols []arrow.Array, n int, made *[]spineOf) (*pit.Spine, error) {
 	for _, s := range *made {
-		if slices.Equal(s.keys, j.keys) && s.at.same(j.at) && s.known.same(j.known) {
+		if slices.Equal(s.keys, j.keys) && s.at.same(j.at) && s.known.same(j.known) && s.gone == r.gone {
 			return s.spine, nil
 		}
 	}
@@ -110,7 +111,7 @@ func (r *columnRows) sorted(j *columnJoin, cols []arrow.Array, n int, made *[]sp
 		}
 		from := len(keys)
 		var ok bool
-		if keys, ok = fqgw.AppendKeyBytes(keys, parts); !ok || t.isNull(i) || k.isNull(i) {
+		if keys, ok = fqgw.AppendKeyBytes(keys, parts); !ok || t.isNull(i) || k.isNull(i) || r.dropped != nil && r.dropped[i] {
 			keys = keys[:from]
 		}
 		ends[i] = uint32(len(keys))
@@ -120,7 +121,7 @@ func (r *columnRows) sorted(j *columnJoin, cols []arrow.Array, n int, made *[]sp
 		known = nil
 	}
 	s := pit.NewSpine(keys, ends, t.at, known)
-	*made = append(*made, spineOf{j.keys, j.at, j.known, s})
+	*made = append(*made, spineOf{j.keys, j.at, j.known, r.gone, s})
 	return s, nil
 }
 

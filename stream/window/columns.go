@@ -52,12 +52,15 @@ func (l *Layout) NewColumns(n int, doubles bool) *Columns {
 	return c
 }
 
-// Statuses counts the statuses that the values of a slot have.
-func (c *Columns) Statuses(slot int) (counts [fqgw.StatusTimeout + 1]uint64) {
+// Statuses counts the statuses that the values of a slot have. With instead each NULL
+// has a default, with all where there is no row too.
+func (c *Columns) Statuses(slot int, instead, all bool) (counts [fqgw.StatusTimeout + 1]uint64) {
 	f := &c.Slots[slot]
 	for i, exists := range c.Exists {
 		status := fqgw.StatusPresent
 		switch {
+		case instead && f.Null[i] && (exists || all):
+			status = fqgw.StatusDefault
 		case f.Failed != nil && f.Failed[i]:
 			status = fqgw.StatusError
 		case !exists:

@@ -122,11 +122,11 @@ func slotOf(v *fqgw.FeatureView, f *fqgw.Feature) int {
 	return c.Index - len(v.Keys)
 }
 
-// Plain is the slot that output i is, of a feature without a default; ok is false of
-// another output.
-func (p *Program) Plain(i int) (slot int, ok bool) {
+// Plain is the slot that output i is, and what stands for it where it is NULL, NULL for
+// nothing; ok is false of another output than a feature that is a slot.
+func (p *Program) Plain(i int) (slot int, instead fqgw.Value, ok bool) {
 	o := &p.outputs[i]
-	return o.slot, o.kind == fqgw.OutFeature && o.slot >= 0 && o.instead.IsNull()
+	return o.slot, o.instead, o.kind == fqgw.OutFeature && o.slot >= 0
 }
 
 // wanted finds what of a ring is shown: an aggregate has its filter and its
