@@ -231,7 +231,8 @@ func (s *source) stands(end []int64) string {
 	return ""
 }
 
-// Status is what is known of every partition of every source.
+// Status is what is known of every partition of every source; those whose rows others
+// write are behind the others.
 func (p *Pipeline) Status() []fqgw.StreamStatus {
 	sources := p.all()
 	ends := make([][]int64, len(sources))
@@ -250,6 +251,11 @@ func (p *Pipeline) Status() []fqgw.StreamStatus {
 	var out []fqgw.StreamStatus
 	for i, s := range sources {
 		out = append(out, s.stats.status(s, ends[i])...)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(p.tables)) {
+		out = append(out, p.tables[name].status())
 	}
 	return out
 }

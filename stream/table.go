@@ -34,6 +34,7 @@ type table struct {
 
 	mu      sync.Mutex
 	trouble string // why the newest snapshot cannot be followed
+	count   int64  // the least of its views', followed.count
 }
 
 // tableView is a view with the units that this process has claimed.
@@ -152,10 +153,34 @@ func (t *table) follow(ctx context.Context) error {
 			}
 			err = errors.Join(err, e)
 		}
+		t.counted()
 		return err
 	})
 	t.said(ctx, err)
 	return err
+}
+
+// counted keeps how many snapshots every view has had. The caller has the turn.
+func (t *table) counted() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, v := range t.views {
+		if i == 0 || v.at.count < t.count {
+			t.count = v.at.count
+		}
+	}
+}
+
+// status is what is known of the source: its only partition is all of it, and its offsets
+// count the snapshots that its views have.
+func (t *table) status() fqgw.StreamStatus {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := fqgw.StreamStatus{Source: t.s.src.Qualified().String(), Applied: t.count, Landed: t.count, End: t.count, Paused: t.trouble}
+	if t.trouble != "" {
+		out.End++
+	}
+	return out
 }
 
 // said keeps, and logs once, why the table cannot be followed.
@@ -208,6 +233,7 @@ func (t *table) addView(ctx context.Context, v *fqgw.FeatureView, notice func(st
 			return err
 		}
 		t.views = append(t.views, w)
+		t.counted()
 		return nil
 	})
 }
@@ -423,15 +449,18 @@ func (t *table) reader(rows fqgw.Records, since int64) reader {
 				return err
 			}
 			if err := t.events(rec, func(row []fqgw.Value) error {
-				if row[at].IsNull() {
+				// No gate has looked at it: a time that does not end is behind every other.
+				t, ok := fqgw.Micros(row[at])
+				if !ok || t == fqgw.InfinityTime || t < since {
 					return nil
 				}
-				ev := fqgw.Event{Pos: nowhere, Row: row, Time: s.gate.Time(row)}
-				ev.Known = ev.Time
-				if s.src.Known == fqgw.KnownByColumn && !row[s.src.KnownColumn].IsNull() {
-					ev.Known, _ = s.gate.Known(row, ev.Time)
+				ev := fqgw.Event{Pos: nowhere, Row: row, Time: t, Known: t}
+				if s.src.Known == fqgw.KnownByColumn {
+					if k, ok := fqgw.Micros(row[s.src.KnownColumn]); ok {
+						ev.Known = k
+					}
 				}
-				if ev.Time < since {
+				if ev.Known == fqgw.InfinityTime {
 					return nil
 				}
 				return emit(ev)

@@ -270,12 +270,13 @@ func formatOf(s *fqgw.Source) (format, error) {
 }
 
 // Columns implements fqgw.Foreign. Without columns of its own a source has those of
-// the first of its files.
+// the first of its files that is not empty.
 func (f *Files) Columns(ctx context.Context, s *fqgw.Source) ([]fqgw.Column, error) {
 	all, err := f.some(ctx, s)
 	if err != nil {
 		return nil, err
 	}
+	all = all[max(slices.IndexFunc(all, func(x file) bool { return x.size > 0 }), 0):]
 	how, err := formatOf(s)
 	if err != nil {
 		return nil, err

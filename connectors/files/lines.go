@@ -286,6 +286,9 @@ func (c *csv) place(names []string, i int) (int, error) {
 }
 
 func (c *csv) open(_ context.Context, x file, fields []int, sc fqgw.Scan) (reader, error) {
+	if x.size == 0 { // as writers leave one of a part without rows
+		return noRows{}, nil
+	}
 	in, r, names, err := c.begin(x)
 	if err != nil {
 		return nil, err
@@ -308,6 +311,12 @@ func (c *csv) open(_ context.Context, x file, fields []int, sc fqgw.Scan) (reade
 	}
 	return newLineReader(in, rows, c.source, fields, sc), nil
 }
+
+// noRows reads a file that is empty.
+type noRows struct{}
+
+func (noRows) next() (arrow.RecordBatch, error) { return nil, io.EOF }
+func (noRows) close()                           {}
 
 type csvRows struct {
 	in      *decode.CSVReader

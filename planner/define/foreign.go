@@ -42,6 +42,11 @@ func (d *Definer) foreign(s *fqgw.Source, opts []option, loc int32) error {
 		return d.at(err, opts[named].loc)
 	}
 	s.Columns = cols
+	for _, o := range opts { // a day is its midnight, UTC
+		if i := s.ColumnIndex(o.value); o.name == "event_time" && i >= 0 && s.Columns[i].Type == fqgw.Date {
+			s.Columns[i].Type = fqgw.Timestamptz
+		}
+	}
 	return nil
 }
 

@@ -304,7 +304,10 @@ func (d *Definer) optionColumn(s *fqgw.Source, o option, name string) (int, erro
 func (d *Definer) timeColumn(s *fqgw.Source, o option) (int, error) {
 	i, err := d.optionColumn(s, o, o.value)
 	if err == nil && !timeType(s.Columns[i].Type) {
-		err = d.fail(o.loc, fqgw.CodeDatatypeMismatch, "column \"%s\" is of type %s but %s must be timestamptz or timestamp", o.value, s.Columns[i].Type, o.name)
+		e := d.fail(o.loc, fqgw.CodeDatatypeMismatch, "column \"%s\" is of type %s but %s must be timestamptz or timestamp", o.value, s.Columns[i].Type, o.name)
+		if err = e; s.Positions() != fqgw.TopicOffsets {
+			err = e.WithHint("Texts and dates are read as times where the columns are written: CREATE SOURCE %s (%s timestamptz, …) WITH (…).", s.Name, o.value)
+		}
 	}
 	return i, err
 }

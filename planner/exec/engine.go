@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -285,6 +286,12 @@ func (e *Engine) SystemRelation(schema, name string) *plan.SystemRelation {
 // tryAgain is for what a store that is away keeps the engine from doing.
 var tryAgain = fqgw.Backoff{First: time.Second, Most: 30 * time.Second}
 
+// withDetail is an error with its detail.
+func withDetail(err error) string {
+	e := fqgw.AsError(err)
+	return strings.TrimSpace(e.Message + " " + e.Detail)
+}
+
 // fill starts filling a view; the result is its building, which ends on its own.
 func (e *Engine) fill(v *fqgw.FeatureView, stands bool, notice func(string)) *building {
 	ctx, cancel := context.WithCancel(e.life)
@@ -308,7 +315,9 @@ func (e *Engine) fill(v *fqgw.FeatureView, stands bool, notice func(string)) *bu
 			}
 			// A store that is away comes back; the view stays unreadable meanwhile.
 			msg := b.err.Error()
-			b.progress.Store(&msg)
+			if old := b.progress.Swap(&msg); old == nil || *old != msg { // who waits shall know why
+				notice(fmt.Sprintf("feature view \"%s\" cannot be filled, and is tried again: %s", v.Name, withDetail(b.err)))
+			}
 			e.o.Logger.Warn("filling a feature view failed, will try again", "view", v.Name, "error", b.err)
 			if !again.Wait(ctx) {
 				return

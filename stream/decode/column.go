@@ -87,6 +87,7 @@ type Column struct {
 	text    *column // of texts that are read as another type
 	fit     fqgw.Expr
 	same    bool // values need no cast
+	whole   bool // of doubles those alone that are integers: a cast would round others
 	one     [1]fqgw.Value
 	scratch []byte
 }
@@ -127,6 +128,7 @@ func NewColumn(from arrow.DataType, c fqgw.Column) (*Column, error) {
 	if fit != in {
 		out.fit = fit
 	}
+	out.whole = natural.Kind() == fqgw.KindFloat && c.Type.Kind() == fqgw.KindInt
 	return out, nil
 }
 
@@ -197,6 +199,10 @@ func (c *Column) value(a arrow.Array, i int) (fqgw.Value, error) {
 	}
 	if c.fit == nil {
 		return v, nil
+	}
+	if f := v.Float(); c.whole && f != math.Trunc(f) && !math.IsNaN(f) {
+		return v, fqgw.Errorf(fqgw.CodeOutOfRange, "%v is no %s: it has a fraction", f, c.of.Type).
+			WithHint("Write the column as double precision, or numeric.")
 	}
 	c.one[0] = v
 	return c.fit.Eval(nil, c.one[:])
