@@ -299,7 +299,7 @@ type foreignReading struct {
 // plan finds the files. iceberg-go reads a snapshot by the schema of its time.
 func (r *foreignReading) plan(ctx context.Context, fields []int, sc fqgw.Scan) (scan *table.Scan, tasks []table.FileScanTask, err error) {
 	r.then = r.table.Schema()
-	options := []table.ScanOption{table.WithMaxConcurrency(2)}
+	var options []table.ScanOption
 	if now := r.table.CurrentSnapshot(); now == nil || now.SnapshotID != r.at.SnapshotID {
 		options = append(options, table.WithSnapshotID(r.at.SnapshotID))
 		if id := r.at.SchemaID; id != nil {
@@ -339,7 +339,7 @@ func (r *foreignReading) plan(ctx context.Context, fields []int, sc fqgw.Scan) (
 	for i, f := range fields {
 		cols[i] = r.source.Columns[f]
 	}
-	return r.table.Scan(append(options, table.WithArrowBatchSize(batchRows(sc.Batch, cols, tasks)))...), tasks, nil
+	return r.table.Scan(append(options, table.WithMaxConcurrency(readers(tasks)), table.WithArrowBatchSize(batchRows(sc.Batch, cols, tasks)))...), tasks, nil
 }
 
 // filter is what of the scan's times iceberg-go can be asked; files are pruned by it.

@@ -71,7 +71,6 @@ func newReading(t *table.Table, s fqgw.Scan) (r reading, err error) {
 			return r, err
 		}
 	}
-	r.options = []table.ScanOption{table.WithMaxConcurrency(2)}
 	if s.Time != "" {
 		c, err := column(all, s.Time, s.Table)
 		if err == nil {
@@ -136,7 +135,7 @@ func (r *reading) read(ctx context.Context, tasks []table.FileScanTask, yield fu
 	if more := witness(all, read, tasks); more != "" {
 		read = append(read, more)
 	}
-	_, records, err := sized(r.table, tasks).Scan(append(slices.Clone(r.options), table.WithSelectedFields(read...),
+	_, records, err := sized(r.table, tasks).Scan(append(slices.Clone(r.options), table.WithSelectedFields(read...), table.WithMaxConcurrency(readers(tasks)),
 		table.WithArrowBatchSize(batchRows(r.batch, r.cols, tasks)))...).ReadTasks(ctx, readable(tasks))
 	if err != nil {
 		return failed(err)
@@ -160,6 +159,20 @@ func (r *reading) read(ctx context.Context, tasks []table.FileScanTask, yield fu
 		}
 	}
 	return true
+}
+
+// aheadBytes is how large files are at most that are read while those before them are:
+// the rows of one that is read ahead are in memory until their turn comes.
+const aheadBytes = 8 << 20
+
+// readers is how many files are read at once.
+func readers(tasks []table.FileScanTask) int {
+	for _, task := range tasks {
+		if task.File.FileSizeBytes() > aheadBytes {
+			return 1
+		}
+	}
+	return 2
 }
 
 // sized is the table with files that are as long as it says.
