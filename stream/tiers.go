@@ -191,8 +191,12 @@ func (s *source) viewOf(state int64) *view {
 	return nil
 }
 
-// move gives moves to the folders of their entities; it does not wait for what they do.
+// move gives moves to the folders of their entities; it does not wait for what they do,
+// and does nothing when the session ends.
 func (ses *session) move(ctx context.Context, v *view, moves []move, do func(*folder, *share, []move)) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(ses.ctx, cancel)()
 	folders := ses.crew.folders
 	by := make([][]move, len(folders))
 	for _, m := range moves {

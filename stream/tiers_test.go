@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -336,5 +337,61 @@ func TestColdLost(t *testing.T) {
 	p.sync(t)
 	if n := w.count(t, v, "b"); n != 51 {
 		t.Errorf("%d events, want the 50 that are left and the new one", n)
+	}
+}
+
+// TestColdSessionOver: what is on its way to a session that ends holds up nobody.
+func TestColdSessionOver(t *testing.T) {
+	_, p, _ := coldSetup(t, 0)
+	ses := p.current(t)
+	s := p.all()[0]
+	s.mu.Lock()
+	view := s.viewOf(1)
+	s.mu.Unlock()
+	key, _ := fqgw.EncodeKey(fqgw.TextValue("a"))
+	ses.fail(errors.New("the store failed over"))
+	<-ses.over
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 100 {
+			ses.move(t.Context(), view, []move{{key: key}}, (*folder).warm)
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits for the session that is over")
+	}
+}
+
+// TestColdPartitions: an entity with events in many partitions stays in the lake while the
+// last of them counts, wherever that is.
+func TestColdPartitions(t *testing.T) {
+	const partitions = 24
+	w := newWorld(partitions, 4, fqgw.SetClock(t0+100*sec, 0))
+	src := testSource()
+	views := testViews(src)
+	p := begin(t, w, src, views, func(o *Options) { o.OnlineMemory = 1 })
+	v := views[0]
+	records := someEvents("a", 40, 60)
+	for range partitions - 1 {
+		records = append(records, record("a", 0, 0))
+	}
+	for i := range records {
+		records[i].Partition = int32(max(partitions-1-max(i-59, 0), 0))
+	}
+	w.produce(t, records...)
+	p.sync(t)
+	p.chill(t)
+	eventually(t, "a is in the lake", func() bool { return window.IsStub(w.stored(v, "a")) })
+	if _, err := w.clock.Advance(3590 * sec); err != nil { // 60 s after t0 the hour of the window begins
+		t.Fatal(err)
+	}
+	p.sync(t)
+	p.chill(t)
+	p.sync(t)
+	if !window.IsStub(w.stored(v, "a")) {
+		t.Errorf("what is left of the entity is %x", w.stored(v, "a"))
 	}
 }

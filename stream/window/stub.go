@@ -143,7 +143,7 @@ func (r *Revival) Packed() []byte {
 // Glance is what the first bytes of a packed state or a stub tell, as far as they go.
 type Glance struct {
 	Stub   bool
-	Newest int64 // greatest event time of the entity; math.MinInt64: none is known
+	Newest int64 // greatest event time of the entity, H where the bytes do not tell all; math.MinInt64: none is known
 	Size   int64 // of a stub: the bytes of the state, where the bytes go so far
 }
 
@@ -160,11 +160,17 @@ func (l *Layout) Glance(head []byte) (g Glance, ok bool) {
 	}
 	g.Newest = math.MinInt64
 	h := r.Varint()
+	if r.Bad() {
+		return g, true
+	}
 	for m := range l.ownMarks(&r, h) {
 		if r.Bad() {
 			break
 		}
 		g.Newest = max(g.Newest, m.newest)
+	}
+	if r.Bad() { // the marks behind may be of later events, but none that a stub has is after H
+		g.Newest = h
 	}
 	if n := r.Uvarint(); g.Stub && !r.Bad() {
 		g.Size = int64(n)

@@ -182,3 +182,31 @@ func TestStubGolden(t *testing.T) {
 		}
 	}
 }
+
+// TestGlanceManyPartitions: where the first bytes do not tell of all partitions, the last
+// event is not taken for an earlier one than it is.
+func TestGlanceManyPartitions(t *testing.T) {
+	l := layout(t, goldenViews()["all"])
+	s := l.New()
+	const start = 1_362_700_000_000_000
+	l.Advance(s, start+40*minute)
+	for p := range int32(20) {
+		apply(t, l, s, ev(1_000_000, start+int64(p)*2*minute, partition(p), integer(5)))
+	}
+	packed := l.Encode(nil, s)
+	b, err := l.Stub(packed)
+	if err != nil || b == nil {
+		t.Fatalf("no stub: %v", err)
+	}
+	newest := int64(start + 38*minute)
+	for _, whole := range [][]byte{packed, b} {
+		for n := range whole {
+			if g, ok := l.Glance(whole[:n]); ok && n > 15 && g.Newest < newest {
+				t.Fatalf("by %d bytes of %d the last event was %d s before it was", n, len(whole), (newest-g.Newest)/1_000_000)
+			}
+		}
+		if g, ok := l.Glance(whole); !ok || g.Newest != newest {
+			t.Errorf("the last event is at %d, want %d", g.Newest, newest)
+		}
+	}
+}
