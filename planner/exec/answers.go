@@ -23,7 +23,6 @@ type looked struct {
 	history bool
 	more    bool  // there may be more rows of the spine
 	late    bool  // the chunk has entities that did not answer within the deadline
-	cold    int   // entities that were asked of the lake, in all chunks
 	found   bool  // the chunk has an entity that is there
 	asked   bool  // the chunk is the first, or the one before has ended
 	next    int   // the probe that is answered next
@@ -34,6 +33,7 @@ type looked struct {
 	own     bool  // the account is closed with the lookup
 	slab    []fqgw.Value
 	tally   tally
+	cold    map[fqgw.EntityKey]bool // that were asked of the lake, in all chunks
 }
 
 // room is what a run of a lookup needs besides its program. It is used again by

@@ -114,23 +114,26 @@ func (r *looked) readCold(ctx context.Context, probes []probe) error {
 		case stub.Over(probes[i].t):
 			s.packed = nil
 			continue
-		case !again && r.cold+len(c.keys) >= r.env.LakeEntities:
+		case !again && !r.cold[probes[i].key] && len(r.cold) >= r.env.LakeEntities:
 			s.packed, s.late = nil, true
 			refused++
 			continue
 		case !again:
 			n = len(c.keys)
 			at[probes[i].key] = n
+			if r.cold == nil {
+				r.cold = map[fqgw.EntityKey]bool{}
+			}
+			r.cold[probes[i].key] = true
 			c.keys, c.bytes, c.stubs = append(c.keys, probes[i].key), append(c.bytes, slices.Clone(s.packed)), append(c.stubs, stub)
 		}
 		places[i] = n
 	}
-	r.cold += len(c.keys)
 	if refused > 0 {
 		r.late = true
 		r.e.cold.refused.Add(uint64(refused))
 		notify(r.env, fmt.Sprintf("%d entities of feature view \"%s\" are in the lake only and were not read: the statement has read %d",
-			refused, r.view.Name, r.cold),
+			refused, r.view.Name, len(r.cold)),
 			"SET fqgw.lake_entities to read more, or read all from history: AS OF now().")
 	}
 	if len(c.keys) == 0 {
@@ -151,17 +154,15 @@ func (r *looked) readCold(ctx context.Context, probes []probe) error {
 // fetchCold reads the entities; of one that did not come in time the state is nil.
 func (e *Engine) fetchCold(ctx context.Context, env *fqgw.Env, l *window.Layout, c *coldRead) ([][]byte, error) {
 	began := time.Now()
-	within, cancel := context.WithCancel(e.life)
-	if env.LakeDeadline > 0 {
-		within, cancel = context.WithTimeout(e.life, env.LakeDeadline)
-	} else {
-		context.AfterFunc(env.Ctx, cancel)
-	}
+	within, cancel := e.withinLake(env)
+	left := make(chan struct{})
+	defer close(left)
 	c.parts = window.StubBatches(len(c.stubs), coldBatch, func(i int) *window.Stub { return c.stubs[i] })
 	c.done = make(chan coldPart, len(c.parts))
 	e.fills.Go(func() {
 		defer cancel()
 		e.runCold(within, l, c)
+		<-left // who waits here must not take its end for the deadline
 	})
 	states := make([][]byte, len(c.keys))
 	missing := len(c.keys)
@@ -199,6 +200,19 @@ func (e *Engine) fetchCold(ctx context.Context, env *fqgw.Env, l *window.Layout,
 		}
 	}
 	return states, nil
+}
+
+// withinLake is the time that a read of the lake has.
+func (e *Engine) withinLake(env *fqgw.Env) (within context.Context, cancel context.CancelFunc) {
+	if env.LakeDeadline > 0 {
+		return context.WithTimeout(e.life, env.LakeDeadline)
+	}
+	within, over := context.WithCancel(e.life)
+	untie := context.AfterFunc(env.Ctx, over)
+	return within, func() {
+		untie()
+		over()
+	}
 }
 
 func (e *Engine) lateCold(env *fqgw.Env, v *fqgw.FeatureView, missing int) error {
