@@ -47,11 +47,20 @@ func (f *folder) freeze(entries []*entry) {
 	}
 }
 
-// thaw loads the entities that wait for the lake, in the background. Their units are not
+// thaw loads entities that wait for the lake, in the background: so many that their states
+// do not take too much; the others are loaded when these have come. Their units are not
 // flushed meanwhile: each has events that wait.
 func (f *folder) thaw() {
-	ft := newFetch(lake, f.absent[lake])
-	f.absent[lake] = nil // it stays away until they have come
+	waiting := f.absent[lake]
+	n := 0
+	for size := 0; n < len(waiting) && n < chillBatch && (n == 0 || size <= window.BatchBytes); n++ {
+		e := waiting[n]
+		if stub, err := e.unit.share.view.layout.OpenStub(e.stub); err == nil { // the fetch says what is wrong
+			size += stub.Size()
+		}
+	}
+	ft := newFetch(lake, waiting[:n:n])
+	f.absent[lake] = waiting[n:] // it stays away until they have come
 	go func() {
 		ft.err = guarded(func() error { return f.c.thaw(ft) })
 		select {

@@ -186,6 +186,33 @@ func TestColdEvent(t *testing.T) {
 	}
 }
 
+// TestColdMany: more entities than are loaded at once wait for the lake, and all come.
+func TestColdMany(t *testing.T) {
+	const entities = chillBatch + 100
+	w, p, v := coldSetup(t, 1)
+	name := func(i int) string { return fmt.Sprint("e", i) }
+	var early, late []fqgw.LogRecord
+	for i := range entities {
+		early = append(early, someEvents(name(i), 40, 50)...)
+		late = append(late, record(name(i), 99, 100))
+	}
+	w.produce(t, early...)
+	p.sync(t)
+	want := w.count(t, v, name(7))
+	for i := 0; len(w.stubs(v)) < entities; i++ {
+		if p.chill(t); i == 20 {
+			t.Fatalf("%d entities are in the lake", len(w.stubs(v)))
+		}
+	}
+	w.produce(t, late...)
+	p.sync(t)
+	for i := range entities {
+		if n := w.count(t, v, name(i)); n != want+1 {
+			t.Fatalf("%s has %d events, want %d", name(i), n, want+1)
+		}
+	}
+}
+
 // TestWarm: what a reader took from the lake is written whole, as it was; a stub that is
 // another by then is not touched.
 func TestWarm(t *testing.T) {

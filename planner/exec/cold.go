@@ -220,7 +220,7 @@ func (e *Engine) lateCold(env *fqgw.Env, v *fqgw.FeatureView, missing int) error
 		return env.Ctx.Err()
 	}
 	notify(env, fmt.Sprintf("the lake did not give %d entities of feature view \"%s\" in time: they have the status timeout", missing, v.Name),
-		"SET fqgw.lake_deadline to wait longer; what is under way is read to its end and is there for the next read.")
+		"SET fqgw.lake_deadline to wait longer: what the lake does not give within it stays there.")
 	return nil
 }
 
