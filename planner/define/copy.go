@@ -126,9 +126,13 @@ func (d *Definer) wholeRelation(n *pg.CopyStmt) *pg.Node {
 var copyOptions = []string{"format", "header", "delimiter", "null", "quote", "escape", "force_quote", "encoding", "freeze", optPartition, optFileBytes}
 
 // copyFormat reads the options in the old and the new style, which the parser
-// makes one, and gives PostgreSQL's defaults to the rest.
+// makes one, and gives PostgreSQL's defaults to the rest. TO a name that ends in .parquet
+// is Parquet unless another is asked for.
 func (d *Definer) copyFormat(n *pg.CopyStmt) (plan.CopyFormat, error) {
 	f := plan.CopyFormat{Name: "text"}
+	if !n.IsFrom && strings.HasSuffix(strings.ToLower(n.Filename), ".parquet") {
+		f.Name = "parquet" // a file of the gateway's has no other format
+	}
 	opts, err := d.optionList(n.Options)
 	if err != nil {
 		return f, err
