@@ -143,6 +143,7 @@ type columnRows struct {
 	next    func() (arrow.RecordBatch, error, bool)
 	stop    func()
 	limit   chunk
+	most    int   // rows of a chunk, whatever memory there is
 	fixed   int64 // of limit.each, without the values that have no fixed width
 	held    int64
 	more    bool // there may be more of the spine
@@ -187,26 +188,28 @@ func (e *Engine) byColumns(env *fqgw.Env, joins []*columnJoin, shown []int, inpu
 		r.types = append(r.types, c.Type)
 	}
 	const probe = 100 // with a spine, and a value being made
-	r.limit = chunk{rows: columnRowsMost, each: probe, memory: memory}
+	r.limit, r.most = chunk{each: probe, memory: memory}, columnRowsMost
+	first, varying := columnRowsFirst, false
 	for _, j := range joins {
 		for _, c := range j.sources {
 			r.types = append(r.types, c.column.Type)
-			if w, fixed := fixedWidth(c.column.Type); fixed {
-				r.limit.each += w + 1
-			} else {
-				r.limit.rows = columnRowsFirst
-			}
+			w, fixed := fixedWidth(c.column.Type)
+			r.limit.each += w + 1
+			varying = varying || !fixed
 		}
 	}
 	r.shape = shapeOf(joins, shown, len(r.types))
 	r.cells = make([]cells, len(r.types))
 	for _, j := range joins {
 		if e.inPieces(j.view) {
-			r.limit.rows = piecesRows
+			r.most, first = piecesRows, piecesRowsFirst
 		}
 		if !j.view.Latest { // its probes, and a value of each slot
 			r.limit.each += probe + j.program.Shown().ColumnBytes()
 		}
+	}
+	if r.limit.rows = r.most; varying {
+		r.limit.rows = first
 	}
 	r.fixed = r.limit.each
 	r.next, r.stop = iter.Pull2(batches)
@@ -263,9 +266,9 @@ func (r *columnRows) chunk() error {
 			r.drop(n)
 		}
 	}
-	r.limit.rows, r.limit.each = columnRowsMost, r.fixed+varying/int64(n)
+	r.limit.rows, r.limit.each = r.most, r.fixed+varying/int64(n)
 	if varying > 0 {
-		r.limit.rows = min(columnRowsMost, columnRowsMore*n)
+		r.limit.rows = min(r.most, columnRowsMore*n)
 	}
 	for _, c := range r.used {
 		if cols[c] == nil && !r.batches {

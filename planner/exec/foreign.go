@@ -101,8 +101,12 @@ func (e *Engine) readSource(ctx context.Context, s *fqgw.Source, scan fqgw.Scan)
 }
 
 // piecesRows is how many rows of a spine are joined at once where a source may come in
-// pieces: all of its keys are read for each chunk, however few have a probe.
-const piecesRows = 1 << 22
+// pieces: all of its keys are read for each chunk, however few have a probe; of the first
+// chunk where values have no fixed width piecesRowsFirst.
+const (
+	piecesRows      = 1 << 22
+	piecesRowsFirst = 1 << 14
+)
 
 // inPieces says that the latest rows of a view are looked for in pieces where its source
 // has those.
