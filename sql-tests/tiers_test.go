@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -16,12 +17,12 @@ import (
 	"github.com/fqgw/fqgw/connectors/embedded"
 )
 
-// emptyRedis is the URL of a Redis without keys: the one of FQGW_TEST_REDIS, which is
-// emptied again, or an embedded one.
+// emptyRedis is the URL of a Redis without keys: a database of the one of
+// FQGW_TEST_REDIS that no other test has, which is emptied again, or an embedded one.
 func emptyRedis(t *testing.T) string {
 	t.Helper()
-	url := os.Getenv("FQGW_TEST_REDIS")
-	if url == "" {
+	named := os.Getenv("FQGW_TEST_REDIS")
+	if named == "" {
 		r, err := embedded.StartRedis("127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -29,19 +30,24 @@ func emptyRedis(t *testing.T) string {
 		t.Cleanup(func() { r.Close() })
 		return "redis://" + r.Addr
 	}
-	o, err := redis.ParseURL(url)
+	u, err := url.Parse(named)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/5"
+	o, err := redis.ParseURL(u.String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := redis.NewClient(o)
 	if n, err := c.DBSize(t.Context()).Result(); err != nil || n > 0 {
-		t.Fatalf("the Redis of FQGW_TEST_REDIS must be empty; it has %d keys, %v", n, err)
+		t.Fatalf("database 5 of the Redis of FQGW_TEST_REDIS must be empty; it has %d keys, %v", n, err)
 	}
 	t.Cleanup(func() {
 		c.FlushDB(context.Background())
 		c.Close()
 	})
-	return url
+	return u.String()
 }
 
 // TestCrashCold is TestCrash where Redis outlives fqgw, and what can go to the lake is sent
