@@ -193,7 +193,7 @@ func TestColdMany(t *testing.T) {
 	name := func(i int) string { return fmt.Sprint("e", i) }
 	var early, late []fqgw.LogRecord
 	for i := range entities {
-		early = append(early, someEvents(name(i), 40, 50)...)
+		early = append(early, someEvents(name(i), 76, 14)...)
 		late = append(late, record(name(i), 99, 100))
 	}
 	w.produce(t, early...)
