@@ -53,7 +53,7 @@ func (f *folder) freeze(entries []*entry) {
 func (f *folder) thaw() {
 	waiting := f.absent[lake]
 	n := 0
-	for size := 0; n < len(waiting) && n < chillBatch && (n == 0 || size <= window.BatchBytes); n++ {
+	for size := 0; n < len(waiting) && n < window.BatchStubs && (n == 0 || size <= window.BatchBytes); n++ {
 		e := waiting[n]
 		if stub, err := e.unit.share.view.layout.OpenStub(e.stub); err == nil { // the fetch says what is wrong
 			size += stub.Size()
@@ -87,15 +87,13 @@ func (c *crew) thaw(ft *fetch) error {
 				return &damaged{v.v, fmt.Errorf("%s: %w", e.key, err)}
 			}
 		}
-		for _, p := range window.StubBatches(len(stubs), chillBatch, func(i int) *window.Stub { return stubs[i] }) {
-			states, err := c.revive(v, keys[p[0]:p[1]], stubs[p[0]:p[1]])
-			if err != nil {
-				return err
-			}
-			for i, e := range entries[p[0]:p[1]] {
-				if ft.revived[e] = states[i]; states[i] == nil {
-					return &damaged{v.v, fqgw.Errorf(fqgw.CodeDataCorrupted, "%s: the history does not give the state of the entity any more", e.key)}
-				}
+		states, err := c.revive(v, keys, stubs)
+		if err != nil {
+			return err
+		}
+		for i, e := range entries {
+			if ft.revived[e] = states[i]; states[i] == nil {
+				return &damaged{v.v, fqgw.Errorf(fqgw.CodeDataCorrupted, "%s: the history does not give the state of the entity any more", e.key)}
 			}
 		}
 		c.s.p.tiers.loaded(v.v.State, len(entries))

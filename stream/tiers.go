@@ -24,10 +24,8 @@ import (
 const (
 	tierEvery = time.Minute // between two looks at the store, and tierShare times as long as one takes
 	tierShare = 20
-	// chillMost is how many entities one look picks at the most, chillBatch how many are
-	// read from the lake and sent to the folders at a time.
-	chillMost  = 1 << 17
-	chillBatch = 256
+	// chillMost is how many entities one look picks at the most.
+	chillMost = 1 << 17
 	// chillRows is the most rows that the state of an entity may be made of: it bounds what
 	// one read of the lake costs.
 	chillRows = 100_000
@@ -291,7 +289,7 @@ func (p *Pipeline) chillAll(ctx context.Context) error {
 		}
 		over -= c.bytes - stubBytes
 		at := place{c.s, c.v}
-		if picked[at] = append(picked[at], c); len(picked[at]) == chillBatch {
+		if picked[at] = append(picked[at], c); len(picked[at]) == window.BatchStubs {
 			over += p.chill(ctx, c.s, c.v, picked[at])
 			delete(picked, at)
 		}
@@ -442,7 +440,7 @@ func (p *Pipeline) verified(ctx context.Context, v *view, some []candidate) (mov
 	for i := range asked {
 		keys[i] = asked[i].key
 	}
-	for _, b := range window.StubBatches(len(stubs), chillBatch, func(i int) *window.Stub { return stubs[i] }) {
+	for _, b := range window.StubBatches(stubs, window.BatchStubs) {
 		states, err := p.o.Revive(ctx, v.layout, keys[b[0]:b[1]], stubs[b[0]:b[1]], chillRows)
 		if err != nil {
 			return nil, err

@@ -188,7 +188,7 @@ func TestColdEvent(t *testing.T) {
 
 // TestColdMany: more entities than are loaded at once wait for the lake, and all come.
 func TestColdMany(t *testing.T) {
-	const entities = chillBatch + 100
+	const entities = window.BatchStubs + 100
 	w, p, v := coldSetup(t, 1)
 	name := func(i int) string { return fmt.Sprint("e", i) }
 	var early, late []fqgw.LogRecord

@@ -15,9 +15,6 @@ import (
 	"github.com/fqgw/fqgw/stream/window"
 )
 
-// coldBatch is how many entities are read from the lake in one go.
-const coldBatch = 256
-
 // cold is what reads of now did at the lake.
 type cold struct {
 	slots                         chan struct{} // a token for each read under way
@@ -157,7 +154,7 @@ func (e *Engine) fetchCold(ctx context.Context, env *fqgw.Env, l *window.Layout,
 	within, cancel := e.withinLake(env)
 	left := make(chan struct{})
 	defer close(left)
-	c.parts = window.StubBatches(len(c.stubs), coldBatch, func(i int) *window.Stub { return c.stubs[i] })
+	c.parts = window.StubBatches(c.stubs, window.BatchStubs)
 	c.done = make(chan coldPart, len(c.parts))
 	e.fills.Go(func() {
 		defer cancel()

@@ -79,20 +79,24 @@ func (l *Layout) OpenStub(b []byte) (*Stub, error) {
 // Horizon is H of the state.
 func (s *Stub) Horizon() int64 { return s.h }
 
-// BatchBytes is about how many bytes of states are made again at a time.
-const BatchBytes = 8 << 20
+// BatchStubs is how many states are made again at a time at the most, BatchBytes about
+// how many bytes of them.
+const (
+	BatchStubs = 256
+	BatchBytes = 8 << 20
+)
 
-// StubBatches divides n stubs, one behind the other, into batches of at most so many whose
+// StubBatches divides stubs, one behind the other, into batches of at most so many whose
 // states do not take too much together: the bounds of each.
-func StubBatches(n, most int, stub func(i int) *Stub) (out [][2]int) {
+func StubBatches(stubs []*Stub, most int) (out [][2]int) {
 	from, size := 0, 0
-	for i := range n {
-		if size += stub(i).size; i > from && (i-from == most || size > BatchBytes) {
-			out, from, size = append(out, [2]int{from, i}), i, stub(i).size
+	for i, s := range stubs {
+		if size += s.size; i > from && (i-from == most || size > BatchBytes) {
+			out, from, size = append(out, [2]int{from, i}), i, s.size
 		}
 	}
-	if n > from {
-		out = append(out, [2]int{from, n})
+	if len(stubs) > from {
+		out = append(out, [2]int{from, len(stubs)})
 	}
 	return out
 }

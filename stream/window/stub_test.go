@@ -138,8 +138,11 @@ func TestStubStays(t *testing.T) {
 }
 
 func TestStubBatches(t *testing.T) {
-	sizes := []int{1, 1, 1, 9 << 20, 1, 7 << 20, 7 << 20, 1}
-	got := StubBatches(len(sizes), 2, func(i int) *Stub { return &Stub{size: sizes[i]} })
+	var stubs []*Stub
+	for _, size := range []int{1, 1, 1, 9 << 20, 1, 7 << 20, 7 << 20, 1} {
+		stubs = append(stubs, &Stub{size: size})
+	}
+	got := StubBatches(stubs, 2)
 	if want := [][2]int{{0, 2}, {2, 3}, {3, 4}, {4, 6}, {6, 8}}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
