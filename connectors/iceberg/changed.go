@@ -31,11 +31,16 @@ func ours(t table.FileScanTask) bool { return ourFile.MatchString(path.Base(t.Fi
 
 // stretches are the tasks in their order, cut where the files' writer changes.
 func stretches(tasks []table.FileScanTask) (out [][]table.FileScanTask) {
-	from := 0
-	for i := 1; i <= len(tasks); i++ {
-		if i == len(tasks) || ours(tasks[i]) != ours(tasks[from]) {
+	from, before := 0, false
+	for i, t := range tasks {
+		is := ours(t)
+		if i > from && is != before {
 			out, from = append(out, tasks[from:i]), i
 		}
+		before = is
+	}
+	if len(tasks) > from {
+		out = append(out, tasks[from:])
 	}
 	return out
 }

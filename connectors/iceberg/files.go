@@ -26,11 +26,10 @@ func (l *Lake) Files(ctx context.Context, name string, each func(fqgw.LakeFile) 
 	if err != nil {
 		return err
 	}
-	tasks, err := t.Scan().PlanFiles(ctx)
+	tasks, err := l.newest(ctx, t)
 	if err != nil {
-		return fail(err)
+		return err
 	}
-	slices.SortFunc(tasks, written)
 	uuid := t.Metadata().TableUUID().String()
 	all = slices.DeleteFunc(all, func(p projected) bool {
 		return p.of.Table != name || p.of.Of != uuid || len(p.of.Runs) == 0 && p.of.Sequence == 0

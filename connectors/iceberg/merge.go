@@ -10,7 +10,6 @@ import (
 	"math/bits"
 	"os"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -77,9 +76,9 @@ func (l *Lake) MergeFiles(ctx context.Context, name string) error {
 		if cols, err := columns(t); err != nil || !asMade(t, cols) {
 			return err
 		}
-		tasks, err := t.Scan().PlanFiles(ctx)
+		tasks, err := l.newest(ctx, t)
 		if err != nil {
-			return fail(err)
+			return err
 		}
 		if mergeGroup(tasks, nil) == nil {
 			return nil // whatever the runs cover, which is dearer to find out
@@ -108,11 +107,9 @@ func (l *Lake) MergeFiles(ctx context.Context, name string) error {
 
 func sizeLevel(bytes int64) int { return bits.Len64(uint64(bytes)) / levelBits }
 
-// mergeGroup are files that are to become one, in their order; nil where there are too
-// few.
+// mergeGroup are files that are to become one, of all in the order in which they were
+// written; nil where there are too few.
 func mergeGroup(tasks []table.FileScanTask, bounds []int64) []table.FileScanTask {
-	tasks = slices.Clone(tasks)
-	slices.SortFunc(tasks, written)
 	band := func(task table.FileScanTask) (n int) {
 		for _, b := range bounds {
 			if sequenceOf(task) > b {
@@ -180,9 +177,9 @@ func (l *Lake) mergeFiles(ctx context.Context, name string, t *table.Table, grou
 	if t, err = l.load(ctx, name); err != nil {
 		return false, err
 	}
-	tasks, err := t.Scan().PlanFiles(ctx)
+	tasks, err := l.newest(ctx, t)
 	if err != nil {
-		return false, fail(err)
+		return false, err
 	}
 	there := map[string]bool{}
 	for _, task := range tasks {

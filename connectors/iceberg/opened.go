@@ -53,6 +53,9 @@ func (l *Lake) forget(table string, keys []string) {
 	o.clear()
 }
 
+// order is that of the runs of a projection.
+func (p *projection) order() fqgw.RunKeys { return fqgw.RunKeys{Keys: p.Keys, Time: p.Time} }
+
 func (o *opened) clear() {
 	release(o.runs)
 	o.runs = nil
@@ -77,7 +80,7 @@ func (l *Lake) runs(ctx context.Context, t *table.Table, name string, p *project
 		warn(err)
 		return nil, nil, false
 	}
-	spec, err := specOf(cols, fqgw.RunKeys{Keys: p.Keys, Time: p.Time})
+	spec, err := specOf(cols, p.order())
 	if err != nil {
 		warn(err)
 		return nil, nil, false
@@ -113,7 +116,7 @@ func (l *Lake) openAdded(ctx context.Context, name string, p *projection, add []
 	if err != nil {
 		return err
 	}
-	spec, err := specOf(cols, fqgw.RunKeys{Keys: p.Keys, Time: p.Time})
+	spec, err := specOf(cols, p.order())
 	if err != nil {
 		return err
 	}

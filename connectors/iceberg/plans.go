@@ -23,6 +23,15 @@ const (
 	mostTasks = 4096
 )
 
+// newest are all files of a table's newest snapshot, as planned.
+func (l *Lake) newest(ctx context.Context, t *table.Table) ([]table.FileScanTask, error) {
+	s := t.CurrentSnapshot()
+	if s == nil {
+		return nil, nil
+	}
+	return l.planned(ctx, t, s.SnapshotID)
+}
+
 // planned are all files of a snapshot in the order in which they were written. They are
 // the caller's; what they point to is not to be changed.
 func (l *Lake) planned(ctx context.Context, t *table.Table, snapshot int64) ([]table.FileScanTask, error) {

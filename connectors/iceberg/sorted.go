@@ -359,9 +359,9 @@ func (l *Lake) covers(ctx context.Context, name string, c fqgw.Coverage) (bool, 
 	if err != nil {
 		return false, err
 	}
-	tasks, err := t.Scan().PlanFiles(ctx)
+	tasks, err := l.newest(ctx, t)
 	if err != nil {
-		return false, fail(err)
+		return false, err
 	}
 	now, _ := coverageOf(t, tasks, c.Sequence)
 	return now.Table == c.Table && now.Files == c.Files && now.Sum == c.Sum, nil
