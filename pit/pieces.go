@@ -37,8 +37,7 @@ type tie struct {
 type pieced struct {
 	m      *Latest
 	view   *fqgw.FeatureView
-	times  []int64 // of each probe, by its place in the spine's order
-	one    bool    // all have the known time known, else each its own time
+	one    bool // all have the known time known, else each its own time
 	known  int64
 	best   []latestSeen // of each probe
 	ties   []tie
@@ -69,7 +68,7 @@ func (m *Latest) inPieces(history *fqgw.Sorted, mem *fqgw.Memory) (bool, error) 
 	if p.take(seenBytes*int64(len(m.at))) != nil {
 		return false, nil
 	}
-	p.times, p.best = s.t, make([]latestSeen, len(m.at))
+	p.best = make([]latestSeen, len(m.at))
 	for n := range p.best {
 		p.best[n] = latestSeen{at: nowhere, tied: -1}
 	}
@@ -157,7 +156,7 @@ func (p *pieced) batch(c *columns, b arrow.RecordBatch, at rowAt) error {
 		keys[i] = b.Column(c.source[k.Column])
 	}
 	entity := p.find.of(keys)
-	entities := p.m.spine.entities
+	entities, probes := p.m.spine.entities, p.m.spine.t
 	for i := range int(b.NumRows()) {
 		t, ok := times.at(i)
 		if !ok {
@@ -181,11 +180,11 @@ func (p *pieced) batch(c *columns, b arrow.RecordBatch, at rowAt) error {
 		if e > 0 {
 			n = int(entities[e-1])
 		}
-		if p.times[end-1] < from {
+		if probes[end-1] < from {
 			continue
 		}
 		for to := end - 1; n < to; { // the last one sees it
-			if m := int(uint(n+to) >> 1); p.times[m] < from {
+			if m := int(uint(n+to) >> 1); probes[m] < from {
 				n = m + 1
 			} else {
 				to = m
@@ -236,7 +235,7 @@ func (p *pieced) untie() error {
 	var all []tied
 	for n := range p.best {
 		b := &p.best[n]
-		if b.tied < 0 || p.m.layout.TooOld(b.time, p.times[n]) {
+		if b.tied < 0 || p.m.layout.TooOld(b.time, p.m.spine.t[n]) {
 			continue
 		}
 		all = append(all, tied{b.at, int32(n)})
@@ -315,7 +314,7 @@ func (p *pieced) answer() {
 			}
 			switch {
 			case best.at < 0:
-			case m.layout.TooOld(best.time, p.times[n]):
+			case m.layout.TooOld(best.time, m.spine.t[n]):
 				m.at[n] = outside
 			default:
 				if k := len(rows.at); k == 0 || rows.at[k-1] != best.at {

@@ -148,14 +148,7 @@ func TestPieces(t *testing.T) {
 					k = known[i]
 				}
 				slots, exists, tooOld, _ := naive(v, sorted, key, times[i], k)
-				switch {
-				case exists:
-					counts[Row]++
-				case tooOld:
-					counts[OutsideMaxAge]++
-				default:
-					counts[NotFound]++
-				}
+				counts[naiveFound(exists, tooOld)]++
 				if got != slots[slot] {
 					t.Fatalf("round %d: %s of %v at %d known at %d is %s, want %s", round, col.Name, key, times[i], k, got, slots[slot])
 				}
