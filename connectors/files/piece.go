@@ -121,19 +121,7 @@ func (g *rowGroup) Read(columns ...string) fqgw.Records {
 			return
 		}
 		defer in.close()
-		for left := int64(g.rows); left > 0; {
-			var b arrow.RecordBatch
-			err := r.in(g.file, func(*opened) (err error) {
-				if b, err = in.next(); err == nil {
-					left -= b.NumRows()
-					b, err = cut.Within(r.ctx, b)
-				}
-				return err
-			})
-			if !yield(b, err) || err != nil {
-				return
-			}
-		}
+		cut.Rows(r.ctx, g.rows, func(do func() error) error { return r.in(g.file, func(*opened) error { return do() }) }, in.next, yield)
 	}
 }
 

@@ -227,19 +227,12 @@ func (g *foreignGroup) Read(columns ...string) fqgw.Records {
 		}
 		schema, cut := decode.Schema(p.of.source, fields), decode.NewCut(p.of.source, fields, fqgw.Scan{})
 		size := int(min(max(p.batch/int64(16*len(fields)+1), 1024), 1<<16))
-		for left := g.rows; left > 0; {
+		left := g.rows
+		cut.Rows(p.ctx, g.rows, func(do func() error) error { return p.in(g.path, do) }, func() (arrow.RecordBatch, error) {
 			n := min(left, size)
-			var b arrow.RecordBatch
-			err := p.in(g.path, func() (err error) {
-				if b, err = p.batchOf(in, fields, schema, n); err == nil {
-					b, err = cut.Within(p.ctx, b)
-				}
-				return err
-			})
-			if left -= n; !yield(b, err) || err != nil {
-				return
-			}
-		}
+			left -= n
+			return p.batchOf(in, fields, schema, n)
+		}, yield)
 	}
 }
 

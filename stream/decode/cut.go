@@ -130,3 +130,22 @@ func Asked(s *fqgw.Source, sc fqgw.Scan) (fields []int, schema *arrow.Schema, cu
 	}
 	return fields, schema, cut, nil
 }
+
+// Rows yields so many rows of a piece (fqgw.Piece) in the batches that next gives, each
+// as Within makes it; within calls what reads the file.
+func (c *Cut) Rows(ctx context.Context, rows int, within func(do func() error) error, next func() (arrow.RecordBatch, error),
+	yield func(arrow.RecordBatch, error) bool) {
+	for left := int64(rows); left > 0; {
+		var b arrow.RecordBatch
+		err := within(func() (err error) {
+			if b, err = next(); err == nil {
+				left -= b.NumRows()
+				b, err = c.Within(ctx, b)
+			}
+			return err
+		})
+		if !yield(b, err) || err != nil {
+			return
+		}
+	}
+}
