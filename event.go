@@ -39,9 +39,13 @@ const (
 	UpdateBefore                  // the row before an update
 	UpdateAfter                   // the row after it
 	Delete                        // the row that is gone
+	// Changes of which the record does not have the row before.
+	Upsert      // the row as it is now, whatever it was
+	DeleteKey   // the row that is gone: its primary key, and no more of it
+	SnapshotRow // the row as a snapshot of its table found it: changes before may have told of it
 )
 
-var operations = [...]string{"insert", "update_before", "update_after", "delete"}
+var operations = [...]string{"insert", "update_before", "update_after", "delete", "upsert", "delete_key", "snapshot"}
 
 func (o Operation) String() string { return operations[o] }
 
@@ -52,7 +56,7 @@ func ParseOperation(s string) (o Operation, ok bool) {
 }
 
 // Retracts says that the change takes its row away: it is the row before.
-func (o Operation) Retracts() bool { return o == UpdateBefore || o == Delete }
+func (o Operation) Retracts() bool { return o == UpdateBefore || o == Delete || o == DeleteKey }
 
 // Event is one accepted change of a source. A record carries none, one or several.
 type Event struct {
@@ -61,6 +65,9 @@ type Event struct {
 	Pos   Position
 	Op    Operation
 	Row   []Value // the row before or after, as Op says: one value per column of the source
+	// Missing are the columns of an Upsert, by their index and ascending, of which the
+	// record says nothing: they are as they were. They are NULL in Row.
+	Missing []int
 }
 
 // Compare is the order of events (SEMANTICS §1): event time, known time, position.

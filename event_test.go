@@ -32,9 +32,9 @@ func TestHidden(t *testing.T) {
 	defer own.Release()
 	var hidden HiddenRows
 	var events []Event
-	for i, word := range []string{"insert", "update_before", "update_after", "delete"} {
+	for i, word := range []string{"insert", "update_before", "update_after", "delete", "upsert", "delete_key", "snapshot"} {
 		op, ok := ParseOperation(word)
-		if !ok || op.String() != word || op.Retracts() != (i == 1 || i == 3) {
+		if !ok || op.String() != word || op.Retracts() != (i == 1 || i == 3 || i == 5) {
 			t.Errorf("%s is %d, %t", word, op, op.Retracts())
 		}
 		events = append(events, Event{Known: int64(i) - 1, Op: op, Pos: Position{Epoch: 1, Partition: 2, Offset: 1 << 40, Sub: int32(i)}})

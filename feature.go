@@ -58,6 +58,7 @@ type Source struct {
 	Known       KnownBy
 	KnownColumn int   // for KnownByColumn
 	KeyColumn   int   // column that is the record key of produced records, -1 none
+	PrimaryKey  []int // of a changelog: its columns, in the order in which they were written; nil: append-only
 	Partitions  int   // of a topic to be created
 	MaxFuture   int64 // microseconds an event time may be ahead of its record's timestamp
 	TimeUnit    int64 // microseconds per unit of numeric timestamps
@@ -91,10 +92,14 @@ func (s *Source) Place() string {
 	return s.Options["table"] + s.Options["path"]
 }
 
-// Takes says why the source cannot have such a change, nil if it can. All there
-// are so far are append-only (SEMANTICS §3.7): a row that came stays.
+// Changelog says that the source denotes a table at each time (SEMANTICS §8): its rows
+// have an identity, the primary key, and may change and go.
+func (s *Source) Changelog() bool { return len(s.PrimaryKey) > 0 }
+
+// Takes says why the source cannot have such a change, nil if it can. One that is
+// append-only (SEMANTICS §3.7) has none but inserts: a row that came stays.
 func (s *Source) Takes(op Operation) error {
-	if op == Insert {
+	if op == Insert || s.Changelog() {
 		return nil
 	}
 	return Errorf(CodeFeatureNotSupported, "source \"%s\" is append-only, and this is the change %s of a row", s.Name, op)

@@ -95,11 +95,8 @@ func (d *Definer) refusedConstraint(k *pg.Constraint, kind string) error {
 	}
 	e := d.unsupported(k.Location, "%s on a %s", what, kind)
 	switch {
-	case kind == "source" && k.Contype == pg.ConstrType_CONSTR_PRIMARY:
-		return e.WithDetail("A source with a primary key is a changelog; sources are append-only for now.").
-			WithHint("For the latest row of a key write CREATE FEATURE VIEW … AS SELECT DISTINCT ON (key) ….")
 	case kind == "source":
-		return e.WithHint("A source has NOT NULL and CHECK.")
+		return e.WithHint("A source has NOT NULL and CHECK, a changelog PRIMARY KEY too.")
 	}
 	return e.WithHint("A table has NOT NULL.")
 }

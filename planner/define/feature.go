@@ -175,6 +175,9 @@ func (f *definition) source(r *pg.RangeVar) error {
 		}
 		return f.undefined(r.Location, "source", name.String(), fqgw.NamesOf(cat.Sources))
 	}
+	if f.view.Source.Changelog() {
+		return f.unsupported(r.Location, "a feature view over a changelog")
+	}
 	if a := r.Alias; a != nil {
 		f.rel = a.Aliasname
 		if len(a.Colnames) > 0 {

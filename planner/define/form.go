@@ -134,6 +134,13 @@ func (w *form) source(s *fqgw.Source) {
 	w.count(s.KeyColumn)
 	w.number(s.MaxFuture)
 	w.number(s.TimeUnit)
+	if s.Changelog() {
+		w.text("primary key")
+		w.count(len(s.PrimaryKey))
+		for _, c := range s.PrimaryKey {
+			w.count(c)
+		}
+	}
 	if t, err := expr.Parse(s.Start, fqgw.Timestamptz, nil); err == nil {
 		w.text("at")
 		w.number(t.Int())

@@ -137,28 +137,31 @@ func (d *Definer) sourceColumns(s *fqgw.Source, elts []*pg.Node, loc int32) erro
 	for i := range cols {
 		s.Columns = append(s.Columns, cols[i].col)
 	}
-	check := func(c *pg.Constraint, column string) error {
-		return d.check(s, c, column)
+	constraint := func(k *pg.Constraint, column string) error {
+		switch k.Contype {
+		case pg.ConstrType_CONSTR_CHECK:
+			return d.check(s, k, column)
+		case pg.ConstrType_CONSTR_PRIMARY:
+			return d.primaryKey(s, k, column)
+		}
+		return d.refusedConstraint(k, "source")
 	}
 	for _, c := range cols {
 		for _, k := range c.rest {
-			switch k.Contype {
-			case pg.ConstrType_CONSTR_CHECK:
-				if err := check(k, c.col.Name); err != nil {
-					return err
-				}
-			default:
-				return d.refusedConstraint(k, "source")
+			if err := constraint(k, c.col.Name); err != nil {
+				return err
 			}
 		}
 	}
 	for _, k := range rest {
-		if k.Contype != pg.ConstrType_CONSTR_CHECK {
-			return d.refusedConstraint(k, "source")
-		}
-		if err := check(k, ""); err != nil {
+		if err := constraint(k, ""); err != nil {
 			return err
 		}
+	}
+	if !s.Changelog() && s.Positions() == fqgw.TopicOffsets && decode.Changes(s.Format) {
+		return d.fail(loc, "42P16", "source \"%s\" has no primary key", s.Name).
+			WithDetail("Records of format '%s' are changes of rows, which the primary key tells from each other.", s.Format).
+			WithHint("Write PRIMARY KEY (column, …) with the columns of the table's primary key.")
 	}
 	return nil
 }

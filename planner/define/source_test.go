@@ -58,8 +58,9 @@ func TestSourceRefusals(t *testing.T) {
 		return "CREATE SOURCE s (é text, at timestamptz, " + cols + ") WITH (event_time = 'at'" + with + ")"
 	}
 	refuse(t, catalog(t), []refusal{
-		{s("a int PRIMARY KEY", ""), "0A000", "PRIMARY", "changelog"},
+		{s("a int PRIMARY KEY", ""), "0A000", "PRIMARY", "whose records are rows"},
 		{s("a int, PRIMARY KEY (a)", ""), "0A000", "PRIMARY", "changelog"},
+		{s("a int PRIMARY KEY", ", connector = 'files', path = 'x.csv'"), "0A000", "PRIMARY", "DISTINCT ON"},
 		{s("a int UNIQUE", ""), "0A000", "UNIQUE", "NOT NULL and CHECK"},
 		{s("a int DEFAULT 1", ""), "0A000", "DEFAULT", "DEFAULT on a source"},
 		{s("a int REFERENCES b", ""), "0A000", "REFERENCES", "FOREIGN KEY"},

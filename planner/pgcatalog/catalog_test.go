@@ -162,6 +162,27 @@ func query(t *testing.T, c *fqgw.Catalog, sql string) []string {
 	}
 }
 
+// TestPrimaryKey: \d shows the primary key of a changelog.
+func TestPrimaryKey(t *testing.T) {
+	c := (*fqgw.Catalog)(nil).Clone()
+	c.Sources[fqgw.Public("orders")] = &fqgw.Source{OID: 16384, Name: "orders", Connector: "kafka", PrimaryKey: []int{2, 0}, Columns: []fqgw.Column{
+		{Name: "region", Type: fqgw.Text, NotNull: true}, {Name: "at", Type: fqgw.Timestamptz, NotNull: true}, {Name: "id", Type: fqgw.Int8, NotNull: true}}, EventTime: 1}
+	for sql, want := range map[string]string{
+		"SELECT relname, relkind, relhasindex FROM pg_class WHERE relnamespace = 2200 ORDER BY 1":                     "orders|r|t orders_pkey|i|f",
+		"SELECT indkey, indisprimary FROM pg_index":                                                                   "3 1|t",
+		"SELECT conname, contype, conkey FROM pg_constraint":                                                          "orders_pkey|p|{3,1}",
+		"SELECT column_name, ordinal_position FROM information_schema.key_column_usage ORDER BY 2":                    "id|1 region|2",
+		"SELECT constraint_name, constraint_type FROM information_schema.table_constraints WHERE table_name='orders'": "orders_pkey|PRIMARY KEY",
+	} {
+		if got := strings.Join(query(t, c, sql), " "); got != want {
+			t.Errorf("%s\n got  %s\n want %s", sql, got, want)
+		}
+	}
+	if def, ok := pgcatalog.ConstraintDef(c, 4<<28|16384); !ok || def != "PRIMARY KEY (id, region)" {
+		t.Errorf("the constraint is %s", def)
+	}
+}
+
 func TestCatalog(t *testing.T) {
 	c := example()
 	for sql, want := range map[string]string{

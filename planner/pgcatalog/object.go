@@ -75,7 +75,7 @@ func listingOf(c *fqgw.Catalog) *listing {
 	l := &listing{catalog: c, byOID: map[uint32]*object{}, byName: map[fqgw.QualifiedName]uint32{}}
 	if c != nil {
 		for _, s := range c.Sources {
-			l.objects = append(l.objects, &object{oid: s.OID, name: s.Qualified(), kind: 'r', columns: plain(s.Columns), checks: s.Checks, options: s.Options, comment: s.Comment})
+			l.objects = append(l.objects, &object{oid: s.OID, name: s.Qualified(), kind: 'r', columns: plain(s.Columns), keys: s.PrimaryKey, checks: s.Checks, options: s.Options, comment: s.Comment})
 		}
 		for _, t := range c.Tables {
 			l.objects = append(l.objects, &object{oid: t.OID, name: t.Qualified(), kind: 'r', columns: plain(t.Columns), comment: t.Comment})

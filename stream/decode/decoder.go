@@ -18,6 +18,12 @@ type Decoder interface {
 	// an event has is the caller's to fill in. Rows and values own their memory: the
 	// record's bytes may be used again.
 	//
+	// Of a source that is a changelog: an update is UpdateBefore and UpdateAfter, one
+	// behind the other, a delete is Delete, where the record has the whole row as it
+	// was; else Upsert, with the columns that are Missing, and DeleteKey. What a snapshot
+	// read is SnapshotRow. A row before has the event time that it had, where the record
+	// does not tell it the source's commit time; of DeleteKey the other columns are NULL.
+	//
 	// An error is an *fqgw.Error, with the column if it is about one. It refuses the
 	// record, and the changes that came before it, the one with the column among
 	// them, are appended as far as they can be read. An error of class 08 is no verdict: what it
@@ -40,15 +46,19 @@ type Encoder interface {
 type format struct {
 	decoder func(*fqgw.Source) (Decoder, error)
 	encoder func(*fqgw.Source) (Encoder, error)
+	changes bool // its records are changes of rows: its sources are changelogs (SEMANTICS §8)
 }
 
 // formats are the formats by the name that CREATE SOURCE has for them.
 var formats = map[string]format{
-	"json": {func(s *fqgw.Source) (Decoder, error) { return newJSON(s) }, newJSONEncoder},
+	"json": {decoder: func(s *fqgw.Source) (Decoder, error) { return newJSON(s) }, encoder: newJSONEncoder},
 }
 
 // Formats are the names of the formats, sorted.
 func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
+
+// Changes says whether records of a format are changes of rows that have an identity.
+func Changes(name string) bool { return formats[name].changes }
 
 // New makes the decoder of a source; 0A000 for a format that there is not and for
 // a type that its records cannot carry.

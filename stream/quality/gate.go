@@ -27,6 +27,13 @@ func (g *Gate) Judge(ev *fqgw.Event, timestamp int64) error {
 	if err := s.Takes(ev.Op); err != nil {
 		return err
 	}
+	for _, i := range ev.Missing {
+		return refuse(fqgw.CodeFeatureNotSupported, s.Columns[i].Name,
+			"the record does not have column %q of relation %q, which is as it was before: the table needs REPLICA IDENTITY FULL", s.Columns[i].Name, s.Name)
+	}
+	if ev.Op.Retracts() {
+		return g.judgeBefore(ev, timestamp)
+	}
 	for i := range s.Columns {
 		if ev.Row[i].IsNull() && (s.Columns[i].NotNull || i == s.EventTime || s.Known == fqgw.KnownByColumn && i == s.KnownColumn) {
 			return refuse(fqgw.CodeNotNullViolation, s.Columns[i].Name,
@@ -56,6 +63,29 @@ func (g *Gate) Judge(ev *fqgw.Event, timestamp int64) error {
 	if g.ahead(ev.Time, timestamp) {
 		return refuse(fqgw.CodeCheckViolation, s.Columns[s.EventTime].Name, "event time %s is more than %s past the record's timestamp %s",
 			fqgw.TimeText(ev.Time), time.Duration(s.MaxFuture)*time.Microsecond, fqgw.TimeText(timestamp))
+	}
+	return nil
+}
+
+// judgeBefore is Judge for a row as it was before: neither NOT NULL nor CHECK is asked
+// of it, but it says whose row it is (SEMANTICS §8). A time that it does not have is
+// the record's.
+func (g *Gate) judgeBefore(ev *fqgw.Event, timestamp int64) error {
+	s := g.source
+	for _, i := range s.PrimaryKey {
+		if ev.Row[i].IsNull() {
+			return refuse(fqgw.CodeNotNullViolation, s.Columns[i].Name,
+				"null value in column %q of relation %q violates not-null constraint", s.Columns[i].Name, s.Name)
+		}
+	}
+	ev.Time, ev.Known = timestamp, timestamp
+	if t, err := instant(s, s.EventTime, ev.Row); err == nil {
+		ev.Time = t
+	}
+	if c, ok := g.knownColumn(); ok {
+		if t, err := instant(s, c, ev.Row); err == nil {
+			ev.Known = t
+		}
 	}
 	return nil
 }
@@ -100,6 +130,9 @@ func (g *Gate) ahead(t, timestamp int64) bool { return t-timestamp > g.source.Ma
 
 // instant is a time of the row; it must be finite.
 func instant(s *fqgw.Source, column int, row []fqgw.Value) (int64, error) {
+	if row[column].IsNull() {
+		return 0, refuse(fqgw.CodeNotNullViolation, s.Columns[column].Name, "the time in column %q is null", s.Columns[column].Name)
+	}
 	t := row[column].Int()
 	if t == fqgw.InfinityTime || t == fqgw.NegInfinityTime {
 		return 0, refuse(fqgw.CodeDatetimeOverflow, s.Columns[column].Name, "the time in column %q is not finite", s.Columns[column].Name)

@@ -68,6 +68,53 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// TestJudgeChanges: a changelog has every change; of a row before nothing is asked but
+// whose it is, and a time that it lacks is the record's.
+func TestJudgeChanges(t *testing.T) {
+	const now = 1_000_000_000
+	at, n := fqgw.TimestampValue, fqgw.IntValue
+	s := fqgw.Source{Name: "orders", EventTime: 0, MaxFuture: 300, PrimaryKey: []int{2}, Columns: []fqgw.Column{
+		{Name: "ts", Type: fqgw.Timestamptz, NotNull: true}, {Name: "price", Type: fqgw.Int8, NotNull: true}, {Name: "id", Type: fqgw.Int8, NotNull: true},
+	}, Checks: []fqgw.Check{{Name: "price_check", Expr: positive(t)}}}
+	for _, c := range []struct {
+		name   string
+		op     fqgw.Operation
+		row    []fqgw.Value
+		lacks  []int
+		code   fqgw.Code
+		column string
+		time   int64
+	}{
+		{"a delete with its row", fqgw.Delete, []fqgw.Value{at(now - 5), n(1), n(7)}, nil, "", "", now - 5},
+		{"a delete by key", fqgw.DeleteKey, []fqgw.Value{fqgw.Null, fqgw.Null, n(7)}, nil, "", "", now},
+		{"a row before that CHECK would refuse", fqgw.UpdateBefore, []fqgw.Value{at(now - 5), n(0), n(7)}, nil, "", "", now - 5},
+		{"one whose CHECK raises", fqgw.UpdateBefore, []fqgw.Value{at(now - 5), n(13), n(7)}, nil, "", "", now - 5},
+		{"a row before that is ahead", fqgw.Delete, []fqgw.Value{at(now + 301), n(1), n(7)}, nil, "", "", now + 301},
+		{"a row before without an end", fqgw.Delete, []fqgw.Value{at(fqgw.InfinityTime), n(1), n(7)}, nil, "", "", now},
+		{"a row before without its key", fqgw.Delete, []fqgw.Value{at(now), n(1), fqgw.Null}, nil, "23502", "id", 0},
+		{"a row after that CHECK refuses", fqgw.UpdateAfter, []fqgw.Value{at(now), n(0), n(7)}, nil, "23514", "", 0},
+		{"a row after without a price", fqgw.Upsert, []fqgw.Value{at(now), fqgw.Null, n(7)}, nil, "23502", "price", 0},
+		{"a row after whose price is not told", fqgw.Upsert, []fqgw.Value{at(now), fqgw.Null, n(7)}, []int{1}, "0A000", "price", 0},
+		{"a snapshot", fqgw.SnapshotRow, []fqgw.Value{at(now), n(1), n(7)}, nil, "", "", now},
+	} {
+		ev := fqgw.Event{Op: c.op, Row: c.row, Missing: c.lacks}
+		err := New(&s).Judge(&ev, now)
+		if c.code == "" {
+			if err != nil || ev.Known != now || ev.Time != c.time {
+				t.Errorf("%s: event time %d, known %d, %v", c.name, ev.Time, ev.Known, err)
+			}
+		} else if e := fqgw.AsError(err); err == nil || e.Code != c.code || e.Column != c.column {
+			t.Errorf("%s: %v, want %s of column %q", c.name, err, c.code, c.column)
+		}
+	}
+	s.PrimaryKey = nil
+	for op := fqgw.UpdateBefore; op <= fqgw.SnapshotRow; op++ {
+		if err := New(&s).Judge(&fqgw.Event{Op: op, Row: []fqgw.Value{at(now), n(1), n(7)}}, now); err == nil || fqgw.AsError(err).Code != "0A000" {
+			t.Errorf("%s of an append-only source: %v", op, err)
+		}
+	}
+}
+
 // TestKnown: a refused record is known when the source's rule says so, as far as
 // its row could be read; a time that is missing, or refused itself, says nothing.
 func TestKnown(t *testing.T) {

@@ -1,0 +1,50 @@
+package define
+
+import (
+	"slices"
+	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/stream/decode"
+)
+
+// primaryKey takes the PRIMARY KEY of a source, of one column where it stands with it:
+// the source is a changelog (SEMANTICS §8).
+func (d *Definer) primaryKey(s *fqgw.Source, k *pg.Constraint, column string) error {
+	if s.Positions() != fqgw.TopicOffsets || !decode.Changes(s.Format) {
+		e := d.unsupported(k.Location, "PRIMARY KEY on a source whose records are rows").
+			WithDetail("A source with a primary key is a changelog: its records say which row they change or take away.")
+		const latest = "CREATE FEATURE VIEW … AS SELECT DISTINCT ON (key) …"
+		changelogs := slices.DeleteFunc(decode.Formats(), func(f string) bool { return !decode.Changes(f) })
+		if len(changelogs) == 0 || s.Positions() != fqgw.TopicOffsets {
+			return e.WithHint("For the latest row of a key write %s.", latest)
+		}
+		return e.WithHint("Write format = '%s', or for the latest row of a key %s.", strings.Join(changelogs, "' or '"), latest)
+	}
+	return d.keyColumns(s, k, column)
+}
+
+// keyColumns takes the columns of a PRIMARY KEY.
+func (d *Definer) keyColumns(s *fqgw.Source, k *pg.Constraint, column string) error {
+	if s.Changelog() {
+		return d.fail(k.Location, "42P16", "multiple primary keys for source \"%s\" are not allowed", s.Name)
+	}
+	names := words(k.Keys)
+	if column != "" {
+		names = []string{column}
+	}
+	for _, name := range names {
+		i := s.ColumnIndex(name)
+		if i < 0 {
+			return d.fail(k.Location, fqgw.CodeUndefinedColumn, "column \"%s\" named in key does not exist", name)
+		}
+		if slices.Contains(s.PrimaryKey, i) {
+			return d.fail(k.Location, "42701", "column \"%s\" appears twice in primary key constraint", name)
+		}
+		s.PrimaryKey = append(s.PrimaryKey, i)
+		s.Columns[i].NotNull = true
+	}
+	return nil
+}

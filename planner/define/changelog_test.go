@@ -1,0 +1,93 @@
+package define
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/bind"
+	"github.com/fqgw/fqgw/planner/parse"
+)
+
+// keyed is a changelog: orders of customers.
+func keyed(columns ...int) *fqgw.Source {
+	return &fqgw.Source{Name: "orders", EventTime: 2, PrimaryKey: columns, Columns: []fqgw.Column{{Name: "id", Type: fqgw.Int8, NotNull: true},
+		{Name: "customer", Type: fqgw.Text, NotNull: true}, {Name: "at", Type: fqgw.Timestamptz, NotNull: true}, {Name: "total", Type: fqgw.Int8}}}
+}
+
+// TestPrimaryKey: with a column or with the table; its columns are NOT NULL.
+func TestPrimaryKey(t *testing.T) {
+	for _, c := range []struct {
+		elements string
+		want     []int
+		code     fqgw.Code
+	}{
+		{"a int PRIMARY KEY, b int", []int{0}, ""},
+		{"a int, b int, CONSTRAINT x PRIMARY KEY (b, a)", []int{1, 0}, ""},
+		{"a int PRIMARY KEY, b int, PRIMARY KEY (b)", nil, "42P16"},
+		{"a int PRIMARY KEY, b int PRIMARY KEY", nil, "42P16"},
+		{"a int, b int, PRIMARY KEY (a, c)", nil, "42703"},
+		{"a int, b int, PRIMARY KEY (a, a)", nil, "42701"},
+	} {
+		stmts, err := parse.Parse("CREATE TABLE s (" + c.elements + ")")
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &Definer{Binder: &bind.Binder{}, stmt: stmts[0]}
+		cols, rest, err := d.columns(stmts[0].Node.GetCreateStmt().TableElts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &fqgw.Source{Name: "s"}
+		take := func(list []*pg.Constraint, column string) {
+			for _, k := range list {
+				if err == nil {
+					err = d.keyColumns(s, k, column)
+				}
+			}
+		}
+		for _, col := range cols {
+			s.Columns = append(s.Columns, col.col)
+		}
+		for _, col := range cols {
+			take(col.rest, col.col.Name)
+		}
+		take(rest, "")
+		if c.code != "" {
+			if err == nil || fqgw.AsError(err).Code != c.code {
+				t.Errorf("%s: %v, want %s", c.elements, err, c.code)
+			}
+			continue
+		}
+		if err != nil || !slices.Equal(s.PrimaryKey, c.want) || slices.ContainsFunc(c.want, func(i int) bool { return !s.Columns[i].NotNull }) {
+			t.Errorf("%s: %v of %v, %v", c.elements, s.PrimaryKey, s.Columns, err)
+		}
+	}
+}
+
+// TestPrimaryKeyForm: a source with another primary key, or none, is another one.
+func TestPrimaryKeyForm(t *testing.T) {
+	var forms [][]byte
+	for _, s := range []*fqgw.Source{keyed(), keyed(0), keyed(1), keyed(0, 1)} {
+		b, err := Form(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.ContainsFunc(forms, func(f []byte) bool { return bytes.Equal(f, b) }) {
+			t.Errorf("the form of the key %v is that of another", s.PrimaryKey)
+		}
+		forms = append(forms, b)
+	}
+}
+
+// TestViewsOfChangelogs: what a view over a changelog may be.
+func TestViewsOfChangelogs(t *testing.T) {
+	cat := catalog(t)
+	cat.Sources[fqgw.Public("orders")] = keyed(0)
+	refuse(t, cat, []refusal{
+		{"CREATE FEATURE VIEW v AS SELECT customer, count(*) OVER w AS n FROM orders WINDOW w AS (PARTITION BY customer ORDER BY at)", "0A000", "orders", "changelog"},
+	})
+}
