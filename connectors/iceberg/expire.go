@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,10 +87,24 @@ func (l *Lake) expire(ctx context.Context, before *table.Table, keep int) error 
 		return err
 	}
 	after, err := tx.Commit(ctx)
+	if goneOnly(err) {
+		err = nil
+	}
 	if err != nil || !appends {
 		return err
 	}
 	return removeManifests(ctx, before, after)
+}
+
+// goneOnly says of what follows the commit of an expiry that no more failed than files
+// that could not be removed because they are gone: iceberg-go removes a replaced file with
+// the last snapshot that has it, and again with the one that says that it was replaced.
+func goneOnly(err error) bool {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		return !slices.ContainsFunc(all.Unwrap(), func(err error) bool { return !goneOnly(err) })
+	}
+	var path *fs.PathError
+	return errors.As(err, &path) && path.Op == "remove" && errors.Is(err, fs.ErrNotExist)
 }
 
 // appendsOnly says whether no data file can have gone from the table: nothing was
