@@ -60,6 +60,9 @@ func parseScript(file, text string) ([]step, error) {
 		if !slices.Contains(verbs, s.verb) {
 			return nil, fmt.Errorf("%s:%d: unknown directive %q", file, n, s.verb)
 		}
+		if known := modes[s.verb]; known != nil && !slices.Contains(known, s.mode()) {
+			return nil, fmt.Errorf("%s:%d: unknown directive %q", file, n, s.verb+" "+s.mode())
+		}
 		if slices.Contains([]string{"statement", "query", "both", "produce", "file"}, s.verb) {
 			var rows []string
 			inRows := false
@@ -85,6 +88,9 @@ func parseScript(file, text string) ([]step, error) {
 	}
 	return steps, sc.Err()
 }
+
+// modes are what a verb's first word may be.
+var modes = map[string][]string{"statement": {"ok", "error"}, "query": {"", "sorted", "contains", "error"}, "both": {"", "sorted", "contains", "error"}}
 
 // rewriteScript puts the rows that came in the place of those expected.
 func rewriteScript(file, text string, steps []step) error {
