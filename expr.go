@@ -101,6 +101,8 @@ type Session interface {
 	// Call runs a function that reaches beyond the expression library
 	// (fqgw.sync, fqgw.advance, pg_cancel_backend …); ok is false when there is none.
 	Call(ctx context.Context, name string, args []Value) (v Value, ok bool, err error)
+	// CallSet is Call of a function that returns rows (fqgw.sample).
+	CallSet(ctx context.Context, name string, args []Value) (rows [][]Value, err error)
 }
 
 // Activity is what a session does, for pg_stat_activity. Times are microseconds

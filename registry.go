@@ -115,6 +115,14 @@ type DeadLetter struct {
 	Key      []byte
 	Headers  []Header // in their order
 	Payload  []byte
+	Replayed int64 // when its record was produced once more, as a new one; 0: it was not
+}
+
+// Replayed is what a replay of dead letters came to.
+type Replayed struct {
+	Records int64  // produced once more
+	Refused int64  // left, because the gate refuses them still
+	Reason  string // of the first of those
 }
 
 // DeadLetterStore keeps what the gate refused. Safe for concurrent use.
@@ -125,4 +133,13 @@ type DeadLetterStore interface {
 	// DeadLetters calls each for the newest, at most limit, one after the other; an
 	// error of each ends it and is returned.
 	DeadLetters(ctx context.Context, limit int, each func(DeadLetter) error) error
+	// Waiting calls each for those of a source that were not replayed and lie behind a
+	// position, in the order of positions, at most limit.
+	Waiting(ctx context.Context, source string, after Position, limit int, each func(DeadLetter) error) error
+	// Replayed notes that the records at those positions were produced once more at t;
+	// what it knows already, or not at all, is passed over.
+	Replayed(ctx context.Context, source string, t int64, at []Position) error
+	// Forget removes those of a source that the marks do not cover: its records are to
+	// be judged anew from there.
+	Forget(ctx context.Context, source string, covered Marks) error
 }

@@ -62,6 +62,9 @@ func (s *Session) Call(ctx context.Context, name string, args []fqgw.Value) (fqg
 		return fqgw.TextValue(done), true, err
 	case "fqgw.drop_training_set":
 		return fqgw.TextValue(""), true, s.dropTrainingSet(ctx, args[0].Str())
+	case "fqgw.replay_dead_letters":
+		n, err := s.replay(ctx, args[0].Str())
+		return fqgw.IntValue(n), true, err
 	case "fqgw.now":
 		return fqgw.TimestampValue(e.Now()), true, nil
 	case "fqgw.advance":

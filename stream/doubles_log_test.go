@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/fqgw/fqgw"
 )
@@ -18,6 +19,7 @@ type memLog struct {
 	created bool
 	name    string
 	id      byte
+	fails   atomic.Bool // it takes no records
 }
 
 func newLog(partitions int) *memLog {
@@ -46,6 +48,9 @@ func (l *memLog) DropTopic(context.Context, string) error { return nil }
 func (l *memLog) Close() error                            { return nil }
 
 func (l *memLog) Produce(_ context.Context, _ string, recs []fqgw.LogRecord) error {
+	if l.fails.Load() {
+		return fqgw.Errorf(fqgw.CodeIO, "the log takes no records")
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range recs {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -509,7 +510,44 @@ func (r registry) Bury(_ context.Context, letters []fqgw.DeadLetter) error {
 	return nil
 }
 func (r registry) DeadLetters(context.Context, int, func(fqgw.DeadLetter) error) error { return nil }
-func (r registry) Close() error                                                        { return nil }
+func (r registry) Waiting(_ context.Context, _ string, after fqgw.Position, limit int, each func(fqgw.DeadLetter) error) error {
+	r.mu.Lock()
+	var found []fqgw.DeadLetter
+	for pos, l := range r.letters {
+		if l.Replayed == 0 && pos.Compare(after) > 0 {
+			found = append(found, l)
+		}
+	}
+	r.mu.Unlock()
+	slices.SortFunc(found, func(a, b fqgw.DeadLetter) int { return a.Pos.Compare(b.Pos) })
+	for _, l := range found[:min(len(found), limit)] {
+		if err := each(l); err != nil {
+			return err
+		}
+	}
+	return r.plug.check(true)
+}
+func (r registry) Replayed(_ context.Context, _ string, t int64, at []fqgw.Position) error {
+	if err := r.plug.check(false); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, pos := range at {
+		if l, there := r.letters[pos]; there && l.Replayed == 0 {
+			l.Replayed = t
+			r.letters[pos] = l
+		}
+	}
+	return nil
+}
+func (r registry) Forget(_ context.Context, _ string, covered fqgw.Marks) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.letters, func(pos fqgw.Position, _ fqgw.DeadLetter) bool { return !covered.Covers(pos) })
+	return r.plug.check(false)
+}
+func (r registry) Close() error { return nil }
 
 // world is everything that outlives a process.
 type world struct {

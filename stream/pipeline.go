@@ -229,7 +229,7 @@ func (p *Pipeline) DropSource(ctx context.Context, name string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	for _, fact := range []string{topicFact(name), s.frontierFact(s.at.Load().epoch)} {
+	for _, fact := range []string{topicFact(name), s.frontierFact(s.at.Load().epoch), s.replayFact()} {
 		if err := p.o.Registry.Put(ctx, fact, ""); err != nil {
 			return err
 		}

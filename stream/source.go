@@ -37,6 +37,8 @@ type source struct {
 	views    []*view       // attached
 	building map[int64]*building
 	breaks   map[int32]broken // by partition: the record that made a panic
+
+	replaying chan struct{} // has room for the one replay of dead letters
 }
 
 // view is a feature view that the stream keeps up.
@@ -51,11 +53,14 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 	if log == nil {
 		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "connector %q is not supported", src.Connector).WithHint("Use connector = 'kafka'.")
 	}
-	s := &source{p: p, src: src, log: log, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}, breaks: map[int32]broken{}}
+	s := &source{p: p, src: src, log: log, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}, breaks: map[int32]broken{}, replaying: make(chan struct{}, 1)}
 	if _, err := p.o.Decoder(src); err != nil {
 		return nil, err
 	}
-	var err error
+	known, err := p.o.Registry.Get(ctx, topicFact(src.Qualified().String()))
+	if err != nil {
+		return nil, err
+	}
 	var topic fqgw.Topic
 	if topic, s.made, err = p.findTopic(ctx, src); err != nil {
 		return nil, err
@@ -70,6 +75,11 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 	s.at.Store(at)
 	if err := s.begin(ctx); err != nil {
 		return nil, err
+	}
+	if known == "" { // a source of that name that was dropped left dead letters
+		if err := s.judgedAnew(ctx); err != nil {
+			return nil, err
+		}
 	}
 	s.life, s.stop = context.WithCancel(p.hard)
 	s.frontier = newFrontier(at.Partitions, at.epoch)
@@ -154,6 +164,16 @@ func (s *source) begin(ctx context.Context) error {
 	}
 	_, _, err = s.p.o.History.Land(ctx, s.src.History, nil, snap.Landed, to)
 	return err
+}
+
+// judgedAnew forgets the dead letters of records that a new source is going to read
+// once more.
+func (s *source) judgedAnew(ctx context.Context) error {
+	snap, err := s.p.o.History.Current(ctx, s.src.History)
+	if err != nil {
+		return err
+	}
+	return s.p.o.Letters.Forget(ctx, s.src.Qualified().String(), snap.Landed)
 }
 
 // tryAgain is for what a store that is away keeps the stream from doing.

@@ -33,7 +33,7 @@ var process = rand.Text()
 const watchEvery = 200 * time.Millisecond
 
 // format is that of the file; user_version holds it.
-const format = 3
+const format = 4
 
 // schema makes a file.
 const schema = `
@@ -51,6 +51,7 @@ CREATE TABLE dead_letters (
 	source TEXT NOT NULL, epoch INTEGER NOT NULL, part INTEGER NOT NULL, off INTEGER NOT NULL, sub INTEGER NOT NULL,
 	time INTEGER NOT NULL, rejected INTEGER NOT NULL, reason TEXT NOT NULL, col TEXT NOT NULL, key BLOB, payload BLOB,
 	headers TEXT, -- headersText
+	replayed INTEGER NOT NULL DEFAULT 0, -- 0: it was not
 	PRIMARY KEY (source, epoch, part, off, sub)
 );
 `
@@ -58,6 +59,7 @@ CREATE TABLE dead_letters (
 // migrations are what makes a file of the next format of one: by its format.
 var migrations = map[int]string{
 	2: "ALTER TABLE dead_letters ADD COLUMN headers TEXT;", // NULL: what they were was not kept
+	3: "ALTER TABLE dead_letters ADD COLUMN replayed INTEGER NOT NULL DEFAULT 0;",
 }
 
 // firstOID is the first number of a user's object, as in PostgreSQL.
@@ -256,78 +258,6 @@ func (r *SQLite) Epoch(ctx context.Context, source string, topicID [16]byte) (ep
 		return tx.QueryRowContext(ctx, "SELECT epoch FROM epochs WHERE source = ? AND topic_id = ?", source, topicID[:]).Scan(&epoch)
 	})
 	return epoch, err
-}
-
-// Bury implements fqgw.DeadLetterStore.
-func (r *SQLite) Bury(ctx context.Context, letters []fqgw.DeadLetter) error {
-	return r.tx(ctx, func(tx *sql.Tx) error {
-		for _, d := range letters {
-			headers, err := headersText(d.Headers)
-			if err != nil {
-				return err
-			}
-			if _, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO dead_letters (source, epoch, part, off, sub, time, rejected, reason, col, key, payload, headers)
-				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, d.Source, d.Pos.Epoch, d.Pos.Partition, d.Pos.Offset, d.Pos.Sub, d.Time, d.Rejected, d.Reason,
-				d.Column, d.Key, d.Payload, headers); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// headersText is headers as JSON, [[name, value], …], both in base64, since a name
-// may be any bytes; a value that is not there is null. NULL without headers.
-func headersText(headers []fqgw.Header) (text sql.NullString, err error) {
-	if len(headers) == 0 {
-		return text, nil
-	}
-	pairs := make([][2][]byte, len(headers))
-	for i, h := range headers {
-		pairs[i] = [2][]byte{[]byte(h.Name), h.Value}
-	}
-	b, err := json.Marshal(pairs)
-	return sql.NullString{String: string(b), Valid: true}, err
-}
-
-func parseHeaders(text sql.NullString) (out []fqgw.Header, err error) {
-	if !text.Valid {
-		return nil, nil
-	}
-	var pairs [][2][]byte
-	err = json.Unmarshal([]byte(text.String), &pairs)
-	for _, p := range pairs {
-		out = append(out, fqgw.Header{Name: string(p[0]), Value: p[1]})
-	}
-	return out, err
-}
-
-// DeadLetters implements fqgw.DeadLetterStore.
-func (r *SQLite) DeadLetters(ctx context.Context, limit int, each func(fqgw.DeadLetter) error) error {
-	rows, err := r.db.QueryContext(ctx, `SELECT source, epoch, part, off, sub, time, rejected, reason, col, key, payload, headers
-		FROM dead_letters ORDER BY rejected DESC, source, epoch, part, off, sub LIMIT ?`, limit)
-	if err != nil {
-		return broken(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var d fqgw.DeadLetter
-		var headers sql.NullString
-		if err := rows.Scan(&d.Source, &d.Pos.Epoch, &d.Pos.Partition, &d.Pos.Offset, &d.Pos.Sub, &d.Time, &d.Rejected, &d.Reason, &d.Column,
-			&d.Key, &d.Payload, &headers); err != nil {
-			return broken(err)
-		}
-		if d.Headers, err = parseHeaders(headers); err != nil {
-			return broken(fmt.Errorf("headers of a dead letter of %s: %w", d.Source, err))
-		}
-		if err := each(d); err != nil {
-			return err
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return broken(err)
-	}
-	return nil
 }
 
 // Close implements fqgw.Registry.

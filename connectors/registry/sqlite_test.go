@@ -82,9 +82,10 @@ func TestMigration(t *testing.T) {
 		if epoch != 4 || err != nil {
 			t.Errorf("the epoch is %d, %v", epoch, err)
 		}
-		if err := r.Bury(t.Context(), []fqgw.DeadLetter{fresh}); err != nil {
+		if err := errors.Join(r.Bury(t.Context(), []fqgw.DeadLetter{fresh}), r.Replayed(t.Context(), "s", 7, []fqgw.Position{old.Pos})); err != nil {
 			t.Fatal(err)
 		}
+		old.Replayed = 7
 		var got []fqgw.DeadLetter
 		err = r.DeadLetters(t.Context(), 10, func(d fqgw.DeadLetter) error { got = append(got, d); return nil })
 		if err != nil || !reflect.DeepEqual(got, []fqgw.DeadLetter{fresh, old}) {
@@ -118,7 +119,7 @@ func TestFormat(t *testing.T) {
 		"SELECT quote(number) FROM version", "SELECT concat_ws(' ', quote(oid), quote(kind), quote(schema), quote(name), quote(version), quote(state), quote(sql), quote(path), quote(props), quote(form)) FROM objects",
 		"SELECT concat_ws(' ', quote(name), quote(next)) FROM sequences", "SELECT concat_ws(' ', quote(name), quote(value), quote(owner)) FROM facts",
 		"SELECT concat_ws(' ', quote(source), quote(topic_id), quote(epoch)) FROM epochs",
-		"SELECT concat_ws(' ', quote(source), quote(epoch), quote(part), quote(off), quote(sub), quote(time), quote(rejected), quote(reason), quote(col), quote(key), quote(payload), quote(headers)) FROM dead_letters"} {
+		"SELECT concat_ws(' ', quote(source), quote(epoch), quote(part), quote(off), quote(sub), quote(time), quote(rejected), quote(reason), quote(col), quote(key), quote(payload), quote(headers), quote(replayed)) FROM dead_letters"} {
 		rows, err := r.db.Query(query)
 		if err != nil {
 			t.Fatal(err)
@@ -147,7 +148,7 @@ func TestFormat(t *testing.T) {
 
 // TestOtherFormat: a file of another format is refused, and is as it was.
 func TestOtherFormat(t *testing.T) {
-	for _, version := range []string{"1", "4"} {
+	for _, version := range []string{"1", "5"} {
 		path := filepath.Join(t.TempDir(), "registry.db")
 		r, err := Open(t.Context(), path)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/fqgw/fqgw"
@@ -51,4 +52,74 @@ func DeadLetters(t *testing.T, s fqgw.DeadLetterStore) {
 	if got, err := list(1); err != nil || !bytes.Equal(got[0].Payload, large.Payload) {
 		t.Errorf("the large payload: %v", err)
 	}
+	replays(t, s)
+}
+
+// replays checks which dead letters wait to be replayed, and which are forgotten.
+func replays(t *testing.T, s fqgw.DeadLetterStore) {
+	ctx := t.Context()
+	at := func(epoch, partition int32, offset int64) fqgw.Position {
+		return fqgw.Position{Epoch: epoch, Partition: partition, Offset: offset}
+	}
+	all := []fqgw.Position{at(0, 0, 9), at(0, 1, 2), at(1, 0, 3), at(1, 0, 4), at(1, 1, 0), at(1, 2, 5)}
+	for _, source := range []string{"r", "other"} {
+		var letters []fqgw.DeadLetter
+		for _, i := range []int{3, 0, 5, 2, 4, 1} {
+			letters = append(letters, fqgw.DeadLetter{Source: source, Pos: all[i], Reason: "because", Payload: []byte{1}})
+		}
+		if err := s.Bury(ctx, letters); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting := func(source string, after fqgw.Position, limit int) (got []fqgw.Position) {
+		t.Helper()
+		err := s.Waiting(ctx, source, after, limit, func(d fqgw.DeadLetter) error {
+			if d.Source != source || d.Replayed != 0 || len(d.Payload) != 1 {
+				t.Errorf("it waits: %+v", d)
+			}
+			got = append(got, d.Pos)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	want := func(got []fqgw.Position, want ...fqgw.Position) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	start := fqgw.Position{Offset: fqgw.NoOffset}
+	want(waiting("r", start, 10), all...)
+	want(waiting("r", all[0], 2), all[1], all[2])
+	if err := s.Replayed(ctx, "r", 77, []fqgw.Position{all[1], all[3], at(5, 5, 5)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Replayed(ctx, "r", 78, []fqgw.Position{all[1]}); err != nil { // what is known stays
+		t.Fatal(err)
+	}
+	want(waiting("r", start, 10), all[0], all[2], all[4], all[5])
+	if err := s.DeadLetters(ctx, 100, func(d fqgw.DeadLetter) error {
+		if was := d.Source == "r" && (d.Pos == all[1] || d.Pos == all[3]); d.Replayed != map[bool]int64{true: 77}[was] {
+			t.Errorf("replayed: %+v", d)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	// Marks cover what lies below them, of another epoch too; a partition without one has none.
+	if err := s.Forget(ctx, "r", fqgw.Marks{{Epoch: 1, Next: 4}, {Epoch: 0, Next: 3}}); err != nil {
+		t.Fatal(err)
+	}
+	want(waiting("r", start, 10), all[0], all[2])
+	if err := s.Bury(ctx, []fqgw.DeadLetter{{Source: "r", Pos: all[3], Payload: []byte{2}}}); err != nil { // forgotten: it is judged anew
+		t.Fatal(err)
+	}
+	if err := s.Forget(ctx, "r", nil); err != nil {
+		t.Fatal(err)
+	}
+	want(waiting("r", start, 10))
+	want(waiting("other", start, 10), all...)
 }

@@ -49,6 +49,10 @@ type Streams interface {
 	// Check is the part of Insert before anything is produced.
 	Check(ctx context.Context, s *fqgw.Source, rows [][]fqgw.Value, known []int64) error
 	Sync(ctx context.Context) error
+	// Replay produces dead letters of a source once more that the gate accepts now.
+	Replay(ctx context.Context, source string) (fqgw.Replayed, error)
+	// Sample is the newest records of a topic, about n.
+	Sample(ctx context.Context, topic string, n int) ([]fqgw.LogRecord, error)
 	WaitKnown(ctx context.Context, source string, k int64, notice func(string)) error
 	Status() []fqgw.StreamStatus
 	// Since is the least known time of a source's records, ok false without any.

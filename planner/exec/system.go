@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -92,9 +93,25 @@ func (e *Engine) deadLetters(env *fqgw.Env, each func([]fqgw.Value) error) error
 		return each([]fqgw.Value{
 			fqgw.TextValue(d.Source), fqgw.IntValue(int64(d.Pos.Epoch)), fqgw.IntValue(int64(d.Pos.Partition)), fqgw.IntValue(d.Pos.Offset),
 			fqgw.TimestampValue(d.Time), fqgw.TimestampValue(d.Rejected), fqgw.TextValue(d.Reason), textOrNull(d.Column),
-			printable(d.Key), printable(d.Payload), headersOf(d.Headers),
+			printable(d.Key), printable(d.Payload), headersOf(d.Headers), timeOrNull(d.Replayed),
 		})
 	})
+}
+
+// Replay produces dead letters of a source once more.
+func (e *Engine) Replay(ctx context.Context, s *fqgw.Source) (fqgw.Replayed, error) {
+	return e.o.Streams.Replay(ctx, s.Qualified().String())
+}
+
+// Sample is a row for each of the newest records of a topic, about n.
+func (e *Engine) Sample(ctx context.Context, topic string, n int) (out [][]fqgw.Value, err error) {
+	recs, err := e.o.Streams.Sample(ctx, topic, n)
+	for i := range recs {
+		r := &recs[i]
+		out = append(out, []fqgw.Value{fqgw.IntValue(int64(r.Partition)), fqgw.IntValue(r.Offset), fqgw.TimestampValue(r.Timestamp),
+			printable(r.Key), printable(r.Value), headersOf(r.Headers)})
+	}
+	return out, err
 }
 
 // lakeFiles are the files of the tables and of the histories that the catalog has.

@@ -251,6 +251,7 @@ func systemFuncs() []def {
 		{"fqgw.advance", "interval timestamptz|v", ask("fqgw.advance", unsupported("fqgw.advance"))},
 		{"fqgw.now", "timestamptz|t", ask("fqgw.now", now)},
 		{"fqgw.rebuild", "text text|v", ask("fqgw.rebuild", unsupported("fqgw.rebuild"))},
+		{"fqgw.replay_dead_letters", "text int8|v", ask("fqgw.replay_dead_letters", unsupported("fqgw.replay_dead_letters"))},
 		{"fqgw.drop_training_set", "text void|v", ask("fqgw.drop_training_set", unsupported("fqgw.drop_training_set"))},
 	}
 	user := func(s fqgw.Session) string { return s.User() }

@@ -294,7 +294,10 @@ func TestHashKey(t *testing.T) {
 // session answers what the tests ask for.
 type session struct{ calls []string }
 
-func (s *session) Setting(name string) (string, bool)          { return "public, fqgw", name == "search_path" }
+func (s *session) Setting(name string) (string, bool) { return "public, fqgw", name == "search_path" }
+func (s *session) CallSet(context.Context, string, []fqgw.Value) ([][]fqgw.Value, error) {
+	return nil, nil
+}
 func (s *session) SetSetting(name, value string, _ bool) error { return nil }
 func (s *session) User() string                                { return "ann" }
 func (s *session) Database() string                            { return "db" }

@@ -34,7 +34,22 @@ func setFuncs() map[string][]setFunc {
 		"_pg_expandarray":           {{sig: "anyarray record", columns: "x elem n int4", run: expandArray}},
 		"pg_partition_ancestors":    {{sig: "regclass regclass", columns: "relid regclass", run: func(_ *fqgw.Env, _ []fqgw.Type, args []value) (setRows, error) { return columnOf(args), nil }}},
 		"pg_listening_channels":     {{sig: "text", run: noRows}},
-		"aclexplode":                {{sig: "_aclitem record", columns: "grantor oid grantee oid privilege_type text is_grantable bool", run: noRows}},
+		"fqgw.sample": {{sig: "text record", columns: sampleColumns, run: askSet("fqgw.sample")},
+			{sig: "text int4 record", columns: sampleColumns, run: askSet("fqgw.sample")}},
+		"aclexplode": {{sig: "_aclitem record", columns: "grantor oid grantee oid privilege_type text is_grantable bool", run: noRows}},
+	}
+}
+
+const sampleColumns = "partition int4 offset int8 record_time timestamptz key text payload text headers _text"
+
+// askSet runs a function that the session has.
+func askSet(name string) func(env *fqgw.Env, _ []fqgw.Type, args []value) (setRows, error) {
+	return func(env *fqgw.Env, _ []fqgw.Type, args []value) (setRows, error) {
+		if env.Session == nil {
+			return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "%s() cannot be used here", name)
+		}
+		rows, err := env.Session.CallSet(sessionContext(env), name, args)
+		return rowsOf(rows), err
 	}
 }
 

@@ -67,6 +67,9 @@ func (s session) SettingState(name string) (value, reset, source string) {
 	}
 	return "0", "0", "default"
 }
+func (s session) CallSet(context.Context, string, []fqgw.Value) ([][]fqgw.Value, error) {
+	return nil, nil
+}
 func (s session) SetSetting(string, string, bool) error { return nil }
 func (s session) User() string                          { return "ann" }
 func (s session) Database() string                      { return "shop" }

@@ -21,7 +21,7 @@ func ownRelations() []*relation {
 			"freshness", fqgw.Interval, "paused", fqgw.Text, "rejected", fqgw.Int8, "null_keys", fqgw.Int8, "expression_errors", fqgw.Int8),
 		own(9002, "dead_letters", noRows, "source", fqgw.Text, "epoch", fqgw.Int4, "partition", fqgw.Int4, "offset", fqgw.Int8,
 			"record_time", fqgw.Timestamptz, "rejected_at", fqgw.Timestamptz, "reason", fqgw.Text, "column_name", fqgw.Text, "key", fqgw.Text, "payload", fqgw.Text,
-			"headers", fqgw.Text.Array()),
+			"headers", fqgw.Text.Array(), "replayed_at", fqgw.Timestamptz),
 		own(9010, "sources", fillSources, "name", fqgw.Text, "connector", fqgw.Text, "topic", fqgw.Text, "format", fqgw.Text, "event_time", fqgw.Text,
 			"known_time", fqgw.Text, "max_future", fqgw.Interval, "history", fqgw.Text, "columns", array, "gate_version", fqgw.Int4, "sql", fqgw.Text, "comment", fqgw.Text),
 		own(9011, "feature_views", fillFeatureViews, "name", fqgw.Text, "version", fqgw.Int4, "state_version", fqgw.Int8, "source", fqgw.Text, "keys", array,

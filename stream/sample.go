@@ -1,0 +1,73 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"github.com/fqgw/fqgw"
+)
+
+// Sample is the newest records of a topic, about n of them, as many of each partition,
+// by partition and offset; no source need be defined over it. 42P01 when there is no
+// such topic.
+func (p *Pipeline) Sample(ctx context.Context, topic string, n int) ([]fqgw.LogRecord, error) {
+	log := p.o.Logs["kafka"]
+	if _, err := log.Topic(ctx, topic); err != nil {
+		return nil, err
+	}
+	first, end, err := log.Offsets(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	each := int64((n + len(end) - 1) / max(len(end), 1))
+	from := make([]int64, len(end))
+	for i := range from {
+		from[i] = max(first[i], end[i]-each)
+	}
+	var out []fqgw.LogRecord
+	err = readTo(ctx, log, topic, from, end, p.budget.fetchBytes(), func(r *fqgw.LogRecord) {
+		c := *r
+		c.Key, c.Value, c.Headers = bytes.Clone(r.Key), bytes.Clone(r.Value), cloned(r.Headers)
+		out = append(out, c)
+	})
+	slices.SortFunc(out, func(a, b fqgw.LogRecord) int {
+		return fqgw.Position{Partition: a.Partition, Offset: a.Offset}.Compare(fqgw.Position{Partition: b.Partition, Offset: b.Offset})
+	})
+	return out, err
+}
+
+// readTo reads what lies between two vectors of offsets; each gets every record that is
+// one, whose bytes are the log's.
+func readTo(ctx context.Context, log fqgw.Log, topic string, from, end []int64, fetch int64, each func(*fqgw.LogRecord)) error {
+	next := slices.Clone(from)
+	behind := func() bool {
+		for p := range end {
+			if next[p] < end[p] {
+				return true
+			}
+		}
+		return false
+	}
+	if !behind() {
+		return nil
+	}
+	c, err := log.Consume(ctx, topic, from, fetch)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for behind() {
+		recs, err := c.Poll(ctx)
+		if err != nil {
+			return err
+		}
+		for i := range recs {
+			r := &recs[i]
+			if next[r.Partition] = r.Offset + 1; !r.Control && r.Offset < end[r.Partition] {
+				each(r)
+			}
+		}
+	}
+	return nil
+}
