@@ -61,7 +61,7 @@ type Source struct {
 	PrimaryKey  []int // of a changelog: its columns, in the order in which they were written; nil: append-only
 	Partitions  int   // of a topic to be created
 	MaxFuture   int64 // microseconds an event time may be ahead of its record's timestamp
-	TimeUnit    int64 // microseconds per unit of numeric timestamps
+	TimeUnit    int64 // microseconds per unit of numeric timestamps; 0, of changelogs: what the records say
 	Start       string
 	History     string // the lake table: "lake.departures"
 	GateVersion int

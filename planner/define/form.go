@@ -4,10 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/parse"
+	"github.com/fqgw/fqgw/stream/decode"
 )
 
 // formVersion is that of the canonical form of definitions, which outlives the
@@ -139,6 +142,15 @@ func (w *form) source(s *fqgw.Source) {
 		w.count(len(s.PrimaryKey))
 		for _, c := range s.PrimaryKey {
 			w.count(c)
+		}
+	}
+	if s.Positions() == fqgw.TopicOffsets {
+		options := decode.Options(s.Format)
+		for _, name := range slices.Sorted(maps.Keys(options)) {
+			if value := s.Options[name]; value != "" && value != options[name][0] {
+				w.text(name)
+				w.text(value)
+			}
 		}
 	}
 	if t, err := expr.Parse(s.Start, fqgw.Timestamptz, nil); err == nil {

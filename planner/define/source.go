@@ -2,6 +2,7 @@ package define
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +49,9 @@ func (d *Definer) createSource(n *pg.CreateStmt) (plan.Statement, error) {
 			return nil, err
 		}
 		option = d.foreignOption
+	}
+	if decode.Changes(s.Format) {
+		s.TimeUnit = 0 // as the columns' types say
 	}
 	for _, o := range opts {
 		if err := option(s, o); err != nil {
@@ -97,7 +101,7 @@ func (d *Definer) plainTable(n *pg.CreateStmt, kind string) error {
 }
 
 // formatsToCome are known by name and not built yet.
-var formatsToCome = []string{"avro", "protobuf", "debezium-json", "debezium-avro"}
+var formatsToCome = []string{"avro", "protobuf", "debezium-avro"}
 
 // connector reads the options that decide which others there are.
 func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
@@ -280,8 +284,35 @@ func (d *Definer) sourceOption(s *fqgw.Source, o option) (err error) {
 	case "connection", "schema", "message":
 		return d.unsupported(o.loc, "parameter \"%s\"", o.name)
 	default:
-		return d.unknownOption(o, sourceOptions...)
+		return d.formatOption(s, o)
 	}
+	return nil
+}
+
+// formatOption checks an option that only some formats have; Source.Options has it as
+// the format knows it.
+func (d *Definer) formatOption(s *fqgw.Source, o option) error {
+	words, ok := decode.Options(s.Format)[o.name]
+	if !ok {
+		for _, f := range decode.Formats() {
+			if _, ok := decode.Options(f)[o.name]; ok {
+				return d.fail(o.loc, fqgw.CodeInvalidParameter, "parameter \"%s\" is for format '%s'", o.name, f)
+			}
+		}
+		return d.unknownOption(o, append(slices.Clone(sourceOptions), slices.Sorted(maps.Keys(decode.Options(s.Format)))...)...)
+	}
+	value := strings.ToLower(o.value)
+	if slices.Contains(words, "true") {
+		b, err := d.boolOption(o)
+		if err != nil {
+			return err
+		}
+		value = strconv.FormatBool(b)
+	}
+	if !slices.Contains(words, value) {
+		return d.badOption(o, "It is '%s'.", strings.Join(words, "' or '"))
+	}
+	s.Options[o.name] = value
 	return nil
 }
 

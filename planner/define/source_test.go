@@ -53,6 +53,42 @@ func TestSource(t *testing.T) {
 	}
 }
 
+// TestChangelogOptions: what a format of changes has for itself, and its defaults.
+func TestChangelogOptions(t *testing.T) {
+	cat := catalog(t)
+	source := func(with string) *fqgw.Source {
+		t.Helper()
+		st, err := script(cat, "CREATE SOURCE s (id bigint PRIMARY KEY, at timestamp(3)) WITH (event_time = 'at', format = 'debezium-json'"+with+")")
+		if err != nil {
+			t.Fatal(with, err)
+		}
+		return st.(*plan.CreateSource).Source
+	}
+	plain := source("")
+	if !plain.Changelog() || plain.TimeUnit != 0 || plain.Options["unwrapped"] != "" {
+		t.Errorf("%+v", plain)
+	}
+	s := source(", UNWRAPPED = on, decimal_handling = 'STRING', time_unit = 'ms'")
+	if s.Options["unwrapped"] != "true" || s.Options["decimal_handling"] != "string" || s.TimeUnit != 1000 {
+		t.Errorf("%v %d", s.Options, s.TimeUnit)
+	}
+	form := func(s *fqgw.Source) string {
+		b, err := Form(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	if form(plain) != form(source(", unwrapped = false, binary_handling = 'base64'")) {
+		t.Error("defaults that are spelled out are another form")
+	}
+	for _, with := range []string{", unwrapped = true", ", decimal_handling = 'double'", ", binary_handling = 'hex'", ", time_unit = 'ms'"} {
+		if form(plain) == form(source(with)) {
+			t.Errorf("%s has the form of the source without it", with)
+		}
+	}
+}
+
 func TestSourceRefusals(t *testing.T) {
 	s := func(cols, with string) string {
 		return "CREATE SOURCE s (é text, at timestamptz, " + cols + ") WITH (event_time = 'at'" + with + ")"
@@ -78,6 +114,11 @@ func TestSourceRefusals(t *testing.T) {
 		{s("a int", ", connector = 'iceberg'"), "42P17", "s (", "source \"s\" does not say what it reads"},
 		{s("a int", ", connector = 'pulsar'"), "22023", "connector", "pulsar"},
 		{s("a int", ", format = 'avro'"), "0A000", "format", "format 'avro' is not supported"},
+		{s("a int", ", format = 'debezium-json'"), "42P16", "s (", "has no primary key"},
+		{s("a int PRIMARY KEY", ", format = 'debezium-json', decimal_handling = 'exact'"), "22023", "decimal_handling", "'precise' or 'string' or 'double'"},
+		{s("a int PRIMARY KEY", ", format = 'debezium-json', unwrapped = 'perhaps'"), "22023", "unwrapped", "Boolean"},
+		{s("a int PRIMARY KEY", ", format = 'debezium-json', unwraped = 'true'"), "22023", "unwraped", "Perhaps you meant \"unwrapped\""},
+		{s("a int", ", unwrapped = true"), "22023", "unwrapped", "for format 'debezium-json'"},
 		{s("a int", ", known_time = 'a'"), "42804", "known_time", "must be timestamptz or timestamp"},
 		{s("a int", ", known_time = 'b'"), "42703", "known_time", "does not have"},
 		{s("a int", ", key = 'aa'"), "42703", "key", "Perhaps you meant"},

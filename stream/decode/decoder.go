@@ -46,12 +46,25 @@ type Encoder interface {
 type format struct {
 	decoder func(*fqgw.Source) (Decoder, error)
 	encoder func(*fqgw.Source) (Encoder, error)
-	changes bool // its records are changes of rows: its sources are changelogs (SEMANTICS §8)
+	changes bool                // its records are changes of rows: its sources are changelogs (SEMANTICS §8)
+	options map[string][]string // that it alone has: what each may be, the default first
 }
 
 // formats are the formats by the name that CREATE SOURCE has for them.
 var formats = map[string]format{
 	"json": {decoder: func(s *fqgw.Source) (Decoder, error) { return newJSON(s) }, encoder: newJSONEncoder},
+	"debezium-json": {decoder: newDebeziumJSON, encoder: noEncoder, changes: true, options: map[string][]string{
+		"unwrapped":        {"false", "true"},
+		"decimal_handling": {"precise", "string", "double"},
+		"binary_handling":  {"base64", "hex"},
+	}},
+}
+
+// noEncoder is the encoder of a format whose records a database alone has to tell.
+func noEncoder(s *fqgw.Source) (Encoder, error) {
+	return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "cannot insert into source \"%s\": it is a changelog", s.Name).
+		WithDetail("Its records are written by the database of the table, through format '%s'.", s.Format).
+		WithHint("Change the table itself.")
 }
 
 // Formats are the names of the formats, sorted.
@@ -59,6 +72,10 @@ func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
 
 // Changes says whether records of a format are changes of rows that have an identity.
 func Changes(name string) bool { return formats[name].changes }
+
+// Options are the options of CREATE SOURCE that a format has for itself, with what each
+// may be, the default first.
+func Options(format string) map[string][]string { return formats[format].options }
 
 // New makes the decoder of a source; 0A000 for a format that there is not and for
 // a type that its records cannot carry.

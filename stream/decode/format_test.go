@@ -14,6 +14,12 @@ import (
 // type; what no record of the source is, is refused, and never with a panic.
 func TestEveryFormat(t *testing.T) {
 	for _, name := range Formats() {
+		if Changes(name) {
+			if _, err := NewEncoder(&fqgw.Source{Format: name}); fqgw.AsError(err).Code != fqgw.CodeFeatureNotSupported {
+				t.Errorf("an encoder of %s: %v", name, err)
+			}
+			continue // its records are the database's
+		}
 		t.Run(name, func(t *testing.T) {
 			exprtest.Types(t, func(t *testing.T, x exprtest.Example) { testFormat(t, name, x) })
 		})

@@ -23,8 +23,7 @@ func (d *jsonDecoder) read(c *column, b []byte, p span) (fqgw.Value, error) {
 		return v, err
 	}
 	if c.decimal && hasNaN(v) { // PostgreSQL takes it
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "NaN cannot be stored as %s: the decimals of the lake have none", c.typ).
-			WithHint("Declare the column as numeric, which is stored as text, or as double precision.")
+		return fqgw.Null, errNoNaN(c)
 	}
 	d.one[0] = v
 	return c.fit.Eval(nil, d.one[:])

@@ -1,0 +1,429 @@
+package decode
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/fqgw/fqgw"
+)
+
+// debeziumJSON reads what Debezium writes as JSON: envelopes, with the schema of each
+// record or without, or the rows that ExtractNewRecordState makes of them (flat). It
+// reads the columns of the source and no more; a column that a row does not have is NULL.
+// A path that begins with "source." or "transaction." is one of the envelope.
+type debeziumJSON struct {
+	jsonDecoder
+	changelog
+	flat    bool
+	paths   [][]string // of the columns
+	meta    []int      // columns that are the envelope's
+	keyWant []field
+	plain   []form // without a schema
+	mysql   []form // the same for records of MySQL
+	values  plan   // of records with a schema
+	keys    plan
+	inner   []byte // a document that was in a text
+	handling
+}
+
+// The places in the record of what is no column, behind those of the row before, of the
+// row after, and of the columns that are the envelope's.
+const (
+	placeSchema = iota
+	placePayload
+	placeBefore
+	placeAfter
+	placeOp
+	placeMicros
+	placeMillis
+	placeNanos
+	placeConnector
+	placeDeleted
+	placeHeartbeat
+	placeStatus
+	placeID
+	placesBehind
+)
+
+func newDebeziumJSON(s *fqgw.Source) (Decoder, error) {
+	columns, _, err := compile(s)
+	if err != nil {
+		return nil, err
+	}
+	n := len(columns)
+	d := &debeziumJSON{
+		jsonDecoder: jsonDecoder{rows: rows{width: n}, columns: columns, places: make([]span, 3*n+placesBehind)},
+		flat:        s.Options["unwrapped"] == "true",
+		handling:    handling{unit: s.TimeUnit, decimals: s.Options["decimal_handling"], bytes: s.Options["binary_handling"]},
+	}
+	record, key := d.tree(s)
+	payload := field{name: "payload", columns: []int{3*n + placePayload}, inner: record.inner, below: record.below}
+	schema := field{name: "schema", columns: []int{3*n + placeSchema}}
+	d.want = append(slices.Clone(record.inner), payload, schema)
+	d.keyWant = append(
+		slices.Clone(key.inner),
+		field{name: "payload", columns: payload.columns, inner: key.inner, below: key.below},
+		schema,
+	)
+	d.changelog = newChangelog(s, func(i int) bool { return !slices.Contains(d.meta, i) })
+	d.plain = d.forms(nil)
+	d.mysql = d.forms(&d.handling.mysql)
+	return d, nil
+}
+
+// forms are those of records without a schema, with a fact set while they are made.
+func (d *debeziumJSON) forms(fact *bool) []form {
+	if fact != nil {
+		*fact = true
+		defer func() { *fact = false }()
+	}
+	out := make([]form, len(d.columns))
+	for i := range d.columns {
+		out[i], _ = d.formAt(i, nil)
+	}
+	return out
+}
+
+// formAt is how the values of a column are written. What is the envelope's says its unit.
+func (d *debeziumJSON) formAt(column int, t *connectType) (form, error) {
+	f, err := d.form(&d.columns[column], t)
+	if f.kind == formTicks && slices.Contains(d.meta, column) {
+		last := d.paths[column][len(d.paths[column])-1]
+		f.perSecond = 1e3
+		for suffix, perSecond := range map[string]int64{"_us": 1e6, "_usec": 1e6, "_ns": 1e9} {
+			if strings.HasSuffix(last, suffix) {
+				f.perSecond = perSecond
+			}
+		}
+	}
+	return f, err
+}
+
+// tree is what is read of a record, and of its key.
+func (d *debeziumJSON) tree(s *fqgw.Source) (record, key field) {
+	n := len(s.Columns)
+	for _, c := range s.Columns {
+		path := []string{c.Name}
+		if c.Field != "" {
+			path = strings.Split(c.Field, ".")
+		}
+		d.paths = append(d.paths, path)
+	}
+	add := func(place int, path ...string) { record.add(path, 3*n+place) }
+	for _, side := range []struct {
+		name  string
+		from  int
+		place int
+	}{{"before", 0, placeBefore}, {"after", n, placeAfter}} {
+		var row field
+		for i, path := range d.paths {
+			if !d.ofEnvelope(path) {
+				row.add(path, side.from+i)
+			} else if side.from == 0 {
+				d.meta = append(d.meta, i)
+			}
+		}
+		if d.flat {
+			if side.from > 0 {
+				record = row
+			}
+			continue
+		}
+		record.inner = append(record.inner, field{name: side.name, columns: []int{3*n + side.place}, inner: row.inner, below: row.below})
+		record.below = append(record.below, append(row.below, 3*n+side.place)...)
+	}
+	if d.flat {
+		for name, place := range map[string]int{"__op": placeOp, "__deleted": placeDeleted, "__source_ts_us": placeMicros, "__source_ts_ms": placeMillis,
+			"__source_ts_ns": placeNanos} {
+			add(place, name)
+		}
+	} else {
+		for _, i := range d.meta {
+			record.add(d.paths[i], 2*n+i)
+		}
+		add(placeMillis, "source", "ts_ms")
+		add(placeConnector, "source", "connector")
+		add(placeMicros, "source", "ts_us")
+		add(placeNanos, "source", "ts_ns")
+		add(placeOp, "op")
+		add(placeHeartbeat, "ts_ms")
+		add(placeStatus, "status")
+		add(placeID, "id")
+	}
+	for _, i := range s.PrimaryKey {
+		key.add(d.paths[i], i)
+	}
+	return record, key
+}
+
+func (d *debeziumJSON) ofEnvelope(path []string) bool {
+	return !d.flat && len(path) > 1 && (path[0] == "source" || path[0] == "transaction")
+}
+
+// Decode implements Decoder.
+func (d *debeziumJSON) Decode(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.Event, error) {
+	if len(r.Value) == 0 {
+		if d.flat && len(r.Key) > 0 {
+			return d.changes(&envelope{op: 'd', key: d.keyOf(r), committed: r.Timestamp}, changes)
+		}
+		return changes, nil // a tombstone: the delete came before it
+	}
+	wrapped, err := d.locate(r.Value, d.want)
+	if err != nil {
+		return changes, err
+	}
+	if wrapped && d.at(placePayload).kind == null {
+		return changes, nil
+	}
+	e := envelope{committed: d.committed(r)}
+	if d.flat {
+		return d.row(r, &e, changes)
+	}
+	switch op := d.at(placeOp); {
+	case op.kind == plain && op.to-op.from == 1:
+		e.op = r.Value[op.from]
+	case op.kind != absent && op.kind != null:
+		return changes, fqgw.Errorf(
+			fqgw.CodeInvalidText,
+			"the record has the operation %s, which Debezium does not have",
+			quote(string(r.Value[op.from:op.to])),
+		)
+	case d.aside(r.Value):
+		return changes, nil
+	default:
+		return changes, fqgw.Errorf(fqgw.CodeInvalidText, "the record is no change of Debezium: it has no \"op\"").
+			WithHint("Rows that ExtractNewRecordState has made of changes need WITH (unwrapped = true).")
+	}
+	switch e.op {
+	case 'c', 'r', 'u', 'd':
+	case 'm': // a message that was written into the log
+		return changes, nil
+	case 't':
+		return changes, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "the table was truncated, and the record does not say which rows are gone").
+			WithHint("Make the source again over a new snapshot. DELETE FROM leaves a record for each row; TRUNCATE does not.")
+	default:
+		return changes, fqgw.Errorf(fqgw.CodeInvalidText, "the record has the operation \"%c\", which Debezium does not have", e.op)
+	}
+	forms, err := d.formsOf(r.Value, wrapped)
+	if err != nil {
+		return changes, err
+	}
+	n := len(d.columns)
+	if d.at(placeBefore).kind == object && (e.op == 'u' || e.op == 'd') {
+		e.before = d.image(r.Value, d.places[:n], forms)
+	}
+	if d.at(placeAfter).kind == object && e.op != 'd' {
+		e.after = d.image(r.Value, d.places[n:2*n], forms)
+	}
+	if d.lacksKey(&e) {
+		e.key = d.keyOf(r)
+	}
+	return d.changes(&e, changes)
+}
+
+// row is a record that is the row itself.
+func (d *debeziumJSON) row(r *fqgw.LogRecord, e *envelope, changes []fqgw.Event) ([]fqgw.Event, error) {
+	text := func(place int) string {
+		if p := d.at(place); p.kind == plain || p.kind == boolean {
+			return string(r.Value[p.from:p.to])
+		}
+		return ""
+	}
+	forms, err := d.formsOf(r.Value, d.wrapped())
+	if err != nil {
+		return changes, err
+	}
+	n := len(d.columns)
+	at := d.image(r.Value, d.places[n:2*n], forms)
+	switch op := text(placeOp); {
+	case text(placeDeleted) == "true", op == "d":
+		if e.op = 'd'; at.keyErr == nil && d.hasKey(at.row) {
+			return append(changes, d.deleteKey(at.row, e.committed)), nil
+		}
+		e.key = d.keyOf(r)
+	case op == "c", op == "r":
+		e.op, e.after = op[0], at
+	default: // of which nothing says whether it is new
+		e.op, e.after = 'u', at
+	}
+	return d.changes(e, changes)
+}
+
+// locate finds the wanted fields of a record, or of its payload where it is wrapped
+// with its schema.
+func (d *debeziumJSON) locate(b []byte, want []field) (wrapped bool, err error) {
+	if !utf8.Valid(b) {
+		return false, fqgw.Errorf(fqgw.CodeNotInRepertoire, "record is not valid UTF-8")
+	}
+	clear(d.places)
+	s := scanner{b: b}
+	ok := s.fields(want, d.places, 0)
+	if s.deep {
+		return false, fqgw.Errorf(fqgw.CodeTooComplex, "record is nested more than %d levels deep", maxDepth)
+	}
+	if s.space(); !ok || s.i != len(b) {
+		return false, fqgw.Errorf(fqgw.CodeInvalidText, "record is not a JSON object").WithDetail("Unexpected byte at offset %d.", s.i)
+	}
+	return d.wrapped(), nil
+}
+
+func (d *debeziumJSON) at(place int) span { return d.places[3*len(d.columns)+place] }
+
+func (d *debeziumJSON) wrapped() bool {
+	schema, payload := d.at(placeSchema).kind, d.at(placePayload).kind
+	return (schema == object || schema == null) && payload != absent
+}
+
+// committed is when the source committed the change; the record's own time where it does
+// not say so.
+func (d *debeziumJSON) committed(r *fqgw.LogRecord) int64 {
+	for _, c := range []struct {
+		place     int
+		perSecond int64
+	}{{placeMicros, 1e6}, {placeMillis, 1e3}, {placeNanos, 1e9}} {
+		if p := d.at(c.place); p.kind == number {
+			if n, ok := integer(r.Value[p.from:p.to]); ok {
+				if t, ok := ticks(n, c.perSecond); ok && t != fqgw.InfinityTime && t != fqgw.NegInfinityTime {
+					return t
+				}
+			}
+		}
+	}
+	return r.Timestamp
+}
+
+// aside says that the record is a heartbeat, or the begin or end of a transaction.
+func (d *debeziumJSON) aside(b []byte) bool {
+	if d.at(placeBefore).kind != absent || d.at(placeAfter).kind != absent {
+		return false
+	}
+	if p := d.at(placeStatus); p.kind == plain && d.at(placeID).kind == plain {
+		status := string(b[p.from:p.to])
+		return status == "BEGIN" || status == "END"
+	}
+	p := d.at(placeHeartbeat)
+	if p.kind != number || d.at(placeStatus).kind != absent || d.at(placeID).kind != absent {
+		return false
+	}
+	from := bytes.LastIndexByte(b[:p.from], '{') // the object that has it has nothing else
+	return from >= 0 && bytes.Count(b[from:p.from], []byte{'"'}) == 2 && bytes.HasPrefix(bytes.TrimLeft(b[p.to:], " \t\r\n"), []byte{'}'})
+}
+
+// plan is the forms that a schema gives, which records repeat.
+type plan struct {
+	schema []byte
+	forms  []form
+	err    error
+}
+
+// formsOf is how the values of the located record are written.
+func (d *debeziumJSON) formsOf(b []byte, wrapped bool) ([]form, error) {
+	if p := d.at(placeSchema); wrapped && p.kind == object {
+		return d.planned(&d.values, b[p.from:p.to])
+	}
+	if p := d.at(placeConnector); p.kind == plain {
+		if name := text(b[p.from:p.to]); name == "mysql" || name == "mariadb" {
+			return d.mysql, nil
+		}
+	}
+	return d.plain, nil
+}
+
+func (d *debeziumJSON) planned(p *plan, schema []byte) ([]form, error) {
+	if bytes.Equal(p.schema, schema) {
+		return p.forms, p.err
+	}
+	*p = plan{schema: bytes.Clone(schema), forms: make([]form, len(d.columns))}
+	var root connectType
+	if err := json.Unmarshal(p.schema, &root); err != nil {
+		p.err = fqgw.Errorf(fqgw.CodeInvalidText, "the record's schema cannot be read: %w", err)
+		return nil, p.err
+	}
+	of := &root
+	if p == &d.values && !d.flat {
+		if of = root.member("after"); of == nil {
+			of = root.member("before")
+		}
+	}
+	for i := range d.columns {
+		var t *connectType
+		if path := d.paths[i]; d.ofEnvelope(path) {
+			t = root.member(path...)
+		} else if of != nil {
+			t = of.member(path...)
+		}
+		var err error
+		if p.forms[i], err = d.formAt(i, t); err != nil && p.err == nil {
+			p.err = inColumn(err, d.columns[i].name)
+		}
+	}
+	return p.forms, p.err
+}
+
+// keyOf is the primary key that the record's key has.
+func (d *debeziumJSON) keyOf(r *fqgw.LogRecord) image {
+	key := r.Key
+	if s := bytes.TrimLeft(key, " \t\r\n"); len(s) == 0 || s[0] != '{' {
+		return d.bareKey(key)
+	}
+	wrapped, err := d.locate(key, d.keyWant)
+	if err != nil {
+		return image{}
+	}
+	forms := d.plain
+	if p := d.at(placeSchema); wrapped && p.kind == object {
+		if forms, err = d.planned(&d.keys, key[p.from:p.to]); err != nil {
+			return image{}
+		}
+	}
+	at := d.image(key, d.places[:len(d.columns)], forms)
+	if at.keyErr == nil && !d.hasKey(at.row) {
+		return image{}
+	}
+	return at
+}
+
+// bareKey is a key of one column that is the value itself.
+func (d *debeziumJSON) bareKey(key []byte) image {
+	if len(d.key) != 1 || len(key) == 0 || !utf8.Valid(key) {
+		return image{}
+	}
+	p := span{to: len(key), kind: plain}
+	s := scanner{b: key}
+	if v, ok := s.value(0); ok && s.i == len(key) {
+		p = v
+	}
+	clear(d.places)
+	d.places[d.key[0]] = p
+	return d.image(key, d.places[:len(d.columns)], d.plain)
+}
+
+// image reads a row, whose fields lie in places.
+func (d *debeziumJSON) image(b []byte, places []span, forms []form) image {
+	at := image{row: d.next(len(b))}
+	for i := range d.columns {
+		p := places[i]
+		if slices.Contains(d.meta, i) {
+			p = d.places[2*len(d.columns)+i]
+		}
+		v, have, err := d.value(&d.columns[i], &forms[i], b, p)
+		switch {
+		case err != nil:
+			err = inColumn(err, d.columns[i].name)
+			if at.err == nil {
+				at.err = err
+			}
+			if at.keyErr == nil && slices.Contains(d.key, i) {
+				at.keyErr = err
+			}
+		case !have:
+			at.missing = append(at.missing, i)
+		default:
+			at.row[i] = v
+		}
+	}
+	return at
+}
