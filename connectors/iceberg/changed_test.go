@@ -240,30 +240,52 @@ func TestValuesOfOthers(t *testing.T) {
 	}
 }
 
-// Files that others divided by more than values cannot be added to, and can again when
-// they are no longer; those that they divided by values can.
+// Rows go into files divided as others will have it, changed as often as they like; what
+// was written before is read as it is. What nobody knows to divide by is refused until it
+// is gone.
 func TestDividedByOthers(t *testing.T) {
 	a := changed(t, twoColumns)
-	spec := func(f func(*table.UpdateSpec) *table.UpdateSpec) {
+	step := func(k int64, f func(*table.UpdateSpec) *table.UpdateSpec) {
 		t.Helper()
-		a.change(func(_ context.Context, tx *table.Transaction) error { return f(tx.UpdateSpec(true)).Commit() })
+		a.respec(f)
+		if err := a.insert(twoColumns, twoRow(k, "a"), twoRow(k+1, ""), []fqgw.Value{fqgw.Null, fqgw.Null}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	spec(func(u *table.UpdateSpec) *table.UpdateSpec { return u.AddField("s", iceberg.IdentityTransform{}, "s") })
-	if err := a.insert(twoColumns, twoRow(1, "a"), twoRow(2, "")); err != nil {
-		t.Fatal(err)
-	}
-	spec(func(u *table.UpdateSpec) *table.UpdateSpec {
+	step(1, func(u *table.UpdateSpec) *table.UpdateSpec { return u.AddField("s", iceberg.IdentityTransform{}, "s") })
+	step(3, func(u *table.UpdateSpec) *table.UpdateSpec {
 		return u.AddField("k", iceberg.BucketTransform{NumBuckets: 4}, "bucket")
 	})
-	err := a.insert(twoColumns, twoRow(3, "c"))
-	if code(err) != fqgw.CodeFeatureNotSupported || !strings.Contains(err.Error(), `"lake.t"`) || !strings.Contains(err.Error(), "bucket") {
-		t.Error(err)
-	}
-	spec(func(u *table.UpdateSpec) *table.UpdateSpec { return u.RemoveField("bucket") })
-	if err := a.insert(twoColumns, twoRow(4, "d")); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := a.read("k"); err != nil || got != "1 2 4" {
+	step(5, func(u *table.UpdateSpec) *table.UpdateSpec { return u.RemoveField("s") })
+	step(7, func(u *table.UpdateSpec) *table.UpdateSpec { return u.RemoveField("bucket") })
+	const all = "(null) (null) (null) (null) 1 2 3 4 5 6 7 8"
+	if got, err := a.read("k"); err != nil || got != all {
 		t.Errorf("%q, %v", got, err)
+	}
+	a.evolve(func(u *table.UpdateSchema) *table.UpdateSchema {
+		return u.AddColumn([]string{"added"}, &iceberg.StructType{FieldList: []iceberg.NestedField{
+			{ID: 1, Name: "in", Type: iceberg.PrimitiveTypes.Int32}}}, "", false, nil)
+	})
+	step(9, func(u *table.UpdateSpec) *table.UpdateSpec {
+		return u.AddField("added.in", iceberg.TruncateTransform{Width: 2}, "in")
+	})
+	if got, err := a.read("k"); err != nil || got != "(null) (null) (null) (null) (null) 1 10 2 3 4 5 6 7 8 9" {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, f := range []iceberg.PartitionField{
+		{SourceIDs: []int{1}, Transform: iceberg.UnknownTransform{}},
+		{SourceIDs: []int{1, 2}, Transform: iceberg.BucketTransform{NumBuckets: 4}},
+		{SourceIDs: []int{99}, Transform: iceberg.IdentityTransform{}},
+		{SourceIDs: []int{2}, Transform: iceberg.HourTransform{}},
+	} {
+		f.FieldID, f.Name = 1000, "odd"
+		d, err := a.lake.newWholeFiles(t.Context(), a.load(), iceberg.NewPartitionSpec(f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = d.divide()
+		if code(err) != fqgw.CodeFeatureNotSupported || !strings.Contains(err.Error(), `"lake.t"`) || !strings.Contains(err.Error(), `"odd"`) {
+			t.Errorf("%v: %v", f, err)
+		}
 	}
 }

@@ -52,13 +52,24 @@ type dataFiles struct {
 	hashed bool              // files are wanted
 	files  []fqgw.StoredFile // as they are done
 
-	split  *split      // of a table whose files are divided; the parts write
-	of     *dataFiles  // of a part: where its files belong to
-	values map[int]any // of a part: by the fields of the table's spec
-	n      int         // files that were begun
+	spec   iceberg.PartitionSpec // of the files
+	split  *split                // of a table whose files are divided; the parts write
+	of     *dataFiles            // of a part: where its files belong to
+	values map[int]any           // of a part: by the fields of the spec
+	n      int                   // files that were begun
 }
 
+// newDataFiles are to be divided as the table's spec says.
 func (l *Lake) newDataFiles(ctx context.Context, t *table.Table) (*dataFiles, error) {
+	d, err := l.newWholeFiles(ctx, t, t.Spec())
+	if err != nil {
+		return nil, err
+	}
+	return d, d.divide()
+}
+
+// newWholeFiles are of one partition, or of none.
+func (l *Lake) newWholeFiles(ctx context.Context, t *table.Table, spec iceberg.PartitionSpec) (*dataFiles, error) {
 	files, err := t.FS(ctx)
 	if err != nil {
 		return nil, fail(err)
@@ -75,12 +86,12 @@ func (l *Lake) newDataFiles(ctx context.Context, t *table.Table) (*dataFiles, er
 	if err != nil {
 		return nil, err
 	}
-	d := &dataFiles{lake: l, table: t, fs: w, schema: schema, added: map[string]bool{}, name: rand.Text(), size: fileSize}
+	d := &dataFiles{lake: l, table: t, fs: w, schema: schema, added: map[string]bool{}, name: rand.Text(), size: fileSize, spec: spec}
 	for _, f := range schema.Fields() {
 		d.added[f.Name] = !slices.ContainsFunc(cols, func(c fqgw.Column) bool { return c.Name == f.Name })
 	}
 	d.of = d
-	return d, d.divide()
+	return d, nil
 }
 
 // writeAll writes all rows, and ends.
@@ -186,7 +197,7 @@ func (d *dataFiles) end() error {
 	if err != nil {
 		return fail(err)
 	}
-	f, err := table.DataFileFromMetadata(table.DataFileArgs{Schema: d.table.Schema(), Spec: d.table.Spec(), Format: iceberg.ParquetFile,
+	f, err := table.DataFileFromMetadata(table.DataFileArgs{Schema: d.table.Schema(), Spec: d.spec, Format: iceberg.ParquetFile,
 		Metadata: footer, FilePath: d.path, FileSize: d.out.n, Content: iceberg.EntryContentData,
 		PartitionValues: d.values, Properties: d.table.Properties(), FormatVersion: d.table.Metadata().Version()})
 	if err != nil {

@@ -84,21 +84,21 @@ type parquetFiles struct {
 
 func newParquetFiles(to string, cols []fqgw.Column, l fqgw.FileLayout) (*parquetFiles, error) {
 	p := &parquetFiles{to: to, size: l.Bytes, folder: l.Bytes > 0 || len(l.Partition) > 0}
-	s := &split{make: func(folder string, _ []fqgw.Value) (part, error) { return p.part(folder), nil }}
+	by := &hive{}
 	for _, name := range l.Partition {
 		c, err := column(cols, name, filepath.Base(to))
 		if err != nil {
 			return nil, err
 		}
-		s.columns = append(s.columns, c)
-		s.places = append(s.places, slices.IndexFunc(cols, func(c fqgw.Column) bool { return c.Name == name }))
+		by.columns = append(by.columns, c)
+		by.places = append(by.places, slices.IndexFunc(cols, func(c fqgw.Column) bool { return c.Name == name }))
 	}
-	if err := partitionable(s.columns); err != nil {
+	if err := partitionable(by.columns); err != nil {
 		return nil, err
 	}
 	var kept []fqgw.Column
 	for i, c := range cols {
-		if slices.Contains(s.places, i) {
+		if slices.Contains(by.places, i) {
 			continue
 		}
 		if c.Type == fqgw.Interval {
@@ -112,7 +112,7 @@ func newParquetFiles(to string, cols []fqgw.Column, l fqgw.FileLayout) (*parquet
 	}
 	p.schema = fqgw.ArrowSchema(kept)
 	if len(l.Partition) > 0 {
-		p.split = s
+		p.split = &split{name: by.folder, make: func(folder string, _ arrow.RecordBatch, _ int) part { return p.part(folder) }}
 	} else {
 		p.whole = p.part("")
 	}

@@ -1,11 +1,18 @@
 package iceberg
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/extensions"
 	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
 
 	"github.com/fqgw/fqgw"
 )
@@ -33,60 +40,168 @@ func specOfColumns(schema *iceberg.Schema, all []fqgw.Column, names []string) (*
 	return &spec, nil
 }
 
-// divide sets what divides the files of a table, if anything does. 0A000 for what
-// another engine has made of it.
+// dividing is a field of a table's partition spec.
+type dividing struct {
+	id        int
+	place     int // of the column in the batches; -1: it is NULL in all rows that are written here
+	transform iceberg.Transform
+}
+
+// divide sets what divides the files by their spec, if anything does.
+// 0A000 for what Iceberg itself does not know.
 func (d *dataFiles) divide() error {
-	spec := d.table.Spec()
-	if spec.IsUnpartitioned() {
+	if d.spec.IsUnpartitioned() {
 		return nil
 	}
-	all, err := columns(d.table)
-	if err != nil {
-		return err
-	}
-	s := &split{}
-	var ids []int
-	for _, f := range spec.Fields() {
-		name, ok := d.table.Schema().FindColumnName(f.SourceID())
-		if _, identity := f.Transform.(iceberg.IdentityTransform); !ok || !identity {
-			return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "rows cannot be written to table \"%s\", whose files are divided by %s",
-				strings.Join(d.table.Identifier(), "."), f.Name).
-				WithHint("Another program divided them so. fqgw divides by the values of columns: ALTER TABLE … DROP PARTITION FIELD there.")
-		}
-		c, err := column(all, name, "")
+	var by []dividing
+	for _, f := range d.spec.Fields() {
+		one, err := d.dividingBy(f)
 		if err != nil {
 			return err
 		}
-		s.columns, ids = append(s.columns, c), append(ids, f.FieldID)
-		s.places = append(s.places, d.schema.FieldIndices(name)[0])
+		by = append(by, one)
 	}
-	s.make = func(_ string, values []fqgw.Value) (part, error) {
-		p := &dataPart{dataFiles{lake: d.lake, table: d.table, fs: d.fs, schema: d.schema, size: d.size, hashed: d.hashed, of: d,
-			name: fmt.Sprintf("%s-%05d", d.name, len(s.order)), values: map[int]any{}}}
-		for i, v := range values {
-			p.values[ids[i]] = partitionValue(v, s.columns[i].Type)
+	values := make([]iceberg.Optional[iceberg.Literal], len(by))
+	of := func(b arrow.RecordBatch, row int) {
+		for i, f := range by {
+			if values[i] = (iceberg.Optional[iceberg.Literal]{}); f.place >= 0 {
+				values[i] = transformed(f.transform, literal(b.Column(f.place), row))
+			}
 		}
-		return p, nil
+	}
+	var name []byte
+	s := &split{}
+	s.name = func(b arrow.RecordBatch, row int) string {
+		of(b, row)
+		name = name[:0]
+		for _, v := range values {
+			name = appendValue(name, v)
+		}
+		return string(name)
+	}
+	s.make = func(_ string, b arrow.RecordBatch, row int) part {
+		of(b, row)
+		at := map[int]any{}
+		for i, f := range by {
+			at[f.id] = nil
+			if values[i].Valid {
+				at[f.id] = values[i].Val.Any()
+			}
+		}
+		return d.part(len(s.order), d.spec, at)
+	}
+	if whole, ok := undivided(d.table); ok {
+		s.rest = func() part { return d.part(len(s.order), whole, nil) }
 	}
 	d.split = s
-	return partitionable(s.columns)
+	return nil
 }
 
-// partitionValue is a value as iceberg-go wants it; nil for NULL.
-func partitionValue(v fqgw.Value, t fqgw.Type) any {
-	switch {
-	case v.IsNull():
-		return nil
-	case v.Kind() == fqgw.KindBool:
-		return v.Bool()
-	case v.Kind() == fqgw.KindDate:
-		return iceberg.Date(v.Int())
-	case v.Kind() == fqgw.KindText:
-		return v.Str()
-	case t.Base() == fqgw.Int2, t.Base() == fqgw.Int4:
-		return int32(v.Int())
+// part is the n-th of a table whose files are divided.
+func (d *dataFiles) part(n int, spec iceberg.PartitionSpec, values map[int]any) *dataPart {
+	return &dataPart{dataFiles{lake: d.lake, table: d.table, fs: d.fs, schema: d.schema, size: d.size, hashed: d.hashed, of: d,
+		name: fmt.Sprintf("%s-%05d", d.name, n), spec: spec, values: values}}
+}
+
+// undivided is the spec of a table's files that are of no partition, which fqgw's
+// histories are made with: it stays, whatever others divide them by.
+func undivided(t *table.Table) (iceberg.PartitionSpec, bool) {
+	for _, s := range t.Metadata().PartitionSpecs() {
+		if s.IsUnpartitioned() {
+			return s, true
+		}
 	}
-	return v.Int()
+	return iceberg.PartitionSpec{}, false
+}
+
+func (d *dataFiles) dividingBy(f iceberg.PartitionField) (dividing, error) {
+	refused := func(why string, args ...any) (dividing, error) {
+		return dividing{}, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "rows cannot be written to table \"%s\", whose files are divided by \"%s\": %s",
+			strings.Join(d.table.Identifier(), "."), f.Name, fmt.Sprintf(why, args...)).
+			WithHint("Another program divided them so. ALTER TABLE … DROP PARTITION FIELD %s there.", f.Name)
+	}
+	out := dividing{id: f.FieldID, place: -1, transform: f.Transform}
+	switch f.Transform.(type) {
+	case iceberg.VoidTransform:
+		return out, nil
+	case iceberg.UnknownTransform:
+		return refused("nothing is known of %s", f.Transform)
+	}
+	if len(f.SourceIDs) != 1 {
+		return refused("it is of %d columns", len(f.SourceIDs))
+	}
+	field, ok := d.table.Schema().FindFieldByID(f.SourceID())
+	if !ok {
+		return refused("its column is gone")
+	}
+	if !f.Transform.CanTransform(field.Type) {
+		return refused("%s is not for type %s", f.Transform, field.Type)
+	}
+	// What is a part of a column is one of others, who alone have columns of parts.
+	out.place = slices.IndexFunc(d.table.Schema().Fields(), func(top iceberg.NestedField) bool { return top.ID == field.ID })
+	return out, nil
+}
+
+// transformed is what a transform makes of a value; of none it makes none.
+func transformed(t iceberg.Transform, v iceberg.Optional[iceberg.Literal]) iceberg.Optional[iceberg.Literal] {
+	if at, ok := v.Val.(iceberg.TimestampLiteral); ok && t == (iceberg.HourTransform{}) {
+		// Hours have 32 bits, which infinity and years past 245,000 do not fit in: the
+		// nearest that does keeps the order, so that a filter finds them.
+		const hour = int64(time.Hour / time.Microsecond)
+		v.Val = iceberg.TimestampLiteral(min(max(int64(at), math.MinInt32*hour), math.MaxInt32*hour))
+	}
+	return t.Apply(v)
+}
+
+// appendValue adds a value of a partition to the name of its part.
+func appendValue(to []byte, v iceberg.Optional[iceberg.Literal]) []byte {
+	if !v.Valid {
+		return append(to, 0)
+	}
+	text, err := v.Val.MarshalBinary()
+	if err != nil { // none of those that literal gives
+		text = []byte(v.Val.String())
+	}
+	return append(binary.AppendUvarint(append(to, 1), uint64(len(text))), text...)
+}
+
+// literal is a value of a column as Iceberg wants it.
+func literal(a arrow.Array, row int) (out iceberg.Optional[iceberg.Literal]) {
+	if a.IsNull(row) {
+		return out
+	}
+	out.Valid = true
+	switch a := a.(type) {
+	case *array.Boolean:
+		out.Val = iceberg.BoolLiteral(a.Value(row))
+	case *array.Int32:
+		out.Val = iceberg.Int32Literal(a.Value(row))
+	case *array.Int64:
+		out.Val = iceberg.Int64Literal(a.Value(row))
+	case *array.Float32:
+		out.Val = iceberg.Float32Literal(a.Value(row))
+	case *array.Float64:
+		out.Val = iceberg.Float64Literal(a.Value(row))
+	case *array.Date32:
+		out.Val = iceberg.DateLiteral(a.Value(row))
+	case *array.Time64:
+		out.Val = iceberg.TimeLiteral(a.Value(row))
+	case *array.Timestamp:
+		out.Val = iceberg.TimestampLiteral(a.Value(row))
+	case *array.String:
+		out.Val = iceberg.StringLiteral(a.Value(row))
+	case *array.Binary:
+		out.Val = iceberg.BinaryLiteral(a.Value(row))
+	case *array.Decimal128:
+		out.Val = iceberg.DecimalLiteral{Val: a.Value(row), Scale: int(a.DataType().(*arrow.Decimal128Type).Scale)}
+	case *extensions.UUIDArray:
+		out.Val = iceberg.UUIDLiteral(a.Value(row))
+	case *array.Dictionary:
+		return literal(a.Dictionary(), a.GetValueIndex(row))
+	default: // no type of fqgw's: only columns that others added, which are NULL here
+		panic(fmt.Sprintf("a partition by a column of type %s", a.DataType()))
+	}
+	return out
 }
 
 // dataPart are the files of a partition.

@@ -238,7 +238,12 @@ func (l *Lake) WriteRun(ctx context.Context, name string, k fqgw.RunKeys, rows f
 	if err != nil {
 		return nil, err
 	}
-	w, err := l.newDataFiles(ctx, t)
+	spec, ok := undivided(t) // whatever others divide it by: its files are runs
+	if !ok {
+		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "lake: table \"%s\" has no files that are not divided", strings.Join(t.Identifier(), ".")).
+			WithHint("Another program has made it. Drop it: it is made anew.")
+	}
+	w, err := l.newWholeFiles(ctx, t, spec)
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,6 @@ package iceberg
 
 import (
 	"context"
-	"fmt"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -25,25 +21,27 @@ type part interface {
 const (
 	// splitBytes is how much of all parts is in memory together: of more, the part that
 	// has most is written. openParts have an open file at most: of more, the one that
-	// was not written to for the longest time ends its. mostParts are too many: each is
-	// a file at least.
+	// was not written to for the longest time ends its.
 	splitBytes = 2 * rowGroupBytes
 	openParts  = 64
-	mostParts  = 10_000
 )
 
-// split puts rows into the parts of the values that columns have. The same batches make
-// the same parts, written to in the same order.
-type split struct {
-	columns []fqgw.Column
-	places  []int // of the columns in the batches
-	make    func(folder string, values []fqgw.Value) (part, error)
+// mostParts is how many there may be: each is a file at least. Tests make it small.
+var mostParts = 10_000
 
-	parts map[string]*openPart
-	order []*openPart // as they came
-	bytes int64       // of the rows that wait
-	open  int
-	turn  int
+// split puts rows into parts. The same batches make the same parts, written to in the
+// same order.
+type split struct {
+	name func(b arrow.RecordBatch, row int) string // of a row's part
+	make func(name string, b arrow.RecordBatch, row int) part
+	rest func() part // for the rows of all parts that are too many; nil: they are refused
+
+	parts  map[string]*openPart
+	others *openPart   // of rest
+	order  []*openPart // as they came
+	bytes  int64       // of the rows that wait
+	open   int
+	turn   int
 }
 
 type openPart struct {
@@ -54,24 +52,11 @@ type openPart struct {
 	last    int // the turn in which it was written to
 }
 
-// partitionable is nil for columns whose values can divide files; 0A000.
-func partitionable(cols []fqgw.Column) error {
-	for _, c := range cols {
-		switch c.Type.Kind() {
-		case fqgw.KindBool, fqgw.KindInt, fqgw.KindText, fqgw.KindDate:
-		default:
-			return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "files cannot be divided by column \"%s\" of type %s", c.Name, c.Type).
-				WithHint("A column of type boolean, integer, text or date can divide them: date_trunc('day', …)::date of a time.")
-		}
-	}
-	return nil
-}
-
 // write adds a batch; the caller keeps it.
 func (s *split) write(b arrow.RecordBatch) error {
 	rows, names := map[string][]int64{}, []string{}
 	for i := range int(b.NumRows()) {
-		name := s.folder(b, i)
+		name := s.name(b, i)
 		if rows[name] == nil {
 			names = append(names, name)
 		}
@@ -139,23 +124,26 @@ func (s *split) of(name string, b arrow.RecordBatch, row int) (*openPart, error)
 	if p := s.parts[name]; p != nil {
 		return p, nil
 	}
-	if len(s.parts) == mostParts {
-		return nil, fqgw.Errorf(fqgw.CodeLimitExceeded, "the rows would lie in more than %d folders", mostParts).
-			WithHint("Divide the files by columns of fewer values.")
-	}
-	values := make([]fqgw.Value, len(s.columns))
-	for i, c := range s.columns {
-		values[i] = fqgw.ArrowValue(b.Column(s.places[i]), row, c.Type)
-	}
-	made, err := s.make(name, values)
-	if err != nil {
-		return nil, err
-	}
 	if s.parts == nil {
 		s.parts = map[string]*openPart{}
 	}
-	p := &openPart{part: made}
-	s.parts[name], s.order = p, append(s.order, p)
+	p := &openPart{}
+	switch {
+	case len(s.order) < mostParts:
+		p.part = s.make(name, b, row)
+	case s.others != nil:
+		return s.others, nil
+	case s.rest != nil:
+		p.part = s.rest()
+		s.others = p
+	default:
+		return nil, fqgw.Errorf(fqgw.CodeLimitExceeded, "the rows would lie in more than %d parts", mostParts).
+			WithHint("Divide the files by columns of fewer values.")
+	}
+	if p != s.others {
+		s.parts[name] = p
+	}
+	s.order = append(s.order, p)
 	return p, nil
 }
 
@@ -228,45 +216,6 @@ func (s *split) release() {
 	for _, p := range s.order {
 		s.drop(p)
 	}
-}
-
-// folder names the part of a row as Hive does: "day=2024-01-01/country=DE".
-func (s *split) folder(b arrow.RecordBatch, row int) string {
-	var out strings.Builder
-	for i, c := range s.columns {
-		if i > 0 {
-			out.WriteByte('/')
-		}
-		out.WriteString(escaped(c.Name))
-		out.WriteByte('=')
-		switch v := fqgw.ArrowView(b.Column(s.places[i]), row, c.Type); {
-		case v.IsNull():
-			out.WriteString("__HIVE_DEFAULT_PARTITION__")
-		case v.Kind() == fqgw.KindBool:
-			out.WriteString(strconv.FormatBool(v.Bool()))
-		case v.Kind() == fqgw.KindDate:
-			out.WriteString(time.Unix(v.Int()*86_400, 0).UTC().Format(time.DateOnly))
-		case v.Kind() == fqgw.KindText:
-			out.WriteString(escaped(v.Str()))
-		default:
-			out.WriteString(strconv.FormatInt(v.Int(), 10))
-		}
-	}
-	return out.String()
-}
-
-// escaped writes what means something in a path, or in a Hive partition, as %XX.
-func escaped(s string) string {
-	const special = "\"#%'*/:=?\\{[]^\x7f"
-	var b strings.Builder
-	for i, c := range []byte(s) {
-		if c < ' ' || strings.IndexByte(special, c) >= 0 || c == '.' && i == 0 {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
 
 // taken are some rows of a batch, in their order: copied, or the whole batch. The caller

@@ -22,20 +22,21 @@ class Lake:
         self.fqgw.sql(f"CREATE SOURCE {name} WITH (connector = 'iceberg', table = '{table}', event_time = '{event_time}')")
         return name
 
-    def same(self, table, columns, want=None, without=(), of=None):
-        """All engines read the same rows of a table, those that are wanted; what fqgw calls it may be another name."""
+    def same(self, table, columns, want=None, without=(), of=None, **where):
+        """All engines read the same rows of a table, those that are wanted; what fqgw calls it may be another name. A condition, where, is
+        written as all of them understand it."""
         want = want if want is None else lake.cells(want)
         read = []
         for e in self.others + [self.fqgw]:
             if e in without:
                 continue
-            got = e.rows(of or table.split(".")[-1], columns) if e is self.fqgw else e.rows(table, columns)
+            got = e.rows(of or table.split(".")[-1], columns, **where) if e is self.fqgw else e.rows(table, columns, **where)
             if want is None:
                 want = got
             if got != want:
                 a, b = next(((a, b) for a, b in zip(got + [None] * len(want), want + [None] * len(got)) if a != b))
                 cell = next((f"{c}: {x} is not {y}" for c, x, y in zip(columns, a or (), b or ()) if x != y), "")
-                raise AssertionError(f"{e.name} reads {table}: {len(got)} rows, want {len(want)}; {a} is not {b}; {cell}")
+                raise AssertionError(f"{e.name} reads {table}{where or ''}: {len(got)} rows, want {len(want)}; {a} is not {b}; {cell}")
             read.append(e.name)
         return f"{len(want)} rows x {len(columns)} columns read alike by {', '.join(read)}"
 

@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 
+import checks_divided
 import checks_ours
 import checks_theirs
 import checks_together
@@ -25,7 +26,7 @@ def main():
     print(f"{versions}: ready in {time.time() - start:.0f} s")
     on.spark.sql("CREATE NAMESPACE IF NOT EXISTS lake.shop")
     passed = failed = 0
-    for module in (checks_ours, checks_theirs, checks_together):
+    for module in (checks_ours, checks_theirs, checks_together, checks_divided):
         for name, check in module.CHECKS.items():
             start = time.time()
             try:

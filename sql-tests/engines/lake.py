@@ -74,8 +74,8 @@ class PyIceberg:
             **{"s3.endpoint": s3, "s3.access-key-id": KEY, "s3.secret-access-key": SECRET, "s3.region": REGION},
         )
 
-    def rows(self, table, columns, snapshot=None):
-        scan = self.catalog.load_table(table).scan(selected_fields=tuple(columns), snapshot_id=snapshot)
+    def rows(self, table, columns, snapshot=None, where="True"):
+        scan = self.catalog.load_table(table).scan(row_filter=where, selected_fields=tuple(columns), snapshot_id=snapshot)
         return rows(columns, scan.to_arrow())
 
     def append(self, table, data):
@@ -100,9 +100,9 @@ class DuckDB:
     def sql(self, statement):
         return self.db.execute(statement)
 
-    def rows(self, table, columns, snapshot=None):
+    def rows(self, table, columns, snapshot=None, where="true"):
         at = f" AT (VERSION => {snapshot})" if snapshot else ""
-        return rows(columns, self.sql(f"SELECT {quoted(columns)} FROM lake.{table}{at}").fetch_arrow_table())
+        return rows(columns, self.sql(f"SELECT {quoted(columns)} FROM lake.{table}{at} WHERE {where}").fetch_arrow_table())
 
     def append(self, table, data):
         self.db.register("data", data)
@@ -147,9 +147,10 @@ class Spark:
     def sql(self, statement):
         return self.session.sql(statement)
 
-    def rows(self, table, columns, snapshot=None):
+    def rows(self, table, columns, snapshot=None, where="true"):
         at = f" VERSION AS OF {snapshot}" if snapshot else ""
-        return rows(columns, self.sql(f"SELECT {quoted(columns, '`')} FROM lake.{table}{at}").toArrow())
+        where = where.replace('"', "`")
+        return rows(columns, self.sql(f"SELECT {quoted(columns, '`')} FROM lake.{table}{at} WHERE {where}").toArrow())
 
     def append(self, table, data):
         self.session.createDataFrame(data).writeTo("lake." + table).append()
@@ -188,8 +189,8 @@ class Gateway:
     def sql(self, statement, *parameters):
         return self.connection.execute(statement, parameters or None)
 
-    def rows(self, table, columns):
-        return cells(self.sql(f"SELECT {quoted(columns)} FROM {table}").fetchall())
+    def rows(self, table, columns, where="true"):
+        return cells(self.sql(f"SELECT {quoted(columns)} FROM {table} WHERE {where}").fetchall())
 
     def refused(self, statement, code, text):
         """The statement must fail with that SQLSTATE and a message, detail or hint that has the text."""
