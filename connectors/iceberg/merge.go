@@ -22,7 +22,8 @@ import (
 // Each landing is a file. They are merged so that a read finds few, however long a
 // source has run: mergeFiles that lie one behind the other and are about as long
 // become one, which keeps their place and their rows' order. So a row is written
-// again about once for each level.
+// again about once for each level. Where others divide the files, those of one
+// partition are merged.
 
 const (
 	mergeFiles = 64
@@ -70,7 +71,7 @@ func (l *Lake) MergeFiles(ctx context.Context, name string) error {
 		}
 		// Elsewhere nobody looks for orphans, and nothing says since when a file is one. Of a
 		// table with columns that others added the merged file would not have them.
-		if localPath(t.Location()) == "" || !isHistory(t) || !t.Spec().IsUnpartitioned() || t.CurrentSnapshot() == nil {
+		if localPath(t.Location()) == "" || !isHistory(t) || t.CurrentSnapshot() == nil {
 			return nil
 		}
 		if cols, err := columns(t); err != nil || !asMade(t, cols) {
@@ -80,7 +81,8 @@ func (l *Lake) MergeFiles(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		if mergeGroup(tasks, nil) == nil {
+		parts := alike(tasks, t.Spec())
+		if mergeGroup(parts, nil) == nil {
 			return nil // whatever the runs cover, which is dearer to find out
 		}
 		// What runs cover and what they do not stays apart.
@@ -94,7 +96,7 @@ func (l *Lake) MergeFiles(ctx context.Context, name string) error {
 				bounds = append(bounds, p.of.Sequence)
 			}
 		}
-		group := mergeGroup(tasks, bounds)
+		group := mergeGroup(parts, bounds)
 		if group == nil {
 			return nil
 		}
@@ -107,9 +109,39 @@ func (l *Lake) MergeFiles(ctx context.Context, name string) error {
 
 func sizeLevel(bytes int64) int { return bits.Len64(uint64(bytes)) / levelBits }
 
-// mergeGroup are files that are to become one, of all in the order in which they were
-// written; nil where there are too few.
-func mergeGroup(tasks []table.FileScanTask, bounds []int64) []table.FileScanTask {
+// alike are the files of each partition of a spec, in their order. Those of older specs
+// stay: they become no more.
+func alike(tasks []table.FileScanTask, spec iceberg.PartitionSpec) (out [][]table.FileScanTask) {
+	at := map[string]int{}
+	for _, task := range tasks {
+		if int(task.File.SpecID()) != spec.ID() {
+			continue
+		}
+		name := fmt.Sprintf("%#v", task.File.Partition())
+		i, ok := at[name]
+		if !ok {
+			i = len(out)
+			at[name], out = i, append(out, nil)
+		}
+		out[i] = append(out[i], task)
+	}
+	return out
+}
+
+// mergeGroup are files that are to become one, of those of one of the parts; nil where
+// there are too few.
+func mergeGroup(parts [][]table.FileScanTask, bounds []int64) []table.FileScanTask {
+	for _, tasks := range parts {
+		if group := mergeGroupOf(tasks, bounds); group != nil {
+			return group
+		}
+	}
+	return nil
+}
+
+// mergeGroupOf is mergeGroup for the files of one partition, in the order in which they
+// were written.
+func mergeGroupOf(tasks []table.FileScanTask, bounds []int64) []table.FileScanTask {
 	band := func(task table.FileScanTask) (n int) {
 		for _, b := range bounds {
 			if sequenceOf(task) > b {
@@ -146,10 +178,11 @@ func (l *Lake) mergeFiles(ctx context.Context, name string, t *table.Table, grou
 	if err != nil {
 		return false, err
 	}
-	w, err := l.newDataFiles(ctx, t)
+	w, err := l.newWholeFiles(ctx, t, t.Spec())
 	if err != nil {
 		return false, err
 	}
+	w.values = group[0].File.Partition() // as whoever wrote them says it
 	defer w.release()
 	kept := false // the file is in the table, or may be
 	defer func() {

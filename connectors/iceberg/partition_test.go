@@ -304,6 +304,48 @@ func TestDividedHistory(t *testing.T) {
 	}
 }
 
+// The small files of a divided history are merged partition by partition, where they are
+// divided as the next ones will be; the runs go on covering them.
+func TestMergeDivided(t *testing.T) {
+	l := open(t, Options{})
+	s := storetest.SortedStore{SortedHistory: l, T: t}
+	s.Make(sortedName)
+	a := &another{t: t, lake: l, id: ident(sortedName)}
+	land := func(from, to int64) {
+		for i := from; i < to; i++ {
+			s.LandRows(sortedName, storetest.SomeRows(4*i, 4), 4*i, 4*i+4)
+		}
+	}
+	land(0, 3)
+	a.respec(func(u *table.UpdateSpec) *table.UpdateSpec {
+		return u.AddField("ok", iceberg.IdentityTransform{}, "ok").AddField("site", iceberg.TruncateTransform{Width: 1}, "site_start")
+	})
+	land(3, 80)
+	s.Compact(sortedName, sortedBy)
+	land(80, 160)
+	if err := l.MergeFiles(t.Context(), sortedName); err != nil {
+		t.Fatal(err)
+	}
+	// Of 157 files of each half, 64 before the run's end and 64 after it became one.
+	if n := filesIn(t, l); n != 3+2*(157-2*64+2) {
+		t.Errorf("%d files", n)
+	}
+	s.Whole(sortedName, sortedBy, storetest.SomeRows(0, 640), 1)
+	tasks, err := a.load().Scan(table.WithRowFilter(iceberg.EqualTo(iceberg.Reference("ok"), true))).PlanFiles(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := int64(0)
+	for _, task := range tasks {
+		if task.File.SpecID() != 0 {
+			rows += task.File.Count()
+		}
+	}
+	if rows != 157*2 {
+		t.Errorf("%d rows are in the files of ok = true", rows)
+	}
+}
+
 // The runs of a history are never divided, whatever others do to their table.
 func TestDividedRuns(t *testing.T) {
 	l := open(t, Options{})
