@@ -64,6 +64,9 @@ func (f *Tables) Pieces(ctx context.Context, s *fqgw.Source, sc fqgw.Scan) (fqgw
 	p := &foreignPieces{ctx: ctx, of: r, files: files, batch: sc.Batch}
 	return func(yield func(fqgw.Piece, error) bool) {
 		for i := range tasks {
+			if tasks[i].Start != 0 { // more of a file all of whose row groups came with its first part
+				continue
+			}
 			if !p.task(&tasks[i], yield) {
 				return
 			}

@@ -109,6 +109,19 @@ func TestForeignPieces(t *testing.T) {
 	none(a, s, fqgw.Scan{Snapshot: first})
 }
 
+// A file that iceberg-go plans in several parts has each of its rows in one piece.
+func TestForeignPiecesOfParts(t *testing.T) {
+	a := newAnother(t, "t", iceberg.Properties{table.ParquetRowGroupLimitKey: "4", table.ReadSplitTargetSizeKey: "1"})
+	a.numbered(0, 10)
+	if tasks, err := a.load().Scan().PlanFiles(context.Background()); err != nil || len(tasks) != 3 || tasks[0].File.FilePath() != tasks[2].File.FilePath() {
+		t.Fatalf("%d parts, %v", len(tasks), err)
+	}
+	read, picked, there, err := a.inPieces(a.source(fqgw.Column{Name: "ts", Type: fqgw.Timestamptz}, fqgw.Column{Name: "id", Type: fqgw.Int8}), fqgw.Scan{}, "id")
+	if want := "0 1 2 3 4 5 6 7 8 9"; err != nil || !there || strings.Join(read, " ") != want || strings.Join(picked, " ") != want {
+		t.Errorf("%v, %v: %q, %q", there, err, read, picked)
+	}
+}
+
 // A row that was deleted is in no piece; a file that is gone is told of.
 func TestForeignPiecesOfDamage(t *testing.T) {
 	a := newAnother(t, "t", iceberg.Properties{"write.delete.mode": "merge-on-read", "format-version": "2"})
