@@ -143,6 +143,10 @@ func (f *definition) onlyKeys(n *pg.Node) error {
 		case err != nil:
 			failed = err
 		case i < 0 || f.key(i) < 0:
+			if f.group {
+				failed = f.fail(r.Location, "42803", "column \"%s\" must appear in the GROUP BY clause or be used in an aggregate function", last(words(r.Fields)))
+				return false
+			}
 			failed = f.invalid(r.Location, "column \"%s\" is neither a join key nor inside a window aggregate", last(words(r.Fields))).
 				WithHint("Write last_value(%[1]s) OVER w for its newest value, or add it to PARTITION BY.", last(words(r.Fields)))
 		}

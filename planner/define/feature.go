@@ -27,6 +27,7 @@ type definition struct {
 	used    []*windowSpec          // the view's windows
 	slots   map[string]int         // by what they compute
 	inline  int                    // how many inline windows have been named
+	group   bool                   // it was written with GROUP BY
 }
 
 // createFeatureView is CREATE FEATURE VIEW and CREATE MATERIALIZED VIEW.
@@ -85,6 +86,12 @@ func (f *definition) analyse() error {
 	if err := f.from(); err != nil {
 		return err
 	}
+	if len(f.sel.GroupClause) > 0 { // the statement may be bound again: a copy is rewritten
+		f.sel = edited(&pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: f.sel}}, func(*pg.Node) *pg.Node { return nil }).GetSelectStmt()
+		if err := f.grouped(); err != nil {
+			return err
+		}
+	}
 	if f.sel.WhereClause != nil {
 		e, err := f.condition(f.sel.WhereClause, "WHERE")
 		if err != nil {
@@ -101,12 +108,6 @@ func (f *definition) analyse() error {
 // shape refuses the clauses that no feature view has.
 func (f *definition) shape() error {
 	s, loc := f.sel, f.where()
-	first := func(list []*pg.Node) int32 {
-		if l := leftmost(list[0]); l >= 0 {
-			return l
-		}
-		return loc
-	}
 	const over = "A feature view is one SELECT over one source."
 	switch {
 	case s.WithClause != nil:
@@ -121,9 +122,6 @@ func (f *definition) shape() error {
 		return f.invalid(loc, "a feature view cannot have LIMIT or OFFSET").WithHint("It has a row for every entity.")
 	case len(s.LockingClause) > 0:
 		return f.invalid(loc, "a feature view cannot have FOR UPDATE")
-	case len(s.GroupClause) > 0:
-		return f.unsupported(first(s.GroupClause), "GROUP BY in a feature view").
-			WithHint("Write the window form: SELECT key, count(*) OVER w FROM source WINDOW w AS (PARTITION BY key ORDER BY event_time RANGE '5 minutes' PRECEDING).")
 	case s.HavingClause != nil:
 		return f.invalid(leftmost(s.HavingClause), "a feature view cannot have HAVING").WithHint("Filter the rows of the view where it is read.")
 	case len(s.TargetList) == 0:
@@ -197,6 +195,9 @@ func (f *definition) expr(n *pg.Node, sc *bind.Scope) (fqgw.Expr, error) {
 	x := fqgw.AsError(err)
 	if x.Code == fqgw.CodeInvalidDefinition && x.Hint == "" {
 		x.Hint = "A span of time is a window: RANGE '5 minutes' PRECEDING. Other values of the request are joined where the view is read."
+		if f.group {
+			x.Hint = "now() bounds the event time, alone or in AND: event_time > now() - interval '5 minutes'."
+		}
 	}
 	return nil, x
 }
