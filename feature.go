@@ -96,6 +96,16 @@ func (s *Source) Place() string {
 // have an identity, the primary key, and may change and go.
 func (s *Source) Changelog() bool { return len(s.PrimaryKey) > 0 }
 
+// Own are the columns that a row of the source's history has of the source's own. Of a
+// changelog only the primary key is NOT NULL: the rows before changes may lack the rest.
+func (s *Source) Own() []Column {
+	own := slices.Clone(s.Columns)
+	for i := range own {
+		own[i].NotNull = own[i].NotNull && (!s.Changelog() || slices.Contains(s.PrimaryKey, i))
+	}
+	return own
+}
+
 // Takes says why the source cannot have such a change, nil if it can. One that is
 // append-only (SEMANTICS §3.7) has none but inserts: a row that came stays.
 func (s *Source) Takes(op Operation) error {

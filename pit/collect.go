@@ -9,11 +9,17 @@ import (
 
 // columns finds what is needed of a source's columns in the batches of its history.
 type columns struct {
-	of     *fqgw.Source
-	needed []bool
-	schema *arrow.Schema
-	source []int // per column of the source: its place in the batch, -1: not needed or not there
-	hidden []int // per hidden column: its place in the batch, -1: not there
+	of       *fqgw.Source
+	needed   []bool
+	versions bool // known times stand for times (window.Versions)
+	schema   *arrow.Schema
+	source   []int // per column of the source: its place in the batch, -1: not needed or not there
+	hidden   []int // per hidden column: its place in the batch, -1: not there
+}
+
+// columnsOf are those that a view needs.
+func columnsOf(v *fqgw.FeatureView) columns {
+	return columns{of: v.Source, needed: needs(v), versions: window.Versions(v)}
 }
 
 // bind finds the columns in a schema. 42703 when a needed one is missing, 42804
@@ -61,7 +67,7 @@ func (c *columns) bind(schema *arrow.Schema) error {
 // that are of another part, nothing but the key is decoded.
 func (c *collector) collect(history *fqgw.Sorted) error {
 	v := c.layout.View()
-	cols := columns{of: v.Source, needed: needs(v)}
+	cols := columnsOf(v)
 	for batch, err := range history.Fresh {
 		if err != nil {
 			return err
@@ -126,7 +132,8 @@ func (to *collector) rows(c *columns, batch arrow.RecordBatch, covered fqgw.Mark
 	return nil
 }
 
-// event puts times and position to a row; ok is false without an event time.
+// event puts times and position to a row; ok is false without an event time, which a
+// row before a change may lack.
 func (c *columns) event(batch arrow.RecordBatch, i int, row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
 	s := c.of
 	h, err := fqgw.ReadHidden(func(n int) fqgw.Value {
@@ -139,16 +146,23 @@ func (c *columns) event(batch arrow.RecordBatch, i int, row []fqgw.Value) (ev fq
 		err = s.Takes(h.Op)
 	}
 	t, ok := fqgw.Micros(row[s.EventTime])
+	k, known := fqgw.Micros(h.Known)
+	if !ok && h.Op.Retracts() {
+		t, ok = k, known
+	}
 	if err != nil || !ok {
 		return ev, false, err
 	}
 	ev = fqgw.Event{Time: t, Known: t, Pos: h.Pos, Op: h.Op, Row: row}
-	if k, ok := fqgw.Micros(h.Known); ok {
+	if known {
 		ev.Known = k
 	} else if s.Known == fqgw.KnownByColumn {
 		if k, ok := fqgw.Micros(row[s.KnownColumn]); ok {
 			ev.Known = k
 		}
+	}
+	if c.versions {
+		ev.Time = ev.Known
 	}
 	return ev, true, nil
 }

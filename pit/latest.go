@@ -55,8 +55,10 @@ const (
 )
 
 // LooksUp says whether Find can answer for a view: its features are columns of its
-// latest row.
-func LooksUp(v *fqgw.FeatureView) bool { return v.Latest && v.Where == nil && len(v.Keys) > 0 }
+// latest row, which every event is.
+func LooksUp(v *fqgw.FeatureView) bool {
+	return v.Latest && v.Where == nil && len(v.Keys) > 0 && !v.Source.Changelog()
+}
 
 // Find answers for the probes of a spine. memory is that of Join, which answers the
 // probes that may see a row outside of the runs, or have many rows before them that
@@ -361,7 +363,7 @@ func (m *Latest) Bytes() int64 {
 // have a time.
 func freshRows(v *fqgw.FeatureView, history *fqgw.Sorted, do func(key []byte, time, known int64)) error {
 	s := v.Source
-	cols := columns{of: s, needed: needs(v)}
+	cols := columnsOf(v)
 	row, parts := make([]fqgw.Value, len(s.Columns)), make([]fqgw.Value, len(v.Keys))
 	var key []byte
 	one := func(b arrow.RecordBatch) error {

@@ -25,6 +25,10 @@ type raw struct {
 // naive is the answer to a probe: the slots, whether there is a row, whether it
 // is too old, and the times.
 func naive(v *fqgw.FeatureView, history []raw, key []fqgw.Value, t, k int64) (slots []string, exists, tooOld bool, times []int64) {
+	if v.Latest && v.Source.Changelog() {
+		slots, exists, times = naiveVersion(v, history, key, k)
+		return slots, exists, false, times
+	}
 	seen := map[fqgw.Position]bool{}
 	var rows []raw
 	for _, r := range history {
@@ -75,6 +79,35 @@ func naive(v *fqgw.FeatureView, history []raw, key []fqgw.Value, t, k int64) (sl
 		}
 	}
 	return slots, exists, false, times
+}
+
+// naiveVersion is SEMANTICS §8: of the versions of a primary key with known time <= K
+// the one that is last by position, if it is a row and passes WHERE. T plays no part.
+func naiveVersion(v *fqgw.FeatureView, history []raw, key []fqgw.Value, k int64) (slots []string, exists bool, times []int64) {
+	slots, times = make([]string, len(v.Row)), make([]int64, len(v.Row))
+	for i := range slots {
+		slots[i], times[i] = "NULL", math.MinInt64
+	}
+	var last *raw
+	for i := range history {
+		r := &history[i]
+		mine := r.known <= k
+		for j, kc := range v.Keys {
+			mine = mine && fqgw.Compare(r.row[kc.Column], key[j]) == 0
+		}
+		if mine && (last == nil || cmp.Or(cmp.Compare(r.pos.Epoch, last.pos.Epoch), cmp.Compare(r.pos.Partition, last.pos.Partition),
+			cmp.Compare(r.pos.Offset, last.pos.Offset), cmp.Compare(r.pos.Sub, last.pos.Sub)) > 0) {
+			last = r
+		}
+	}
+	if last == nil || slices.Contains([]string{"delete", "update_before", "delete_key"}, last.op.String()) || !isTrue(v.Where, last.row) {
+		return slots, false, times
+	}
+	for i, e := range v.Row {
+		x, _ := e.Eval(&fqgw.Env{}, last.row)
+		slots[i], times[i] = show(x), last.row[v.Source.EventTime].Int()
+	}
+	return slots, true, times
 }
 
 func naiveLatest(v *fqgw.FeatureView, rows []raw, t int64) (slots []string, exists, tooOld bool, times []int64) {

@@ -31,9 +31,15 @@ type Probe struct {
 // entities at a time; 53200 when those of one do not. Of the runs the rows of one
 // entity are read at a time.
 func Join(l *window.Layout, probes []Probe, history *fqgw.Sorted, memory *fqgw.Memory, emit func(i int, r *window.Reading) error) error {
-	asked := false
+	asked, versions := false, window.Versions(l.View())
+	if versions {
+		probes = slices.Clone(probes)
+	}
 	for i := range probes {
 		p := &probes[i]
+		if versions { // of what is visible nothing but its known time is asked (SEMANTICS §8)
+			p.T = p.K
+		}
 		if p.OK {
 			asked = true
 			continue
@@ -75,6 +81,9 @@ func join(probes []Probe, history *fqgw.Sorted, with collector, answered []bool,
 // All answers for every entity that has a row at t, by what was known at k.
 // The readings come in no order; memory is as with Join.
 func All(l *window.Layout, t, k int64, history fqgw.Records, memory *fqgw.Memory, emit func(k fqgw.EntityKey, r *window.Reading) error) error {
+	if window.Versions(l.View()) {
+		t = k
+	}
 	probes := []Probe{{OK: true, T: t, K: k}}
 	every := &entity{asked: asked{from: math.MaxInt64, to: math.MinInt64, known: math.MinInt64}}
 	every.add(l.View(), 0, &probes[0])
@@ -165,6 +174,9 @@ func needs(v *fqgw.FeatureView) []bool {
 
 // Range bounds the event times that can matter to the view at times from minT to maxT.
 func Range(v *fqgw.FeatureView, minT, maxT int64) (from, to int64) {
+	if window.Versions(v) {
+		return math.MinInt64, math.MaxInt64
+	}
 	from = minT
 	for _, w := range v.Windows {
 		switch {

@@ -25,9 +25,13 @@ type reader struct {
 
 	loaded int // the group whose columns are here
 	cols   []arrow.Array
-	hidden [4]arrow.Array // those of the position
+	hidden []arrow.Array // those of the position, and of a changelog the operation
 	row    []fqgw.Value
 }
+
+// hiddenPlaces is how many of the hidden columns are the position; the operation is the
+// next one.
+const hiddenPlaces = 4
 
 func readersOf(v *fqgw.FeatureView, runs []fqgw.Run) []*reader {
 	var out []*reader
@@ -38,7 +42,10 @@ func readersOf(v *fqgw.FeatureView, runs []fqgw.Run) []*reader {
 				r.needed = append(r.needed, i)
 			}
 		}
-		r.cols = make([]arrow.Array, len(r.needed))
+		r.cols, r.hidden = make([]arrow.Array, len(r.needed)), make([]arrow.Array, hiddenPlaces)
+		if v.Source.Changelog() {
+			r.hidden = make([]arrow.Array, hiddenPlaces+1)
+		}
 		out = append(out, r)
 	}
 	return out
@@ -106,7 +113,7 @@ func (r *reader) event(row int) (ev fqgw.Event, err error) {
 		}
 		return fqgw.ArrowView(r.hidden[n], i, fqgw.HiddenColumns[n].Type)
 	})
-	ev = fqgw.Event{Pos: h.Pos, Row: r.row}
+	ev = fqgw.Event{Pos: h.Pos, Op: h.Op, Row: r.row}
 	ev.Time, ev.Known = r.moment(row)
 	return ev, err
 }
@@ -144,7 +151,7 @@ func (c *collector) release() {
 // the events are to be asked still. The entities come in the order of their keys.
 func (c *collector) answerRuns(e *entity, probes []Probe, emit func(i int, r *window.Reading) error) (done bool, err error) {
 	v := c.layout.View()
-	if v.Latest && v.Where == nil {
+	if v.Latest && (v.Where == nil || window.Versions(v)) {
 		return true, c.answerLatest(e, probes, emit)
 	}
 	var in window.Input

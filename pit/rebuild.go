@@ -80,7 +80,7 @@ func (b *rebuild) load(i int, ev *fqgw.Event) (kept bool) {
 // fresh reads what is in no run.
 func (b *rebuild) fresh(history *fqgw.Sorted, byKey map[fqgw.EntityKey]int) error {
 	v := b.layout.View()
-	cols := columns{of: v.Source, needed: needs(v)}
+	cols := columnsOf(v)
 	keys, row := make([]fqgw.Value, len(v.Keys)), make([]fqgw.Value, len(v.Source.Columns))
 	buf := make([]byte, 0, 128)
 	for batch, err := range history.Fresh {

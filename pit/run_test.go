@@ -101,7 +101,7 @@ func newMemoryRun(t *testing.T, s *fqgw.Source, keys []int, rows fqgw.Records) *
 			}
 			last, lastKey = row, key
 			n++
-			times, known = append(times, row[s.EventTime].Int()), append(known, row[hidden+fqgw.HiddenKnownAt].Int())
+			times, known = append(times, row[runTime(s)].Int()), append(known, row[hidden+fqgw.HiddenKnownAt].Int())
 		}
 	}
 	end()
@@ -142,6 +142,14 @@ func joined(t *testing.T, all []arrow.RecordBatch, from, to int64) arrow.RecordB
 	return array.NewRecordBatch(all[0].Schema(), cols, to-from)
 }
 
+// runTime is the column of the times of a run.
+func runTime(s *fqgw.Source) int {
+	if s.Changelog() {
+		return len(s.Columns) + fqgw.HiddenKnownAt
+	}
+	return s.EventTime
+}
+
 func orderOf(s *fqgw.Source, a, b []fqgw.Value) int {
 	h := len(s.Columns)
 	pos := func(r []fqgw.Value) fqgw.Position {
@@ -150,7 +158,7 @@ func orderOf(s *fqgw.Source, a, b []fqgw.Value) int {
 		}
 		return fqgw.Position{Epoch: int32(r[h].Int()), Partition: int32(r[h+1].Int()), Offset: r[h+2].Int(), Sub: int32(r[h+3].Int())}
 	}
-	return cmp.Or(cmp.Compare(a[s.EventTime].Int(), b[s.EventTime].Int()), cmp.Compare(a[h+fqgw.HiddenKnownAt].Int(), b[h+fqgw.HiddenKnownAt].Int()), pos(a).Compare(pos(b)))
+	return cmp.Or(cmp.Compare(a[runTime(s)].Int(), b[runTime(s)].Int()), cmp.Compare(a[h+fqgw.HiddenKnownAt].Int(), b[h+fqgw.HiddenKnownAt].Int()), pos(a).Compare(pos(b)))
 }
 
 // randomRuns makes runs of the first rows of a history; what is left is without the

@@ -89,7 +89,7 @@ func sortRuns(s *fqgw.Source, keys []int, history *fqgw.Sorted, seen repeats, me
 	for i := range all {
 		all[i] = true
 	}
-	c := &sorting{cols: columns{of: s, needed: all}, keys: keys, covered: history.Covered, seen: seen, memory: memory, entities: map[string]uint32{}}
+	c := &sorting{cols: columns{of: s, needed: all, versions: s.Changelog()}, keys: keys, covered: history.Covered, seen: seen, memory: memory, entities: map[string]uint32{}}
 	defer c.clear()
 	for batch, err := range history.Fresh {
 		if err != nil {

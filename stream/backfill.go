@@ -410,7 +410,8 @@ func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, ranges ...[2]int6
 	columns := slices.Concat(s.src.Columns, fqgw.HiddenColumns)
 	for _, times := range ranges {
 		sc := fqgw.Scan{Table: s.src.History, Snapshot: snap.ID}
-		if c := columns[s.src.EventTime]; c.Type.Kind() == fqgw.KindTimestamp { // files are pruned by it
+		all := times == [2]int64{math.MinInt64, math.MaxInt64}
+		if c := columns[s.src.EventTime]; c.Type.Kind() == fqgw.KindTimestamp && !all { // files are pruned by it
 			sc.Time, sc.From, sc.To = c.Name, times[0], times[1]
 		}
 		for _, c := range columns {
@@ -450,11 +451,14 @@ func (s *source) eventOf(row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
 	if err == nil {
 		err = s.src.Takes(h.Op)
 	}
-	if err != nil || row[s.src.EventTime].IsNull() {
+	timeless := row[s.src.EventTime].IsNull()
+	if err != nil || timeless && !h.Op.Retracts() {
 		return ev, false, err
 	}
 	ev = fqgw.Event{Pos: h.Pos, Op: h.Op, Row: row[:width:width]}
-	ev.Time = s.gate.Time(ev.Row)
+	if ev.Time = s.gate.Time(ev.Row); timeless {
+		ev.Time = h.Known.Int()
+	}
 	switch ev.Known = ev.Time; {
 	case !h.Known.IsNull():
 		ev.Known = h.Known.Int()

@@ -14,7 +14,8 @@ import (
 )
 
 // lines is a format of the tests: a record has a JSON row in each line, so that it
-// carries none, one or several changes; one behind a '-' is a row that is gone.
+// carries none, one or several changes; the letter before says what it is if it is not
+// new: '-' gone, '<' before and '>' after an update, '^' an upsert, '~' gone by its key.
 type lines struct {
 	json decode.Decoder
 	away func() bool // what it takes to read a record cannot be reached
@@ -33,15 +34,16 @@ func (l *lines) Decode(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.Event, e
 		if len(line) == 0 {
 			continue
 		}
-		one, gone := *r, line[0] == '-'
-		one.Value = bytes.TrimPrefix(line, []byte("-"))
+		one, op := *r, fqgw.Insert
+		if i := strings.IndexByte("<>-^~*", line[0]); i >= 0 {
+			op, line = fqgw.UpdateBefore+fqgw.Operation(i), line[1:]
+		}
+		one.Value = line
 		var err error
 		if changes, err = l.json.Decode(&one, changes); err != nil {
 			return changes, err
 		}
-		if gone {
-			changes[len(changes)-1].Op = fqgw.Delete
-		}
+		changes[len(changes)-1].Op = op
 	}
 	return changes, nil
 }

@@ -29,6 +29,7 @@ type feed struct {
 	fetch    int64 // bytes that the consumer may have fetched
 	consumer fqgw.Consumer
 	next     []int64      // by partition: the record that is expected
+	floors   []int64      // of a changelog, by partition: the known time of the last change before it
 	paused   []*pause     // by partition: nil while it runs
 	reaches  []*reach     // statements that wait
 	verdicts []deadLetter // of the batch in the making
@@ -79,13 +80,20 @@ func (f *feed) close() {
 	f.s.p.budget.feeds.Add(-1)
 }
 
-// seek consumes from other offsets.
+// seek consumes from other offsets, or from earlier ones.
 func (f *feed) seek(ctx context.Context, from []int64) error {
 	if f.consumer != nil {
 		f.consumer.Close()
 		f.consumer = nil
 	}
-	err := retry(ctx, f.trouble, func() (err error) {
+	err := retry(ctx, nil, func() (err error) {
+		f.floors, err = f.s.floors(ctx, f.crew.at.epoch, from)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = retry(ctx, f.trouble, func() (err error) {
 		f.consumer, err = f.s.log.Consume(ctx, f.s.src.Topic, from, f.fetch/2) // what is polled keeps its fetch while the next one comes
 		return err
 	})
@@ -268,6 +276,9 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, paid int64, poll
 			at.add(&events[i])
 			b.bytes += f.router.bytes(&events[i])
 		}
+		if n := len(events); f.floors != nil && n > len(b.events) {
+			f.floors[r.Partition] = events[n-1].Known
+		}
 		b.events = events
 	}
 	f.purse.change(paid, b.bytes)
@@ -327,8 +338,12 @@ func (f *feed) judge(events []fqgw.Event, r *fqgw.LogRecord, in *moment) (out []
 		}
 		known, visible = max(known, ev.Known), max(visible, ev.VisibleAt())
 	}
-	if err != nil || len(changes) == 0 {
+	switch {
+	case err != nil || len(changes) == 0:
 		known = f.knownOf(changes, r)
+	case f.floors != nil:
+		known = max(known, f.floors[r.Partition])
+		visible = knownAt(changes, known)
 	}
 	switch {
 	case in.set && known > in.now:

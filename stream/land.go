@@ -60,7 +60,7 @@ func newLander(ctx context.Context, s *source, at *incarnation, landed fqgw.Mark
 	l := &lander{s: s, at: at, ctx: ctx, in: make(chan msg[*lander], 16), landed: landed, taken: landed,
 		over: make(chan *commit, 1), tokens: landBurst, counted: time.Now()}
 	l.mem = s.p.budget.landing.Part("rows of a source to be landed", memoryOption, 0)
-	l.builder = array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(s.src.Columns))
+	l.builder = array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(s.src.Own()))
 	return l
 }
 

@@ -67,6 +67,10 @@ func runModel(t *testing.T, seed uint64) *model {
 	m.w = newWorld(1+r.IntN(3), []uint32{1, 4, 16}[r.IntN(3)], fqgw.SetClock(t0, 0))
 	m.w.history.lose = rand.New(rand.NewPCG(seed, 78))
 	m.views = testViews(m.src)
+	if seed%3 == 1 {
+		m.src = testChangelog()
+		m.views = changelogViews(m.src)
+	}
 	var free []chan struct{}
 	var replica *memOnline
 	m.boot()
@@ -204,6 +208,9 @@ func (m *model) produce(n int) {
 			}
 		case 3:
 			rec.Value = [][]byte{nil, []byte("\n"), append([]byte("-"), rec.Value...)}[m.r.IntN(3)]
+		}
+		if m.src.Changelog() {
+			rec.Value = changed(m.r, rec.Value)
 		}
 		rec.Partition = m.r.Int32N(int32(len(m.w.log.parts)))
 		m.last = rec.Value
@@ -374,7 +381,11 @@ func (m *model) check() {
 	landed := map[fqgw.Position]int{}
 	for _, row := range m.w.history.rows {
 		at := row[len(m.src.Columns):] // the hidden columns
-		landed[fqgw.Position{Epoch: int32(at[0].Int()), Partition: int32(at[1].Int()), Offset: at[2].Int(), Sub: int32(at[3].Int())}]++
+		pos := fqgw.Position{Epoch: int32(at[0].Int()), Partition: int32(at[1].Int()), Offset: at[2].Int(), Sub: int32(at[3].Int())}
+		landed[pos]++
+		if known, ok := accepted[pos]; ok && known != at[5].Int() {
+			t.Errorf("%v landed as known at %d, not %d", pos, at[5].Int(), known)
+		}
 	}
 	for pos := range accepted {
 		if landed[pos] != 1 {
@@ -399,7 +410,7 @@ func (m *model) check() {
 // plainFold is the law without a pipeline: every change of every accepted record, in order,
 // applied at the horizon; of each partition those before the first that is
 // ahead of the clock.
-func (m *model) plainFold(h int64) (states []map[fqgw.EntityKey][]byte, ends []int64, accepted, refused map[fqgw.Position]bool) {
+func (m *model) plainFold(h int64) (states []map[fqgw.EntityKey][]byte, ends []int64, accepted map[fqgw.Position]int64, refused map[fqgw.Position]bool) {
 	t, log := m.t, m.w.log
 	if m.decoder == nil {
 		m.decoder = decode.New
@@ -409,8 +420,9 @@ func (m *model) plainFold(h int64) (states []map[fqgw.EntityKey][]byte, ends []i
 		t.Fatal(err)
 	}
 	gate := quality.New(m.src)
-	accepted, refused = map[fqgw.Position]bool{}, map[fqgw.Position]bool{}
+	accepted, refused = map[fqgw.Position]int64{}, map[fqgw.Position]bool{}
 	var events []fqgw.Event
+	floors := map[int]int64{} // of a changelog: by partition the known time of the last change
 	for epoch, parts := range append(slices.Clone(log.past), log.parts) {
 		ends = make([]int64, len(parts))
 		for p, recs := range parts {
@@ -432,8 +444,14 @@ func (m *model) plainFold(h int64) (states []map[fqgw.EntityKey][]byte, ends []i
 					refused[at] = true
 					continue
 				}
-				for _, ev := range changes {
-					accepted[ev.Pos] = true
+				for i := range changes {
+					floors[p] = max(floors[p], changes[i].Known)
+				}
+				for i := range changes {
+					if m.src.Changelog() { // of a record all, and never before those before them
+						changes[i].Known = floors[p]
+					}
+					accepted[changes[i].Pos] = changes[i].Known
 				}
 				events = append(events, changes...)
 			}

@@ -62,6 +62,13 @@ func (p *process) sync(t *testing.T) {
 // count is clicks in the last minute of a key at the clock's now.
 func (w *world) count(t *testing.T, v *fqgw.FeatureView, k string) int64 {
 	t.Helper()
+	r := w.readNow(t, v, k)
+	return r.Slots[0].Int()
+}
+
+// readNow is what the online store says of an entity.
+func (w *world) readNow(t *testing.T, v *fqgw.FeatureView, k string) window.Reading {
+	t.Helper()
 	l, err := window.NewLayout(v)
 	if err != nil {
 		t.Fatal(err)
@@ -73,8 +80,7 @@ func (w *world) count(t *testing.T, v *fqgw.FeatureView, k string) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := l.Read(s, w.clock.Now())
-	return r.Slots[0].Int()
+	return l.Read(s, w.clock.Now())
 }
 
 func (w *world) rows() int {

@@ -122,7 +122,7 @@ func (p *Pipeline) topic(ctx context.Context, src *fqgw.Source) (t fqgw.Topic, m
 // historyTable makes the table of the source's history, or checks the one that
 // is there.
 func (p *Pipeline) historyTable(ctx context.Context, src *fqgw.Source) error {
-	want := slices.Concat(src.Columns, fqgw.HiddenColumns)
+	want := slices.Concat(src.Own(), fqgw.HiddenColumns)
 	have, err := p.o.History.Describe(ctx, src.History)
 	if fqgw.UnlessMissing(err) != nil {
 		return err

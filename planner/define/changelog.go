@@ -7,6 +7,7 @@ import (
 	pg "github.com/pganalyze/pg_query_go/v6"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/stream/decode"
 )
 
@@ -47,4 +48,23 @@ func (d *Definer) keyColumns(s *fqgw.Source, k *pg.Constraint, column string) er
 		s.Columns[i].NotNull = true
 	}
 	return nil
+}
+
+// rowsOfTable checks that the keys of a latest-row view over a changelog are its primary
+// key: a row is told by it alone, and its columns may change (SEMANTICS §8).
+func (f *definition) rowsOfTable() error {
+	src := f.view.Source
+	same := len(f.view.Keys) == len(src.PrimaryKey)
+	var names []string
+	for _, c := range src.PrimaryKey {
+		same = same && f.key(c) >= 0
+		names = append(names, expr.QuoteIdent(src.Columns[c].Name))
+	}
+	if same {
+		return nil
+	}
+	all := strings.Join(names, ", ")
+	return f.invalid(leftmost(f.sel.DistinctClause[0]), "the keys of a DISTINCT ON view over changelog \"%s\" are not its primary key", src.Name).
+		WithDetail("At each time a changelog is a table with one row for each (%s).", all).
+		WithHint("Write SELECT DISTINCT ON (%s) … ORDER BY %s, %s DESC.", all, all, expr.QuoteIdent(src.Columns[src.EventTime].Name))
 }

@@ -3,6 +3,7 @@ package define
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"testing"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -10,6 +11,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/bind"
 	"github.com/fqgw/fqgw/planner/parse"
+	"github.com/fqgw/fqgw/planner/plan"
 )
 
 // keyed is a changelog: orders of customers.
@@ -86,8 +88,18 @@ func TestPrimaryKeyForm(t *testing.T) {
 // TestViewsOfChangelogs: what a view over a changelog may be.
 func TestViewsOfChangelogs(t *testing.T) {
 	cat := catalog(t)
-	cat.Sources[fqgw.Public("orders")] = keyed(0)
+	cat.Sources[fqgw.Public("orders")] = keyed(1, 0)
+	const latest = "CREATE FEATURE VIEW v AS SELECT DISTINCT ON (id, customer) id, customer, total FROM orders WHERE total > 1 ORDER BY id, customer, at DESC"
+	st, err := script(cat.Clone(), latest)
+	if err != nil || !st.(*plan.CreateFeatureView).View.Latest {
+		t.Fatal(st, err)
+	}
+	const hint = "Write SELECT DISTINCT ON (customer, id) … ORDER BY customer, id, at DESC."
 	refuse(t, cat, []refusal{
-		{"CREATE FEATURE VIEW v AS SELECT customer, count(*) OVER w AS n FROM orders WINDOW w AS (PARTITION BY customer ORDER BY at)", "0A000", "orders", "changelog"},
+		{strings.ReplaceAll(latest, "id, customer", "id"), "42P17", "id)", hint},
+		{strings.ReplaceAll(latest, "(id, customer)", "(id, customer, total)"), "42P17", "id, customer, total)", hint},
+		{strings.ReplaceAll(latest, "(id, customer)", "(id, total)"), "42P17", "id, total)", hint},
+		{strings.Replace(latest, " AS", " WITH (max_age = '1 day') AS", 1), "42P17", "max_age", "until it is deleted"},
+		{"CREATE FEATURE VIEW v AS SELECT customer, count(*) OVER w AS n FROM orders WINDOW w AS (PARTITION BY customer ORDER BY at)", "0A000", "customer, count", "windows over a changelog"},
 	})
 }

@@ -102,6 +102,10 @@ func (f *definition) analyse() error {
 	if len(f.sel.DistinctClause) > 0 {
 		return f.latest()
 	}
+	if f.view.Source.Changelog() {
+		return f.unsupported(f.where(), "a feature view with windows over a changelog").
+			WithHint("A changelog has feature views of its rows: SELECT DISTINCT ON (primary key) ….")
+	}
 	return f.windowed()
 }
 
@@ -172,9 +176,6 @@ func (f *definition) source(r *pg.RangeVar) error {
 				WithHint("A feature view reads a source; CREATE VIEW combines feature views.")
 		}
 		return f.undefined(r.Location, "source", name.String(), fqgw.NamesOf(cat.Sources))
-	}
-	if f.view.Source.Changelog() {
-		return f.unsupported(r.Location, "a feature view over a changelog")
 	}
 	if a := r.Alias; a != nil {
 		f.rel = a.Aliasname
@@ -392,6 +393,9 @@ func (f *definition) settle() (noWait bool, err error) {
 			}
 		case o.name == "max_age" && !f.view.Latest:
 			return false, f.invalid(o.loc, "max_age is for DISTINCT ON views: a window has its own age").WithHint("Make the window shorter.")
+		case o.name == "max_age" && f.view.Source.Changelog():
+			return false, f.invalid(o.loc, "max_age is not for a changelog: a row is there until it is deleted").
+				WithHint("Make the event time a feature, and compare it where the view is read.")
 		case o.name == "max_age":
 			if f.view.MaxAge, err = f.lengthOption(o); err != nil {
 				return false, err

@@ -21,6 +21,11 @@ func (f *definition) latest() error {
 	if err := f.keys(f.sel.DistinctClause, "DISTINCT ON"); err != nil {
 		return err
 	}
+	if f.view.Source.Changelog() {
+		if err := f.rowsOfTable(); err != nil {
+			return err
+		}
+	}
 	if err := f.latestOrder(); err != nil {
 		return err
 	}

@@ -93,6 +93,9 @@ func tuples(cat *fqgw.Catalog, s *fqgw.Source) (out [][]int) {
 
 func runKeys(s *fqgw.Source, keys []int) fqgw.RunKeys {
 	k := fqgw.RunKeys{Time: s.Columns[s.EventTime].Name}
+	if s.Changelog() { // in the order of versions (window.Versions)
+		k.Time = fqgw.ColKnownAt
+	}
 	for _, c := range keys {
 		k.Keys = append(k.Keys, s.Columns[c].Name)
 	}

@@ -20,7 +20,8 @@ import (
 //	         event time within the tile (a lifetime tile: before H); then the
 //	         accumulators whose filter has rows
 //	latest   latest-row views only: 0 nothing, 1 a row, 2 a stub; the place in
-//	         the order of events; of a row the values
+//	         the order of events; of a row the values, of a changelog's behind
+//	         them its event time
 //	uvarint  events kept singly; each: the place in the order of events, the
 //	         filters as bits, the arguments
 //
@@ -291,7 +292,8 @@ func (l *Layout) rowPlace(r *reader, row *Input, h int64) (what byte) {
 	}
 	r.moment(row, h)
 	stub := what == 2
-	if what > 2 || row.VisibleAt() > h || stub != tooOld(row.Time, h, l.view.MaxAge) || stub && row.tie != "" {
+	row.gone = stub && l.versions()
+	if what > 2 || row.VisibleAt() > h || stub != (row.gone || tooOld(row.Time, h, l.view.MaxAge)) || stub && !row.gone && row.tie != "" {
 		r.Fail()
 	}
 	return what
@@ -347,6 +349,7 @@ func (l *Layout) input(r *reader, h int64) Input {
 			r.Fail()
 		}
 	}
+	in.gone = l.versions() && !in.pass[1]
 	in.args = r.Row()
 	if len(in.args) != len(l.args) {
 		r.Fail()

@@ -32,6 +32,8 @@ func goldenViews() map[string]*fqgw.FeatureView {
 		"lifetime": newView([]fqgw.Window{win(0), win(5 * minute)}, agg("sum", colInt, 0, paid), agg("first_value", colText, 0, nil), agg("max", colFloat, 1, nil)),
 		"latest":   newLatest(0),
 		"stub":     newLatest(minute),
+		"version":  newVersions(nil),
+		"deleted":  newVersions(nil),
 	}
 }
 
@@ -61,6 +63,9 @@ func TestGolden(t *testing.T) {
 		s := goldenState(t, l)
 		if name == "stub" {
 			l.Advance(s, s.Horizon()+hour)
+		}
+		if name == "deleted" {
+			apply(t, l, s, ev(8, s.Horizon(), changed(fqgw.Delete)), ev(9, s.Horizon()+minute, changed(fqgw.DeleteKey)))
 		}
 		b := l.Encode(nil, s)
 		path := "testdata/state-" + name + ".golden"

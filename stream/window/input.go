@@ -13,6 +13,7 @@ type Input struct {
 	Time  int64 // event time
 	Known int64 // known time
 	Pos   fqgw.Position
+	gone  bool         // of a layout with versions: it is no row of the table
 	tie   string       // rows without a position: the canonical bytes of the row
 	pass  []bool       // by Layout.filters
 	args  []fqgw.Value // by Layout.args; NULL where no filter needs it
@@ -55,7 +56,8 @@ func (in *Input) clone() Input {
 // rowEnv is what row expressions see: UTC, ISO dates, no clock, no session.
 var rowEnv fqgw.Env
 
-// Input reduces an event; keep is false when WHERE is not true for it. Row
+// Input reduces an event; keep is false when WHERE is not true for it (a version of a
+// row is kept all the same). Row
 // expressions that raise give NULL and are counted (SEMANTICS §2.4).
 func (l *Layout) Input(ev *fqgw.Event) (in Input, keep bool, evalErrors int) {
 	keep, evalErrors = l.Reduce(&in, ev)
@@ -72,16 +74,24 @@ func (l *Layout) Reduce(in *Input, ev *fqgw.Event) (keep bool, evalErrors int) {
 		}
 		return v
 	}
-	if l.view.Where != nil && !eval(l.view.Where).True() {
-		return false, evalErrors
+	versions := l.versions()
+	in.gone = versions && ev.Op.Retracts()
+	if l.view.Where != nil && !in.gone && !eval(l.view.Where).True() {
+		if !versions {
+			return false, evalErrors
+		}
+		in.gone = true
 	}
 	in.Time, in.Known, in.Pos, in.tie = ev.Time, ev.Known, ev.Pos, ""
+	if versions {
+		in.Time = ev.Known
+	}
 	if ev.Pos.IsNone() {
 		in.tie = string(fqgw.AppendPackedRow(nil, ev.Row))
 	}
 	in.pass = append(in.pass[:0], true)
 	for _, f := range l.filters[1:] {
-		in.pass = append(in.pass, eval(f.expr).True())
+		in.pass = append(in.pass, versions && !in.gone || !versions && eval(f.expr).True())
 	}
 	in.args = in.args[:0]
 	for i := range l.args {

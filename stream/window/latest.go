@@ -4,7 +4,8 @@ import "slices"
 
 // latest is the visible row that is last in the order of events. Once it is
 // older than max_age nobody can see it any more and only a stub stays, which
-// tells outside_max_age from not_found for ever.
+// tells outside_max_age from not_found for ever. A version that is no row of a table
+// is a stub from the beginning.
 type latest struct {
 	has  bool
 	stub bool
@@ -14,7 +15,10 @@ type latest struct {
 // fold takes the event if it is later.
 func (r *latest) fold(in *Input) {
 	if !r.has || r.row.compare(in) < 0 {
-		*r = latest{has: true, row: Input{Time: in.Time, Known: in.Known, Pos: in.Pos, tie: in.tie, args: slices.Clone(in.args)}}
+		*r = latest{has: true, stub: in.gone, row: Input{Time: in.Time, Known: in.Known, Pos: in.Pos, gone: in.gone, tie: in.tie}}
+		if !in.gone {
+			r.row.args = slices.Clone(in.args)
+		}
 	}
 }
 
@@ -47,7 +51,7 @@ func (l *Layout) readLatest(s *State, r *Reading) {
 
 // show makes an event the answer of a latest-row view at r.T; nil: there is none.
 func (l *Layout) show(best *Input, r *Reading) {
-	if best == nil {
+	if best == nil || best.gone {
 		return
 	}
 	if tooOld(best.Time, r.T, l.view.MaxAge) {
@@ -56,8 +60,9 @@ func (l *Layout) show(best *Input, r *Reading) {
 	}
 	r.Exists = true
 	copy(r.Slots, best.args)
+	time := l.eventTime(best)
 	for i := range r.Times {
-		r.Times[i] = best.Time
+		r.Times[i] = time
 	}
 }
 

@@ -90,13 +90,8 @@ type slotSpec struct {
 func NewLayout(v *fqgw.FeatureView) (*Layout, error) {
 	l := &Layout{view: v, filters: []filter{{}}}
 	if v.Latest {
-		for _, e := range v.Row {
-			code, err := encoded(e)
-			if err != nil {
-				return nil, err
-			}
-			l.args = append(l.args, arg{e, code, []int{0}})
-			l.slots = append(l.slots, slotSpec{typ: e.Type()})
+		if err := l.row(); err != nil {
+			return nil, err
 		}
 	} else if err := l.windows(func(int) bool { return true }); err != nil {
 		return nil, err

@@ -113,7 +113,7 @@ func (l *Layout) answerLatest(r *Reading, b []byte, in *reader, h int64, marks b
 	if in.Bad() || in.Left() > 0 || !marks && what == 0 {
 		return l.damaged()
 	}
-	if what == 0 {
+	if what == 0 || row.gone {
 		return nil
 	}
 	if tooOld(row.Time, r.T, l.view.MaxAge) {
@@ -121,5 +121,8 @@ func (l *Layout) answerLatest(r *Reading, b []byte, in *reader, h int64, marks b
 		return nil
 	}
 	r.Exists, r.packed, r.rowTime = true, b[headBytes:], row.Time
+	if l.versions() {
+		r.rowTime = timeOf(r.slot(len(l.args) - 1))
+	}
 	return nil
 }

@@ -83,6 +83,9 @@ func TestStub(t *testing.T) {
 				t.Fatalf("%s seed %d: %x became %x", name, seed, packed, got)
 			}
 			newest := slices.MaxFunc(events[:had], func(a, b *fqgw.Event) int { return int(a.Time - b.Time) })
+			if l.versions() {
+				newest = slices.MaxFunc(events[:had], func(a, b *fqgw.Event) int { return int(a.Known - b.Known) })
+			}
 			var less []*fqgw.Event
 			for _, e := range events {
 				if e != newest {

@@ -1,0 +1,116 @@
+package stream
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/fqgw/fqgw"
+)
+
+// testChangelog is testSource with the primary key k.
+func testChangelog() *fqgw.Source {
+	s := testSource()
+	s.PrimaryKey, s.Columns[1].NotNull = []int{1}, true
+	return s
+}
+
+// changelogViews are views of its rows.
+func changelogViews(s *fqgw.Source) []*fqgw.FeatureView {
+	v, n := column(2, fqgw.Float8), column(3, fqgw.Int8)
+	key := []fqgw.KeyColumn{{Name: "k", Column: 1, Type: fqgw.Text}}
+	return []*fqgw.FeatureView{
+		{Name: "rows", State: 1, Source: s, Keys: key, Latest: true, Row: []fqgw.Expr{v, n}},
+		{Name: "some rows", State: 2, Source: s, Keys: key, Latest: true, Where: above(n, 20), Row: []fqgw.Expr{op(n, "+", n), n, v}},
+	}
+}
+
+// changed makes changes of the rows of a record.
+func changed(r *rand.Rand, value []byte) []byte {
+	var out [][]byte
+	for _, line := range bytes.Split(value, []byte("\n")) {
+		switch i := r.IntN(8); {
+		case len(line) == 0 || line[0] != '{' || i > 6:
+			out = append(out, line)
+		case i == 0: // an update
+			out = append(out, append([]byte("<"), line...), append([]byte(">"), line...))
+		case i == 6: // gone, and its row does not tell when it was
+			out = append(out, slices.Concat([]byte("~"), bytes.Replace(line, []byte(`"ts":`), []byte(`"other":`), 1)))
+		default:
+			out = append(out, append([]byte{"<>-^~*"[i]}, line...))
+		}
+	}
+	return bytes.Join(out, []byte("\n"))
+}
+
+// TestKnownTimesOfChangelog: they do not go back in a partition, from whatever position
+// it is read again, and whatever the log still has (SEMANTICS §8).
+func TestKnownTimesOfChangelog(t *testing.T) {
+	w := newWorld(1, 4, fqgw.SetClock(t0, 0))
+	src := testChangelog()
+	views := changelogViews(src)
+	p := begin(t, w, src, views, func(o *Options) { o.Decoder = newLines })
+	at := func(back int64, value string) fqgw.LogRecord {
+		return fqgw.LogRecord{Timestamp: t0 - back*sec, Value: []byte(value)}
+	}
+	w.produce(t, at(10, `{"ts":5,"k":"a","v":1,"n":30}`), at(3000, `-{"ts":5,"k":"a","v":1,"n":30}`), at(5, `{"ts":5,"k":"b","v":1,"n":-1}`),
+		at(7000, `<{"ts":5,"k":"c","v":1,"n":30}`+"\n"+`>{"ts":6,"k":"c","v":2,"n":31}`))
+	p.sync(t)
+	known := func() (out []int64) {
+		w.history.mu.Lock()
+		defer w.history.mu.Unlock()
+		for _, row := range w.history.rows {
+			out = append(out, (t0-row[len(src.Columns)+fqgw.HiddenKnownAt].Int())/sec)
+		}
+		return out
+	}
+	if got, want := known(), []int64{10, 10, 10, 10}; !slices.Equal(got, want) {
+		t.Errorf("known %v s before, want %v: a refused record does not count", got, want)
+	}
+	p.kill()
+	p = begin(t, w, src, views, func(o *Options) { o.Decoder = newLines })
+	w.produce(t, at(90*24*3600, `{"ts":5,"k":"a","v":1,"n":30}`))
+	p.sync(t)
+	if got, want := known(), []int64{10, 10, 10, 10, 10}; !slices.Equal(got, want) {
+		t.Errorf("after a start: known %v s before, want %v", got, want)
+	}
+	if !w.exists(t, views[0], "a") || w.exists(t, views[0], "b") || !w.exists(t, views[0], "c") {
+		t.Error("a and c are to be there, b was refused")
+	}
+}
+
+// exists says whether the online store shows a row.
+func (w *world) exists(t *testing.T, v *fqgw.FeatureView, k string) bool {
+	t.Helper()
+	return w.readNow(t, v, k).Exists
+}
+
+// TestDeletesFillAView: a view that is made later shows what one did that was there all
+// the time, and a delete that comes before its insert in the history hides it.
+func TestDeletesFillAView(t *testing.T) {
+	w := newWorld(1, 4, fqgw.SetClock(t0, 0))
+	src := testChangelog()
+	views := changelogViews(src)
+	p := begin(t, w, src, views[:1], func(o *Options) { o.Decoder, o.LandEvery = newLines, time.Millisecond })
+	rec := func(value string) fqgw.LogRecord { return fqgw.LogRecord{Timestamp: t0, Value: []byte(value)} }
+	w.produce(t, rec(`{"ts":5,"k":"a","v":1,"n":30}`), rec(`{"ts":5,"k":"b","v":1,"n":30}`), rec(`~{"k":"a"}`), rec(`^{"ts":7,"k":"b","v":1,"n":31}`))
+	p.sync(t)
+	w.history.mu.Lock()
+	slices.Reverse(w.history.rows)
+	w.history.mu.Unlock()
+	if err := p.AddView(t.Context(), views[1], nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range views {
+		if w.exists(t, v, "a") || !w.exists(t, v, "b") {
+			t.Errorf("%s: a is to be gone, b to be there", v.Name)
+		}
+	}
+	w.produce(t, rec(`{"ts":5,"k":"a","v":1,"n":32}`), rec(`>{"ts":5,"k":"b","v":1,"n":3}`))
+	p.sync(t)
+	if !w.exists(t, views[1], "a") || w.exists(t, views[1], "b") || !w.exists(t, views[0], "b") {
+		t.Error("a is to be there again; b is not in WHERE any more, and a row all the same")
+	}
+}
