@@ -44,6 +44,10 @@ func (d *Definer) keyColumns(s *fqgw.Source, k *pg.Constraint, column string) er
 		if slices.Contains(s.PrimaryKey, i) {
 			return d.fail(k.Location, "42701", "column \"%s\" appears twice in primary key constraint", name)
 		}
+		if t := s.Columns[i].Type; !fqgw.KeyTypeOK(t) {
+			return d.unsupported(k.Location, "column \"%s\" of type %s in a primary key", name, t).
+				WithHint("Keys are boolean, smallint, integer, bigint, text, uuid, bytea, date or timestamp: a field that is another number can be read as bigint or text.")
+		}
 		s.PrimaryKey = append(s.PrimaryKey, i)
 		s.Columns[i].NotNull = true
 	}

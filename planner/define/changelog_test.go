@@ -33,6 +33,7 @@ func TestPrimaryKey(t *testing.T) {
 		{"a int PRIMARY KEY, b int PRIMARY KEY", nil, "42P16"},
 		{"a int, b int, PRIMARY KEY (a, c)", nil, "42703"},
 		{"a int, b int, PRIMARY KEY (a, a)", nil, "42701"},
+		{"a numeric PRIMARY KEY", nil, "0A000"},
 	} {
 		stmts, err := parse.Parse("CREATE TABLE s (" + c.elements + ")")
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -132,6 +133,9 @@ func (e *Engine) sourceScan(env *fqgw.Env, n *plan.SourceScan) (fqgw.Rows, error
 	}
 	if err != nil {
 		return nil, err
+	}
+	if s.Changelog() && !slices.ContainsFunc(n.Fields, func(f int) bool { return f >= len(s.Columns) }) {
+		return e.changelogScan(env, n, known)
 	}
 	scan := fqgw.Scan{Table: s.History}
 	types := make([]fqgw.Type, 0, len(n.Fields)+1)

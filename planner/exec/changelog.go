@@ -1,0 +1,70 @@
+package exec
+
+import (
+	"io"
+	"iter"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/pit"
+	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/plan"
+	"github.com/fqgw/fqgw/planner/relational"
+	"github.com/fqgw/fqgw/stream/window"
+)
+
+// changelogScan reads a changelog as the table that it is by what was known at a time
+// (SEMANTICS §8): the latest row of each primary key, as a feature view of all of its
+// columns would show it. A query that names a hidden column reads what landed instead,
+// every version of a row.
+func (e *Engine) changelogScan(env *fqgw.Env, n *plan.SourceScan, known int64) (fqgw.Rows, error) {
+	s := n.Source
+	from, to, empty, err := bounds(env, n)
+	if err != nil || empty {
+		return relational.Slice(nil), err
+	}
+	v := &fqgw.FeatureView{Schema: s.Schema, Name: s.Name, Source: s, Latest: true}
+	column := func(i int) *expr.Column {
+		return &expr.Column{Index: i, Typ: s.Columns[i].Type, Name: s.Columns[i].Name}
+	}
+	for _, c := range s.PrimaryKey {
+		v.Keys = append(v.Keys, fqgw.KeyColumn{Name: s.Columns[c].Name, Column: c, Type: s.Columns[c].Type})
+	}
+	for _, f := range n.Fields {
+		v.Row = append(v.Row, column(f))
+	}
+	v.Row = append(v.Row, column(s.EventTime)) // by which the rows are bounded
+	l, err := window.NewLayout(v)
+	if err != nil {
+		return nil, err
+	}
+	next, stop := iter.Pull2(func(yield func([]fqgw.Value, error) bool) {
+		memory := e.memoryOf(env)
+		defer memory.Close()
+		events := eventMemory(memory)
+		defer events.Close()
+		if err := memory.Reserve(memory.Limit() / joinShare); err != nil {
+			yield(nil, err)
+			return
+		}
+		err := pit.All(l, known, known, e.historyOf(env, v, known, known), events, func(_ fqgw.EntityKey, r *window.Reading) error {
+			last := len(r.Slots) - 1
+			if t, ok := fqgw.Micros(r.Slots[last]); ok && (t < from || t > to) {
+				return nil
+			}
+			if !yield(r.Slots[:last:last], nil) {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && err != errEnough {
+			yield(nil, err)
+		}
+	})
+	return &stream{fresh: true, close: func() error { stop(); return nil }, next: func() ([]fqgw.Value, error) {
+		row, err, ok := next()
+		if !ok {
+			return nil, io.EOF
+		}
+		return row, err
+	}}, nil
+}
