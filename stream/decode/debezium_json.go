@@ -21,6 +21,7 @@ type debeziumJSON struct {
 	paths   [][]string // of the columns
 	meta    []int      // columns that are the envelope's
 	keyWant []field
+	shapes  shapes
 	plain   []form // without a schema
 	mysql   []form // the same for records of MySQL
 	values  plan   // of records with a schema
@@ -171,14 +172,14 @@ func (d *debeziumJSON) Decode(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.E
 		}
 		return changes, nil // a tombstone: the delete came before it
 	}
-	wrapped, err := d.locate(r.Value, d.want)
+	wrapped, err := d.locate(r.Value, d.want, &d.shapes)
 	if err != nil {
 		return changes, err
 	}
 	if wrapped && d.at(placePayload).kind == null {
 		return changes, nil
 	}
-	e := envelope{committed: d.committed(r)}
+	var e envelope
 	if d.flat {
 		return d.row(r, &e, changes)
 	}
@@ -212,6 +213,9 @@ func (d *debeziumJSON) Decode(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.E
 		return changes, err
 	}
 	n := len(d.columns)
+	if e.op == 'u' || e.op == 'd' {
+		e.committed = d.committed(r)
+	}
 	if d.at(placeBefore).kind == object && (e.op == 'u' || e.op == 'd') {
 		e.before = d.image(r.Value, d.places[:n], forms)
 	}
@@ -236,6 +240,7 @@ func (d *debeziumJSON) row(r *fqgw.LogRecord, e *envelope, changes []fqgw.Event)
 	if err != nil {
 		return changes, err
 	}
+	e.committed = d.committed(r)
 	n := len(d.columns)
 	at := d.image(r.Value, d.places[n:2*n], forms)
 	switch op := text(placeOp); {
@@ -254,11 +259,14 @@ func (d *debeziumJSON) row(r *fqgw.LogRecord, e *envelope, changes []fqgw.Event)
 
 // locate finds the wanted fields of a record, or of its payload where it is wrapped
 // with its schema.
-func (d *debeziumJSON) locate(b []byte, want []field) (wrapped bool, err error) {
+func (d *debeziumJSON) locate(b []byte, want []field, shapes *shapes) (wrapped bool, err error) {
 	if !utf8.Valid(b) {
 		return false, fqgw.Errorf(fqgw.CodeNotInRepertoire, "record is not valid UTF-8")
 	}
 	clear(d.places)
+	if shapes != nil && shapes.read(b, d.places) {
+		return d.wrapped(), nil
+	}
 	s := scanner{b: b}
 	ok := s.fields(want, d.places, 0)
 	if s.deep {
@@ -266,6 +274,9 @@ func (d *debeziumJSON) locate(b []byte, want []field) (wrapped bool, err error) 
 	}
 	if s.space(); !ok || s.i != len(b) {
 		return false, fqgw.Errorf(fqgw.CodeInvalidText, "record is not a JSON object").WithDetail("Unexpected byte at offset %d.", s.i)
+	}
+	if shapes != nil {
+		shapes.learn(b, want, 3*len(d.columns), 3*len(d.columns)+placeSchema)
 	}
 	return d.wrapped(), nil
 }
@@ -369,7 +380,7 @@ func (d *debeziumJSON) keyOf(r *fqgw.LogRecord) image {
 	if s := bytes.TrimLeft(key, " \t\r\n"); len(s) == 0 || s[0] != '{' {
 		return d.bareKey(key)
 	}
-	wrapped, err := d.locate(key, d.keyWant)
+	wrapped, err := d.locate(key, d.keyWant, nil)
 	if err != nil {
 		return image{}
 	}

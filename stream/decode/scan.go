@@ -1,5 +1,10 @@
 package decode
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // A scanner walks one JSON text (RFC 8259) and remembers where the wanted
 // values lie. It checks everything that it passes over: a text that it accepts
 // is valid JSON. It neither allocates nor converts.
@@ -63,7 +68,16 @@ func (s *scanner) take(c byte) bool {
 func (s *scanner) text() (span, bool) {
 	v := span{from: s.i, kind: plain}
 	b := s.b
-	for i := s.i; i < len(b); i++ {
+	for i := s.i; ; i++ {
+		for i+8 <= len(b) { // eight at a time, up to one that says something
+			at := special(binary.LittleEndian.Uint64(b[i:]))
+			if i += at; at < 8 {
+				break
+			}
+		}
+		if i >= len(b) {
+			break
+		}
 		switch c := b[i]; {
 		case c == '"':
 			v.to, s.i = i, i+1
@@ -93,6 +107,14 @@ func (s *scanner) text() (span, bool) {
 	}
 	s.i = len(b)
 	return v, false
+}
+
+// special is the index of the first of eight bytes that ends a run of plain characters
+// of a string: a quote, a backslash or a control character; 8 if there is none.
+func special(x uint64) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, slash := x^ones*'"', x^ones*'\\'
+	return bits.TrailingZeros64(((quote-ones)&^quote|(slash-ones)&^slash|(x-ones*' ')&^x)&highs) / 8
 }
 
 func hex4(b []byte) (rune, bool) {
