@@ -42,6 +42,7 @@ var rooms = map[string][]string{
 	"gateway":               {".", "socket", "gateway/wire", "planner", "planner/plan"},
 	"connectors/redis":      {".", "socket"},
 	"connectors/kafka":      {"."},
+	"connectors/schemas":    {"."},
 	"connectors/sound":      {"."},
 	"connectors/leaf":       {},
 	"connectors/iceberg":    {".", "stream/decode", "connectors/leaf", "connectors/sound"},
