@@ -92,7 +92,8 @@ func (s *Session) bind(p *Prepared) error {
 		return table
 	}
 	binder.Used = func(r any) { b.used = append(b.used, r) }
-	st, err := (&define.Definer{Binder: binder, Foreign: s.planner.engine.ForeignColumns, ForeignTables: s.planner.engine.ForeignTables}).Bind(p.text.stmt)
+	st, err := (&define.Definer{Binder: binder, Foreign: s.planner.engine.ForeignColumns, ForeignTables: s.planner.engine.ForeignTables,
+		Schemas: s.planner.engine.LatestSchema()}).Bind(p.text.stmt)
 	if err != nil {
 		return err
 	}

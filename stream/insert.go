@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/stream/decode"
 	"github.com/fqgw/fqgw/stream/quality"
 )
 
@@ -46,7 +45,7 @@ func (p *Pipeline) Check(_ context.Context, src *fqgw.Source, rows [][]fqgw.Valu
 
 // records are rows as they would be produced, all past the gate.
 func (p *Pipeline) records(src *fqgw.Source, rows [][]fqgw.Value, known []int64) ([]fqgw.LogRecord, error) {
-	encoder, err := decode.NewEncoder(src)
+	encoder, err := p.o.Encoder(src)
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,8 @@ type Options struct {
 	// Decoder makes the decoder of a source, bound to what it needs besides the
 	// records; nil: decode.New.
 	Decoder func(*fqgw.Source) (decode.Decoder, error)
+	// Encoder makes the encoder of a source, as Decoder; nil: decode.Maker's without anything.
+	Encoder func(*fqgw.Source) (decode.Encoder, error)
 	// LogAway says that the log did not answer a moment ago: a source whose topic
 	// is known is taken up without asking for it.
 	LogAway bool
@@ -102,6 +104,9 @@ func New(o Options) *Pipeline {
 	}
 	if o.Decoder == nil {
 		o.Decoder = decode.New
+	}
+	if o.Encoder == nil {
+		o.Encoder = decode.Maker{}.Encoder
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

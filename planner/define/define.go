@@ -24,6 +24,8 @@ type Definer struct {
 	Foreign func(*fqgw.Source) ([]fqgw.Column, error)
 	// ForeignTables is fqgw.Foreign's Tables; nil: IMPORT FOREIGN SCHEMA is refused.
 	ForeignTables func(connector, schema string) ([]string, error)
+	// Schemas is fqgw.RecordSchemas' Latest; nil: there is no schema registry.
+	Schemas func(subject string) (*fqgw.RecordSchema, error)
 
 	stmt *parse.Statement
 }

@@ -128,6 +128,9 @@ func (w *form) source(s *fqgw.Source) {
 	}
 	if s.Positions() != fqgw.TopicOffsets {
 		w.foreign(s)
+	} else if schema := s.Options["schema"]; schema != "" {
+		w.text("schema")
+		w.text(schema)
 	}
 	w.count(s.EventTime)
 	w.number(int64(s.Known))

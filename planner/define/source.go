@@ -49,6 +49,10 @@ func (d *Definer) createSource(n *pg.CreateStmt) (plan.Statement, error) {
 			return nil, err
 		}
 		option = d.foreignOption
+	} else if decode.OfSchemas(s.Format) {
+		if err := d.described(s, opts, n.Relation.Location); err != nil {
+			return nil, err
+		}
 	}
 	if decode.Changes(s.Format) {
 		s.TimeUnit = 0 // as the columns' types say
@@ -101,7 +105,7 @@ func (d *Definer) plainTable(n *pg.CreateStmt, kind string) error {
 }
 
 // formatsToCome are known by name and not built yet.
-var formatsToCome = []string{"avro", "protobuf", "debezium-avro"}
+var formatsToCome = []string{"protobuf", "debezium-avro"}
 
 // connector reads the options that decide which others there are.
 func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
@@ -125,7 +129,7 @@ func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
 			}
 		}
 	}
-	if !columns && s.Positions() == fqgw.TopicOffsets {
+	if !columns && s.Positions() == fqgw.TopicOffsets && !decode.OfSchemas(s.Format) {
 		return d.fail(-1, fqgw.CodeInvalidDefinition, "source \"%s\" has no columns", s.Name).
 			WithHint("Write CREATE SOURCE %s (column type, …) WITH (…).", s.Name)
 	}
@@ -211,7 +215,7 @@ func (d *Definer) rowBinder() *bind.Binder {
 }
 
 var sourceOptions = []string{"connector", "topic", "format", "event_time", "known_time", "start", "history", "max_future", "key",
-	"partitions", "time_unit", "field.<column>"}
+	"partitions", "time_unit", "schema", "field.<column>"}
 
 // sourceOption applies one option of a Kafka source.
 func (d *Definer) sourceOption(s *fqgw.Source, o option) (err error) {
@@ -219,7 +223,8 @@ func (d *Definer) sourceOption(s *fqgw.Source, o option) (err error) {
 		i, err := d.optionColumn(s, o, column)
 		if err == nil {
 			s.Columns[i].Field = o.value
-			if o.value == "" {
+			parts := strings.FieldsFunc(o.value, func(r rune) bool { return r == '.' || r == '|' && s.Format == "avro" })
+			if o.value == "" || s.Format == "avro" && len(strings.Join(parts, ".")) != len(o.value) {
 				err = d.badOption(o, "It is the name of a field of the record.")
 			}
 		}
@@ -281,7 +286,14 @@ func (d *Definer) sourceOption(s *fqgw.Source, o option) (err error) {
 			return d.badOption(o, "It is 's', 'ms' or 'us'.")
 		}
 		s.TimeUnit = unit
-	case "connection", "schema", "message":
+	case "schema":
+		if s.Format != "avro" {
+			return d.fail(o.loc, fqgw.CodeInvalidParameter, "parameter \"schema\" is for format 'avro'")
+		}
+		if _, err := decode.New(s); err != nil {
+			return d.at(err, o.loc)
+		}
+	case "connection", "message":
 		return d.unsupported(o.loc, "parameter \"%s\"", o.name)
 	default:
 		return d.formatOption(s, o)

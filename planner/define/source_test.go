@@ -113,12 +113,17 @@ func TestSourceRefusals(t *testing.T) {
 		{s("a int", ", topik = 'x'"), "22023", "topik", "Perhaps you meant \"topic\""},
 		{s("a int", ", connector = 'iceberg'"), "42P17", "s (", "source \"s\" does not say what it reads"},
 		{s("a int", ", connector = 'pulsar'"), "22023", "connector", "pulsar"},
-		{s("a int", ", format = 'avro'"), "0A000", "format", "format 'avro' is not supported"},
 		{s("a int", ", format = 'debezium-json'"), "42P16", "s (", "has no primary key"},
 		{s("a int PRIMARY KEY", ", format = 'debezium-json', decimal_handling = 'exact'"), "22023", "decimal_handling", "'precise' or 'string' or 'double'"},
 		{s("a int PRIMARY KEY", ", format = 'debezium-json', unwrapped = 'perhaps'"), "22023", "unwrapped", "Boolean"},
 		{s("a int PRIMARY KEY", ", format = 'debezium-json', unwraped = 'true'"), "22023", "unwraped", "Perhaps you meant \"unwrapped\""},
 		{s("a int", ", unwrapped = true"), "22023", "unwrapped", "for format 'debezium-json'"},
+		{s("a int", ", format = 'protobuf'"), "0A000", "format", "format 'protobuf' is not supported"},
+		{s("a int", ", schema = '{}'"), "22023", "schema", "for format 'avro'"},
+		{s("a int", ", format = 'avro', schema = '\"long\"'"), "22P02", "schema", "is no record but long"},
+		{s("a int", ", format = 'avro', schema = '{'"), "22P02", "schema", "not JSON"},
+		{s("a int", ", format = 'avro', field.a = 'x.|y'"), "22023", "field.a", "name of a field"},
+		{"CREATE SOURCE s WITH (format = 'avro')", "42P17", "s WITH", "has no columns"},
 		{s("a int", ", known_time = 'a'"), "42804", "known_time", "must be timestamptz or timestamp"},
 		{s("a int", ", known_time = 'b'"), "42703", "known_time", "does not have"},
 		{s("a int", ", key = 'aa'"), "42703", "key", "Perhaps you meant"},
@@ -143,4 +148,32 @@ func TestSourceRefusals(t *testing.T) {
 		{"CREATE SOURCE s (a regclass, at timestamptz) WITH (event_time = 'at')", "0A000", "regclass", "regclass"},
 		{"CREATE SOURCE s (a record, at timestamptz) WITH (event_time = 'at')", "42P16", "record", "pseudo-type"},
 	})
+}
+
+// TestSourceOfSchema: the columns of a source come from the schema of its records, and
+// the definition that is kept has them.
+func TestSourceOfSchema(t *testing.T) {
+	const schema = `{"type": "record", "name": "order", "fields": [{"name": "id", "type": "long", "aliases": ["nr"]},
+		{"name": "at", "type": "long"}, {"name": "total", "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}},
+		{"name": "it''s", "type": ["null", "string"]}, {"name": "items", "type": {"type": "array", "items": "string"}},
+		{"name": "to", "type": {"type": "record", "name": "address", "fields": [{"name": "zip", "type": "string"}]}}]}`
+	cat := catalog(t)
+	sql := "CREATE SOURCE orders WITH (topic = 'o', format = 'avro', event_time = 'at', schema = '" + schema + "')"
+	for range 2 { // and again by what was kept
+		st, err := script(cat, sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := st.(*plan.CreateSource).Source
+		var cols []string
+		for _, c := range s.Columns {
+			cols = append(cols, fmt.Sprintf("%s %s %v %s", c.Name, c.Type, c.NotNull, c.Field))
+		}
+		if got, want := strings.Join(cols, "|"), "id bigint false id|nr|at timestamp with time zone true |total numeric(9,2) false |it's text false |items text[] false |to jsonb false "; got != want {
+			t.Errorf("\n got %s\nwant %s", got, want)
+		}
+		if sql = s.SQL; !strings.Contains(sql, `"id" bigint`) {
+			t.Errorf("kept is %s", sql)
+		}
+	}
 }

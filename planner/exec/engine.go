@@ -92,6 +92,7 @@ type Options struct {
 	Online   fqgw.OnlineStore
 	History  fqgw.SortedHistory
 	Foreign  map[string]fqgw.Foreign // by connector: of sources whose rows others write
+	Schemas  fqgw.RecordSchemas      // nil: there is no schema registry
 	Registry fqgw.Registry
 	Letters  fqgw.DeadLetterStore
 	Streams  Streams

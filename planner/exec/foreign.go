@@ -47,6 +47,18 @@ func (e *Engine) ForeignTables(connector, schema string) ([]string, error) {
 	return f.Tables(ctx, schema)
 }
 
+// LatestSchema is fqgw.RecordSchemas' Latest; nil: there is no schema registry.
+func (e *Engine) LatestSchema() func(subject string) (*fqgw.RecordSchema, error) {
+	if e.o.Schemas == nil {
+		return nil
+	}
+	return func(subject string) (*fqgw.RecordSchema, error) {
+		ctx, cancel := context.WithTimeout(e.life, foreignWithin)
+		defer cancel()
+		return e.o.Schemas.Latest(ctx, subject)
+	}
+}
+
 // ImportForeignSchema makes sources, all or none.
 func (e *Engine) ImportForeignSchema(st *plan.ImportForeignSchema) Change {
 	var all []Change

@@ -197,7 +197,7 @@ func TestRefusedTypes(t *testing.T) {
 		t.Errorf("got %v, want 0A000", err)
 	}
 	s := source(fqgw.Column{Name: "x", Type: fqgw.Int8})
-	s.Format = "avro"
+	s.Format = "nosuch"
 	if _, err := New(s); fqgw.AsError(err).Code != "0A000" {
 		t.Errorf("got %v, want 0A000", err)
 	}

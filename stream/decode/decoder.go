@@ -44,24 +44,30 @@ type Encoder interface {
 
 // format is what there is of a format of records.
 type format struct {
-	decoder func(*fqgw.Source) (Decoder, error)
-	encoder func(*fqgw.Source) (Encoder, error)
+	decoder func(*fqgw.Source, Maker) (Decoder, error)
+	encoder func(*fqgw.Source, Maker) (Encoder, error)
 	changes bool                // its records are changes of rows: its sources are changelogs (SEMANTICS §8)
 	options map[string][]string // that it alone has: what each may be, the default first
 }
 
 // formats are the formats by the name that CREATE SOURCE has for them.
 var formats = map[string]format{
-	"json": {decoder: func(s *fqgw.Source) (Decoder, error) { return newJSON(s) }, encoder: newJSONEncoder},
-	"debezium-json": {decoder: newDebeziumJSON, encoder: noEncoder, changes: true, options: map[string][]string{
+	"avro": {decoder: newAvro, encoder: newAvroEncoder},
+	"json": {decoder: alone(newJSON), encoder: func(s *fqgw.Source, _ Maker) (Encoder, error) { return newJSONEncoder(s) }},
+	"debezium-json": {decoder: alone(newDebeziumJSON), encoder: noEncoder, changes: true, options: map[string][]string{
 		"unwrapped":        {"false", "true"},
 		"decimal_handling": {"precise", "string", "double"},
 		"binary_handling":  {"base64", "hex"},
 	}},
 }
 
+// alone makes decoders that need nothing besides the records.
+func alone[D Decoder](of func(*fqgw.Source) (D, error)) func(*fqgw.Source, Maker) (Decoder, error) {
+	return func(s *fqgw.Source, _ Maker) (Decoder, error) { return of(s) }
+}
+
 // noEncoder is the encoder of a format whose records a database alone has to tell.
-func noEncoder(s *fqgw.Source) (Encoder, error) {
+func noEncoder(s *fqgw.Source, _ Maker) (Encoder, error) {
 	return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "cannot insert into source \"%s\": it is a changelog", s.Name).
 		WithDetail("Its records are written by the database of the table, through format '%s'.", s.Format).
 		WithHint("Change the table itself.")
@@ -77,25 +83,33 @@ func Changes(name string) bool { return formats[name].changes }
 // may be, the default first.
 func Options(format string) map[string][]string { return formats[format].options }
 
-// New makes the decoder of a source; 0A000 for a format that there is not and for
-// a type that its records cannot carry.
-func New(s *fqgw.Source) (Decoder, error) {
-	f, err := formatOf(s)
-	if err != nil {
-		return nil, err
-	}
-	return f.decoder(s)
+// Maker makes decoders and encoders, with what they need besides the records.
+type Maker struct {
+	Schemas fqgw.RecordSchemas // nil: there is no schema registry
 }
 
-// NewEncoder makes the encoder of a source; 0A000 as New, and for columns that
-// cannot be written together.
-func NewEncoder(s *fqgw.Source) (Encoder, error) {
+// Decoder makes the decoder of a source; 0A000 for a format that there is not and for
+// a type that its records cannot carry.
+func (m Maker) Decoder(s *fqgw.Source) (Decoder, error) {
 	f, err := formatOf(s)
 	if err != nil {
 		return nil, err
 	}
-	return f.encoder(s)
+	return f.decoder(s, m)
 }
+
+// Encoder makes the encoder of a source; 0A000 as Decoder, and for columns that cannot
+// be written together. It may ask the schema registry.
+func (m Maker) Encoder(s *fqgw.Source) (Encoder, error) {
+	f, err := formatOf(s)
+	if err != nil {
+		return nil, err
+	}
+	return f.encoder(s, m)
+}
+
+// New makes the decoder of a source whose records need nothing else.
+func New(s *fqgw.Source) (Decoder, error) { return Maker{}.Decoder(s) }
 
 func formatOf(s *fqgw.Source) (format, error) {
 	f, ok := formats[s.Format]

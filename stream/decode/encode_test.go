@@ -114,7 +114,7 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := NewEncoder(s)
+	e, err := (Maker{}).Encoder(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestRoundTrip(t *testing.T) {
 func TestEncode(t *testing.T) {
 	s := source(fqgw.Column{Name: "a", Type: fqgw.Text}, fqgw.Column{Name: "n", Type: fqgw.Int8, Field: "o.n"}, fqgw.Column{Name: "ts", Type: fqgw.Timestamptz})
 	s.KeyColumn = 2
-	e, err := NewEncoder(s)
+	e, err := (Maker{}).Encoder(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestEncode(t *testing.T) {
 	if _, err := e.Append(nil, row); fqgw.AsError(err).Code != "22021" || fqgw.AsError(err).Column != "a" {
 		t.Errorf("got %v", err)
 	}
-	_, err = NewEncoder(source(fqgw.Column{Name: "a", Type: fqgw.JSONB}, fqgw.Column{Name: "b", Type: fqgw.Text, Field: "a.b"}))
+	_, err = (Maker{}).Encoder(source(fqgw.Column{Name: "a", Type: fqgw.JSONB}, fqgw.Column{Name: "b", Type: fqgw.Text, Field: "a.b"}))
 	if fqgw.AsError(err).Code != "0A000" {
 		t.Errorf("got %v", err)
 	}

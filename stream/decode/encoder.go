@@ -49,16 +49,19 @@ func (e *jsonEncoder) Append(dst []byte, row []fqgw.Value) ([]byte, error) {
 	return e.object(dst, e.want, row)
 }
 
-// Key is the record key of a row: the text of the source's key column, nil for
+// Key implements Encoder.
+func (e *jsonEncoder) Key(row []fqgw.Value) ([]byte, error) { return recordKey(e.columns, e.key, row) }
+
+// recordKey is the record key of a row: the text of the source's key column, nil for
 // NULL and for a source without one.
-func (e *jsonEncoder) Key(row []fqgw.Value) ([]byte, error) {
-	if e.key < 0 || e.key >= len(row) || row[e.key].IsNull() {
+func recordKey(columns []column, key int, row []fqgw.Value) ([]byte, error) {
+	if key < 0 || key >= len(row) || row[key].IsNull() {
 		return nil, nil
 	}
-	if row[e.key].Kind() == fqgw.KindText {
-		return []byte(row[e.key].Str()), nil
+	if row[key].Kind() == fqgw.KindText {
+		return []byte(row[key].Str()), nil
 	}
-	b, err := appendValue(nil, &e.columns[e.key], row[e.key])
+	b, err := appendValue(nil, &columns[key], row[key])
 	if err != nil {
 		return nil, err // not err as it is: a nil *fqgw.Error is an error that is not nil
 	}

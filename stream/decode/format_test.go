@@ -15,7 +15,7 @@ import (
 func TestEveryFormat(t *testing.T) {
 	for _, name := range Formats() {
 		if Changes(name) {
-			if _, err := NewEncoder(&fqgw.Source{Format: name}); fqgw.AsError(err).Code != fqgw.CodeFeatureNotSupported {
+			if _, err := (Maker{}).Encoder(&fqgw.Source{Format: name}); fqgw.AsError(err).Code != fqgw.CodeFeatureNotSupported {
 				t.Errorf("an encoder of %s: %v", name, err)
 			}
 			continue // its records are the database's
@@ -31,15 +31,16 @@ func TestEveryFormat(t *testing.T) {
 
 func testFormat(t *testing.T, format string, x exprtest.Example) {
 	s := source(fqgw.Column{Name: "v", Type: x.Type}, fqgw.Column{Name: "a", Type: x.Type.Array()}, fqgw.Column{Name: "k", Type: fqgw.Text})
-	s.Format, s.KeyColumn = format, 2
-	d, err := New(s)
+	s.Format, s.KeyColumn, s.Topic = format, 2, "topic"
+	with := Maker{Schemas: newRegistry()}
+	d, err := with.Decoder(s)
 	if !x.Type.InRecords() {
 		if fqgw.AsError(err).Code != fqgw.CodeFeatureNotSupported {
 			t.Errorf("a source with a column of it: %v", err)
 		}
 		return
 	}
-	e, eerr := NewEncoder(s)
+	e, eerr := with.Encoder(s)
 	if err := errors.Join(err, eerr); err != nil {
 		t.Fatal(err)
 	}

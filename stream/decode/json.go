@@ -27,7 +27,7 @@ type jsonDecoder struct {
 	places  []span
 	scratch []byte
 	one     [1]fqgw.Value // a row for column.fit
-	shared  [256]string   // texts seen lately, so that categories are allocated once
+	shared  lately
 }
 
 // column is how one column is read and written.
@@ -182,18 +182,28 @@ func inColumn(err error, column string) error {
 	return err
 }
 
-// share is the string of b, from memory when it was met lately.
-func (d *jsonDecoder) share(b []byte) string {
+// lately has the texts seen last, so that categories are allocated once.
+type lately [256]string
+
+// of is the string of b; known: it is one of those.
+func (t *lately) of(b []byte) (s string, known bool) {
 	if len(b) == 0 || len(b) > 32 {
-		return string(b)
+		return string(b), false
 	}
 	h := uint32(len(b))
 	for _, c := range b {
 		h = h*31 + uint32(c)
 	}
-	p := &d.shared[(h^h>>8)&255]
-	if *p != string(b) {
-		*p = string(b)
+	p := &t[(h^h>>8)&255]
+	if *p == string(b) {
+		return *p, true
 	}
-	return *p
+	*p = string(b)
+	return *p, false
+}
+
+// share is the string of b, from memory when it was met lately.
+func (d *jsonDecoder) share(b []byte) string {
+	s, _ := d.shared.of(b)
+	return s
 }

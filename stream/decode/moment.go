@@ -24,7 +24,11 @@ func epoch(c *column, raw []byte) (fqgw.Value, error) {
 	if ok && t >= leastTime && t < math.MaxInt64 {
 		return fqgw.TimestampValue(t), nil
 	}
-	return fqgw.Null, fqgw.Errorf(fqgw.CodeDatetimeOverflow, "timestamp out of range: %s", quote(string(raw))).
+	return fqgw.Null, errEpoch(c, string(raw))
+}
+
+func errEpoch(c *column, number string) error {
+	return fqgw.Errorf(fqgw.CodeDatetimeOverflow, "timestamp out of range: %s", quote(number)).
 		WithHint("Check the source's time_unit: one unit is %d microseconds.", c.unit)
 }
 

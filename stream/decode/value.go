@@ -85,7 +85,7 @@ func (d *jsonDecoder) unfitted(c *column, b []byte, p span) (fqgw.Value, error) 
 func (d *jsonDecoder) document(c *column, raw []byte) (fqgw.Value, error) {
 	s := scanner{b: raw}
 	if _, ok := s.value(maxDepth - maxDocument); !ok {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeTooComplex, "JSON is nested more than %d levels deep", maxDocument)
+		return fqgw.Null, errDeepDocument()
 	}
 	if c.typ.OID == fqgw.JSONB.OID {
 		var err error
@@ -95,6 +95,10 @@ func (d *jsonDecoder) document(c *column, raw []byte) (fqgw.Value, error) {
 		raw = d.scratch
 	}
 	return fqgw.TextValue(d.share(raw)), nil
+}
+
+func errDeepDocument() error {
+	return fqgw.Errorf(fqgw.CodeTooComplex, "JSON is nested more than %d levels deep", maxDocument)
 }
 
 // cast reads PostgreSQL's text form of a type, with UTC for times that name no zone.

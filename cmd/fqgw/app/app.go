@@ -23,6 +23,7 @@ import (
 	"github.com/fqgw/fqgw/planner/define"
 	"github.com/fqgw/fqgw/planner/exec"
 	"github.com/fqgw/fqgw/stream"
+	"github.com/fqgw/fqgw/stream/decode"
 	"github.com/fqgw/fqgw/stream/window"
 )
 
@@ -39,6 +40,7 @@ type App struct {
 	online   fqgw.OnlineStore
 	lake     fqgw.SortedHistory
 	log      fqgw.Log
+	schemas  fqgw.RecordSchemas // nil: none is configured
 	files    *files.Files
 	tables   fqgw.Foreign // of the lake
 	pipeline *stream.Pipeline
@@ -81,13 +83,14 @@ func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.
 	}
 	fault := faultPoint()
 	foreign := map[string]fqgw.Foreign{"files": a.files, "iceberg": a.tables}
-	a.pipeline = stream.New(stream.Options{Online: a.online, History: a.lake, Logs: map[string]fqgw.Log{"kafka": a.log}, Foreign: foreign,
+	formats := decode.Maker{Schemas: a.schemas}
+	a.pipeline = stream.New(stream.Options{Decoder: formats.Decoder, Encoder: formats.Encoder, Online: a.online, History: a.lake, Logs: map[string]fqgw.Log{"kafka": a.log}, Foreign: foreign,
 		Registry: a.registry, Letters: a.letters, Clock: a.clock, Logger: logger, LogAway: a.logAway, Volatile: c.Online == "embedded",
 		Memory: fqgw.NewMemory("the streams", "--stream-memory", sizeOf(c.Stream)), Fault: fault, OnlineMemory: sizeOf(c.OnlineMax),
 		Revive: func(ctx context.Context, l *window.Layout, keys []fqgw.EntityKey, stubs []*window.Stub, most int) ([][]byte, error) {
 			return a.engine.Revive(ctx, l, keys, stubs, most)
 		}})
-	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Foreign: foreign,
+	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Foreign: foreign, Schemas: a.schemas,
 		Registry: a.registry, Letters: a.letters, Streams: a.pipeline, Clock: a.clock,
 		Logger: logger, Catalog: catalog, Bind: define.Load, Form: define.FormHash, Settings: a.fact, Files: filepath.Join(a.config.Data, "files"),
 		WriteParquet: iceberg.WriteParquet, MemoryLimit: sizeOf(c.Memory),

@@ -21,12 +21,15 @@ import (
 // (FQGW_LISTEN …), which beats the YAML file; the names are the same in all
 // three, with - in flags where the others have _.
 type Config struct {
-	Listen      string  `yaml:"listen"` // PostgreSQL protocol
-	Admin       string  `yaml:"admin"`  // health and metrics
-	Data        string  `yaml:"data"`   // directory
-	Online      string  `yaml:"online"` // "embedded" or a Redis URL
-	Kafka       string  `yaml:"kafka"`  // "embedded" or brokers, comma separated
-	Lake        string  `yaml:"lake"`   // "embedded", the URI of a catalog, or the name of a connection
+	Listen      string  `yaml:"listen"`                      // PostgreSQL protocol
+	Admin       string  `yaml:"admin"`                       // health and metrics
+	Data        string  `yaml:"data"`                        // directory
+	Online      string  `yaml:"online"`                      // "embedded" or a Redis URL
+	Kafka       string  `yaml:"kafka"`                       // "embedded" or brokers, comma separated
+	Schemas     string  `yaml:"schema_registry"`             // URLs, comma separated; "": none
+	SchemasAuth string  `yaml:"schema_registry_credentials"` // user:password, a token, or file:PATH
+	SchemasCA   string  `yaml:"schema_registry_ca"`          // a PEM file; "": the system's
+	Lake        string  `yaml:"lake"`                        // "embedded", the URI of a catalog, or the name of a connection
 	Warehouse   string  `yaml:"lake_warehouse"`
 	Cache       string  `yaml:"lake_cache"`   // of copies of sorted history that is not on this machine
 	KafkaListen string  `yaml:"kafka_listen"` // the embedded broker
@@ -280,6 +283,9 @@ func (c *Config) check() error {
 func (c *Config) print(w io.Writer) error {
 	shown := *c
 	shown.Online = redacted(c.Online)
+	if c.SchemasAuth != "" && !strings.HasPrefix(c.SchemasAuth, "file:") {
+		shown.SchemasAuth = "xxxxx"
+	}
 	shown.Data = dataPath(c.Data)
 	shown.Lake = redacted(c.Lake)
 	var doc yaml.Node

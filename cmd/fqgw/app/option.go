@@ -14,6 +14,7 @@ import (
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/connectors/iceberg"
 	"github.com/fqgw/fqgw/connectors/redis"
+	"github.com/fqgw/fqgw/connectors/schemas"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/stream"
 )
@@ -78,6 +79,11 @@ func (c *Config) options() []option {
 		text("data", "data directory", &c.Data, directory),
 		secret(text("online", "online store: embedded, redis://…, rediss://…, redis+cluster://a,b,c", &c.Online, onlineStore)),
 		secret(text("kafka", "Kafka: embedded, or brokers separated by commas", &c.Kafka, brokers)),
+		text("schema_registry", "schema registry: the http(s):// URL of Confluent's API, several separated by commas", &c.Schemas, registryURLs),
+		secret(text("schema_registry_credentials", "of the schema registry: user:password, a bearer token, or file:PATH that has one of them",
+			&c.SchemasAuth, func(string) error { return nil })),
+		text("schema_registry_ca", "PEM file of who signs the certificate of the schema registry (default: the system's)", &c.SchemasCA,
+			func(string) error { return nil }),
 		c.lakeOption(),
 		text("lake_warehouse", "the folder of new tables of the lake, or what its REST catalog calls its warehouse", &c.Warehouse,
 			func(string) error { return nil }),
@@ -192,6 +198,13 @@ func brokers(v string) error {
 		}
 	}
 	return nil
+}
+
+func registryURLs(v string) error {
+	if v == "" {
+		return nil
+	}
+	return schemas.CheckURLs(v)
 }
 
 // clockReal as the clock takes a directory back from a set clock to the real one.

@@ -18,6 +18,7 @@ import (
 	"github.com/fqgw/fqgw/connectors/kafka"
 	"github.com/fqgw/fqgw/connectors/redis"
 	"github.com/fqgw/fqgw/connectors/registry"
+	"github.com/fqgw/fqgw/connectors/schemas"
 )
 
 // The registry's facts about the online store: its shard count on a server, and
@@ -68,6 +69,9 @@ func (a *App) openStores(ctx context.Context) error {
 	}
 	if err := a.openLog(ctx, settled); err != nil {
 		return fmt.Errorf("kafka %s: %w", a.kafkaAddr, err)
+	}
+	if err := a.openSchemas(); err != nil {
+		return err
 	}
 	if err := a.openLake(ctx); err != nil {
 		return fmt.Errorf("lake %s: %w", a.lakeAddr, err)
@@ -195,6 +199,21 @@ func (a *App) openLog(ctx context.Context, settled bool) error {
 		a.logger.Warn("Kafka is away: the streams go on when it is back", "kafka", a.kafkaAddr, "error", err)
 		a.logAway = true
 	}
+	return nil
+}
+
+// openSchemas makes the client of the schema registry, if there is one. It is asked when
+// a record needs it: one that is away keeps nothing else from working.
+func (a *App) openSchemas() error {
+	if a.config.Schemas == "" {
+		return nil
+	}
+	c, err := schemas.Open(schemas.Options{URLs: a.config.Schemas, Credentials: a.config.SchemasAuth, CA: a.config.SchemasCA})
+	if err != nil {
+		return err
+	}
+	a.schemas = c
+	a.closers = append(a.closers, c.Close)
 	return nil
 }
 
