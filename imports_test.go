@@ -44,7 +44,7 @@ var rooms = map[string][]string{
 	"connectors/kafka":      {"."},
 	"connectors/schemas":    {"."},
 	"connectors/sound":      {"."},
-	"connectors/leaf":       {},
+	"connectors/leaf":       {".", "stream/decode"},
 	"connectors/iceberg":    {".", "stream/decode", "connectors/leaf", "connectors/sound"},
 	"connectors/files":      {".", "planner/expr", "stream/decode", "connectors/leaf", "connectors/sound"},
 	"connectors/registry":   {"."},

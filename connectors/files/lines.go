@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/leaf"
 	"github.com/fqgw/fqgw/stream/decode"
 )
 
@@ -65,7 +66,7 @@ func newLineReader(c *content, rows rowReader, s *fqgw.Source, fields []int, sc 
 		r.cols = append(r.cols, s.Columns[f])
 	}
 	if r.batch == 0 {
-		r.batch = batchBytes
+		r.batch = leaf.BatchBytes
 	}
 	return r
 }

@@ -2,19 +2,14 @@ package files
 
 import (
 	"context"
-	"io"
 	"maps"
-	"math"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
-	"github.com/apache/arrow-go/v18/parquet"
 	pqfile "github.com/apache/arrow-go/v18/parquet/file"
-	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/apache/arrow-go/v18/parquet/schema"
 
@@ -100,17 +95,8 @@ func (p *parquetFormat) check(_ context.Context, x file) error {
 	return nil
 }
 
-// field is how a column of the source is read from a file.
-type field struct {
-	column *decode.Column
-	at     int   // among the file's fields
-	path   []int // of a field below it, in structs
-	leaves map[int]bool
-	from   arrow.DataType
-}
-
 // field finds column i of the source: 42703 when the file does not have it.
-func (p *parquetFormat) field(o *opened, i int) (*field, error) {
+func (p *parquetFormat) field(o *opened, i int) (*leaf.Column, error) {
 	c := p.source.Columns[i]
 	name := c.Name
 	if c.Field != "" {
@@ -133,21 +119,21 @@ func (p *parquetFormat) field(o *opened, i int) (*field, error) {
 		return out
 	}
 	fields := o.schema.Fields()
-	f := &field{at: find(fields, name), leaves: map[int]bool{}}
+	f := &leaf.Column{At: find(fields, name), Leaves: map[int]bool{}}
 	var parts []string
-	if f.at < 0 {
+	if f.At < 0 {
 		if parts = strings.Split(name, "."); len(parts) == 1 {
 			return nil, missing(names(fields))
 		}
-		if f.at = find(fields, parts[0]); f.at < 0 {
+		if f.At = find(fields, parts[0]); f.At < 0 {
 			return nil, missing(names(fields))
 		}
 		parts = parts[1:]
 	}
-	f.from = fields[f.at].Type
-	node := &o.arrow.Manifest.Fields[f.at]
+	from := fields[f.At].Type
+	node := &o.arrow.Manifest.Fields[f.At]
 	for _, part := range parts {
-		s, ok := f.from.(*arrow.StructType)
+		s, ok := from.(*arrow.StructType)
 		at := -1
 		if ok {
 			at = find(s.Fields(), part)
@@ -155,20 +141,20 @@ func (p *parquetFormat) field(o *opened, i int) (*field, error) {
 		if at < 0 {
 			return nil, missing(names(fields))
 		}
-		f.path, f.from, node = append(f.path, at), s.Field(at).Type, &node.Children[at]
+		f.Path, from, node = append(f.Path, at), s.Field(at).Type, &node.Children[at]
 	}
-	f.leavesOf(node)
+	addLeaves(f.Leaves, node)
 	var err error
-	f.column, err = decode.NewColumn(f.from, c)
+	f.As, err = decode.NewColumn(from, c)
 	return f, err
 }
 
-func (f *field) leavesOf(n *pqarrow.SchemaField) {
+func addLeaves(to map[int]bool, n *pqarrow.SchemaField) {
 	if n.IsLeaf() {
-		f.leaves[n.ColIndex] = true
+		to[n.ColIndex] = true
 	}
 	for i := range n.Children {
-		f.leavesOf(&n.Children[i])
+		addLeaves(to, &n.Children[i])
 	}
 }
 
@@ -184,38 +170,51 @@ func (p *parquetFormat) open(ctx context.Context, x file, fields []int, sc fqgw.
 			groups = append(groups, g)
 		}
 	}
-	r, err := p.reader(ctx, o, groups, fields, sc.Batch)
+	r, err := p.rows(ctx, o, groups, fields, sc.Batch)
 	if err != nil {
 		o.close()
 		return nil, err
 	}
-	r.owned = true
-	return r, nil
+	return parquetReader{r, o}, nil
 }
 
-// reader reads columns of the source from row groups of an open file.
-func (p *parquetFormat) reader(ctx context.Context, o *opened, groups, fields []int, batch int64) (*parquetReader, error) {
-	r := &parquetReader{ctx: ctx, file: o, schema: decode.Schema(p.source, fields), groups: groups}
-	if len(groups) == 0 {
-		return r, nil
-	}
-	for _, i := range fields {
-		f, err := p.field(o, i)
-		if err != nil {
-			return nil, err
+// parquetReader reads row groups of a file, which is its own.
+type parquetReader struct {
+	rows *leaf.Rows
+	file *opened
+}
+
+func (r parquetReader) next() (arrow.RecordBatch, error) { return r.rows.Next() }
+
+func (r parquetReader) close() {
+	r.rows.Close()
+	r.file.close()
+}
+
+// rows reads columns of the source from row groups of an open file.
+func (p *parquetFormat) rows(ctx context.Context, o *opened, groups, fields []int, batch int64) (*leaf.Rows, error) {
+	var columns []*leaf.Column
+	if len(groups) > 0 {
+		for _, i := range fields {
+			f, err := p.field(o, i)
+			if err != nil {
+				return nil, err
+			}
+			columns = append(columns, f)
 		}
-		r.fields = append(r.fields, f)
 	}
-	r.batch = r.size(batch)
-	return r, o.nested(ctx, r.fields)
+	if err := o.nested(ctx, columns); err != nil {
+		return nil, err
+	}
+	return leaf.NewRows(ctx, o.arrow, groups, decode.Schema(p.source, fields), columns, batch), nil
 }
 
 // nested looks whether nested columns can be read: they are in goroutines of their
 // own, whose panics would end the process.
-func (o *opened) nested(ctx context.Context, fields []*field) error {
+func (o *opened) nested(ctx context.Context, columns []*leaf.Column) error {
 	names := map[string]bool{}
-	for _, f := range fields {
-		if name := o.schema.Field(f.at).Name; !o.arrow.Manifest.Fields[f.at].IsLeaf() && !o.sound[name] {
+	for _, c := range columns {
+		if name := o.schema.Field(c.At).Name; !o.arrow.Manifest.Fields[c.At].IsLeaf() && !o.sound[name] {
 			names[name] = true
 		}
 	}
@@ -236,162 +235,9 @@ func (p *parquetFormat) wants(o *opened, group int, sc fqgw.Scan) bool {
 		return true
 	}
 	f, err := p.field(o, p.source.EventTime)
-	if err != nil || len(f.path) > 0 || len(f.leaves) != 1 {
-		return true
-	}
-	t, ok := f.from.(*arrow.TimestampType)
-	if !ok {
-		return true
-	}
-	for leaf := range f.leaves {
-		if o.file.MetaData().Schema.Column(leaf).PhysicalType() != parquet.Types.Int64 {
-			return true
-		}
-		chunk, err := o.file.MetaData().RowGroup(group).ColumnChunk(leaf)
-		if err != nil {
-			return true
-		}
-		stats, err := chunk.Statistics()
-		bounds, ok := stats.(*metadata.Int64Statistics)
-		if err != nil || !ok || !bounds.HasMinMax() {
-			return true
-		}
-		low, high := bounds.Min(), bounds.Max()
-		per := map[arrow.TimeUnit]int64{arrow.Nanosecond: 1000, arrow.Microsecond: 1}[t.Unit]
-		if per == 0 { // milliseconds; seconds have no place in Parquet
-			if low < math.MinInt64/1000 || high > math.MaxInt64/1000 {
-				return true
-			}
-			low, high, per = low*1000, high*1000, 1
-		}
-		return fqgw.FloorDiv(high, per) >= sc.From && fqgw.FloorDiv(low, per) <= sc.To
-	}
-	return true
-}
-
-// parquetReader reads row groups of a file.
-type parquetReader struct {
-	ctx    context.Context
-	file   *opened
-	owned  bool // the file is closed with the reader
-	schema *arrow.Schema
-	groups []int // that are left
-	fields []*field
-	in     []leaf.Reader // of the row group that is read
-	rows   int64         // that are left of it
-	batch  int64         // rows of a batch
-}
-
-// batchBytes are those of a batch, if the scan does not say.
-const batchBytes = 1 << 20
-
-// size is how many rows a batch has.
-func (r *parquetReader) size(bytes int64) int64 {
-	if bytes == 0 {
-		bytes = batchBytes
-	}
-	var total, rows int64
-	md := r.file.file.MetaData()
-	for g := range md.RowGroups {
-		rows += md.RowGroup(g).NumRows()
-		for _, f := range r.fields {
-			for leaf := range f.leaves {
-				if c, err := md.RowGroup(g).ColumnChunk(leaf); err == nil {
-					total += max(c.TotalUncompressedSize(), md.RowGroup(g).NumRows()*8)
-				}
-			}
-		}
-	}
-	return min(max(bytes/max(total/max(rows, 1), 1), 64), 1<<16)
-}
-
-// begin begins the next row group; io.EOF behind the last.
-func (r *parquetReader) begin() error {
-	r.release()
-	if len(r.groups) == 0 {
-		return io.EOF
-	}
-	group := r.groups[0]
-	r.groups = r.groups[1:]
-	for _, f := range r.fields {
-		in, err := leaf.Open(r.ctx, r.file.arrow, group, f.at, f.leaves)
-		if err != nil {
-			return r.file.unreadable(f, err)
-		}
-		r.in = append(r.in, in)
-	}
-	r.rows = r.file.file.MetaData().RowGroup(group).NumRows()
-	return nil
-}
-
-// pick are the values of the first field in some rows of the next row group.
-func (r *parquetReader) pick(rows []int32) (arrow.Array, error) {
-	if err := r.begin(); err != nil {
-		return nil, err
-	}
-	return r.file.values(r.fields[0], func() (arrow.Array, error) { return r.in[0].Pick(rows) })
-}
-
-func (r *parquetReader) next() (arrow.RecordBatch, error) {
-	for r.rows <= 0 {
-		if err := r.begin(); err != nil {
-			return nil, err
-		}
-	}
-	n := min(r.rows, r.batch)
-	r.rows -= n
-	if len(r.in) == 0 { // only their number is wanted
-		return array.NewRecordBatch(r.schema, nil, n), nil
-	}
-	columns := make([]arrow.Array, 0, len(r.in))
-	defer func() {
-		for _, c := range columns {
-			c.Release()
-		}
-	}()
-	for i, in := range r.in {
-		a, err := r.file.values(r.fields[i], func() (arrow.Array, error) { return in.Next(int(n)) })
-		if err != nil {
-			return nil, err
-		}
-		columns = append(columns, a)
-	}
-	fields := r.schema.Fields()
-	for i := range fields {
-		fields[i].Type = columns[i].DataType()
-	}
-	return array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, n), nil
-}
-
-// values are what read reads of a field, as values of the source's column.
-func (o *opened) values(f *field, read func() (arrow.Array, error)) (arrow.Array, error) {
-	whole, err := read()
 	if err != nil {
-		return nil, o.unreadable(f, err)
+		return true
 	}
-	defer whole.Release()
-	part := whole
-	for range f.path {
-		part = part.(*array.Struct).Field(0) // the others were not read
-	}
-	out, _, err := f.column.Read(part)
-	return out, err
-}
-
-func (o *opened) unreadable(f *field, err error) error {
-	return fqgw.Errorf(fqgw.CodeDataCorrupted, "column \"%s\" of the file cannot be read: %w", o.schema.Field(f.at).Name, err)
-}
-
-func (r *parquetReader) release() {
-	for _, in := range r.in {
-		in.Close()
-	}
-	r.in = r.in[:0]
-}
-
-func (r *parquetReader) close() {
-	r.release()
-	if r.owned {
-		r.file.close()
-	}
+	low, high, ok := leaf.Times(o.arrow, group, f)
+	return !ok || high >= sc.From && low <= sc.To
 }

@@ -3,10 +3,8 @@ package files
 import (
 	"context"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/stream/decode"
+	"github.com/fqgw/fqgw/connectors/leaf"
 )
 
 // Pieces implements fqgw.PieceForeign: of Parquet the row groups. The files are those
@@ -41,11 +39,11 @@ type groupsReading struct {
 
 // file yields the row groups of a file that may have rows of the scan's times.
 func (r *groupsReading) file(x *file, yield func(fqgw.Piece, error) bool) bool {
-	var groups []*rowGroup
+	var groups []*leaf.Group
 	err := r.in(x, func(o *opened) error {
 		for g := range o.file.NumRowGroups() {
 			if r.format.wants(o, g, r.scan) {
-				groups = append(groups, &rowGroup{r, x, g, int(o.file.MetaData().RowGroup(g).NumRows())})
+				groups = append(groups, r.group(x, g, int(o.file.MetaData().RowGroup(g).NumRows())))
 			}
 		}
 		return nil
@@ -59,6 +57,16 @@ func (r *groupsReading) file(x *file, yield func(fqgw.Piece, error) bool) bool {
 		}
 	}
 	return true
+}
+
+// group is a piece.
+func (r *groupsReading) group(x *file, g, rows int) *leaf.Group {
+	in := func(do func(open func([]int) (*leaf.Rows, error)) error) error {
+		return r.in(x, func(o *opened) error {
+			return do(func(fields []int) (*leaf.Rows, error) { return r.format.rows(r.ctx, o, []int{g}, fields, r.scan.Batch) })
+		})
+	}
+	return &leaf.Group{Ctx: r.ctx, Source: r.format.source, Rows: rows, In: in}
 }
 
 // in calls do with an open file that is what it was when it was listed, also after.
@@ -90,55 +98,4 @@ func (r *groupsReading) close() {
 		r.opened.close()
 	}
 	r.at, r.opened = nil, nil
-}
-
-// rowGroup is a piece.
-type rowGroup struct {
-	of    *groupsReading
-	file  *file
-	group int
-	rows  int
-}
-
-func (g *rowGroup) Len() int { return g.rows }
-
-func (g *rowGroup) Read(columns ...string) fqgw.Records {
-	r := g.of
-	return func(yield func(arrow.RecordBatch, error) bool) {
-		fields, err := decode.Fields(r.format.source, columns)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		cut := decode.NewCut(r.format.source, fields, fqgw.Scan{})
-		var in *parquetReader
-		err = r.in(g.file, func(o *opened) (err error) {
-			in, err = r.format.reader(r.ctx, o, []int{g.group}, fields, r.scan.Batch)
-			return err
-		})
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer in.close()
-		cut.Rows(r.ctx, g.rows, func(do func() error) error { return r.in(g.file, func(*opened) error { return do() }) }, in.next, yield)
-	}
-}
-
-func (g *rowGroup) Pick(rows []int32, column string) (out arrow.Array, err error) {
-	r := g.of
-	fields, err := decode.Fields(r.format.source, []string{column})
-	if err != nil {
-		return nil, err
-	}
-	err = r.in(g.file, func(o *opened) error {
-		in, err := r.format.reader(r.ctx, o, []int{g.group}, fields, 0)
-		if err != nil {
-			return err
-		}
-		defer in.close()
-		out, err = in.pick(rows)
-		return err
-	})
-	return out, err
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
@@ -61,7 +60,7 @@ func (f *Tables) Pieces(ctx context.Context, s *fqgw.Source, sc fqgw.Scan) (fqgw
 	if err != nil {
 		return nil, none, broken(s, r.at.SnapshotID, err)
 	}
-	p := &foreignPieces{ctx: ctx, of: r, files: files, batch: sc.Batch}
+	p := &foreignPieces{ctx: ctx, of: r, files: files, scan: sc}
 	return func(yield func(fqgw.Piece, error) bool) {
 		for i := range tasks {
 			if tasks[i].Start != 0 { // more of a file all of whose row groups came with its first part
@@ -76,24 +75,24 @@ func (f *Tables) Pieces(ctx context.Context, s *fqgw.Source, sc fqgw.Scan) (fqgw
 
 // foreignPieces reads pieces of files, of which it keeps one open.
 type foreignPieces struct {
-	ctx    context.Context
-	of     *foreignReading
-	files  iceio.IO
-	batch  int64
-	path   string // of the file that is open
-	opened iceio.File
-	arrow  *pqarrow.FileReader
-	at     []int // by column of the source: the place of its field in the file
+	ctx     context.Context
+	of      *foreignReading
+	files   iceio.IO
+	scan    fqgw.Scan
+	path    string // of the file that is open
+	opened  iceio.File
+	arrow   *pqarrow.FileReader
+	columns []*leaf.Column // of the source, in that file
 }
 
 // task yields the row groups of a file; false when no more is wanted.
 func (p *foreignPieces) task(t *table.FileScanTask, yield func(fqgw.Piece, error) bool) bool {
 	path := t.File.FilePath()
-	var groups []*foreignGroup
+	var groups []*leaf.Group
 	err := p.in(path, func() error {
 		md := p.arrow.ParquetReader().MetaData()
 		for g := range md.RowGroups {
-			groups = append(groups, &foreignGroup{p, path, g, int(md.RowGroup(g).NumRows())})
+			groups = append(groups, p.group(path, g, int(md.RowGroup(g).NumRows())))
 		}
 		return nil
 	})
@@ -146,7 +145,7 @@ func (p *foreignPieces) open(path string) (err error) {
 	if p.arrow, err = pqarrow.NewFileReader(in, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator); err != nil {
 		return fqgw.Errorf(fqgw.CodeDataCorrupted, "the schema of the Parquet file cannot be read: %w", err)
 	}
-	p.at = nil
+	p.columns = nil
 	root := in.MetaData().Schema.Root()
 	for _, w := range p.of.wanted {
 		at := -1
@@ -159,7 +158,8 @@ func (p *foreignPieces) open(path string) (err error) {
 		if at < 0 || err != nil || !p.arrow.Manifest.Fields[at].IsLeaf() || !arrow.TypeEqual(p.arrow.Manifest.Fields[at].Field.Type, want) {
 			return fqgw.ErrNoPieces
 		}
-		p.at = append(p.at, at)
+		leaves := map[int]bool{p.arrow.Manifest.Fields[at].ColIndex: true}
+		p.columns = append(p.columns, &leaf.Column{At: at, Leaves: leaves, As: w.read})
 	}
 	return nil
 }
@@ -171,108 +171,19 @@ func (p *foreignPieces) close() {
 	p.path, p.opened, p.arrow = "", nil, nil
 }
 
-// column opens a column of the source, by its place.
-func (p *foreignPieces) column(group, i int) (leaf.Reader, error) {
-	at := p.at[i]
-	return leaf.Open(p.ctx, p.arrow, group, at, map[int]bool{p.arrow.Manifest.Fields[at].ColIndex: true})
-}
-
-// values reads values of a column of the source.
-func (p *foreignPieces) values(i int, read func() (arrow.Array, error)) (arrow.Array, error) {
-	a, err := read()
-	if err != nil {
-		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "column \"%s\" of the file cannot be read: %w", p.of.wanted[i].top.Name, err)
-	}
-	defer a.Release()
-	out, _, err := p.of.wanted[i].read.Read(a)
-	return out, err
-}
-
-// foreignGroup is a piece.
-type foreignGroup struct {
-	of    *foreignPieces
-	path  string
-	group int
-	rows  int
-}
-
-// Len implements fqgw.Piece.
-func (g *foreignGroup) Len() int { return g.rows }
-
-// Read implements fqgw.Piece.
-func (g *foreignGroup) Read(columns ...string) fqgw.Records {
-	p := g.of
-	return func(yield func(arrow.RecordBatch, error) bool) {
-		fields, err := decode.Fields(p.of.source, columns)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		var in []leaf.Reader
-		defer func() {
-			for _, r := range in {
-				r.Close()
-			}
-		}()
-		err = p.in(g.path, func() error {
-			for _, i := range fields {
-				r, err := p.column(g.group, i)
-				if err != nil {
-					return err
+// group is a piece.
+func (p *foreignPieces) group(path string, g, rows int) *leaf.Group {
+	s := p.of.source
+	in := func(do func(open func([]int) (*leaf.Rows, error)) error) error {
+		return p.in(path, func() error {
+			return do(func(fields []int) (*leaf.Rows, error) {
+				columns := make([]*leaf.Column, len(fields))
+				for i, f := range fields {
+					columns[i] = p.columns[f]
 				}
-				in = append(in, r)
-			}
-			return nil
+				return leaf.NewRows(p.ctx, p.arrow, []int{g}, decode.Schema(s, fields), columns, p.scan.Batch), nil
+			})
 		})
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		schema, cut := decode.Schema(p.of.source, fields), decode.NewCut(p.of.source, fields, fqgw.Scan{})
-		size := int(min(max(p.batch/int64(16*len(fields)+1), 1024), 1<<16))
-		left := g.rows
-		cut.Rows(p.ctx, g.rows, func(do func() error) error { return p.in(g.path, do) }, func() (arrow.RecordBatch, error) {
-			n := min(left, size)
-			left -= n
-			return p.batchOf(in, fields, schema, n)
-		}, yield)
 	}
-}
-
-// batchOf are the next n values of columns.
-func (p *foreignPieces) batchOf(in []leaf.Reader, fields []int, schema *arrow.Schema, n int) (arrow.RecordBatch, error) {
-	var columns []arrow.Array
-	defer func() {
-		for _, c := range columns {
-			c.Release()
-		}
-	}()
-	out := schema.Fields()
-	for k, r := range in {
-		a, err := p.values(fields[k], func() (arrow.Array, error) { return r.Next(n) })
-		if err != nil {
-			return nil, err
-		}
-		columns, out[k].Type = append(columns, a), a.DataType()
-	}
-	return array.NewRecordBatch(arrow.NewSchema(out, nil), columns, int64(n)), nil
-}
-
-// Pick implements fqgw.Piece.
-func (g *foreignGroup) Pick(rows []int32, column string) (out arrow.Array, err error) {
-	p := g.of
-	fields, err := decode.Fields(p.of.source, []string{column})
-	if err != nil {
-		return nil, err
-	}
-	err = p.in(g.path, func() error {
-		r, err := p.column(g.group, fields[0])
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		out, err = p.values(fields[0], func() (arrow.Array, error) { return r.Pick(rows) })
-		return err
-	})
-	return out, err
+	return &leaf.Group{Ctx: p.ctx, Source: s, Rows: rows, In: in}
 }

@@ -1,5 +1,6 @@
 // Package leaf reads columns of Parquet files that others wrote: the values of a row
-// group one batch behind the other, or those of some of its rows. Columns that are not
+// group one batch behind the other, or those of some of its rows; and the columns of a
+// source together, from some row groups or from one as an fqgw.Piece. Columns that are not
 // nested and lie in Parquet as they do in Arrow are read without a detour; others as
 // pqarrow reads them. It panics over some damaged bytes, in the caller's goroutine, and
 // for a nested column in one of its own (package sound looks for that before).
