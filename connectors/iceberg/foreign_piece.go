@@ -85,14 +85,16 @@ type foreignPieces struct {
 	columns []*leaf.Column // of the source, in that file
 }
 
-// task yields the row groups of a file; false when no more is wanted.
+// task yields the row groups of a file that may have rows of the scan's times; false when no more is wanted.
 func (p *foreignPieces) task(t *table.FileScanTask, yield func(fqgw.Piece, error) bool) bool {
 	path := t.File.FilePath()
 	var groups []*leaf.Group
 	err := p.in(path, func() error {
 		md := p.arrow.ParquetReader().MetaData()
 		for g := range md.RowGroups {
-			groups = append(groups, p.group(path, g, int(md.RowGroup(g).NumRows())))
+			if p.wants(g) {
+				groups = append(groups, p.group(path, g, int(md.RowGroup(g).NumRows())))
+			}
 		}
 		return nil
 	})
@@ -105,6 +107,15 @@ func (p *foreignPieces) task(t *table.FileScanTask, yield func(fqgw.Piece, error
 		}
 	}
 	return true
+}
+
+// wants says whether a row group of the open file may have rows of the scan's times.
+func (p *foreignPieces) wants(group int) bool {
+	if p.scan.Time == "" {
+		return true
+	}
+	low, high, ok := leaf.Times(p.arrow, group, p.columns[p.of.source.EventTime])
+	return !ok || high >= p.scan.From && low <= p.scan.To
 }
 
 // in calls do while the file is open.

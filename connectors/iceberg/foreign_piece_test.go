@@ -90,7 +90,7 @@ func TestForeignPieces(t *testing.T) {
 	a.numbered(11, 24)
 	same(a, s, fqgw.Scan{}, 24)
 	same(a, s, fqgw.Scan{Snapshot: first}, 11)
-	same(a, s, fqgw.Scan{Time: "ts", From: math.MinInt64, To: january.From}, 11) // files are pruned
+	same(a, s, fqgw.Scan{Time: "ts", From: math.MinInt64, To: january.From}, 4) // files and row groups are pruned
 
 	deep := a.source(append(columns, fqgw.Column{Name: "zip", Type: fqgw.Int4, Field: "place.zip"})...)
 	none(a, deep, fqgw.Scan{})
