@@ -1,13 +1,13 @@
 """DuckDB's side of BenchmarkForeignParquet.
 
 make DIR ROWS LABELS           writes hist_arrival.parquet, hist_sorted.parquet and labels.parquet
-answer DIR ORDER OUT RUNS      answers by each of the forms, prints the least of their median CPU seconds as JSON, and
+lake DIR DATA                  writes the tables shop.hist_arrival and shop.hist_sorted by pyiceberg, into the lake of DATA
+answer DIR ORDER OUT           answers by each of the forms, prints their CPU seconds and greatest memory as JSON, and
                                how many rows of OUT, which fqgw wrote, are not the same
 """
 import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
 
@@ -72,18 +72,25 @@ def one(form, folder, order):
     print(json.dumps({"cpu": v.ru_utime + v.ru_stime - u.ru_utime - u.ru_stime, "mb": v.ru_maxrss / 1024}))
 
 
-def answer(folder, order, out, runs):
-    best = None
-    for form in ("late", "cut", "plain"):
-        got = [json.loads(subprocess.check_output([sys.executable, os.path.abspath(__file__), "one", form, folder, order])) for _ in range(int(runs))]
-        cpu = statistics.median(g["cpu"] for g in got)
-        if best is None or cpu < best["cpu"]:
-            best = {"form": form, "cpu": cpu, "mb": max(g["mb"] for g in got)}
+def answer(folder, order, out):
+    got = {form: json.loads(subprocess.check_output([sys.executable, os.path.abspath(__file__), "one", form, folder, order]))
+           for form in ("late", "cut", "plain")}
     con = duckdb.connect()
     values = ", ".join(f"{{t}}.{c}" for c in ["entity", *F])
-    best["rows"], best["different"] = con.execute(f"""SELECT count(*), count(*) FILTER (({values.format(t='a')}) IS DISTINCT FROM ({values.format(t='b')}))
+    rows, different = con.execute(f"""SELECT count(*), count(*) FILTER (({values.format(t='a')}) IS DISTINCT FROM ({values.format(t='b')}))
         FROM '{folder}/duckdb.parquet' a FULL JOIN '{out}' b ON a.label_id = b.label_id""").fetchone()
-    print(json.dumps(best))
+    print(json.dumps({"forms": got, "rows": rows, "different": different}))
 
 
-{"make": lambda d, r, n: make(d, int(r), int(n)), "one": one, "answer": answer}[sys.argv[1]](*sys.argv[2:])
+def lake(folder, data):
+    import pyarrow.parquet
+    from pyiceberg.catalog import load_catalog
+
+    catalog = load_catalog("fqgw", type="sql", uri=f"sqlite:///{data}/lake.db", warehouse=f"file://{data}/shop")
+    catalog.create_namespace("shop")
+    for order in ("arrival", "sorted"):
+        rows = pyarrow.parquet.read_table(f"{folder}/hist_{order}.parquet")
+        catalog.create_table(f"shop.hist_{order}", schema=rows.schema).append(rows)
+
+
+{"make": lambda d, r, n: make(d, int(r), int(n)), "one": one, "answer": answer, "lake": lake}[sys.argv[1]](*sys.argv[2:])
