@@ -216,7 +216,7 @@ func (p *Pipeline) Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error
 		return p.standing(ctx, v)
 	}
 	snap, err := p.o.History.Current(ctx, s.src.History)
-	if err != nil {
+	if err != nil && !lost(err) { // of one that is away the view is behind by what it lacks, whatever that is
 		return false, err
 	}
 	reads := fqgw.UnitReads(v.State, p.o.Online.Shards())

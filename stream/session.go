@@ -30,6 +30,14 @@ type session struct {
 
 // open claims the units of every view and finds where consumption starts.
 func (s *source) open(ctx context.Context, fail context.CancelCauseFunc) (*session, error) {
+	if s.unmet {
+		if err := s.meetHistory(ctx, s.at.Load().Topic); err != nil {
+			s.stats.trouble("landing", err.Error())
+			return nil, err
+		}
+		s.stats.trouble("landing", "")
+		s.unmet = false
+	}
 	at, err := s.takeUp(ctx)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,7 @@ type source struct {
 	stats    *stats
 	wanted   atomic.Int64 // statements that wait for a landing
 	since    atomic.Int64 // least known time of a record; MaxInt64 without any
+	unmet    bool         // the history was away when the source was taken up; run's goroutine alone
 
 	mu       sync.Mutex
 	session  *session      // nil between sessions
@@ -65,17 +66,20 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 	if topic, s.made, err = p.findTopic(ctx, src); err != nil {
 		return nil, err
 	}
-	if err := p.historyTable(ctx, src); err != nil {
+	if err := s.meetHistory(ctx, topic); lost(err) && known != "" {
+		// It was met before. Reads of now need no history, and the session meets it
+		// before anything is read.
+		epoch, eerr := p.o.Registry.Epoch(ctx, src.Qualified().String(), topic.ID)
+		if eerr != nil {
+			return nil, eerr
+		}
+		s.at.Store(&incarnation{Topic: topic, owned: topic.Partitions, epoch: epoch})
+		s.unmet = true
+		p.o.Logger.Warn("the history of a source is away: it is landed into when it is back", "source", src.Name, "error", err)
+	} else if err != nil {
 		return nil, err
 	}
-	at, err := p.number(ctx, src, topic)
-	if err != nil {
-		return nil, err
-	}
-	s.at.Store(at)
-	if err := s.begin(ctx); err != nil {
-		return nil, err
-	}
+	at := s.at.Load()
 	if known == "" { // a source of that name that was dropped left dead letters
 		if err := s.judgedAnew(ctx); err != nil {
 			return nil, err
@@ -92,6 +96,20 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 	}
 	s.stats = newStats(at.Partitions, at.epoch, p.o.Folders, p.o.Logger.With("source", src.Name))
 	return s, nil
+}
+
+// meetHistory checks the source's history, or makes it, and finds the topic's number in
+// its positions.
+func (s *source) meetHistory(ctx context.Context, topic fqgw.Topic) error {
+	if err := s.p.historyTable(ctx, s.src); err != nil {
+		return err
+	}
+	at, err := s.p.number(ctx, s.src, topic)
+	if err != nil {
+		return err
+	}
+	s.at.Store(at)
+	return s.begin(ctx)
 }
 
 // topic finds the source's topic, or makes it where the source says how many

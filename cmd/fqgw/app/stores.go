@@ -73,13 +73,13 @@ func (a *App) openStores(ctx context.Context) error {
 	if err := a.openSchemas(); err != nil {
 		return err
 	}
-	if err := a.openLake(ctx); err != nil {
+	if err := a.openLake(ctx, settled); err != nil {
 		return fmt.Errorf("lake %s: %w", a.lakeAddr, err)
 	}
 	return a.openFiles()
 }
 
-func (a *App) openLake(ctx context.Context) error {
+func (a *App) openLake(ctx context.Context, settled bool) error {
 	catalog, err := a.config.lakeCatalog()
 	if err != nil {
 		return err
@@ -96,7 +96,13 @@ func (a *App) openLake(ctx context.Context) error {
 	}
 	a.lake, a.tables = lake, lake.Tables()
 	a.closers = append(a.closers, lake.Close)
-	return lake.Ping(ctx)
+	if err := lake.Ping(ctx); err != nil {
+		if !away(err) || !settled {
+			return err
+		}
+		a.logger.Warn("the lake's catalog is away: histories are read and landed into when it is back", "lake", a.lakeAddr, "error", err)
+	}
+	return nil
 }
 
 // openFiles takes the folders that SQL may read.
