@@ -3,6 +3,8 @@ package iceberg
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -111,7 +113,7 @@ func (r *reading) records(ctx context.Context, tasks []table.FileScanTask) fqgw.
 // no more is wanted.
 func (r *reading) read(ctx context.Context, tasks []table.FileScanTask, yield func(arrow.RecordBatch, error) bool) bool {
 	failed := func(err error) bool {
-		yield(nil, fail(err))
+		yield(nil, r.reads(fail(err)))
 		return false
 	}
 	all, err := r.table.Scan(r.options...).Projection()
@@ -159,6 +161,17 @@ func (r *reading) read(ctx context.Context, tasks []table.FileScanTask, yield fu
 		}
 	}
 	return true
+}
+
+// reads adds to an error of a file which snapshot has the file.
+func (r *reading) reads(err error) error {
+	var known *fqgw.Error
+	if !errors.As(err, &known) || known.Detail != "" {
+		return err
+	}
+	out := *known
+	out.Detail = fmt.Sprintf("Table \"%s\" was read at snapshot %d.", r.name, r.at.SnapshotID)
+	return &out
 }
 
 // aheadBytes is how large files are at most that are read while those before them are:

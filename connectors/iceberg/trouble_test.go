@@ -301,6 +301,57 @@ func TestCredentialsExpire(t *testing.T) {
 	}
 }
 
+// A scan whose credentials end at some request, and for which the catalog has no others,
+// says which file of which snapshot it could not read; the next one, with others, reads all.
+func TestCredentialsExpireWithin(t *testing.T) {
+	l, r, b := troubled(t)
+	create(t, l, "lake.t")
+	for i := range 6 {
+		land(t, l, "lake.t", i, 1)
+	}
+	now, err := l.Current(t.Context(), "lake.t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reads atomic.Int64
+	b.set(func(_ http.ResponseWriter, q *http.Request, _ http.Handler) bool {
+		if q.Method == http.MethodGet && strings.HasSuffix(q.URL.Path, ".parquet") && reads.Add(1) == 3 {
+			b.take("server", "second")
+		}
+		return false
+	})
+	read := func() (rows int, err error) {
+		_, records, err := l.Scan(t.Context(), fqgw.Scan{Table: "lake.t"})
+		if err != nil {
+			return 0, err
+		}
+		for x, err := range records {
+			if err != nil {
+				return rows, err
+			}
+			rows += int(x.NumRows())
+			x.Release()
+		}
+		return rows, nil
+	}
+	_, err = read()
+	if code(err) != "28000" || !strings.Contains(err.Error(), ".parquet") || !strings.Contains(fqgw.AsError(err).Detail, fmt.Sprint(now.ID)) {
+		t.Errorf("without others: %v, %q", err, fqgw.AsError(err).Detail)
+	}
+	b.take("server", "first")
+	reads.Store(0)
+	b.set(func(_ http.ResponseWriter, q *http.Request, _ http.Handler) bool {
+		if q.Method == http.MethodGet && strings.HasSuffix(q.URL.Path, ".parquet") && reads.Add(1) == 3 {
+			b.take("server", "second")
+			r.vend(vended(b, "second"))
+		}
+		return false
+	})
+	if rows, err := read(); rows != 6 || err != nil {
+		t.Errorf("with others from the third request on: %d rows, %v", rows, err)
+	}
+}
+
 // Tokens of the catalog that end are fetched anew.
 func TestTokenExpires(t *testing.T) {
 	b := newBucket(t)
