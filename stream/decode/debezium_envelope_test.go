@@ -103,6 +103,7 @@ func TestDebeziumEnvelopes(t *testing.T) {
 		{flat, `{"id":1}`, ``, "delete_key id=1 at=1970-01-01 00:00:07+00"},
 		{flat, `"1"`, ``, "delete_key id=1 at=1970-01-01 00:00:07+00"},
 		{flat, ``, ``, ""},
+		{flat, `{"id":1}`, `{"schema":null,"payload":null}`, "delete_key id=1 at=1970-01-01 00:00:07+00"},
 		{flat, `{"x":1}`, ``, "22P02:the record of a delete"},
 		{flat, ``, `{"schema":{"type":"struct","fields":[{"field":"at","type":"int64","name":"io.debezium.time.NanoTimestamp"}]},"payload":{"id":1,"at":1500,"__op":"c"}}`,
 			"insert id=1 at=1970-01-01 00:00:00.000001+00"},

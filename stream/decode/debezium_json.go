@@ -167,17 +167,14 @@ func (d *debeziumJSON) ofEnvelope(path []string) bool {
 // Decode implements Decoder.
 func (d *debeziumJSON) Decode(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.Event, error) {
 	if len(r.Value) == 0 {
-		if d.flat && len(r.Key) > 0 {
-			return d.changes(&envelope{op: 'd', key: d.keyOf(r), committed: r.Timestamp}, changes)
-		}
-		return changes, nil // a tombstone: the delete came before it
+		return d.tombstone(r, changes)
 	}
 	wrapped, err := d.locate(r.Value, d.want, &d.shapes)
 	if err != nil {
 		return changes, err
 	}
 	if wrapped && d.at(placePayload).kind == null {
-		return changes, nil
+		return d.tombstone(r, changes)
 	}
 	var e envelope
 	if d.flat {
@@ -226,6 +223,15 @@ func (d *debeziumJSON) Decode(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.E
 		e.key = d.keyOf(r)
 	}
 	return d.changes(&e, changes)
+}
+
+// tombstone is a record without a value: of flat records it is the delete of its key, and
+// else the delete has come before it.
+func (d *debeziumJSON) tombstone(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.Event, error) {
+	if !d.flat || len(r.Key) == 0 {
+		return changes, nil
+	}
+	return d.changes(&envelope{op: 'd', key: d.keyOf(r), committed: r.Timestamp}, changes)
 }
 
 // row is a record that is the row itself.

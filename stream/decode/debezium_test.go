@@ -217,6 +217,7 @@ func sourceOf(t testing.TB, topic string) *fqgw.Source {
 func TestDebeziumSamples(t *testing.T) {
 	all := samples(t)
 	var b strings.Builder
+	old := map[string]Decoder{} // of each topic, which know what records look like
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		s := sourceOf(t, all[name].Topic)
 		d, err := New(s)
@@ -227,6 +228,13 @@ func TestDebeziumSamples(t *testing.T) {
 		changes, err := d.Decode(r, nil)
 		clear(r.Value) // rows own their memory
 		clear(r.Key)
+		if old[all[name].Topic] == nil {
+			old[all[name].Topic] = d
+		}
+		again, aerr := old[all[name].Topic].Decode(all[name].record(), nil)
+		if got, want := outcome(s, again, aerr), outcome(s, changes, err); got != want {
+			t.Errorf("%s by the decoder of the records before: %s, want %s", name, got, want)
+		}
 		fmt.Fprintf(&b, "%s\n", name)
 		for i := range changes {
 			b.WriteString("  " + describe(s, &changes[i]) + "\n")

@@ -17,6 +17,7 @@ type step struct {
 	depth   int
 	same    []byte // all that the value may be, where it is always the same
 	open    bool   // of an object: places have its kind alone
+	closed  bool   // it has something in it that is wanted where it is an object, which it was not
 }
 
 // read finds the wanted values of a record of this shape; false if it has another, or
@@ -39,7 +40,7 @@ func (h *shape) read(b []byte, places []span) bool {
 			s.i += len(t.same)
 			v.to = s.i
 		default:
-			if v, ok = s.value(t.depth); !ok {
+			if v, ok = s.value(t.depth); !ok || t.closed && v.kind == object {
 				return false
 			}
 		}
@@ -105,7 +106,7 @@ func (l *learner) object(want []field, depth int) bool {
 			l.step(step{places: f.columns, same: bytes.Clone(l.b[from:l.i])}, from, l.i)
 		case len(f.inner) == 0 || l.b[from] != object:
 			l.value(depth)
-			l.step(step{places: f.columns, depth: depth}, from, l.i)
+			l.step(step{places: f.columns, depth: depth, closed: len(f.inner) > 0}, from, l.i)
 		default:
 			for _, c := range f.columns {
 				if c < l.values {
