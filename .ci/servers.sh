@@ -5,7 +5,8 @@
 #   start_redis           sets REDIS_URL
 #   start_redis_cluster   sets REDIS_CLUSTER (three masters)
 #   start_kafka           sets KAFKA_BROKERS
-#   start_postgres        sets POSTGRES_URL (PostgreSQL 15)
+#   start_postgres        sets POSTGRES_URL (PostgreSQL 15, wal_level=logical)
+#   debezium_folders      prints the folder of Kafka Connect's jars, a colon, and the folder of Debezium
 #   start_lake            sets S3_URL (S3Proxy: key fqgw, secret fqgw-secret, bucket warehouse), LAKE_REST and LAKE_VENDING
 #                         (Apache Iceberg's own REST catalog; the second hands the S3 credentials out)
 #   stop_servers
@@ -211,9 +212,33 @@ start_postgres() {
   fi
   (cd / && "${as[@]}" "$bin/initdb" -D "$dir" -U postgres --auth=trust -E UTF8 --locale=C.UTF-8 --no-sync) >"$SERVER_DIR/initdb.log" 2>&1 ||
     { tail -5 "$SERVER_DIR/initdb.log" >&2; return 1; }
-  daemon postgres "${as[@]}" "$bin/postgres" -D "$dir" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c timezone=UTC -c fsync=off
+  daemon postgres "${as[@]}" "$bin/postgres" -D "$dir" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c timezone=UTC -c fsync=off \
+    -c wal_level=logical
   ready postgres 60 "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -d postgres -U postgres || return 1
   POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres?sslmode=disable"
+}
+
+debezium_folders() {
+  local lib version=3.7.0.Final dir archive
+  cat >"$CACHE_DIR/connect-pom.xml" <<'P'
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>fqgw</groupId><artifactId>connect</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>connect-runtime</artifactId><version>4.3.1</version></dependency>
+    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.5</version></dependency>
+  </dependencies>
+</project>
+P
+  lib=$(jars connect-4.3.1 "$CACHE_DIR/connect-pom.xml") || return 1
+  dir=$CACHE_DIR/debezium-$version archive=$CACHE_DIR/debezium-connector-postgres-$version-plugin.tar.gz
+  if [ ! -d "$dir" ]; then
+    retry mvn -U -q -B dependency:copy -Dartifact=io.debezium:debezium-connector-postgres:$version:tar.gz:plugin -DoutputDirectory="$CACHE_DIR" >"$dir.log" 2>&1 ||
+      { grep -m3 ERROR "$dir.log" >&2; return 1; }
+    rm -rf "$dir.part"
+    mkdir "$dir.part" && tar xzf "$archive" -C "$dir.part" && mv "$dir.part" "$dir" || return 1
+  fi
+  echo "$lib:$dir"
 }
 
 start_s3() {

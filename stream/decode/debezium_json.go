@@ -133,14 +133,16 @@ func (d *debeziumJSON) tree(s *fqgw.Source) (record, key field) {
 			}
 			continue
 		}
-		record.inner = append(record.inner, field{name: side.name, columns: []int{3*n + side.place}, inner: row.inner, below: row.below})
-		record.below = append(record.below, append(row.below, 3*n+side.place)...)
+		row.name, row.columns = side.name, []int{3*n + side.place}
+		record.inner = append(record.inner, row)
+		record.below = append(append(record.below, row.below...), row.columns...)
 	}
 	if d.flat {
-		for name, place := range map[string]int{"__op": placeOp, "__deleted": placeDeleted, "__source_ts_us": placeMicros, "__source_ts_ms": placeMillis,
-			"__source_ts_ns": placeNanos} {
-			add(place, name)
-		}
+		add(placeDeleted, "__deleted")
+		add(placeOp, "__op")
+		add(placeMicros, "__source_ts_us")
+		add(placeMillis, "__source_ts_ms")
+		add(placeNanos, "__source_ts_ns")
 	} else {
 		for _, i := range d.meta {
 			record.add(d.paths[i], 2*n+i)
