@@ -181,6 +181,20 @@ func hours(from, to int64, columns ...string) fqgw.Scan {
 	return sc
 }
 
+// Rows without an event time are of no time, and hide none of those beside them, however
+// many they are.
+func TestForeignNullTimes(t *testing.T) {
+	a := newAnother(t, "t", nil)
+	for nulls := range 4 {
+		rows := fmt.Sprintf(`[{"id":%d,"ts":"2024-01-01T00:00:00Z"},{"id":%d,"ts":"2024-01-01T05:00:00Z"}`, 10*nulls, 10*nulls+1)
+		a.append(rows + strings.Repeat(`,{"id":99,"ts":null}`, nulls) + "]")
+	}
+	s := a.source()
+	a.want(s, hours(0, 4, "id"), "0 10 20 30")
+	a.want(s, hours(5, 9, "id"), "1 11 21 31")
+	a.want(s, hours(6, 9, "id"), "")
+}
+
 // Deletes of every kind are applied, whatever columns are read and whatever is pruned.
 func TestForeignDeletes(t *testing.T) {
 	ids := func(keep func(i int) bool) string {
