@@ -7,11 +7,12 @@
 #   start_kafka           sets KAFKA_BROKERS
 #   start_postgres        sets POSTGRES_URL (PostgreSQL 15, wal_level=logical)
 #   debezium_folders      prints the folder of Kafka Connect's jars, a colon, and the folder of Debezium
+#   start_schemas         sets SCHEMAS_URL (Apicurio's schema registry, by Confluent's API)
 #   start_lake            sets S3_URL (S3Proxy: key fqgw, secret fqgw-secret, bucket warehouse), LAKE_REST and LAKE_VENDING
 #                         (Apache Iceberg's own REST catalog; the second hands the S3 credentials out)
 #   stop_servers
 #
-# What is missing is installed: redis-server, postgresql-15 and a JDK from Debian, the jars of Kafka, of S3Proxy and of Iceberg by Maven.
+# What is missing is installed: redis-server, postgresql-15 and a JDK from Debian, the jars of Kafka, of S3Proxy, of Apicurio and of Iceberg by Maven.
 
 SERVER_DIR=${SERVER_DIR:-$(mktemp -d)}
 CACHE_DIR=${FQGW_TEST_CACHE:-$HOME/.cache/fqgw-servers}
@@ -189,6 +190,39 @@ P
   daemon kafka java -Xmx512m -Xms64m -XX:+UseSerialGC -Dlog4j2.configurationFile="$dir/log4j2.properties" -cp "$lib/*" kafka.Kafka "$dir/server.properties"
   ready kafka 240 grep -q 'Kafka Server started' "$SERVER_DIR/kafka.log" || return 1
   KAFKA_BROKERS="127.0.0.1:$port"
+}
+
+# java_from VERSION: a java of that version or newer; other JDKs lie beside the one in PATH.
+java_from() {
+  local java version here
+  here=$(readlink -f "$(command -v java)")
+  for java in ${JAVA_HOME:+"$JAVA_HOME/bin/java"} "$here" "${here%/*/bin/java}"/*/bin/java; do
+    [ -x "$java" ] || continue
+    version=$("$java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -1)
+    [ "${version:-0}" -lt "$1" ] || { echo "$java"; return; }
+  done
+  echo "there is no java of version $1 or newer" >&2
+  return 1
+}
+
+start_schemas() {
+  need curl curl || return 1
+  command -v java >/dev/null 2>&1 || apt_install openjdk-17-jre-headless || return 1
+  local app=$CACHE_DIR/apicurio-3.3.3 java port
+  java=$(java_from 21) || return 1
+  if [ ! -d "$app" ]; then
+    need mvn maven || return 1
+    rm -rf "$app.jars" "$app.part"
+    retry mvn -U -q -B dependency:copy -Dartifact=io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all -DoutputDirectory="$app.jars" >"$app.log" 2>&1 ||
+      { grep -m3 ERROR "$app.log" >&2; return 1; }
+    mkdir "$app.part" && tar xzf "$app.jars"/*.tar.gz -C "$app.part" && mv "$app.part" "$app" && rm -rf "$app.jars" || return 1
+  fi
+  port=$(free_ports 2) || return 1
+  daemon schemas "$java" -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Djava.util.logging.manager=org.jboss.logmanager.LogManager \
+    -Dquarkus.http.host=127.0.0.1 -Dquarkus.http.port="$port" -Dquarkus.management.host=127.0.0.1 -Dquarkus.management.port=$((port + 1)) \
+    -Dquarkus.log.level=WARN -jar "$app/quarkus-run.jar"
+  SCHEMAS_URL="http://127.0.0.1:$port/apis/ccompat/v7"
+  ready schemas 240 curl -fsS -m 2 -o /dev/null "$SCHEMAS_URL/subjects" || return 1
 }
 
 postgres_bin() { dpkg -L postgresql-15 2>/dev/null | sed -n 's,/initdb$,,p' | grep /bin | head -1; }
