@@ -145,6 +145,15 @@ func FloorDiv(a, b int64) int64 {
 	return q
 }
 
+// TimeBefore is the event time of the row before a change that was known at a time: its
+// own, in v, where that is one, else when the change was known.
+func TimeBefore(v Value, known int64) int64 {
+	if t, ok := Micros(v); ok && v.Int() != InfinityTime && v.Int() != NegInfinityTime {
+		return t
+	}
+	return known
+}
+
 // Micros reads a date or a timestamp as a time; false for another value, NULL among
 // them.
 func Micros(v Value) (int64, bool) {

@@ -3,11 +3,14 @@ package pit
 import (
 	"bytes"
 	"fmt"
+	"math"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/stream/window"
 )
 
@@ -214,5 +217,183 @@ func TestVersionsRebuild(t *testing.T) {
 	}
 	if made < 300 || gone < 300 {
 		t.Errorf("%d states were made again, %d rows were gone: the test says little", made, gone)
+	}
+}
+
+// changingTable are the changes of a table over time, as the log has them: with each its
+// row before. The primary key is colUnused.
+func changingTable(rnd *rand.Rand, base int64) []raw {
+	var out []raw
+	var next, floor [3]int64
+	table := map[string][]fqgw.Value{}
+	n := rnd.IntN(200)
+	for i := range n {
+		id := fmt.Sprint("p", rnd.IntN(8))
+		partition := int32(id[1]) % 3
+		floor[partition] = max(floor[partition], base+rnd.Int64N(5400)*int64(i+1)/int64(n)*second)
+		pos := fqgw.Position{Partition: partition, Offset: next[partition]}
+		next[partition]++
+		add := func(op fqgw.Operation, row []fqgw.Value) {
+			out = append(out, raw{time: row[colTime].Int(), known: floor[partition], pos: pos, op: op, row: row})
+			pos.Sub++
+		}
+		was := table[id]
+		if was != nil && rnd.IntN(3) == 0 {
+			add(fqgw.Delete, was)
+			delete(table, id)
+			continue
+		}
+		row := make([]fqgw.Value, colUnused+1)
+		row[colUnused], row[colUser], row[colSite] = fqgw.TextValue(id), fqgw.IntValue(rnd.Int64N(3)), fqgw.TextValue([]string{"x", "y", ""}[rnd.IntN(3)])
+		row[colTime] = fqgw.TimestampValue(base + rnd.Int64N(3600)/10*10*second)
+		row[colInt] = orNull(rnd, fqgw.IntValue(rnd.Int64N(9)-4))
+		row[colFloat] = orNull(rnd, fqgw.FloatValue([]float64{float64(rnd.IntN(100)), 1e100, rnd.NormFloat64() * 1e-200, math.NaN(), math.Inf(1), math.Inf(-1)}[rnd.IntN(6)]))
+		row[colNumeric] = orNull(rnd, fqgw.NumericValue(fqgw.NewDecimal(big.NewInt(rnd.Int64N(10_000)-5000), rnd.Int32N(5))))
+		row[colText], row[colBool] = orNull(rnd, fqgw.TextValue(fmt.Sprint("t", rnd.IntN(20)))), orNull(rnd, fqgw.BoolValue(rnd.IntN(2) == 0))
+		if was != nil {
+			if rnd.IntN(3) == 0 { // most of it stays
+				row[colUser], row[colTime], row[colSite] = was[colUser], was[colTime], was[colSite]
+			}
+			add(fqgw.UpdateBefore, was)
+			add(fqgw.UpdateAfter, row)
+		} else {
+			add([]fqgw.Operation{fqgw.Insert, fqgw.SnapshotRow}[rnd.IntN(2)], row)
+		}
+		table[id] = row
+	}
+	rnd.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
+}
+
+// windowsOfTable is a view of windows over a changelog.
+func windowsOfTable(rnd *rand.Rand) *fqgw.FeatureView {
+	for {
+		v := randomView(rnd)
+		v.Source.PrimaryKey = []int{colUnused}
+		if v.Latest || slices.ContainsFunc(v.Aggregates, func(a fqgw.Aggregate) bool { return !a.Star && !window.Invertible(a.Func, a.Args[0].Type()) }) {
+			continue
+		}
+		return v
+	}
+}
+
+// TestTableWindowsAgainstNaive: windows over the rows of a changelog are those over the
+// table that it is: from history, and from states that folded the changes in any order.
+func TestTableWindowsAgainstNaive(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(8, 10))
+	rounds, present, shrunk := 1500, 0, 0
+	if testing.Short() {
+		rounds = 300
+	}
+	for round := range rounds {
+		v := windowsOfTable(rnd)
+		l := newLayout(t, v)
+		base := []int64{0, -30 * minute, 1_362_700_000 * second}[rnd.IntN(3)]
+		history := changingTable(rnd, base)
+		var probes []Probe
+		var keys [][]fqgw.Value
+		var names []byte
+		var ends []uint32
+		times, known := []int64{}, []int64{}
+		for range 1 + rnd.IntN(25) {
+			key := []fqgw.Value{fqgw.IntValue(rnd.Int64N(4)), fqgw.TextValue([]string{"x", "y", ""}[rnd.IntN(3)])}[:len(v.Keys)]
+			p := Probe{OK: true, T: base + (rnd.Int64N(6000)-600)*second}
+			if p.K = p.T; rnd.IntN(3) == 0 {
+				p.K = base + rnd.Int64N(6000)*second
+			}
+			p.Key, _ = fqgw.EncodeKey(key...)
+			names, _ = fqgw.AppendKeyBytes(names, key)
+			probes, keys, ends, times, known = append(probes, p), append(keys, key), append(ends, uint32(len(names))), append(times, p.T), append(known, p.K)
+		}
+		agrees := func(what string, i int, exists bool, slot func(j int) (fqgw.Value, bool)) {
+			slots, want, _, _ := naive(v, history, keys[i], probes[i].T, probes[i].K)
+			if exists != want {
+				t.Fatalf("round %d: %s: %v at %d known at %d: row %t, want %t", round, what, keys[i], probes[i].T, probes[i].K, exists, want)
+			}
+			if exists {
+				present++
+			}
+			for j := range slots {
+				if got, failed := slot(j); failed || !agree(&v.Aggregates[j], got, slots[j]) {
+					t.Fatalf("round %d: %s: %s%v of %v at %d known at %d is %s, want %s", round, what, v.Aggregates[j].Func, v.Aggregates[j].Args, keys[i], probes[i].T, probes[i].K, show(got), slots[j])
+				}
+			}
+		}
+		fresh := &fqgw.Sorted{Fresh: records(t, v.Source, Columns(v), history)}
+		err := Join(l, probes, fresh, nil, func(i int, r *window.Reading) error {
+			agrees("a reading", i, r.Exists, func(j int) (fqgw.Value, bool) {
+				if r.Times[j] != window.NoTime {
+					t.Fatalf("round %d: a feature time of rows that may have gone", round)
+				}
+				return r.Slots[j], r.Errors[j]
+			})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cols, err := Windows(l, NewSpine(names, ends, times, known), fresh, nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range probes {
+			agrees("a column", i, cols.Exists[i], func(j int) (fqgw.Value, bool) {
+				f := &cols.Slots[j]
+				return f.Value(i), f.Failed != nil && f.Failed[i]
+			})
+		}
+		states := map[fqgw.EntityKey]*window.State{}
+		h := base + rnd.Int64N(5400)*second
+		for _, r := range history { // in any order
+			ev := fqgw.Event{Time: r.time, Known: r.known, Pos: r.pos, Op: r.op, Row: r.row}
+			key, _ := l.Key(r.row)
+			if states[key] == nil {
+				states[key] = l.New()
+				l.Advance(states[key], h)
+			}
+			if in, keep, _ := l.Input(&ev); keep {
+				l.Load(states[key], &in)
+			}
+		}
+		outputs := make([]fqgw.Output, len(v.Aggregates))
+		for j := range v.Aggregates {
+			v.Features = append(v.Features, fqgw.Feature{Type: v.Aggregates[j].Type, Slots: []int{j},
+				Read: &expr.Column{Index: len(v.Keys) + j, Typ: v.Aggregates[j].Type}})
+			outputs[j] = fqgw.Output{Kind: fqgw.OutFeature, Index: j}
+		}
+		p := window.NewProgram(l, v, outputs)
+		few := window.NewProgram(l, v, outputs[:1])
+		for i := range probes {
+			if probes[i].T < h {
+				continue
+			}
+			probes[i].K = probes[i].T
+			s := states[probes[i].Key]
+			if s == nil {
+				continue
+			}
+			a := window.Answer{Key: keys[i]}
+			if err := p.Online(&a, l.Encode(nil, s), probes[i].T); err != nil {
+				t.Fatal(err)
+			}
+			agrees("a state", i, a.Exists, func(j int) (fqgw.Value, bool) {
+				got, status := p.Value(&a, j)
+				return got, status == fqgw.StatusError
+			})
+			got, _ := p.Value(&a, 0)
+			b := window.Answer{Key: keys[i]}
+			if err := few.Online(&b, l.Encode(nil, s), probes[i].T); err != nil {
+				t.Fatal(err)
+			}
+			if one, _ := few.Value(&b, 0); a.Exists != b.Exists || show(one) != show(got) {
+				t.Fatalf("round %d: one feature is %s, of all it is %s", round, show(one), show(got))
+			}
+			if !a.Exists {
+				shrunk++
+			}
+		}
+	}
+	if present < rounds || shrunk < rounds/4 {
+		t.Errorf("%d windows had rows, %d had lost them: the test says little", present, shrunk)
 	}
 }

@@ -147,8 +147,8 @@ func (c *columns) event(batch arrow.RecordBatch, i int, row []fqgw.Value) (ev fq
 	}
 	t, ok := fqgw.Micros(row[s.EventTime])
 	k, known := fqgw.Micros(h.Known)
-	if !ok && h.Op.Retracts() {
-		t, ok = k, known
+	if h.Op.Retracts() {
+		t, ok = fqgw.TimeBefore(row[s.EventTime], k), ok || known
 	}
 	if err != nil || !ok {
 		return ev, false, err

@@ -29,6 +29,9 @@ func naive(v *fqgw.FeatureView, history []raw, key []fqgw.Value, t, k int64) (sl
 		slots, exists, times = naiveVersion(v, history, key, k)
 		return slots, exists, false, times
 	}
+	if v.Source.Changelog() {
+		history = naiveTable(v.Source, history, k)
+	}
 	seen := map[fqgw.Position]bool{}
 	var rows []raw
 	for _, r := range history {
@@ -71,6 +74,9 @@ func naive(v *fqgw.FeatureView, history []raw, key []fqgw.Value, t, k int64) (sl
 				xs = append(xs, x)
 			}
 		}
+		if v.Source.Changelog() { // rows that went may have been newer
+			newest = math.MinInt64
+		}
 		times = append(times, newest)
 		if a.Star {
 			slots = append(slots, fmt.Sprint(n))
@@ -79,6 +85,27 @@ func naive(v *fqgw.FeatureView, history []raw, key []fqgw.Value, t, k int64) (sl
 		}
 	}
 	return slots, exists, false, times
+}
+
+// naiveTable is the table that a changelog is by K: of each primary key the version that
+// is last by position, if it is a row (SEMANTICS §8).
+func naiveTable(s *fqgw.Source, history []raw, k int64) (rows []raw) {
+	last := map[string]raw{}
+	for _, r := range history {
+		key := ""
+		for _, c := range s.PrimaryKey {
+			key += show(r.row[c]) + "|"
+		}
+		if was, ok := last[key]; r.known <= k && (!ok || was.pos.Compare(r.pos) < 0) {
+			last[key] = r
+		}
+	}
+	for _, r := range last {
+		if !strings.HasPrefix(r.op.String(), "delete") {
+			rows = append(rows, r)
+		}
+	}
+	return rows
 }
 
 // naiveVersion is SEMANTICS §8: of the versions of a primary key with known time <= K

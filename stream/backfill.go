@@ -451,13 +451,12 @@ func (s *source) eventOf(row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
 	if err == nil {
 		err = s.src.Takes(h.Op)
 	}
-	timeless := row[s.src.EventTime].IsNull()
-	if err != nil || timeless && !h.Op.Retracts() {
+	if err != nil || row[s.src.EventTime].IsNull() && !h.Op.Retracts() {
 		return ev, false, err
 	}
 	ev = fqgw.Event{Pos: h.Pos, Op: h.Op, Row: row[:width:width]}
-	if ev.Time = s.gate.Time(ev.Row); timeless {
-		ev.Time = h.Known.Int()
+	if ev.Time = s.gate.Time(ev.Row); h.Op.Retracts() {
+		ev.Time = fqgw.TimeBefore(row[s.src.EventTime], h.Known.Int())
 	}
 	switch ev.Known = ev.Time; {
 	case !h.Known.IsNull():

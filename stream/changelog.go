@@ -33,13 +33,7 @@ func (s *source) floors(ctx context.Context, epoch int32, from []int64) ([]int64
 			open++
 		}
 	}
-	// The last changes are near the end, as a rule: files are passed over by their known times.
-	now := s.p.o.Clock.Now()
-	for _, back := range []time.Duration{time.Hour, 30 * 24 * time.Hour, math.MaxInt64} {
-		since := now - back.Microseconds()
-		if back == math.MaxInt64 {
-			since = math.MinInt64
-		}
+	for _, since := range s.lookBack() {
 		if open == 0 || snap.ID == 0 {
 			break
 		}
@@ -50,11 +44,18 @@ func (s *source) floors(ctx context.Context, epoch int32, from []int64) ([]int64
 	return out, nil
 }
 
-// raise raises floors by the rows of a snapshot that were known since a time, and counts
-// the partitions that have begun and of which there is none.
-func (s *source) raise(ctx context.Context, snap fqgw.Snapshot, since int64, at fqgw.Position, from, floors []int64) (open int, err error) {
+// lookBack are the known times from which on to look for the last changes of a history,
+// one after the other until they are found: they are near the end, as a rule, and files
+// are passed over by their known times.
+func (s *source) lookBack() []int64 {
+	now := s.p.o.Clock.Now()
+	return []int64{now - time.Hour.Microseconds(), now - 30*24*time.Hour.Microseconds(), math.MinInt64}
+}
+
+// knownSince scans some columns of the rows of a snapshot that were known since a time.
+func (s *source) knownSince(ctx context.Context, snap fqgw.Snapshot, since int64, columns []fqgw.Column, each func(row []fqgw.Value) error) error {
 	scan := fqgw.Scan{Table: s.src.History, Snapshot: snap.ID}
-	for _, c := range fqgw.HiddenColumns {
+	for _, c := range columns {
 		scan.Columns = append(scan.Columns, c.Name)
 	}
 	if since > math.MinInt64 {
@@ -62,24 +63,33 @@ func (s *source) raise(ctx context.Context, snap fqgw.Snapshot, since int64, at 
 	}
 	_, batches, err := s.p.o.History.Scan(ctx, scan)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for rec, err := range batches {
-		if err != nil {
-			return 0, err
+		if err == nil {
+			err = s.emitRows(rec, columns, each)
 		}
-		err = s.emitRows(rec, fqgw.HiddenColumns, func(row []fqgw.Value) error {
-			h, err := fqgw.ReadHidden(func(i int) fqgw.Value { return row[i] })
-			if p := int(h.Pos.Partition); err == nil && !h.Pos.IsNone() && p < len(from) && !h.Known.IsNull() {
-				if at.Partition, at.Offset = h.Pos.Partition, from[p]; h.Pos.Compare(at) < 0 {
-					floors[p] = max(floors[p], h.Known.Int())
-				}
-			}
+		if err != nil {
 			return err
-		})
-		if err != nil {
-			return 0, err
 		}
+	}
+	return nil
+}
+
+// raise raises floors by the rows of a snapshot that were known since a time, and counts
+// the partitions that have begun and of which there is none.
+func (s *source) raise(ctx context.Context, snap fqgw.Snapshot, since int64, at fqgw.Position, from, floors []int64) (open int, err error) {
+	err = s.knownSince(ctx, snap, since, fqgw.HiddenColumns, func(row []fqgw.Value) error {
+		h, err := fqgw.ReadHidden(func(i int) fqgw.Value { return row[i] })
+		if p := int(h.Pos.Partition); err == nil && !h.Pos.IsNone() && p < len(from) && !h.Known.IsNull() {
+			if at.Partition, at.Offset = h.Pos.Partition, from[p]; h.Pos.Compare(at) < 0 {
+				floors[p] = max(floors[p], h.Known.Int())
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
 	}
 	for p := range from {
 		if (from[p] > 0 || at.Epoch > 0) && floors[p] == math.MinInt64 {
@@ -89,13 +99,32 @@ func (s *source) raise(ctx context.Context, snap fqgw.Snapshot, since int64, at 
 	return open, nil
 }
 
+// lapses is the first of a lapse and what a record brings that was judged.
+func (f *feed) lapses(before *lapse, r *fqgw.LogRecord, changes []fqgw.Event, refused error) *lapse {
+	if f.follower == nil {
+		return nil
+	}
+	known := max(r.Timestamp, f.floors[r.Partition])
+	if refused == nil && len(changes) > 0 {
+		known = changes[0].Known
+	}
+	found := f.follower.look(r, changes, known, refused)
+	if before != nil && (found == nil || before.known <= found.known) {
+		return before
+	}
+	return found
+}
+
 // knownAt gives the changes of a record their known time, and is when the last of them
 // can be seen.
-func knownAt(changes []fqgw.Event, known int64) (visible int64) {
+func (s *source) knownAt(changes []fqgw.Event, known int64) (visible int64) {
 	visible = known
 	for i := range changes {
-		changes[i].Known = known
-		visible = max(visible, changes[i].Time)
+		ev := &changes[i]
+		if ev.Known = known; ev.Op.Retracts() {
+			ev.Time = fqgw.TimeBefore(ev.Row[s.src.EventTime], known)
+		}
+		visible = max(visible, ev.Time)
 	}
 	return visible
 }

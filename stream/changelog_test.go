@@ -2,8 +2,11 @@ package stream
 
 import (
 	"bytes"
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +26,10 @@ func changelogViews(s *fqgw.Source) []*fqgw.FeatureView {
 	key := []fqgw.KeyColumn{{Name: "k", Column: 1, Type: fqgw.Text}}
 	return []*fqgw.FeatureView{
 		{Name: "rows", State: 1, Source: s, Keys: key, Latest: true, Row: []fqgw.Expr{v, n}},
+		{Name: "windows", State: 3, Source: s, Keys: []fqgw.KeyColumn{{Name: "n", Column: 3, Type: fqgw.Int8}}, Where: above(n, 5),
+			Windows: []fqgw.Window{{Name: "w", Length: 600 * sec, Hop: 10 * sec}, {Name: "l"}}, Aggregates: []fqgw.Aggregate{
+				{Func: "count", Star: true, Type: fqgw.Int8}, {Func: "sum", Args: []fqgw.Expr{v}, Type: fqgw.Float8, Filter: above(n, 20)},
+				{Func: "avg", Args: []fqgw.Expr{v}, Window: 1, Type: fqgw.Float8}}},
 		{Name: "some rows", State: 2, Source: s, Keys: key, Latest: true, Where: above(n, 20), Row: []fqgw.Expr{op(n, "+", n), n, v}},
 	}
 }
@@ -100,17 +107,78 @@ func TestDeletesFillAView(t *testing.T) {
 	w.history.mu.Lock()
 	slices.Reverse(w.history.rows)
 	w.history.mu.Unlock()
-	if err := p.AddView(t.Context(), views[1], nil); err != nil {
+	if err := p.AddView(t.Context(), views[2], nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range views {
+	for _, v := range []*fqgw.FeatureView{views[0], views[2]} {
 		if w.exists(t, v, "a") || !w.exists(t, v, "b") {
 			t.Errorf("%s: a is to be gone, b to be there", v.Name)
 		}
 	}
 	w.produce(t, rec(`{"ts":5,"k":"a","v":1,"n":32}`), rec(`>{"ts":5,"k":"b","v":1,"n":3}`))
 	p.sync(t)
-	if !w.exists(t, views[1], "a") || w.exists(t, views[1], "b") || !w.exists(t, views[0], "b") {
+	if !w.exists(t, views[2], "a") || w.exists(t, views[2], "b") || !w.exists(t, views[0], "b") {
 		t.Error("a is to be there again; b is not in WHERE any more, and a row all the same")
+	}
+}
+
+// TestLapse: from the first change on that does not tell which row went, windows are not
+// read; a process that starts knows it, and what a replay brings again is no news.
+func TestLapse(t *testing.T) {
+	row := func(k string, n int) string { return fmt.Sprintf(`{"ts":%d,"k":%q,"v":1,"n":%d}`, t0, k, n) }
+	for _, c := range []struct {
+		name string
+		recs []string // each known a second after the one before
+		at   int64    // when it lapses, -1: never
+		why  string
+	}{
+		{"whole changes", []string{"*" + row("a", 30), "*" + row("b", 30), "<" + row("a", 30) + "\n>" + row("a", 31), "-" + row("b", 30), row("b", 30)}, -1, ""},
+		{"an upsert", []string{row("a", 30), "^" + row("a", 31), "~" + row("a", 31)}, 1, "offset 1 of partition 0 does not have the row before its change (upsert)"},
+		{"a delete by key", []string{row("a", 30), row("b", 30), `~{"k":"a"}`}, 2, "delete_key"},
+		{"a record that is refused", []string{row("a", 30), row("a", -1)}, 1, "was refused"},
+		{"one that cannot be read", []string{row("a", 30), "what"}, 1, "was refused"},
+		{"another snapshot", []string{"*" + row("a", 30), row("b", 30), "*" + row("c", 30)}, 2, "is of a snapshot, behind changes"},
+		{"a snapshot that began anew", []string{"*" + row("a", 30), "*" + row("b", 30), "*" + row("a", 30)}, 2, "a snapshot had before"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, restarts := range []bool{false, true} {
+				w := newWorld(1, 4, fqgw.SetClock(t0+100*sec, 0))
+				src := testChangelog()
+				views := changelogViews(src)
+				boot := func() *process { return begin(t, w, src, views, func(o *Options) { o.Decoder = newLines }) }
+				p := boot()
+				for i, rec := range c.recs {
+					w.produce(t, fqgw.LogRecord{Timestamp: t0 + int64(i)*sec, Value: []byte(rec)})
+					p.sync(t)
+					if restarts {
+						p.kill()
+						w.online.lose() // all is read again
+						p = boot()
+						p.sync(t)
+					}
+				}
+				for _, v := range views {
+					for k := range int64(len(c.recs)) {
+						err := p.Follows(v, t0+k*sec)
+						if lapsed := v.Name == "windows" && c.at >= 0 && k >= c.at; lapsed != (err != nil) {
+							t.Errorf("%s known at %d: %v", v.Name, k, err)
+						} else if lapsed && (fqgw.AsError(err).Code != fqgw.CodeNotInState || !strings.Contains(err.Error(), c.why)) {
+							t.Errorf("%s says %v", v.Name, err)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestLapseText: a lapse is kept by the registry, version 1.
+func TestLapseText(t *testing.T) {
+	const golden = "1 1700000000000000 the record at offset 1 of partition 0 was refused: no"
+	if l := parseLapse(golden); l == nil || l.known != t0 || l.why != "the record at offset 1 of partition 0 was refused: no" || l.text() != golden {
+		t.Errorf("%+v", l)
+	}
+	if l := parseLapse("2 what"); l == nil || l.known != math.MinInt64 || parseLapse("") != nil {
+		t.Errorf("%+v", l)
 	}
 }

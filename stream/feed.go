@@ -30,6 +30,7 @@ type feed struct {
 	consumer fqgw.Consumer
 	next     []int64      // by partition: the record that is expected
 	floors   []int64      // of a changelog, by partition: the known time of the last change before it
+	follower *follower    // of a changelog, in a session
 	paused   []*pause     // by partition: nil while it runs
 	reaches  []*reach     // statements that wait
 	verdicts []deadLetter // of the batch in the making
@@ -65,6 +66,16 @@ func newFeed(ctx context.Context, s *source, c *crew, l *lander, views []*view, 
 	if err := f.seek(ctx, from); err != nil {
 		f.close()
 		return nil, err
+	}
+	if l != nil && s.src.Changelog() {
+		err := retry(ctx, nil, func() (err error) {
+			f.follower, err = s.newFollower(ctx, c.at.epoch, len(from))
+			return err
+		})
+		if err != nil {
+			f.close()
+			return nil, err
+		}
 	}
 	return f, nil
 }
@@ -245,6 +256,7 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, paid int64, poll
 	in := f.moment()
 	f.verdicts = f.verdicts[:0]
 	var at *span
+	var gap *lapse
 	for i := range recs {
 		r := &recs[i]
 		if int(r.Partition) >= len(f.next) || r.Offset < f.next[r.Partition] || f.paused[r.Partition] != nil {
@@ -268,6 +280,7 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, paid int64, poll
 		}
 		at.next, at.stamp = r.Offset+1, r.Timestamp
 		f.next[r.Partition] = at.next
+		gap = f.lapses(gap, r, events[min(len(b.events), len(events)):], err)
 		if err != nil {
 			f.refuse(r, err)
 			continue
@@ -286,6 +299,9 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, paid int64, poll
 		return nil
 	}
 	if err := f.bury(ctx); err != nil {
+		return err
+	}
+	if err := f.s.noteLapse(ctx, gap); err != nil {
 		return err
 	}
 	return f.send(ctx, b)
@@ -343,7 +359,7 @@ func (f *feed) judge(events []fqgw.Event, r *fqgw.LogRecord, in *moment) (out []
 		known = f.knownOf(changes, r)
 	case f.floors != nil:
 		known = max(known, f.floors[r.Partition])
-		visible = knownAt(changes, known)
+		visible = f.s.knownAt(changes, known)
 	}
 	switch {
 	case in.set && known > in.now:

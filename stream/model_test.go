@@ -405,6 +405,14 @@ func (m *model) check() {
 	for pos := range refused {
 		t.Errorf("%v should be a dead letter", pos)
 	}
+	if m.src.Changelog() { // by the first change without a row before, at the latest, windows lapsed
+		for _, row := range m.w.history.rows {
+			at := row[len(m.src.Columns):]
+			if op := at[4].Str(); (op == "upsert" || op == "delete_key") && m.p.Follows(m.views[1], at[5].Int()) == nil {
+				t.Errorf("a change %s known at %d goes unnoticed", op, at[5].Int())
+			}
+		}
+	}
 }
 
 // plainFold is the law without a pipeline: every change of every accepted record, in order,
@@ -450,6 +458,9 @@ func (m *model) plainFold(h int64) (states []map[fqgw.EntityKey][]byte, ends []i
 				for i := range changes {
 					if m.src.Changelog() { // of a record all, and never before those before them
 						changes[i].Known = floors[p]
+						if changes[i].Op.Retracts() && changes[i].Row[0].IsNull() {
+							changes[i].Time = floors[p]
+						}
 					}
 					accepted[changes[i].Pos] = changes[i].Known
 				}

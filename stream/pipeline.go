@@ -271,6 +271,9 @@ func (p *Pipeline) DropHistory(ctx context.Context, table string) error {
 	if err := fqgw.UnlessMissing(p.o.History.Drop(ctx, table)); err != nil {
 		return err
 	}
+	if err := p.o.Registry.Put(ctx, lapseFact(table), ""); err != nil {
+		return err
+	}
 	return p.o.Registry.Put(ctx, sinceFact(table), "")
 }
 

@@ -28,9 +28,10 @@ type source struct {
 	frontier *frontier
 	kept     string // the frontier as the registry has it
 	stats    *stats
-	wanted   atomic.Int64 // statements that wait for a landing
-	since    atomic.Int64 // least known time of a record; MaxInt64 without any
-	unmet    bool         // the history was away when the source was taken up; run's goroutine alone
+	wanted   atomic.Int64          // statements that wait for a landing
+	since    atomic.Int64          // least known time of a record; MaxInt64 without any
+	unmet    bool                  // the history was away when the source was taken up; run's goroutine alone
+	lapse    atomic.Pointer[lapse] // of a changelog; nil: there is none
 
 	mu       sync.Mutex
 	session  *session      // nil between sessions
@@ -91,6 +92,9 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 		return nil, err
 	}
 	s.frontier.restore(s.kept)
+	if err := s.restoreLapse(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.restoreSince(ctx); err != nil {
 		return nil, err
 	}

@@ -233,6 +233,11 @@ func (f *definition) arguments(c *pg.FuncCall, a *fqgw.Aggregate) error {
 		return f.at(err, c.Location)
 	}
 	a.Type = result
+	if f.view.Source.Changelog() && !a.Star && !window.Invertible(a.Func, want[0]) {
+		return f.unsupported(c.Location, "%s over a changelog", a.Func).
+			WithDetail("Rows of a changelog change and go: what an aggregate has counted must be taken back, which %s cannot.", a.Func).
+			WithHint("count, sum, avg, bool_and, bool_or, and the variances and deviations can.")
+	}
 	for i := range a.Args {
 		if a.Args[i], err = expr.Cast(a.Args[i], want[i], expr.Implicit); err != nil {
 			return f.at(err, leftmost(c.Args[i]))

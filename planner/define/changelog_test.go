@@ -2,6 +2,7 @@ package define
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -101,6 +102,16 @@ func TestViewsOfChangelogs(t *testing.T) {
 		{strings.ReplaceAll(latest, "(id, customer)", "(id, customer, total)"), "42P17", "id, customer, total)", hint},
 		{strings.ReplaceAll(latest, "(id, customer)", "(id, total)"), "42P17", "id, total)", hint},
 		{strings.Replace(latest, " AS", " WITH (max_age = '1 day') AS", 1), "42P17", "max_age", "until it is deleted"},
-		{"CREATE FEATURE VIEW v AS SELECT customer, count(*) OVER w AS n FROM orders WINDOW w AS (PARTITION BY customer ORDER BY at)", "0A000", "customer, count", "windows over a changelog"},
 	})
+	const windows = "CREATE FEATURE VIEW v AS SELECT customer, %s AS n FROM orders WINDOW w AS (PARTITION BY customer ORDER BY at RANGE '1 day' PRECEDING)"
+	for _, fn := range []string{"count(*)", "count(total)", "sum(total)", "avg(total)", "var_pop(total)", "variance(total)", "stddev(total)", "stddev_pop(total)",
+		"bool_and(total > 1)", "every(total > 1)", "bool_or(total > 1)"} {
+		if _, err := script(cat.Clone(), fmt.Sprintf(windows, fn+" OVER w")); err != nil {
+			t.Errorf("%s: %v", fn, err)
+		}
+	}
+	for _, fn := range []string{"min(total)", "max(total)", "first_value(total)", "last_value(total)", "approx_count_distinct(total)", "approx_percentile(total, 0.5)"} {
+		name, _, _ := strings.Cut(fn, "(")
+		refuse(t, cat, []refusal{{fmt.Sprintf(windows, fn+" OVER w"), "0A000", fn, "which " + name + " cannot"}})
+	}
 }

@@ -102,10 +102,6 @@ func (f *definition) analyse() error {
 	if len(f.sel.DistinctClause) > 0 {
 		return f.latest()
 	}
-	if f.view.Source.Changelog() {
-		return f.unsupported(f.where(), "a feature view with windows over a changelog").
-			WithHint("A changelog has feature views of its rows: SELECT DISTINCT ON (primary key) ….")
-	}
 	return f.windowed()
 }
 

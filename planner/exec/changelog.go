@@ -68,3 +68,13 @@ func (e *Engine) changelogScan(env *fqgw.Env, n *plan.SourceScan, known int64) (
 		return row, err
 	}}, nil
 }
+
+// waitView waits until the history of a view's source has everything known by k, by which
+// the view can be told.
+func (e *Engine) waitView(env *fqgw.Env, v *fqgw.FeatureView, k int64) error {
+	err := e.waitKnown(env, v.Source, k)
+	if err == nil && e.o.Streams != nil {
+		err = e.o.Streams.Follows(v, k)
+	}
+	return err
+}

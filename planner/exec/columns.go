@@ -329,7 +329,7 @@ func (r *columnRows) join(j *columnJoin, cols []arrow.Array, s *pit.Spine, out *
 	history := &fqgw.Sorted{}
 	if asked {
 		e.noticeFuture(env, maxT)
-		if err := e.waitKnown(env, v.Source, maxK); err != nil {
+		if err := e.waitView(env, v, maxK); err != nil {
 			return err
 		}
 		if history, err = e.sortedHistory(env, v, minT, maxT); err != nil {

@@ -83,7 +83,7 @@ func tuples(cat *fqgw.Catalog, s *fqgw.Source) (out [][]int) {
 		for _, k := range v.Keys {
 			keys = append(keys, k.Column)
 		}
-		if v.Source == s && len(keys) > 0 && !slices.ContainsFunc(out, func(t []int) bool { return slices.Equal(t, keys) }) {
+		if v.Source == s && len(keys) > 0 && (v.Latest || !s.Changelog()) && !slices.ContainsFunc(out, func(t []int) bool { return slices.Equal(t, keys) }) {
 			out = append(out, keys)
 		}
 	}

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -100,6 +101,9 @@ func (e *Engine) CreateFeatureView(st *plan.CreateFeatureView) Change {
 			}
 			for _, msg := range e.o.Streams.Notices(v.Source.Qualified().String()) {
 				notice(msg, "")
+			}
+			if err := e.o.Streams.Follows(&v, math.MaxInt64); err != nil {
+				notice(fqgw.AsError(err).Message, fqgw.AsError(err).Hint)
 			}
 			return nil
 		},

@@ -57,6 +57,9 @@ type Streams interface {
 	Status() []fqgw.StreamStatus
 	// Since is the least known time of a source's records, ok false without any.
 	Since(source string) (t int64, ok bool)
+	// Follows is nil when what a view counts by what was known at k can be told; 55000
+	// for windows over a changelog that does not tell all of its changes.
+	Follows(v *fqgw.FeatureView, k int64) error
 	// TopicNotice is said when a source is made, Notices where a read finds nothing.
 	TopicNotice(source string) string
 	Notices(source string) []string

@@ -46,7 +46,7 @@ func (r *looked) readHistory() error {
 		return nil
 	}
 	e.noticeFuture(env, maxT)
-	if err := e.waitKnown(env, v.Source, maxK); err != nil {
+	if err := e.waitView(env, v, maxK); err != nil {
 		return err
 	}
 	join := func() error {
@@ -107,7 +107,7 @@ func readingRuns(f func() error) (err error) {
 // sortedHistory is historyOf by the runs that the history has under the view's join
 // keys. It is to be closed.
 func (e *Engine) sortedHistory(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64) (*fqgw.Sorted, error) {
-	if len(v.Keys) == 0 {
+	if len(v.Keys) == 0 || !v.Latest && v.Source.Changelog() { // its runs go by known times
 		return &fqgw.Sorted{Fresh: e.historyOf(env, v, minT, maxT)}, nil
 	}
 	if e.foreign(v.Source) != nil {
@@ -146,7 +146,7 @@ func (e *Engine) allThen(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
 		}
 	}
 	e.noticeFuture(env, t)
-	if err := e.waitKnown(env, l.view.Source, k); err != nil {
+	if err := e.waitView(env, l.view, k); err != nil {
 		return nil, err
 	}
 	late := unknown{by: k}

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 
@@ -109,6 +110,11 @@ func (e *Engine) readable(v *fqgw.FeatureView) error {
 	if v.Pending {
 		return fqgw.Errorf(fqgw.CodeNotInState, "feature view \"%s\" was made in this transaction: it is filled at COMMIT", v.Name).
 			WithHint("Read it after COMMIT; AS OF reads history.")
+	}
+	if e.o.Streams != nil {
+		if err := e.o.Streams.Follows(v, math.MaxInt64); err != nil {
+			return err
+		}
 	}
 	s := e.snap.Load()
 	if b := s.building[v.State]; b != nil && !b.stands {

@@ -78,10 +78,7 @@ func (g *Gate) judgeBefore(ev *fqgw.Event, timestamp int64) error {
 				"null value in column %q of relation %q violates not-null constraint", s.Columns[i].Name, s.Name)
 		}
 	}
-	ev.Time, ev.Known = timestamp, timestamp
-	if t, err := instant(s, s.EventTime, ev.Row); err == nil {
-		ev.Time = t
-	}
+	ev.Time, ev.Known = fqgw.TimeBefore(ev.Row[s.EventTime], timestamp), timestamp
 	if c, ok := g.knownColumn(); ok {
 		if t, err := instant(s, c, ev.Row); err == nil {
 			ev.Known = t

@@ -349,7 +349,7 @@ func (l *Layout) input(r *reader, h int64) Input {
 			r.Fail()
 		}
 	}
-	in.gone = l.versions() && !in.pass[1]
+	in.gone = len(in.pass) > 1 && l.filters[1].side == sideAdded && !in.pass[1]
 	in.args = r.Row()
 	if len(in.args) != len(l.args) {
 		r.Fail()

@@ -34,6 +34,8 @@ func goldenViews() map[string]*fqgw.FeatureView {
 		"stub":     newLatest(minute),
 		"version":  newVersions(nil),
 		"deleted":  newVersions(nil),
+		"table": overTable(newView([]fqgw.Window{win(hour), win(0)}, agg("count", -1, 0, nil), agg("sum", colNumeric, 0, paid), agg("avg", colFloat, 1, nil),
+			agg("stddev_pop", colInt, 1, paid))),
 	}
 }
 
@@ -64,7 +66,7 @@ func TestGolden(t *testing.T) {
 		if name == "stub" {
 			l.Advance(s, s.Horizon()+hour)
 		}
-		if name == "deleted" {
+		if name == "deleted" || name == "table" {
 			apply(t, l, s, ev(8, s.Horizon(), changed(fqgw.Delete)), ev(9, s.Horizon()+minute, changed(fqgw.DeleteKey)))
 		}
 		b := l.Encode(nil, s)

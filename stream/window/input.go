@@ -13,7 +13,7 @@ type Input struct {
 	Time  int64 // event time
 	Known int64 // known time
 	Pos   fqgw.Position
-	gone  bool         // of a layout with versions: it is no row of the table
+	gone  bool         // of a changelog: the row is taken back, or a version is no row of the table
 	tie   string       // rows without a position: the canonical bytes of the row
 	pass  []bool       // by Layout.filters
 	args  []fqgw.Value // by Layout.args; NULL where no filter needs it
@@ -75,8 +75,8 @@ func (l *Layout) Reduce(in *Input, ev *fqgw.Event) (keep bool, evalErrors int) {
 		return v
 	}
 	versions := l.versions()
-	in.gone = versions && ev.Op.Retracts()
-	if l.view.Where != nil && !in.gone && !eval(l.view.Where).True() {
+	in.gone = ev.Op.Retracts()
+	if l.view.Where != nil && !(versions && in.gone) && !eval(l.view.Where).True() {
 		if !versions {
 			return false, evalErrors
 		}
@@ -91,7 +91,7 @@ func (l *Layout) Reduce(in *Input, ev *fqgw.Event) (keep bool, evalErrors int) {
 	}
 	in.pass = append(in.pass[:0], true)
 	for _, f := range l.filters[1:] {
-		in.pass = append(in.pass, versions && !in.gone || !versions && eval(f.expr).True())
+		in.pass = append(in.pass, f.side.passes(in.gone) && (f.expr == nil || eval(f.expr).True()))
 	}
 	in.args = in.args[:0]
 	for i := range l.args {

@@ -35,10 +35,11 @@ type Layout struct {
 	sums    sync.Pool // of *sums
 }
 
-// filter is a condition on rows.
+// filter is a condition on rows, and on changes of them.
 type filter struct {
-	expr fqgw.Expr
-	code string // its encoding
+	expr fqgw.Expr // nil: every row
+	side side
+	code string // of both
 }
 
 // arg is a row expression whose value the state needs, for the rows that pass
@@ -80,6 +81,7 @@ type readSpec struct {
 // slotSpec is how a slot comes from a read.
 type slotSpec struct {
 	read     int // -1: nobody asks for it
+	less     int // the read that is to be taken away from it; -1: none
 	fn       string
 	typ      fqgw.Type
 	quantile float64 // approx_percentile
@@ -124,13 +126,16 @@ func (l *Layout) Only(v *fqgw.FeatureView, features []int) *Layout {
 
 // windows makes the rings of a windowed view, with the slots that are wanted.
 func (l *Layout) windows(wanted func(slot int) bool) error {
+	if l.retracts() {
+		l.filters = append(l.filters, added, taken)
+	}
 	for _, w := range l.view.Windows {
 		r := &l.rings[l.ring(w.Hop)]
 		r.length = max(r.length, w.Length)
 	}
 	for i := range l.view.Aggregates {
 		if !wanted(i) {
-			l.slots = append(l.slots, slotSpec{read: -1})
+			l.slots = append(l.slots, slotSpec{read: -1, less: -1})
 			continue
 		}
 		if err := l.slot(&l.view.Aggregates[i]); err != nil {
@@ -160,7 +165,7 @@ func (l *Layout) ring(hop int64) int {
 	i := slices.IndexFunc(l.rings, func(r ringSpec) bool { return r.hop == hop })
 	if i < 0 {
 		i = len(l.rings)
-		l.rings = append(l.rings, ringSpec{hop: hop, filters: []int{0}})
+		l.rings = append(l.rings, ringSpec{hop: hop, filters: l.counted()})
 	}
 	return i
 }
@@ -175,22 +180,45 @@ func (l *Layout) slot(a *fqgw.Aggregate) error {
 	if err != nil {
 		return err
 	}
+	s := slotSpec{less: -1, fn: canonicalName(a.Func), typ: typ}
+	sides := []side{0}
+	if l.retracts() {
+		sides = []side{sideAdded, sideTaken}
+	}
+	for n, of := range sides {
+		to := &s.read
+		if n == 1 {
+			to = &s.less
+		}
+		if *to, err = l.read(a, of); err != nil {
+			return err
+		}
+	}
+	if len(a.Params) > 0 {
+		s.quantile, _ = number(a.Params[0])
+	}
+	l.slots = append(l.slots, s)
+	return nil
+}
+
+// read is the index of what is read for an aggregate, of the changes of one side.
+func (l *Layout) read(a *fqgw.Aggregate, of side) (int, error) {
 	w := l.view.Windows[a.Window]
 	rd := readSpec{ring: l.ring(w.Hop), length: w.Length, acc: -1}
 	r := &l.rings[rd.ring]
 
-	f, err := l.filter(a.Filter)
+	f, err := l.filter(a.Filter, of)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if rd.filter = slices.Index(r.filters, f); rd.filter < 0 {
 		rd.filter = len(r.filters)
 		r.filters = append(r.filters, f)
 	}
 	if !a.Star {
-		spec := accSpec{kind: kindOf(a.Func, types[0]), filter: rd.filter}
+		spec := accSpec{kind: kindOf(a.Func, a.Args[0].Type()), filter: rd.filter}
 		if spec.arg, err = l.arg(a.Args[0], f); err != nil {
-			return err
+			return 0, err
 		}
 		if rd.acc = slices.Index(r.accs, spec); rd.acc < 0 {
 			rd.acc = len(r.accs)
@@ -198,17 +226,13 @@ func (l *Layout) slot(a *fqgw.Aggregate) error {
 			r.size += accPlace + spec.kind.size
 		}
 	}
-	s := slotSpec{read: slices.Index(l.reads, rd), fn: canonicalName(a.Func), typ: typ}
-	if s.read < 0 {
-		s.read = len(l.reads)
+	n := slices.Index(l.reads, rd)
+	if n < 0 {
+		n = len(l.reads)
 		l.reads = append(l.reads, rd)
-		r.reads = append(r.reads, s.read)
+		r.reads = append(r.reads, n)
 	}
-	if len(a.Params) > 0 {
-		s.quantile, _ = number(a.Params[0])
-	}
-	l.slots = append(l.slots, s)
-	return nil
+	return n, nil
 }
 
 // span gives every ring the lengths of its windows, and every read its place among them.
@@ -228,17 +252,21 @@ func (l *Layout) span() {
 }
 
 // filter is the index of a filter; filters that are one tree share it.
-func (l *Layout) filter(e fqgw.Expr) (int, error) {
-	if e == nil {
-		return 0, nil
+func (l *Layout) filter(e fqgw.Expr, of side) (int, error) {
+	code := of.code()
+	if e != nil {
+		tree, err := encoded(e)
+		if err != nil {
+			return 0, err
+		}
+		code += tree
 	}
-	code, err := encoded(e)
 	i := slices.IndexFunc(l.filters, func(f filter) bool { return f.code == code })
 	if i < 0 {
 		i = len(l.filters)
-		l.filters = append(l.filters, filter{e, code})
+		l.filters = append(l.filters, filter{e, of, code})
 	}
-	return i, err
+	return i, nil
 }
 
 // arg is the index of an argument that a filter lets through.

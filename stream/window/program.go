@@ -134,16 +134,23 @@ func (p *Program) Plain(i int) (slot int, instead fqgw.Value, ok bool) {
 func (p *Program) wanted(ring int) ringWanted {
 	all := &p.whole.rings[ring]
 	w := ringWanted{nowhere(len(all.filters)), nowhere(len(all.accs))}
-	w.filters[0] = 0
+	for _, f := range p.whole.counted() { // its place is the same in both
+		w.filters[f] = f
+	}
 	for i := range p.shown.slots {
-		to := p.shown.slots[i].read
-		if to < 0 || p.shown.reads[to].ring != ring {
+		few, all := &p.shown.slots[i], &p.whole.slots[i]
+		if few.read < 0 || p.shown.reads[few.read].ring != ring {
 			continue
 		}
-		few, from := &p.shown.reads[to], &p.whole.reads[p.whole.slots[i].read]
-		w.filters[from.filter] = few.filter
-		if from.acc >= 0 {
-			w.accs[from.acc] = few.acc
+		show := func(to, of int) {
+			few, from := &p.shown.reads[to], &p.whole.reads[of]
+			w.filters[from.filter] = few.filter
+			if from.acc >= 0 {
+				w.accs[from.acc] = few.acc
+			}
+		}
+		if show(few.read, all.read); few.less >= 0 {
+			show(few.less, all.less)
 		}
 	}
 	return w

@@ -100,7 +100,7 @@ func (l *Layout) finish(s *sums, r *Reading) {
 		for k := len(l.rings[i].lengths) - 2; k >= 0; k-- {
 			spans[k].merge(&l.rings[i], spans[k+1].rows, spans[k+1].accs)
 		}
-		r.Exists = r.Exists || spans[0].rows[0].n > 0
+		r.Exists = r.Exists || l.anyRow(spans[0].rows)
 	}
 	for i := range l.slots {
 		slot := &l.slots[i]
@@ -109,11 +109,16 @@ func (l *Layout) finish(s *sums, r *Reading) {
 		}
 		rd := &l.reads[slot.read]
 		from := &s.rings[rd.ring].spans[rd.span]
-		var acc accumulator
-		if rd.acc >= 0 {
-			acc = from.accs[rd.acc]
+		rows, acc := from.of(rd)
+		if slot.less >= 0 {
+			var k *kind
+			if rd.acc >= 0 {
+				k = l.rings[rd.ring].accs[rd.acc].kind
+			}
+			less, other := from.of(&l.reads[slot.less])
+			rows, acc = net(k, rows, less, acc, other)
 		}
-		r.count(i, slot, from.rows[rd.filter], acc)
+		r.count(i, slot, rows, acc)
 	}
 	for i := range s.rings {
 		for k := range s.rings[i].spans {
@@ -125,6 +130,14 @@ func (l *Layout) finish(s *sums, r *Reading) {
 		}
 	}
 	l.sums.Put(s)
+}
+
+// of is what is read of a window that is summed up.
+func (s *span) of(rd *readSpec) (rows rowCount, acc accumulator) {
+	if rd.acc >= 0 {
+		acc = s.accs[rd.acc]
+	}
+	return s.rows[rd.filter], acc
 }
 
 // count puts the value of a slot into r: of the rows that its filter passes, and of

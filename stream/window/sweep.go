@@ -60,7 +60,12 @@ type oneWindow struct {
 }
 
 type oneSlot struct {
-	slot   int // in Layout.slots
+	slot int // in Layout.slots
+	of   oneRead
+	less *oneRead // what is to be taken away from it; nil: nothing
+}
+
+type oneRead struct {
 	acc    int // in Sweep.accs; -1: the row count of the filter alone
 	filter int // in Sweep.filters
 }
@@ -103,10 +108,18 @@ func (l *Layout) NewSweep() *Sweep {
 			if l.slots[k].read < 0 || l.reads[l.slots[k].read].ring != i {
 				continue
 			}
+			read := func(rd *readSpec) oneRead {
+				of := oneRead{-1, filters[rd.filter]}
+				if rd.acc >= 0 {
+					of.acc = accs[rd.acc]
+				}
+				return of
+			}
 			rd := &l.reads[l.slots[k].read]
-			slot := oneSlot{k, -1, filters[rd.filter]}
-			if rd.acc >= 0 {
-				slot.acc = accs[rd.acc]
+			slot := oneSlot{slot: k, of: read(rd)}
+			if less := l.slots[k].less; less >= 0 {
+				other := read(&l.reads[less])
+				slot.less = &other
 			}
 			w := &s.windows[base+rd.span]
 			w.slots = append(w.slots, slot)
@@ -435,18 +448,31 @@ func (s *Sweep) visit(question int, do func(o *oneSlot, rows rowCount, acc accum
 			}
 		}
 		to = from
-		exists = exists || s.sum.rows[0].n > 0
+		exists = exists || s.l.anyRow(s.sum.rows)
 		slots := s.windows[w].slots
 		for i := range slots {
-			var acc accumulator
-			if k := slots[i].acc; k >= 0 {
-				acc = s.sum.accs[k][0]
+			rows, acc := s.summed(&slots[i].of)
+			if slots[i].less != nil {
+				var k *kind
+				if acc != nil {
+					k = s.accs[slots[i].of.acc].kind
+				}
+				less, other := s.summed(slots[i].less)
+				rows, acc = net(k, rows, less, acc, other)
 			}
-			do(&slots[i], s.sum.rows[slots[i].filter], acc)
+			do(&slots[i], rows, acc)
 		}
 	}
 	s.sum.clear(0)
 	return exists
+}
+
+// summed is what is read of the window that is summed up.
+func (s *Sweep) summed(of *oneRead) (rows rowCount, acc accumulator) {
+	if of.acc >= 0 {
+		acc = s.sum.accs[of.acc][0]
+	}
+	return s.sum.rows[of.filter], acc
 }
 
 // clear forgets the entity.

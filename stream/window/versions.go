@@ -17,8 +17,8 @@ import (
 // true of it: it hides what was before. It stays, without its values, as long as the
 // entity does: a fill reads history in any order, and an older version may come yet.
 
-// thereFilter is the filter for the versions that are rows of the table.
-var thereFilter = filter{code: "there"}
+// there is the filter for the versions that are rows of the table.
+var there = filter{side: sideAdded, code: "there"}
 
 // Versions says that a view shows the rows of a changelog: the events of its layout
 // have their known times for times.
@@ -29,8 +29,8 @@ func (l *Layout) versions() bool { return Versions(l.view) }
 // row makes the slots of a latest-row view.
 func (l *Layout) row() error {
 	shown, passes := l.view.Row, 0
-	if l.versions() {
-		l.filters, passes = append(l.filters, thereFilter), 1
+	if l.versions() { // those that are rows of the table pass
+		l.filters, passes = append(l.filters, there), 1
 		src := l.view.Source
 		time := &src.Columns[src.EventTime]
 		shown = append(slices.Clip(shown), &expr.Column{Index: src.EventTime, Typ: time.Type, Name: time.Name})

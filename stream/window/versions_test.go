@@ -14,6 +14,14 @@ func newVersions(where fqgw.Expr) *fqgw.FeatureView {
 	return v
 }
 
+// overTable makes the source of a view a changelog.
+func overTable(v *fqgw.FeatureView) *fqgw.FeatureView {
+	s := *v.Source
+	s.PrimaryKey = []int{colInt}
+	v.Source = &s
+	return v
+}
+
 func changed(op fqgw.Operation) func(*fqgw.Event) { return func(e *fqgw.Event) { e.Op = op } }
 
 // TestVersions: the version that is last by position, of those that are known; it may
