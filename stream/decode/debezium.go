@@ -106,7 +106,8 @@ func (c *changelog) changes(e *envelope, out []fqgw.Event) ([]fqgw.Event, error)
 	if c.lacksKey(e) {
 		if of = &e.key; of.row == nil {
 			return out, fqgw.Errorf(fqgw.CodeInvalidText, "the record of a delete does not say which row").
-				WithDetail("Neither its key nor \"before\" has the primary key.").WithHint("Check that PRIMARY KEY names the columns of the table's own.")
+				WithDetail("Neither its key nor \"before\" has the primary key.").
+				WithHint("Check that PRIMARY KEY names the columns of the table's own.")
 		}
 	}
 	return append(out, c.deleteKey(of.row, e.committed)), of.keyErr

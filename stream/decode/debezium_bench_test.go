@@ -2,6 +2,8 @@ package decode
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -10,7 +12,7 @@ import (
 )
 
 // BenchmarkDecodeDebezium reads the events of BenchmarkDecode as JSON, and as rows of a
-// table that Debezium tells of: inserted, and updated with the row before and without. With
+// table that Debezium tells of: inserted, with a schema or without, and updated with the row before and without. With
 // zone the time is a text, as Debezium writes timestamptz.
 func BenchmarkDecodeDebezium(b *testing.B) {
 	const behind = `"source":{"version":"3.7.0.Final","connector":"postgresql","name":"shop","ts_ms":1362131640047,"snapshot":"false","db":"shop",` +
@@ -25,6 +27,21 @@ func BenchmarkDecodeDebezium(b *testing.B) {
 		return fmt.Appendf(nil, `{"ts":%s,"user_id":%d,"session":"s%08x","kind":"%s","price":%d.%02d,"country":"%s","ok":true}`,
 			ts, i*7919%100000, i*2654435761, []string{"view", "buy", "cart"}[i%3], i%500, i%100, []string{"NO", "DE", "FR", "US"}[i%4])
 	}
+	row := `{"type":"struct","fields":[{"type":"int64","optional":false,"name":"io.debezium.time.MicroTimestamp","version":1,"field":"ts"},` +
+		`{"type":"int64","optional":false,"field":"user_id"},{"type":"string","optional":true,"field":"session"},{"type":"string","optional":true,"field":"kind"},` +
+		`{"type":"double","optional":true,"field":"price"},{"type":"string","optional":true,"field":"country"},{"type":"boolean","optional":true,"field":"ok"}],` +
+		`"optional":true,"name":"shop.public.clicks.Value","field":"%s"}`
+	schema := `{"type":"struct","fields":[` + fmt.Sprintf(
+		row,
+		"before",
+	) + "," + fmt.Sprintf(
+		row,
+		"after",
+	) + `,{"type":"struct","fields":[` +
+		strings.Repeat(
+			`{"type":"int64","optional":true,"field":"ts_us"},`,
+			15,
+		) + `{"type":"int64","optional":true,"field":"origin_lsn"}],"field":"source"}]}`
 	for _, zone := range []bool{false, true} {
 		name, typ := "", fqgw.Timestamp
 		if zone {
@@ -40,14 +57,20 @@ func BenchmarkDecodeDebezium(b *testing.B) {
 		b.Run(name+"json", func(b *testing.B) { benchmarkRecords(b, s, func(i int) []byte { return event(i, zone, 1) }) })
 		table := *s
 		table.Format, table.PrimaryKey, table.EventTime, table.TimeUnit = "debezium-json", []int{0}, 1, 0
-		for _, c := range []struct{ name, op, before string }{{"insert", "c", "null"}, {"upsert", "u", "null"}, {"update", "u", ""}} {
+		for _, c := range []struct{ name, op, before string }{
+			{"insert", "c", "null"}, {"upsert", "u", "null"}, {"update", "u", ""}, {"schema", "c", "null"},
+		} {
 			b.Run(name+"debezium/"+c.name, func(b *testing.B) {
 				benchmarkRecords(b, &table, func(i int) []byte {
 					row, before := event(i, zone, 1000), c.before
 					if before == "" {
 						before = string(event(i+1, zone, 1000))
 					}
-					return fmt.Appendf(nil, `{"before":%s,"after":%s,`+behind, before, row, c.op)
+					record := fmt.Appendf(nil, `{"before":%s,"after":%s,`+behind, before, row, c.op)
+					if c.name == "schema" {
+						record = slices.Concat([]byte(`{"schema":`), []byte(schema), []byte(`,"payload":`), record, []byte{'}'})
+					}
+					return record
 				})
 			})
 		}

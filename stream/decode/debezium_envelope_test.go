@@ -28,7 +28,28 @@ func TestDebeziumEnvelopes(t *testing.T) {
 		"gtid text <- source.gtid",
 	)
 	flat := debezium(t, 1, "at", map[string]string{"unwrapped": "true"}, "id int8", "at timestamptz", "v text")
-	two := debezium(t, 2, "at", nil, "id text", "at timestamptz", "v text", "n int4")
+	two := debezium(t, 2, "at", nil, "id text", "at timestamptz", "v text", "n int4", "x numeric", "l int4[]")
+	// Values of other forms than the samples have.
+	forms := debezium(
+		t,
+		1,
+		"at",
+		nil,
+		"id int8",
+		"at timestamp",
+		"n numeric(5,-2)",
+		"x numeric",
+		"d date",
+		"ms timestamp(3)",
+		"j jsonb",
+		"f float8[]",
+		"i int4",
+		"y numeric(6,2)",
+	)
+	typed := func(name, field, typ, value string) string {
+		return `{"schema":{"type":"struct","fields":[{"field":"` + map[bool]string{true: "before", false: "after"}[name == "before"] + `","type":"struct","fields":[{"field":"` + field +
+			`","type":"int64","name":"` + typ + `"}]}]},"payload":{"op":"c","after":{"id":1,"` + field + `":` + value + `}}}`
+	}
 	const when, then = `"at":"2026-01-02T00:00:00Z"`, `at=2026-01-02 00:00:00+00`
 	for _, c := range []struct {
 		of         *fqgw.Source
@@ -93,6 +114,28 @@ func TestDebeziumEnvelopes(t *testing.T) {
 		// The event time is part of the key: other columns tell whether the row is whole.
 		{two, ``, `{"op":"d","before":{"id":"a",` + when + `,"v":"","n":0}}`, "delete_key id=a " + then},
 		{two, ``, `{"op":"d","before":{"id":"a",` + when + `,"v":null,"n":3}}`, "delete id=a " + then + " n=3"},
+		{two, ``, `{"op":"d","before":{"id":"a",` + when + `,"x":{"scale":2,"value":"AA=="},"l":[]}}`, "delete_key id=a " + then},
+		{two, ``, `{"op":"d","before":{"id":"a",` + when + `,"x":{"scale":2,"value":"AQ=="}}}`, "delete id=a " + then + " x=0.01"},
+		{table, `{"id":9}`, `{"op":"d","before":{"id":"?",` + when + `}}`, "delete_key id=9 at=1970-01-01 00:00:07+00"},
+		{table, ``, `{"op":"d","before":{"id":1,` + when + `,"v":"__debezium_unavailable_value"}}`, "delete_key id=1 at=1970-01-01 00:00:07+00"},
+		{table, ``, `{"v":2,"ts_ms":1}`, `22P02:the record is no change of Debezium`},
+		{forms, ``, `{"op":"c","after":{"id":1,"n":"AQ=="}}`, "insert id=1 n=100"},
+		{forms, ``, `{"op":"c","after":{"id":1,"x":"AQ=="}}`, "insert id=1; 22P02:the record does not say the scale"},
+		{forms, ``, `{"op":"c","after":{"id":1,"x":{"scale":99999,"value":"AQ=="}}}`, "insert id=1; 22P02:invalid input syntax for type numeric"},
+		{forms, ``, `{"op":"c","after":{"id":1,"d":2200000000}}`, "insert id=1; 22008:date out of range"},
+		{forms, ``, `{"op":"c","after":{"id":1,"ms":9223372036854775000}}`, "insert id=1; 22008:timestamp without time zone out of range"},
+		{forms, ``, `{"op":"c","after":{"id":1,"j":"{"}}`, "insert id=1; 22P02:invalid input syntax for type json"},
+		{forms, ``, `{"op":"c","after":{"id":1,"j":{"a":1}}}`, `insert id=1 j={"a": 1}`},
+		{forms, ``, `{"op":"u","after":{"id":1,"f":[95.0,95.0,100.0,101.0,98.0,101.0,122.0,105.0,117.0,109.0,95.0,117.0,110.0,97.0,118.0,97.0,105.0,108.0,97.0,98.0,108.0,101.0,95.0,` +
+			`118.0,97.0,108.0,117.0,101.0]}}`, "upsert id=1 f?"},
+		{forms, ``, typed("after", "at", "io.debezium.time.NanoTimestamp", "-1"), "insert id=1 at=1969-12-31 23:59:59.999999"},
+		{forms, ``, typed("before", "at", "io.debezium.time.Timestamp", "1500"), "insert id=1 at=1970-01-01 00:00:01.5"},
+		{forms, ``, typed("after", "i", "io.debezium.time.Date", "17702"), "insert id=1 i=17702"},
+		{forms, ``, typed("after", "at", "io.debezium.time.Date", "1"), "insert id=1 at=1970-01-02 00:00:00"},
+		{forms, ``, typed("after", "y", "io.debezium.data.VariableScaleDecimal", `{"scale":1,"value":"Dw=="}`), "insert id=1 y=1.50"},
+		{forms, ``, `{"schema":{"fields":[{"field":"after","fields":[{"field":"y","type":"double"}]}]},"payload":{"op":"c","after":{"id":1,"y":1.255}}}`, "insert id=1 y=1.26"},
+		{forms, ``, `{"schema":{"fields":[{"field":"after","fields":[{"field":"y","type":"double"}]}]},"payload":{"op":"c","after":{"id":1,"y":"NaN"}}}`,
+			"insert id=1; 22003:NaN cannot be stored"},
 
 		{flat, ``, `{"id":1,` + when + `,"v":"x"}`, "upsert id=1 " + then + " v=x"},
 		{flat, ``, `{"id":1,` + when + `,"v":"x","__op":"c"}`, "insert id=1 " + then + " v=x"},
@@ -127,6 +170,106 @@ func TestDebeziumEnvelopes(t *testing.T) {
 		}
 		if g := strings.Join(got, "; "); g != c.want {
 			t.Errorf("key %s value %s\n got %s\nwant %s", c.key, c.value, g, c.want)
+		}
+	}
+}
+
+// TestDebeziumMySQL: the values of MySQL's columns as Debezium's documentation has them, in
+// a record without a schema: a datetime without a precision has none, and is milliseconds.
+func TestDebeziumMySQL(t *testing.T) {
+	s := debezium(
+		t,
+		1,
+		"ts",
+		nil,
+		"id int8",
+		"ok bool",
+		"tiny bool",
+		"u int8",
+		"big numeric(20,0)",
+		"amount numeric(12,3)",
+		"dt timestamp",
+		"dt3 timestamp(3)",
+		"dt6 timestamp(6)",
+		"ts timestamptz",
+		"tm time",
+		"tm3 time(3)",
+		"d date",
+		"y int2",
+		"kind text",
+		"flags text",
+		"doc jsonb",
+		"b bytea",
+		"f float4",
+		"bits bytea",
+		"file text <- source.file",
+		"pos int8 <- source.pos",
+		"at timestamptz <- source.ts_ms",
+	)
+	const value = `{"before":null,"after":{"id":1,"ok":true,"tiny":1,"u":4294967295,"big":"AP//////////","amount":"/zo=","dt":1529507596000,"dt3":1529507596945,` +
+		`"dt6":1529507596945104,"ts":"2018-06-20T13:13:16Z","tm":63796000000,"tm3":63796945000,"d":17702,"y":2018,"kind":"b","flags":"a,c",` +
+		`"doc":"{\"k\": [1, 2.50]}","b":"AP9h","f":1.5,"bits":"AwE="},` + mysqlSource + `,"op":"c","ts_ms":1767225600122}`
+	const want = `insert id=1 ok=t tiny=t u=4294967295 big=18446744073709551615 amount=-0.198 dt=2018-06-20 15:13:16 dt3=2018-06-20 15:13:16.945 ` +
+		`dt6=2018-06-20 15:13:16.945104 ts=2018-06-20 13:13:16+00 tm=17:43:16 tm3=17:43:16.945 d=2018-06-20 y=2018 kind=b flags=a,c doc={"k": [1, 2.50]} ` +
+		`b=\x00ff61 f=1.5 bits=\x0301 file=mysql-bin.000003 pos=484 at=2026-01-01 00:00:00+00`
+	for _, connector := range []string{"mysql", "mariadb"} {
+		d, err := New(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changes, err := d.Decode(
+			&fqgw.LogRecord{Value: []byte(strings.Replace(value, `"connector":"mysql"`, `"connector":"`+connector+`"`, 1))},
+			nil,
+		)
+		if err != nil || len(changes) != 1 {
+			t.Fatal(changes, err)
+		}
+		if got := describe(s, &changes[0]); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", connector, got, want)
+		}
+	}
+	// A TIME of MySQL may be more than a day, which no time is.
+	d, _ := New(s)
+	_, err := d.Decode(&fqgw.LogRecord{Value: []byte(strings.Replace(value, "63796000000", "3020399000000", 1))}, nil)
+	if e := fqgw.AsError(err); err == nil || e.Code != fqgw.CodeDatetimeOverflow || e.Column != "tm" {
+		t.Errorf("838:59:59 as a time: %v", err)
+	}
+}
+
+// TestDebeziumShapes: what a decoder reads of a record does not depend on the records that
+// it has read before, though it reads it by their shapes.
+func TestDebeziumShapes(t *testing.T) {
+	s := debezium(t, 1, "at", nil, "id int8", "at timestamptz", "v text")
+	records := []string{
+		`{"before":null,"after":{"id":1,"at":"2026-01-02T00:00:00Z","v":"x"},"source":{"ts_ms":1},"op":"u"}`,
+		`{"before":{"id":1,"at":"2026-01-02T00:00:00Z","v":"x"},"after":{"id":1,"at":"2026-01-02T00:00:00Z","v":"y"},"source":{"ts_ms":1},"op":"u"}`,
+		`{"before":{},"after":{"id":1,"at":"2026-01-02T00:00:00Z","v":"y"},"source":{"ts_ms":1},"op":"u"}`,
+		`{"before":{"id":1,"at":"2026-01-02T00:00:00Z","v":"x"},"after":null,"source":{"ts_ms":2000},"op":"d"}`,
+		`{"before":{"id":1,"at":null,"v":""},"after":null,"source":{"ts_ms":2000},"op":"d"}`,
+		`{"before":null,"after":{"id":1,"at":"2026-01-02T00:00:00Z","v":"x"},"source":{"ts_ms":1},"op":"u"}x`,
+		`{"before":null,"after":{"id":1,"at":"2026-01-02T00:00:00Z","v":"x"},"source":{"ts_ms":1},"op":"u"`,
+		`{"before":null,"after":{"id":1,"at":"2026-01-02T00:00:00Z","v":"x"},"source":{"ts_ms":1},"op":"u","op":"c"}`,
+		`{"before":null,"after":{"id":1,"at":"2026-01-02T00:00:00Z"},"after":{"id":2,"v":"x"},"source":{"ts_ms":1},"op":"c"}`,
+		`{"before":null,"after":{"id":1,"at":"2026-01-02T00:00:00Z"},"source":{"ts_ms":1},"op":"c"}`,
+		`{"before":null,"after":{"id":1,"at":"2026-01-02T00:00:00Z","v":{"a":[1]}},"source":{"ts_ms":1},"op":"c"}`,
+		`{"before":null,"after":{"id":1},"source":7,"op":"c"}`,
+		`{"op":"c","after":{"id":3}}`,
+		`{"schema":{"fields":[{"field":"after","fields":[{"field":"at","type":"int64","name":"io.debezium.time.Timestamp"}]}]},"payload":{"op":"c","after":{"id":1,"at":5}}}`,
+		`{"schema":{"fields":[{"field":"after","fields":[{"field":"at","type":"int64","name":"io.debezium.time.MicroTimestamp"}]}]},"payload":{"op":"c","after":{"id":1,"at":5}}}`,
+		`{"ts_ms":5}`, `{}`,
+	}
+	for _, first := range records {
+		for _, then := range records {
+			old, _ := New(s)
+			fresh, _ := New(s)
+			for range 2 {
+				_, _ = decodeOnce(old, nil, []byte(first))
+			}
+			got, err := decodeOnce(old, nil, []byte(then))
+			want, werr := decodeOnce(fresh, nil, []byte(then))
+			if g, w := outcome(s, got, err), outcome(s, want, werr); g != w {
+				t.Errorf("after %s\n%s\n got %s\nwant %s", first, then, g, w)
+			}
 		}
 	}
 }

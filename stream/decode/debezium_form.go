@@ -111,8 +111,8 @@ func (h *handling) form(c *column, t *connectType) (form, error) {
 	switch {
 	case !ok && t.Type == "bytes" && f.kind == formHex:
 		return form{kind: formBase64}, nil
-	case !ok && t.Type == "string" && f.kind == formDecimal:
-		return form{}, nil // decimal.handling.mode=string
+	case !ok && t.Type != "bytes" && f.kind == formDecimal:
+		return form{}, nil // decimal.handling.mode is string or double
 	case !ok || f.kind == formField && c.typ.Kind() != fqgw.KindInt && c.typ.Kind() != fqgw.KindFloat:
 		return f, nil
 	}

@@ -140,7 +140,7 @@ func TestFields(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{``, `[]`, `1`, `{`, `{}x`, `{"a":}`, `{"a":01}`, `{"a":1,}`, `{a:1}`, "{\"a\":\"\x01\"}", "{\"a\":\"\xff\"}",
-		`{"a":"\x"}`, `{"a":"\u12g4"}`, `{"a":1.}`, `{"a":.5}`, `{"a":+1}`, `{"a":1e}`, `{"a":nul}`, `{"user":{"id":1}`, `{"user":{"id":1]}`,
+		"{\"a\":\"behind eight \x1f characters and more\"}", "{\"a\":\"behind eight \\x characters and more\"}", `{"a":"\x"}`, `{"a":"\u12g4"}`, `{"a":1.}`, `{"a":.5}`, `{"a":+1}`, `{"a":1e}`, `{"a":nul}`, `{"user":{"id":1}`, `{"user":{"id":1]}`,
 	} {
 		var e *fqgw.Error
 		if err := d.decode([]byte(bad), make([]fqgw.Value, 4)); !errors.As(err, &e) || e.Code[:2] != "22" {
