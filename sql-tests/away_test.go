@@ -26,7 +26,7 @@ func TestServersAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { k.Close() }()
-	r, err := embedded.StartRedis("127.0.0.1:0")
+	r, err := embedded.StartRedis(embedded.RedisOptions{Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestServersAway(t *testing.T) {
 			return err
 		}
 		want(ctx, conn, "Redis away", now, "5")
-		if r, err = embedded.StartRedis(redis); err != nil { // it comes back empty
+		if r, err = embedded.StartRedis(embedded.RedisOptions{Listen: redis}); err != nil { // it comes back empty
 			return err
 		}
 		if err := eventually(func() bool { return readyz(a) == http.StatusOK }); err != nil {

@@ -141,7 +141,7 @@ func TestDeadline(t *testing.T) {
 	c := app.Throwaway(t.TempDir())
 	explicit := map[string]bool{"clock": true, "clock_rate": true}
 	c.Clock, c.ClockRate = "2024-01-01 12:00:00Z", 0
-	r, err := embedded.StartRedis("127.0.0.1:0")
+	r, err := embedded.StartRedis(embedded.RedisOptions{Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}

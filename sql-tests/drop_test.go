@@ -38,7 +38,7 @@ func testDropWhileAway(t *testing.T, state string, restart bool) {
 		t.Fatal(err)
 	}
 	defer k.Close()
-	r, err := embedded.StartRedis("127.0.0.1:0")
+	r, err := embedded.StartRedis(embedded.RedisOptions{Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func catalogAway(t *testing.T, catalog, source string, more iceberg.Catalog) {
 		t.Fatal(err)
 	}
 	defer k.Close()
-	r, err := embedded.StartRedis("127.0.0.1:0")
+	r, err := embedded.StartRedis(embedded.RedisOptions{Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 // the right value or says that the view is being filled, whether the stream has
 // noticed or not.
 func TestStoreLostUnderReaders(t *testing.T) {
-	r, err := embedded.StartRedis("127.0.0.1:0")
+	r, err := embedded.StartRedis(embedded.RedisOptions{Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func (k *streamKind) run(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer broker.Close()
-	redis, err := embedded.StartRedis("127.0.0.1:0")
+	redis, err := embedded.StartRedis(embedded.RedisOptions{Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}

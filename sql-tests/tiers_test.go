@@ -23,7 +23,7 @@ func emptyRedis(t *testing.T) string {
 	t.Helper()
 	named := os.Getenv("FQGW_TEST_REDIS")
 	if named == "" {
-		r, err := embedded.StartRedis("127.0.0.1:0")
+		r, err := embedded.StartRedis(embedded.RedisOptions{Listen: "127.0.0.1:0"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -73,7 +73,7 @@ func TestListen(t *testing.T) {
 		"127.0.0.1": fqgw.CodeInvalidParameter, "127.0.0.1:x": fqgw.CodeInvalidParameter, "127.0.0.1:70000": fqgw.CodeInvalidParameter,
 		taken.Addr().String(): fqgw.CodeIO, "localhost:0": "",
 	} {
-		r, err := embedded.StartRedis(addr)
+		r, err := embedded.StartRedis(embedded.RedisOptions{Listen: addr})
 		if code(err) != want {
 			t.Errorf("Redis on %s: %v", addr, err)
 		}

@@ -65,6 +65,16 @@ func keyOf(redisKey, state string) (k fqgw.EntityKey, marks, ok bool) {
 	return fqgw.EntityKey(rest[1:]), false, rest[0] == ':'
 }
 
+// IsPositions says whether a Redis key holds the positions of a unit. Whoever copies
+// a store that is written to reads these first: a state that is newer than its unit's
+// positions knows its own, one that is older would have lost what lies between.
+func IsPositions(redisKey string) bool {
+	_, rest, ok := strings.Cut(redisKey, "}:")
+	state, marks := strings.CutSuffix(rest, "!")
+	_, err := strconv.ParseInt(state, 10, 64)
+	return ok && marks && err == nil && strings.HasPrefix(redisKey, "fq:{")
+}
+
 // markOffset is where the entry of a partition begins.
 func markOffset(partition int32) int { return len(marksHeader) + markSize*int(partition) }
 

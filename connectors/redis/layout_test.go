@@ -37,3 +37,15 @@ func TestLayout(t *testing.T) {
 		}
 	}
 }
+
+// TestIsPositions: the positions of a unit are told from states, of entities whose keys
+// look like them too.
+func TestIsPositions(t *testing.T) {
+	u := fqgw.Unit{State: 12, Shard: 3}
+	for key, want := range map[string]bool{marksKey(unitPrefix(u)): true, stateKey(unitPrefix(u), "!"): false, stateKey(unitPrefix(u), "}:12!"): false,
+		shardsKey: false, ownerKey: false, "fq:{3}:12": false, "fq:{3}:x!": false, "x{3}:12!": false} {
+		if IsPositions(key) != want {
+			t.Errorf("%q: %v", key, !want)
+		}
+	}
+}

@@ -35,6 +35,7 @@ type App struct {
 	memory *fqgw.Memory // of all sessions, compactions and the indexes of runs
 
 	closers  []func() error // in the order they were opened
+	volatile bool           // the online store begins empty
 	registry fqgw.Registry
 	letters  fqgw.DeadLetterStore
 	online   fqgw.OnlineStore
@@ -85,7 +86,7 @@ func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.
 	foreign := map[string]fqgw.Foreign{"files": a.files, "iceberg": a.tables}
 	formats := decode.Maker{Schemas: a.schemas}
 	a.pipeline = stream.New(stream.Options{Decoder: formats.Decoder, Encoder: formats.Encoder, Online: a.online, History: a.lake, Logs: map[string]fqgw.Log{"kafka": a.log}, Foreign: foreign,
-		Registry: a.registry, Letters: a.letters, Clock: a.clock, Logger: logger, LogAway: a.logAway, Volatile: c.Online == "embedded",
+		Registry: a.registry, Letters: a.letters, Clock: a.clock, Logger: logger, LogAway: a.logAway, Volatile: a.volatile,
 		Memory: fqgw.NewMemory("the streams", "--stream-memory", sizeOf(c.Stream)), Fault: fault, OnlineMemory: sizeOf(c.OnlineMax),
 		Revive: func(ctx context.Context, l *window.Layout, keys []fqgw.EntityKey, stubs []*window.Stub, most int) ([][]byte, error) {
 			return a.engine.Revive(ctx, l, keys, stubs, most)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -140,6 +141,9 @@ func TestMetrics(t *testing.T) {
 	})
 	if !strings.Contains(log, "ready: every feature view can be read") {
 		t.Errorf("a first start logs\n%s", log)
+	}
+	if err := os.Remove(filepath.Join(dir, "online.save")); err != nil { // it is to be filled again
+		t.Fatal(err)
 	}
 	log = running(t, dir, func(ctx context.Context, a *App, conn *pgx.Conn, log *logs) {
 		until(t, "/readyz", func() bool { code, text := get(t, a, "/readyz"); return code == 200 && text == "ready\n" })

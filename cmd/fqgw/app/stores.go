@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/connectors/embedded"
@@ -128,14 +129,24 @@ func (a *App) indexMemory() *fqgw.Memory {
 	return a.memory.Part("the index of the runs of all histories", "--memory", limit)
 }
 
+// saveEvery is how often the embedded online store is saved. A process that was killed
+// is followed by one that reads what came since from the log.
+const saveEvery = 2 * time.Minute
+
 func (a *App) openOnline(ctx context.Context, settled bool) error {
 	url, shards := a.config.Online, uint32(a.config.Shards)
+	id, err := a.registryID(ctx)
+	if err != nil {
+		return err
+	}
 	if url == "embedded" {
 		a.redisAddr = "embedded"
-		r, err := embedded.StartRedis(a.config.RedisListen)
+		r, err := embedded.StartRedis(embedded.RedisOptions{Listen: a.config.RedisListen, Path: filepath.Join(a.config.Data, "online.save"), Owner: id,
+			First: redis.IsPositions, Every: saveEvery, Logger: a.logger})
 		if err != nil {
 			return fmt.Errorf("%w (choose another address with --redis-listen)", err)
 		}
+		a.volatile = !r.Restored
 		a.closers = append(a.closers, r.Close)
 		url = "redis://" + r.Addr
 		if shards == 0 {
@@ -143,10 +154,6 @@ func (a *App) openOnline(ctx context.Context, settled bool) error {
 		}
 	}
 	a.redisAddr = redacted(url)
-	id, err := a.registryID(ctx)
-	if err != nil {
-		return err
-	}
 	store, err := redis.Open(ctx, url, shards)
 	if away(err) && settled {
 		text, gerr := a.registry.Get(ctx, factShards)
