@@ -176,10 +176,11 @@ type FeatureView struct {
 	Keys    []KeyColumn
 	Where   Expr // over the source's columns; nil: all rows
 
-	Latest bool   // DISTINCT ON: the latest row per key
-	MaxAge int64  // microseconds; 0: none. Latest only
-	Retain int64  // microseconds without an event after which an entity's state goes to the lake; 0: the budget alone decides
-	Row    []Expr // Latest only: the slots, over the source's columns
+	Latest  bool   // DISTINCT ON: the latest row per key
+	MaxAge  int64  // microseconds; 0: none. Latest only
+	Offline bool   // it is not kept online: AS OF alone reads it
+	Retain  int64  // microseconds without an event after which an entity's state goes to the lake; 0: the budget alone decides
+	Row     []Expr // Latest only: the slots, over the source's columns
 
 	Windows    []Window    // windowed only
 	Aggregates []Aggregate // windowed only: the slots

@@ -367,9 +367,7 @@ func (f *definition) settle() (noWait bool, err error) {
 			if err != nil {
 				return false, err
 			}
-			if !on {
-				return false, f.unsupported(o.loc, "online = false")
-			}
+			f.view.Offline = !on
 		case o.name == "wait":
 			wait, err := f.boolOption(o)
 			if err != nil {
@@ -411,6 +409,9 @@ func (f *definition) settle() (noWait bool, err error) {
 		default:
 			return false, f.unknownOption(o, known...)
 		}
+	}
+	if f.view.Offline && f.view.Retain > 0 {
+		return false, f.invalid(f.optionLoc("retain"), "retain is for views that are kept online").WithHint("Leave out online = false, or retain.")
 	}
 	for i, w := range f.used {
 		if w.Length > 0 {

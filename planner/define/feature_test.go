@@ -226,7 +226,7 @@ func TestFeatureRefusals(t *testing.T) {
 		{"CREATE FEATURE VIEW v WITH (hop = '10 ms') AS SELECT user_id, count(*)" + over + " AS n FROM clicks", "22023", "hop", "at least one second"},
 		{"CREATE FEATURE VIEW v WITH (hop = '1 month') AS SELECT user_id, count(*)" + over + " AS n FROM clicks", "22023", "hop", "no fixed length"},
 		{"CREATE FEATURE VIEW v WITH (hop.w = '1 hour') AS SELECT user_id, count(*) OVER w AS n FROM clicks WINDOW w AS (PARTITION BY user_id ORDER BY ts)", "42P17", "hop.w", "lifetime"},
-		{"CREATE FEATURE VIEW v WITH (online = false) AS SELECT user_id, count(*)" + over + " AS n FROM clicks", "0A000", "online", "online = false"},
+		{"CREATE FEATURE VIEW v WITH (online = false, retain = '1 day') AS SELECT user_id, count(*)" + over + " AS n FROM clicks", "42P17", "retain", "kept online"},
 		{"CREATE FEATURE VIEW v WITH (hop = '1 hour', hop = '2 hours') AS SELECT user_id, count(*)" + over + " AS n FROM clicks", "42601", "hop = '2", "more than once"},
 		// DISTINCT ON
 		{"CREATE FEATURE VIEW v WITH (hop = '1 hour') AS SELECT DISTINCT ON (user_id) user_id, kind FROM clicks ORDER BY user_id, ts DESC", "42P17", "hop", "no windows"},

@@ -224,7 +224,7 @@ func (w *form) view(v *fqgw.FeatureView) {
 		w.count(c.Key)
 		w.count(c.Feature)
 	}
-	w.flag(v.Options["online"] != "false")
+	w.flag(!v.Offline)
 	if v.Retain > 0 {
 		w.text("retain")
 		w.number(v.Retain)

@@ -145,7 +145,7 @@ func TestFormFields(t *testing.T) {
 		fields string
 	}{
 		{fqgw.Source{}, "OID Schema Name Columns Checks Connector Topic Format EventTime Known KnownColumn KeyColumn PrimaryKey Partitions MaxFuture TimeUnit Start History GateVersion Options SQL Comment"},
-		{fqgw.FeatureView{}, "OID Schema Name Version State Pending Source Keys Where Latest MaxAge Retain Row Windows Aggregates Features Columns Options SQL Comment"},
+		{fqgw.FeatureView{}, "OID Schema Name Version State Pending Source Keys Where Latest MaxAge Offline Retain Row Windows Aggregates Features Columns Options SQL Comment"},
 		{fqgw.Table{}, "OID Schema Name Columns History Comment"},
 		{fqgw.View{}, "OID Schema Name Columns Query SQL Path Service Comment"},
 		{fqgw.Column{}, "Name Type NotNull Field Comment"},

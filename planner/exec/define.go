@@ -92,6 +92,9 @@ func (e *Engine) CreateFeatureView(st *plan.CreateFeatureView) Change {
 				Path: st.Path, Props: map[string]string{}})
 		},
 		After: func(ctx context.Context, notice func(string, string)) error {
+			if v.Offline {
+				return nil
+			}
 			b := e.fill(&v, false, func(msg string) {})
 			if st.NoWait {
 				return nil

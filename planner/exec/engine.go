@@ -217,7 +217,7 @@ func (e *Engine) Start(ctx context.Context) error {
 			return fmt.Errorf("source %s: %w", s.Name, err)
 		}
 	}
-	for _, v := range c.Features {
+	for _, v := range states(c) {
 		// Before the fill claims the units, which makes them look taken.
 		stands, err := e.o.Streams.Stands(ctx, v)
 		if err != nil {

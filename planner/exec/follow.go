@@ -168,7 +168,7 @@ func (e *Engine) take(ctx context.Context, old, next *fqgw.Catalog) {
 func states(c *fqgw.Catalog) map[int64]*fqgw.FeatureView {
 	out := map[int64]*fqgw.FeatureView{}
 	for _, v := range c.Features {
-		if v.Options["online"] != "false" {
+		if !v.Offline {
 			out[v.State] = v
 		}
 	}

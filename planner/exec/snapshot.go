@@ -107,6 +107,10 @@ func reading(v *fqgw.FeatureView, progress string) error {
 
 // readable is nil when the view can be read online.
 func (e *Engine) readable(v *fqgw.FeatureView) error {
+	if v.Offline {
+		return fqgw.Errorf(fqgw.CodeNotInState, "feature view \"%s\" is not kept online", v.Name).
+			WithHint("It was made WITH (online = false): read it AS OF now().")
+	}
 	if v.Pending {
 		return fqgw.Errorf(fqgw.CodeNotInState, "feature view \"%s\" was made in this transaction: it is filled at COMMIT", v.Name).
 			WithHint("Read it after COMMIT; AS OF reads history.")

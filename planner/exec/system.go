@@ -145,7 +145,9 @@ func (e *Engine) tiers(env *fqgw.Env, each func([]fqgw.Value) error) error {
 			return fqgw.IntValue(n)
 		}
 		tier, reason := "online", v.Stays()
-		if t.Leaves {
+		if v.Offline {
+			tier, reason = "lake", "it is not kept online"
+		} else if t.Leaves {
 			tier = "online, then lake"
 		} else if reason == "" {
 			reason = "it has no retain, and there is no --online-memory"

@@ -17,7 +17,7 @@ func (e *Engine) Waiting(ctx context.Context) []string {
 	var reads []fqgw.UnitRead
 	var names []string // of the reads' views
 	shard := e.looked.Add(1) % e.o.Online.Shards()
-	for _, v := range e.Catalog().Features {
+	for _, v := range states(e.Catalog()) {
 		if progress, filling := e.filling(v); filling {
 			out = append(out, waiting(v.Name, cmp.Or(progress, "filling begins")))
 		} else {
