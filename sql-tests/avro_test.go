@@ -262,4 +262,32 @@ func testAvro(ctx context.Context, t *testing.T, conn *pgx.Conn, registry *schem
 		}
 	}
 	want("SELECT DISTINCT id, total FROM orders WHERE id = 9", "9|0.01")
+
+	// A table's changes: the latest row follows updates and deletes.
+	const row = `{"type":"record","name":"Value","fields":[{"name":"id","type":"long"},{"name":"plan","type":["null","string"]},{"name":"at","type":{"type":"long","connect.name":"io.debezium.time.MicroTimestamp"}}]}`
+	const change = `{"type":"record","name":"Envelope","fields":[{"name":"before","type":["null",` + row + `]},{"name":"after","type":["null","Value"]},` +
+		`{"name":"source","type":{"type":"record","name":"Source","fields":[{"name":"ts_ms","type":"long"}]}},{"name":"op","type":"string"}]}`
+	five := registry.register("users-value", change)
+	exec("CREATE SOURCE users (id bigint PRIMARY KEY, plan text, at timestamp) WITH (topic = 'users', format = 'debezium-avro', event_time = 'at')")
+	exec("CREATE FEATURE VIEW profile AS SELECT DISTINCT ON (id) id, plan FROM users ORDER BY id, at DESC")
+	state := func(plan any) map[string]any {
+		return map[string]any{"id": int64(1), "plan": plan, "at": at.UnixMicro()}
+	}
+	tell := func(op string, before, after any) {
+		t.Helper()
+		r := record(five, change, map[string]any{"before": before, "after": after, "op": op, "source": map[string]any{"ts_ms": time.Now().UnixMilli()}})
+		if err := log.Produce(ctx, "users", []fqgw.LogRecord{r}); err != nil {
+			t.Fatal(err)
+		}
+		exec("SELECT fqgw.sync()")
+	}
+	tell("r", nil, state("free"))
+	want("SELECT plan FROM profile WHERE id = 1", "free")
+	tell("u", state("free"), state("pro"))
+	want("SELECT plan FROM profile WHERE id = 1", "pro")
+	tell("u", nil, state("__debezium_unavailable_value"))
+	want("SELECT plan FROM profile WHERE id = 1", "pro")
+	tell("d", state("pro"), nil)
+	want("SELECT plan FROM profile WHERE id = 1", "")
+	refused("CREATE SOURCE u WITH (topic = 'users', format = 'debezium-avro', event_time = 'at')", "42P17", "has no columns")
 }

@@ -105,7 +105,7 @@ func (d *Definer) plainTable(n *pg.CreateStmt, kind string) error {
 }
 
 // formatsToCome are known by name and not built yet.
-var formatsToCome = []string{"protobuf", "debezium-avro"}
+var formatsToCome = []string{"protobuf"}
 
 // connector reads the options that decide which others there are.
 func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
@@ -129,7 +129,7 @@ func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
 			}
 		}
 	}
-	if !columns && s.Positions() == fqgw.TopicOffsets && !decode.OfSchemas(s.Format) {
+	if !columns && s.Positions() == fqgw.TopicOffsets && s.Format != "avro" {
 		return d.fail(-1, fqgw.CodeInvalidDefinition, "source \"%s\" has no columns", s.Name).
 			WithHint("Write CREATE SOURCE %s (column type, …) WITH (…).", s.Name)
 	}
@@ -223,8 +223,8 @@ func (d *Definer) sourceOption(s *fqgw.Source, o option) (err error) {
 		i, err := d.optionColumn(s, o, column)
 		if err == nil {
 			s.Columns[i].Field = o.value
-			parts := strings.FieldsFunc(o.value, func(r rune) bool { return r == '.' || r == '|' && s.Format == "avro" })
-			if o.value == "" || s.Format == "avro" && len(strings.Join(parts, ".")) != len(o.value) {
+			parts := strings.FieldsFunc(o.value, func(r rune) bool { return r == '.' || r == '|' && decode.OfSchemas(s.Format) })
+			if o.value == "" || decode.OfSchemas(s.Format) && len(strings.Join(parts, ".")) != len(o.value) {
 				err = d.badOption(o, "It is the name of a field of the record.")
 			}
 		}

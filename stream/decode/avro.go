@@ -26,37 +26,50 @@ import (
 type avroDecoder struct {
 	rows
 	avroRun
-	source  *fqgw.Source
-	schemas fqgw.RecordSchemas
-	plain   *avroWriter // of records without a frame; nil: they have one
-	writers map[int32]*avroWriter
-	last    *avroWriter // the one of the record before
+	writers avroWriters
 }
-
-// avroWriter is one writer's schema, and how its records are read.
-type avroWriter struct {
-	id   int32
-	typ  *avro.Type
-	plan *avroStep
-	bad  error // it cannot be used
-}
-
-// maxWriters is how many schemas a decoder remembers.
-const maxWriters = 1000
 
 func newAvro(s *fqgw.Source, m Maker) (Decoder, error) {
 	columns, _, err := compile(s)
 	if err != nil {
 		return nil, err
 	}
-	d := &avroDecoder{rows: rows{width: len(columns)}, source: s, schemas: m.Schemas, writers: map[int32]*avroWriter{}}
-	d.columns = columns
+	paths := make([][][]string, len(columns))
+	for i := range s.Columns {
+		paths[i] = avroPaths(&s.Columns[i])
+	}
+	d := &avroDecoder{rows: rows{width: len(columns)}, avroRun: newAvroRun(len(columns))}
+	d.writers = newAvroWriters(m, func(w *avroWriter) { w.plan = newAvroPlan(w.typ, paths, columns) })
 	if text := s.Options["schema"]; text != "" {
-		if d.plain = d.writer(&fqgw.RecordSchema{Type: avroSchemas, Text: text}); d.plain.bad != nil {
-			return nil, d.plain.bad
-		}
+		d.writers.plain = d.writers.writer(&fqgw.RecordSchema{Type: avroSchemas, Text: text})
+		return d, d.writers.plain.bad
 	}
 	return d, nil
+}
+
+// avroWriter is one writer's schema, and how its records are read.
+type avroWriter struct {
+	id    int32
+	typ   *avro.Type
+	plan  *avroStep
+	bad   error // it cannot be used
+	aside bool  // its records tell of no row
+}
+
+// maxWriters is how many schemas a decoder remembers.
+const maxWriters = 1000
+
+// avroWriters are the schemas of the writers that a decoder has met.
+type avroWriters struct {
+	schemas fqgw.RecordSchemas
+	plans   func(*avroWriter) // says how records of a schema are read
+	plain   *avroWriter       // of records without a frame; nil: they have one
+	byID    map[int32]*avroWriter
+	last    *avroWriter // the one of the record before
+}
+
+func newAvroWriters(m Maker, plans func(*avroWriter)) avroWriters {
+	return avroWriters{schemas: m.Schemas, plans: plans, byID: map[int32]*avroWriter{}}
 }
 
 // avroSchemas is what a registry calls the type of Avro's schemas.
@@ -81,30 +94,41 @@ func away(err error) bool {
 // decode reads one payload into row, which is NULL all over. An error is as the one of
 // jsonDecoder.decode.
 func (d *avroDecoder) decode(payload []byte, row []fqgw.Value) error {
-	if len(payload) == 0 {
-		return fqgw.Errorf(fqgw.CodeInvalidBinary, "record has no payload")
+	if _, err := d.read(&d.writers, payload, row); err != nil {
+		return err
 	}
-	w := d.plain
-	if w == nil {
-		id, body, err := framed(payload)
-		if err != nil {
-			return err
-		}
-		if w, err = d.of(id); err != nil {
-			return err
-		}
-		payload = body
+	return d.first()
+}
+
+// read reads one payload by the schema of its writer.
+func (d *avroRun) read(from *avroWriters, payload []byte, row []fqgw.Value) (*avroWriter, error) {
+	w, body, err := from.open(payload)
+	if err != nil || w.aside {
+		return w, err
 	}
-	if w.bad != nil {
-		return w.bad
-	}
-	d.Reset(payload)
-	d.row, d.why = row, nil
+	d.begin(body, row)
 	d.step(w.typ, w.plan)
 	if !d.Done() {
-		return w.misread(&d.Reader, len(payload))
+		return w, w.misread(&d.Reader, len(body))
 	}
-	return d.why
+	return w, nil
+}
+
+// open is the schema of a payload's writer, and what it says.
+func (a *avroWriters) open(payload []byte) (w *avroWriter, body []byte, err error) {
+	if len(payload) == 0 {
+		return nil, nil, fqgw.Errorf(fqgw.CodeInvalidBinary, "record has no payload")
+	}
+	if w = a.plain; w == nil {
+		var id int32
+		if id, payload, err = framed(payload); err != nil {
+			return nil, nil, err
+		}
+		if w, err = a.of(id); err != nil {
+			return nil, nil, err
+		}
+	}
+	return w, payload, w.bad
 }
 
 // misread says that a record is not what its schema says.
@@ -133,24 +157,24 @@ func framed(payload []byte) (id int32, body []byte, err error) {
 }
 
 // of is the writer's schema of an id; the error is of class 08.
-func (d *avroDecoder) of(id int32) (*avroWriter, error) {
-	if d.last != nil && d.last.id == id {
-		return d.last, nil
+func (a *avroWriters) of(id int32) (*avroWriter, error) {
+	if a.last != nil && a.last.id == id {
+		return a.last, nil
 	}
-	w := d.writers[id]
+	w := a.byID[id]
 	if w == nil {
-		s, err := schemaOf(d.schemas, id)
+		s, err := schemaOf(a.schemas, id)
 		if err != nil {
 			return nil, err
 		}
-		if len(d.writers) >= maxWriters {
-			clear(d.writers)
+		if len(a.byID) >= maxWriters {
+			clear(a.byID)
 		}
-		w = d.writer(s)
+		w = a.writer(s)
 		w.id = id
-		d.writers[id] = w
+		a.byID[id] = w
 	}
-	d.last = w
+	a.last = w
 	return w, nil
 }
 
@@ -171,10 +195,10 @@ func schemaOf(schemas fqgw.RecordSchemas, id int32) (*fqgw.RecordSchema, error) 
 }
 
 // writer is how records of a schema are read.
-func (d *avroDecoder) writer(s *fqgw.RecordSchema) *avroWriter {
+func (a *avroWriters) writer(s *fqgw.RecordSchema) *avroWriter {
 	w := &avroWriter{id: s.ID}
 	if w.typ, w.bad = avroType(s); w.bad == nil {
-		w.plan = newAvroPlan(w.typ, d.source, d.columns)
+		a.plans(w)
 	}
 	return w
 }

@@ -15,8 +15,9 @@ import (
 // appendJSON appends the next value as JSON to d.json: what has no JSON of its own as
 // PostgreSQL's text of the nearest type, timestamps as RFC 3339 has them.
 func (d *avroValues) appendJSON(t *avro.Type) error {
-	switch t.Kind {
-	case avro.Record, avro.Array, avro.Map:
+	switch {
+	case t.Logical == avro.Scaled:
+	case t.Kind == avro.Record, t.Kind == avro.Array, t.Kind == avro.Map:
 		var err error
 		if d.Enter() && d.Depth() > maxDocument {
 			err = errDeepDocument()
@@ -28,13 +29,13 @@ func (d *avroValues) appendJSON(t *avro.Type) error {
 		}
 		d.Leave()
 		return err
-	case avro.Union:
+	case t.Kind == avro.Union:
 		i := d.Index(len(t.Branches))
 		if d.Bad() {
 			return nil
 		}
 		return d.appendJSON(t.Branches[i])
-	case avro.String, avro.Enum:
+	case t.Kind == avro.String, t.Kind == avro.Enum:
 		b := d.bytes(t)
 		if !utf8.Valid(b) || strings.IndexByte(text(b), 0) >= 0 {
 			return readable(fqgw.TextValue(string(b)))

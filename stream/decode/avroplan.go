@@ -57,12 +57,12 @@ func avroHas(t *avro.Type, path []string) bool {
 	return false
 }
 
-// newAvroPlan is how values of the writer's type are read as a source's columns. A
-// column that the writer has not is NULL.
-func newAvroPlan(t *avro.Type, s *fqgw.Source, columns []column) *avroStep {
+// newAvroPlan is how values of the writer's type are read as columns, each at the first
+// of its paths that there is. A column that the writer has not is NULL.
+func newAvroPlan(t *avro.Type, paths [][][]string, columns []column) *avroStep {
 	var wants []avroWant
-	for i := range s.Columns {
-		for _, path := range avroPaths(&s.Columns[i]) {
+	for i := range paths {
+		for _, path := range paths[i] {
 			if avroHas(t, path) {
 				wants = append(wants, avroWant{i, path})
 				break
@@ -121,10 +121,37 @@ func avroStepOf(t *avro.Type, wants []avroWant, columns []column, among bool) *a
 // avroRun reads one record into a row.
 type avroRun struct {
 	avroValues
-	columns []column
-	row     []fqgw.Value
-	refused int // the first column that could not be read, and why
-	why     error
+	row   []fqgw.Value
+	errs  []error // by column: why it could not be read
+	lacks []bool  // by column: its value is one that Debezium does not have
+	clean bool    // there are none of both
+}
+
+func newAvroRun(columns int) avroRun {
+	return avroRun{errs: make([]error, columns), lacks: make([]bool, columns), clean: true}
+}
+
+func (d *avroRun) begin(body []byte, row []fqgw.Value) {
+	d.Reset(body)
+	d.row = row
+	if !d.clean {
+		clear(d.errs)
+		clear(d.lacks)
+		d.clean = true
+	}
+}
+
+// first is why the first column that could not be read could not.
+func (d *avroRun) first() error {
+	if d.clean {
+		return nil
+	}
+	for _, err := range d.errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *avroRun) step(t *avro.Type, s *avroStep) {
@@ -166,15 +193,15 @@ func (d *avroRun) step(t *avro.Type, s *avroStep) {
 }
 
 func (d *avroRun) target(to *avroTarget) {
-	v, err := d.read(to.read)
-	if d.Bad() {
+	d.lacking = false
+	v, err := d.value(to.read)
+	switch {
+	case d.Bad():
 		return
-	}
-	if err != nil {
-		v = fqgw.Null
-		if d.why == nil || to.at < d.refused {
-			d.refused, d.why = to.at, inColumn(shorten(err), d.columns[to.at].name)
-		}
+	case d.lacking, d.fillers && (v.Kind() == fqgw.KindBytes || v.Kind() == fqgw.KindArray) && unavailable(v):
+		v, d.lacks[to.at], d.clean = fqgw.Null, true, false
+	case err != nil:
+		v, d.errs[to.at], d.clean = fqgw.Null, inColumn(shorten(err), to.read.column.name), false
 	}
 	d.row[to.at] = v
 }
@@ -186,7 +213,7 @@ func (d *avroRun) entries(t *avro.Type, s *avroStep) {
 			for ; n > 0 && !d.Bad(); n-- {
 				of := s.keys[string(d.Bytes())]
 				if of != nil {
-					of.clear(d.row)
+					d.forget(of)
 				}
 				d.step(t.Elem, of)
 			}
@@ -195,17 +222,17 @@ func (d *avroRun) entries(t *avro.Type, s *avroStep) {
 	d.Leave()
 }
 
-// clear takes back what was read of a value.
-func (s *avroStep) clear(row []fqgw.Value) {
+// forget takes back what was read of a value.
+func (d *avroRun) forget(s *avroStep) {
 	for _, r := range s.reads {
-		row[r.at] = fqgw.Null
+		d.row[r.at], d.errs[r.at], d.lacks[r.at] = fqgw.Null, nil, false
 	}
 	for _, in := range s.inner {
 		if in != nil {
-			in.clear(row)
+			d.forget(in)
 		}
 	}
 	for _, in := range s.keys {
-		in.clear(row)
+		d.forget(in)
 	}
 }

@@ -19,8 +19,10 @@ func avroNearest(t *avro.Type) fqgw.Type {
 		return fqgw.UUID
 	case avro.Date:
 		return fqgw.Date
-	case avro.TimeMillis, avro.TimeMicros:
+	case avro.TimeMillis, avro.TimeMicros, avro.TimeNanos:
 		return fqgw.Time
+	case avro.Scaled:
+		return fqgw.Numeric
 	case avro.TimestampMillis, avro.TimestampMicros, avro.TimestampNanos:
 		return fqgw.Timestamptz
 	case avro.LocalTimestampMillis, avro.LocalTimestampMicros, avro.LocalTimestampNanos:
@@ -70,6 +72,7 @@ const (
 	avroArray                   // an array
 	avroBranch                  // of a union: what its branch says
 	avroRefused                 // not at all
+	avroThere                   // true, if it is not null
 )
 
 // avroRead reads values of one type of the writer's as one column.
@@ -87,6 +90,12 @@ type avroRead struct {
 // newAvroRead is how values of type t are read as c; among several branches of a
 // union a string is no document that is written as text.
 func newAvroRead(t *avro.Type, c *column, among bool) *avroRead {
+	if c.typ == (fqgw.Type{}) {
+		return &avroRead{typ: t, column: c, how: avroThere}
+	}
+	if t.Debezium && c.typ.Kind() == fqgw.KindInt { // the bare number
+		t = &avro.Type{Kind: t.Kind}
+	}
 	x := &avroRead{typ: t, column: c, fit: c.fit, decimal: c.decimal}
 	base, nearest := c.typ.Base(), avroNearest(t)
 	document := base == fqgw.JSON || base == fqgw.JSONB
@@ -143,9 +152,11 @@ type avroValues struct {
 	one     [1]fqgw.Value // a row for fit
 	scratch []byte
 	json    []byte
+	fillers bool // records are Debezium's, with a text for values that it does not have
+	lacking bool // the value has it
 }
 
-func (d *avroValues) read(x *avroRead) (fqgw.Value, error) {
+func (d *avroValues) value(x *avroRead) (fqgw.Value, error) {
 	v, err := d.unfitted(x)
 	if err != nil || v.IsNull() || x.fit == nil {
 		return v, err
@@ -175,13 +186,13 @@ func (d *avroValues) unfitted(x *avroRead) (fqgw.Value, error) {
 	switch x.how {
 	case avroBranch:
 		if i := d.Index(len(x.branches)); !d.Bad() {
-			return d.read(x.branches[i])
+			return d.value(x.branches[i])
 		}
 		return fqgw.Null, nil
 	case avroText, avroParsed:
 		return d.text(x)
 	case avroRaw:
-		return fqgw.BytesValue(string(d.bytes(x.typ))), nil
+		return d.raw(x)
 	case avroEpoch:
 		n := d.Long()
 		t, ok := times(n, x.column.unit)
@@ -193,6 +204,17 @@ func (d *avroValues) unfitted(x *avroRead) (fqgw.Value, error) {
 		return d.document(x)
 	case avroArray:
 		return d.array(x)
+	case avroThere:
+		of := x.typ
+		if of.Kind == avro.Union {
+			i := d.Index(len(of.Branches))
+			if d.Bad() {
+				return fqgw.Null, nil
+			}
+			of = of.Branches[i]
+		}
+		d.Skip(of)
+		return fqgw.BoolValue(of.Kind != avro.Null), nil
 	case avroRefused:
 		d.Skip(x.typ)
 		return fqgw.Null, fqgw.Errorf(fqgw.CodeDatatypeMismatch, "column \"%s\" is of type %s but the record has a value of Avro's type %s",
@@ -218,6 +240,10 @@ func (d *avroValues) text(x *avroRead) (fqgw.Value, error) {
 		return fqgw.TextValue(x.typ.Symbols[d.Index(len(x.typ.Symbols))]), nil
 	}
 	b := d.bytes(x.typ)
+	if d.fillers && string(b) == placeholder {
+		d.lacking = true
+		return fqgw.Null, nil
+	}
 	if x.how == avroText {
 		s, known := d.shared.of(b)
 		v := fqgw.TextValue(s)
@@ -240,6 +266,9 @@ func (d *avroValues) text(x *avroRead) (fqgw.Value, error) {
 
 // itself is a value of the nearest type of t, which is no jsonb.
 func (d *avroValues) itself(t *avro.Type) (fqgw.Value, error) {
+	if t.Debezium {
+		return d.debezium(t)
+	}
 	switch t.Logical {
 	case avro.Decimal:
 		return fqgw.NumericValue(decimalOf(d.bytes(t), int32(t.Scale))), nil
@@ -282,6 +311,62 @@ func (d *avroValues) itself(t *avro.Type) (fqgw.Value, error) {
 	return fqgw.Null, nil // null
 }
 
+// raw is a bytea: the bytes, or of a string of Debezium those that it stands for.
+func (d *avroValues) raw(x *avroRead) (fqgw.Value, error) {
+	b := d.bytes(x.typ)
+	if x.column.coded == nil || x.typ.Kind != avro.String {
+		return fqgw.BytesValue(string(b)), nil
+	}
+	if string(b) == placeholder {
+		d.lacking = true
+		return fqgw.Null, nil
+	}
+	var ok bool
+	if d.scratch, ok = x.column.coded(d.scratch[:0], b); !ok {
+		return fqgw.Null, errCoded(x.column, b)
+	}
+	return fqgw.BytesValue(string(d.scratch)), nil
+}
+
+// debezium is a value of one of Debezium's types: its times may be infinite.
+func (d *avroValues) debezium(t *avro.Type) (fqgw.Value, error) {
+	perSecond := int64(1e6)
+	switch t.Logical {
+	case avro.LocalTimestampMillis:
+		perSecond = 1e3
+	case avro.LocalTimestampNanos:
+		perSecond = 1e9
+
+	case avro.Scaled:
+		scale, coef := d.Int(), d.Bytes()
+		if scale < -fqgw.MaxScale || scale > fqgw.MaxScale {
+			return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "a decimal has the scale %d", scale)
+		}
+		return fqgw.NumericValue(decimalOf(coef, int32(scale))), nil
+	case avro.Date:
+		n := d.Int()
+		v, ok := days(n)
+		if !ok {
+			return dayValue(n)
+		}
+		return v, nil
+	case avro.TimeMillis:
+		return timeOfDay(d.Int(), 1000)
+	case avro.TimeMicros:
+		return timeOfDay(d.Long(), 1)
+	case avro.TimeNanos:
+		return timeOfDay(fqgw.FloorDiv(d.Long(), 1000), 1)
+	case avro.UUID:
+		return expr.Parse(text(d.Bytes()), fqgw.UUID, nil)
+	}
+	n := d.Long()
+	us, ok := ticks(n, perSecond)
+	if !ok {
+		return fqgw.Null, fqgw.Errorf(fqgw.CodeDatetimeOverflow, "timestamp out of range: %d of %d in a second since 1970", n, perSecond)
+	}
+	return fqgw.TimestampValue(us), nil
+}
+
 // span3 is a duration: months, days and milliseconds, without signs.
 func span3(b []byte) (s fqgw.Span) {
 	if b == nil {
@@ -294,8 +379,12 @@ func span3(b []byte) (s fqgw.Span) {
 	return s
 }
 
-// times is n units of so many microseconds as a timestamp.
+// times is n units of so many microseconds as a timestamp; of a negative unit so many are
+// a microsecond, and what is finer is floored.
 func times(n, unit int64) (t int64, ok bool) {
+	if unit < 0 {
+		n, unit = fqgw.FloorDiv(n, -unit), 1
+	}
 	t = n * unit
 	return t, (n == 0 || t/n == unit) && t >= leastTime && t < math.MaxInt64
 }
@@ -331,7 +420,7 @@ func (d *avroValues) array(x *avroRead) (fqgw.Value, error) {
 	if d.Enter() {
 		for n, _ := d.Block(); n > 0; n, _ = d.Block() {
 			for ; n > 0 && !d.Bad(); n-- {
-				v, err := d.read(x.elem)
+				v, err := d.value(x.elem)
 				if err != nil && first == nil {
 					first = err
 				}

@@ -77,6 +77,26 @@ func telling(v fqgw.Value) bool {
 	return true
 }
 
+// tells says whether an operation is a change of a row.
+func tells(op byte) (bool, error) {
+	switch op {
+	case 'c', 'r', 'u', 'd':
+		return true, nil
+	case 'm': // a message that was written into the log
+		return false, nil
+	case 't':
+		return false, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "the table was truncated, and the record does not say which rows are gone").
+			WithHint("Make the source again over a new snapshot. DELETE FROM leaves a record for each row; TRUNCATE does not.")
+	}
+	return false, fqgw.Errorf(fqgw.CodeInvalidText, "the record has the operation \"%c\", which Debezium does not have", op)
+}
+
+// errNoChange is for a record that is none of Debezium's.
+func errNoChange() error {
+	return fqgw.Errorf(fqgw.CodeInvalidText, "the record is no change of Debezium: it has no \"op\"").
+		WithHint("Rows that ExtractNewRecordState has made of changes need WITH (unwrapped = true).")
+}
+
 // lacksKey says that the record's key has to tell which row is gone.
 func (c *changelog) lacksKey(e *envelope) bool {
 	return e.op == 'd' && (e.before.row == nil || e.before.keyErr != nil || !c.hasKey(e.before.row))

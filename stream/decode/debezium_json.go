@@ -194,18 +194,10 @@ func (d *debeziumJSON) Decode(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.E
 	case d.aside(r.Value):
 		return changes, nil
 	default:
-		return changes, fqgw.Errorf(fqgw.CodeInvalidText, "the record is no change of Debezium: it has no \"op\"").
-			WithHint("Rows that ExtractNewRecordState has made of changes need WITH (unwrapped = true).")
+		return changes, errNoChange()
 	}
-	switch e.op {
-	case 'c', 'r', 'u', 'd':
-	case 'm': // a message that was written into the log
-		return changes, nil
-	case 't':
-		return changes, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "the table was truncated, and the record does not say which rows are gone").
-			WithHint("Make the source again over a new snapshot. DELETE FROM leaves a record for each row; TRUNCATE does not.")
-	default:
-		return changes, fqgw.Errorf(fqgw.CodeInvalidText, "the record has the operation \"%c\", which Debezium does not have", e.op)
+	if ok, err := tells(e.op); !ok {
+		return changes, err
 	}
 	forms, err := d.formsOf(r.Value, wrapped)
 	if err != nil {

@@ -150,8 +150,7 @@ func (d *debeziumJSON) bytes(c *column, f *form, raw []byte, kind byte) (fqgw.Va
 		d.scratch, ok = how(d.scratch[:0], raw)
 	}
 	if !ok {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidText, "invalid input syntax for type %s: %s", c.typ.Base(), quote(string(raw))).
-			WithHint("It is read as base64, or with binary_handling = 'hex' as hexadecimal digits.")
+		return fqgw.Null, errCoded(c, raw)
 	}
 	return fqgw.BytesValue(string(d.scratch)), nil
 }
@@ -183,6 +182,11 @@ func (d *debeziumJSON) list(c *column, f *form, raw []byte) (fqgw.Value, error) 
 		l.Items = append(l.Items, v)
 	}
 	return fqgw.ListValue(l), nil
+}
+
+func errCoded(c *column, text []byte) error {
+	return fqgw.Errorf(fqgw.CodeInvalidText, "invalid input syntax for type %s: %s", c.typ.Base(), quote(string(text))).
+		WithHint("It is read as base64, or with binary_handling = 'hex' as hexadecimal digits.")
 }
 
 func errNoNaN(c *column) error {

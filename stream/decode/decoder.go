@@ -54,6 +54,10 @@ type format struct {
 var formats = map[string]format{
 	"avro": {decoder: newAvro, encoder: newAvroEncoder},
 	"json": {decoder: alone(newJSON), encoder: func(s *fqgw.Source, _ Maker) (Encoder, error) { return newJSONEncoder(s) }},
+	"debezium-avro": {decoder: newDebeziumAvro, encoder: noEncoder, changes: true, options: map[string][]string{
+		"unwrapped":       {"false", "true"},
+		"binary_handling": {"base64", "hex"},
+	}},
 	"debezium-json": {decoder: alone(newDebeziumJSON), encoder: noEncoder, changes: true, options: map[string][]string{
 		"unwrapped":        {"false", "true"},
 		"decimal_handling": {"precise", "string", "double"},

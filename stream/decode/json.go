@@ -39,7 +39,8 @@ type column struct {
 	as   fqgw.Type // what a text is cast to
 	// clock: the type reads words that mean another time at each reading.
 	clock bool
-	keeps bool // a value keeps bytes of the text that it is cast from
+	coded func(dst, text []byte) ([]byte, bool) // what a text of Avro stands for, of a bytea; nil: its own bytes
+	keeps bool                                  // a value keeps bytes of the text that it is cast from
 	// fit assigns a value of the type without its modifier; nil: it has none.
 	fit     fqgw.Expr
 	decimal bool // the lake stores it as a decimal, which has no NaN

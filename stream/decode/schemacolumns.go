@@ -8,7 +8,7 @@ import (
 )
 
 // OfSchemas says whether records of the format say by a schema what they have.
-func OfSchemas(format string) bool { return format == "avro" }
+func OfSchemas(format string) bool { return format == "avro" || format == "debezium-avro" }
 
 // SchemaColumns are the columns of a source of the records that a schema describes:
 // each field is one, of its nearest type; none is NOT NULL, as a later schema may lack

@@ -121,7 +121,6 @@ func (p *parser) complex(m map[string]any, space string, depth int) (*Type, erro
 		return p.typ(m["type"], space, depth+1)
 	}
 	t := &Type{}
-	t.Connect, _ = m["connect.name"].(string)
 	switch name {
 	case "record", "error":
 		t.Kind = Record
@@ -255,9 +254,13 @@ func integer(v any) int {
 func (t *Type) logical(m map[string]any) {
 	name, _ := m["logicalType"].(string)
 	if name == "" {
+		name, _ = m["connect.name"].(string)
+		if of, ok := debezium[name]; ok && t.Kind == of.kind && (of.logical != Scaled || t.scaled()) {
+			t.Logical, t.Debezium = of.logical, true
+		}
 		return
 	}
-	l := Logical(max(slices.Index(logicals[:], name), 0))
+	l := Logical(max(slices.Index(logicals[:int(TimeNanos)], name), 0))
 	fits := false
 	switch l {
 	case Decimal:
@@ -280,4 +283,25 @@ func (t *Type) logical(m map[string]any) {
 	if fits {
 		t.Logical = l
 	}
+}
+
+func (t *Type) scaled() bool {
+	return len(t.Fields) == 2 && t.Fields[0].Name == "scale" && t.Fields[0].Type.Kind == Int && t.Fields[1].Name == "value" && t.Fields[1].Type.Kind == Bytes
+}
+
+// debezium are the types that Debezium has by a name of Kafka Connect's. Scaled is taken
+// for a record of two fields, its scale and its value, in this order.
+var debezium = map[string]struct {
+	kind    Kind
+	logical Logical
+}{
+	"io.debezium.time.Date":                 {Int, Date},
+	"io.debezium.time.Time":                 {Int, TimeMillis},
+	"io.debezium.time.MicroTime":            {Long, TimeMicros},
+	"io.debezium.time.NanoTime":             {Long, TimeNanos},
+	"io.debezium.time.Timestamp":            {Long, LocalTimestampMillis},
+	"io.debezium.time.MicroTimestamp":       {Long, LocalTimestampMicros},
+	"io.debezium.time.NanoTimestamp":        {Long, LocalTimestampNanos},
+	"io.debezium.data.Uuid":                 {String, UUID},
+	"io.debezium.data.VariableScaleDecimal": {Record, Scaled},
 }

@@ -46,10 +46,12 @@ const (
 	LocalTimestampMicros
 	LocalTimestampNanos
 	Duration
+	TimeNanos // Debezium's alone, as the next one
+	Scaled    // a record of a decimal's scale and its unscaled value
 )
 
 var logicals = [...]string{"", "decimal", "uuid", "date", "time-millis", "time-micros", "timestamp-millis", "timestamp-micros", "timestamp-nanos",
-	"local-timestamp-millis", "local-timestamp-micros", "local-timestamp-nanos", "duration"}
+	"local-timestamp-millis", "local-timestamp-micros", "local-timestamp-nanos", "duration", "NanoTime", "VariableScaleDecimal"}
 
 // Type is one type of a schema. Types may hold themselves: what is named is there once.
 type Type struct {
@@ -57,7 +59,7 @@ type Type struct {
 	Logical          Logical
 	Precision, Scale int      // of a decimal
 	Name             string   // the full one, of what has a name
-	Connect          string   // what Kafka Connect calls it (connect.name), "" for nothing
+	Debezium         bool     // its logical type is one of Debezium's own, which has infinite times
 	Fields           []Field  // of a record
 	Symbols          []string // of an enum
 	Size             int      // of a fixed, in bytes
