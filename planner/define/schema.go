@@ -2,6 +2,7 @@ package define
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/stream/decode"
@@ -32,8 +33,14 @@ func (d *Definer) described(s *fqgw.Source, opts []option, loc int32) error {
 	if schema.Text == "" {
 		schema, err = d.Schemas(fqgw.ValueSubject(topic))
 	}
+	paths := map[string]string{}
+	for _, o := range opts {
+		if column, ok := strings.CutPrefix(o.name, "field."); ok && o.value != "" {
+			paths[column] = o.value
+		}
+	}
 	if err == nil {
-		s.Columns, err = decode.SchemaColumns(schema)
+		s.Columns, err = decode.SchemaColumns(schema, paths)
 	}
 	if err != nil {
 		return d.at(err, loc)

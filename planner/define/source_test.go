@@ -124,6 +124,7 @@ func TestSourceRefusals(t *testing.T) {
 		{s("a int", ", format = 'avro', schema = '{'"), "22P02", "schema", "not JSON"},
 		{s("a int", ", format = 'avro', field.a = 'x.|y'"), "22023", "field.a", "name of a field"},
 		{"CREATE SOURCE s WITH (format = 'avro')", "42P17", "s WITH", "has no columns"},
+		{"CREATE SOURCE s WITH (format = 'avro', field.x = 'a.b', schema = '{\"type\":\"record\",\"name\":\"r\",\"fields\":[{\"name\":\"a\",\"type\":\"int\"}]}')", "42703", "s WITH", "no field \"a.b\""},
 		{s("a int", ", known_time = 'a'"), "42804", "known_time", "must be timestamptz or timestamp"},
 		{s("a int", ", known_time = 'b'"), "42703", "known_time", "does not have"},
 		{s("a int", ", key = 'aa'"), "42703", "key", "Perhaps you meant"},
@@ -158,7 +159,7 @@ func TestSourceOfSchema(t *testing.T) {
 		{"name": "it''s", "type": ["null", "string"]}, {"name": "items", "type": {"type": "array", "items": "string"}},
 		{"name": "to", "type": {"type": "record", "name": "address", "fields": [{"name": "zip", "type": "string"}]}}]}`
 	cat := catalog(t)
-	sql := "CREATE SOURCE orders WITH (topic = 'o', format = 'avro', event_time = 'at', schema = '" + schema + "')"
+	sql := "CREATE SOURCE orders WITH (topic = 'o', format = 'avro', event_time = 'at', field.zip = 'from.zip|to.zip', schema = '" + schema + "')"
 	for range 2 { // and again by what was kept
 		st, err := script(cat, sql)
 		if err != nil {
@@ -169,7 +170,7 @@ func TestSourceOfSchema(t *testing.T) {
 		for _, c := range s.Columns {
 			cols = append(cols, fmt.Sprintf("%s %s %v %s", c.Name, c.Type, c.NotNull, c.Field))
 		}
-		if got, want := strings.Join(cols, "|"), "id bigint false id|nr|at timestamp with time zone true |total numeric(9,2) false |it's text false |items text[] false |to jsonb false "; got != want {
+		if got, want := strings.Join(cols, "|"), "id bigint false id|nr|at timestamp with time zone true |total numeric(9,2) false |it's text false |items text[] false |to jsonb false |zip text false from.zip|to.zip"; got != want {
 			t.Errorf("\n got %s\nwant %s", got, want)
 		}
 		if sql = s.SQL; !strings.Contains(sql, `"id" bigint`) {

@@ -1,7 +1,6 @@
 package decode
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -41,21 +40,7 @@ func avroPaths(c *fqgw.Column) [][]string {
 }
 
 // avroHas says whether there is something at a path of a type.
-func avroHas(t *avro.Type, path []string) bool {
-	if len(path) == 0 {
-		return true
-	}
-	switch t.Kind {
-	case avro.Record:
-		i := t.Field(path[0])
-		return i >= 0 && avroHas(t.Fields[i].Type, path[1:])
-	case avro.Union:
-		return slices.ContainsFunc(t.Branches, func(b *avro.Type) bool { return avroHas(b, path) })
-	case avro.Map:
-		return avroHas(t.Elem, path[1:])
-	}
-	return false
-}
+func avroHas(t *avro.Type, path []string) bool { return avroAt(t, path) != nil }
 
 // newAvroPlan is how values of the writer's type are read as columns, each at the first
 // of its paths that there is. A column that the writer has not is NULL.

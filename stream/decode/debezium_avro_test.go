@@ -203,7 +203,9 @@ func TestDebeziumAvroShapes(t *testing.T) {
 		at       = `"at":1767225600000000`
 		source   = `,"source":{"ts_ms":1767225600001,"lsn":7}`
 	)
-	wrap := func(schema, payload string) []byte { return []byte(`{"schema":` + schema + `,"payload":` + payload + `}`) }
+	wrap := func(schema, payload string) []byte {
+		return []byte(`{"schema":` + schema + `,"payload":` + payload + `}`)
+	}
 	columns := []string{"id int8", "at timestamp", "v text", "n numeric", "b bytea", "tags text[]"}
 	for _, c := range []struct {
 		flat       bool
