@@ -68,3 +68,52 @@ func BenchmarkDecodeAvro(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
 }
+
+// BenchmarkDecodeDebeziumAvro reads the rows of BenchmarkDecodeDebezium as Avro.
+func BenchmarkDecodeDebeziumAvro(b *testing.B) {
+	const row = `"optional":true,"type":"struct","name":"Value","fields":[{"field":"ts","type":"int64","name":"io.debezium.time.MicroTimestamp"},{"field":"user_id","type":"int64"},` +
+		`{"field":"session","type":"string","optional":true},{"field":"kind","type":"string","optional":true},{"field":"price","type":"double","optional":true},` +
+		`{"field":"country","type":"string","optional":true},{"field":"ok","type":"boolean","optional":true}]`
+	const schema = `{"type":"struct","name":"Envelope","fields":[{"field":"before",` + row + `},{"field":"after",` + row + `},{"field":"source","type":"struct","name":"Source","fields":[` +
+		`{"field":"version","type":"string"},{"field":"connector","type":"string"},{"field":"name","type":"string"},{"field":"ts_ms","type":"int64"},{"field":"snapshot","type":"string"},` +
+		`{"field":"db","type":"string"},{"field":"sequence","type":"string","optional":true},{"field":"ts_us","type":"int64"},{"field":"ts_ns","type":"int64"},{"field":"schema","type":"string"},` +
+		`{"field":"table","type":"string"},{"field":"txId","type":"int64"},{"field":"lsn","type":"int64"},{"field":"xmin","type":"int64","optional":true}]},{"field":"op","type":"string"},{"field":"ts_ms","type":"int64"}]}`
+	image := func(i int) string {
+		return fmt.Sprintf(`{"ts":%d,"user_id":%d,"session":"s%08x","kind":"%s","price":%d.%02d,"country":"%s","ok":true}`, (1362131640000+i*13)*1000,
+			i*7919%100000, i*2654435761, []string{"view", "buy", "cart"}[i%3], i%500, i%100, []string{"NO", "DE", "FR", "US"}[i%4])
+	}
+	for _, op := range []string{"c", "u"} {
+		b.Run(op, func(b *testing.B) {
+			r := newRegistry()
+			s := avroSource(fqgw.Column{Name: "user_id", Type: fqgw.Int8}, fqgw.Column{Name: "ts", Type: fqgw.Timestamp}, fqgw.Column{Name: "kind", Type: fqgw.Text},
+				fqgw.Column{Name: "price", Type: fqgw.Float8}, fqgw.Column{Name: "country", Type: fqgw.Text})
+			s.Format, s.PrimaryKey, s.EventTime = "debezium-avro", []int{0}, 1
+			d, err := Maker{Schemas: r}.Decoder(s)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var records [][]byte
+			for i := range 4096 {
+				before := "null"
+				if op == "u" {
+					before = image(i + 1)
+				}
+				records = append(records, converted(b, r, []byte(`{"schema":`+schema+`,"payload":{"before":`+before+`,"after":`+image(i)+`,"source":{"version":"3.7.0.Final",`+
+					`"connector":"postgresql","name":"shop","ts_ms":1362131640047,"snapshot":"false","db":"shop","sequence":"[\"22226136\"]","ts_us":1362131640047202,`+
+					`"ts_ns":1362131640047202000,"schema":"public","table":"clicks","txId":746,"lsn":22226136},"op":"`+op+`","ts_ms":1362131640122}}`)))
+			}
+			var changes []fqgw.Event
+			record := &fqgw.LogRecord{}
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				record.Value = records[n&4095]
+				if changes, err = d.Decode(record, changes[:0]); err != nil {
+					b.Fatal(err)
+				}
+				n++
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}

@@ -100,6 +100,9 @@ func avroStepOf(t *avro.Type, wants []avroWant, columns []column, among bool) *a
 	if s.reads == nil && s.inner == nil && s.keys == nil {
 		return nil
 	}
+	for _, r := range s.reads {
+		r.read.again = s.inner != nil
+	}
 	return s
 }
 

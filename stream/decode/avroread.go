@@ -83,6 +83,7 @@ type avroRead struct {
 	fit      fqgw.Expr // nil: nothing more to do
 	whole    bool      // of numbers those alone that are integers
 	decimal  bool      // which the lake stores as a decimal
+	again    bool      // the value is passed over once more behind it, for what lies in it
 	elem     *avroRead
 	branches []*avroRead
 }
@@ -213,7 +214,9 @@ func (d *avroValues) unfitted(x *avroRead) (fqgw.Value, error) {
 			}
 			of = of.Branches[i]
 		}
-		d.Skip(of)
+		if !x.again {
+			d.Skip(of)
+		}
 		return fqgw.BoolValue(of.Kind != avro.Null), nil
 	case avroRefused:
 		d.Skip(x.typ)

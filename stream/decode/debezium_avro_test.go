@@ -120,7 +120,7 @@ func (c *connect) value(v any) any {
 }
 
 // converted is a record of Debezium with its schema in JSON as Avro; nil without a schema.
-func converted(t *testing.T, r *registry, b []byte) []byte {
+func converted(t testing.TB, r *registry, b []byte) []byte {
 	t.Helper()
 	var record struct {
 		Schema  *connect `json:"schema"`
