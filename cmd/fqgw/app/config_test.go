@@ -211,3 +211,27 @@ func TestCommands(t *testing.T) {
 		}
 	}
 }
+
+// TestSchemaRegistry: its credentials are never shown, a file that has them is.
+func TestSchemaRegistry(t *testing.T) {
+	for credentials, want := range map[string]string{"me:s3cret": "xxxxx", "s3cret": "xxxxx", "file:/run/registry": "file:/run/registry", "": `""`} {
+		c, _, _, err := loadConfig([]string{"--schema-registry", "https://a, http://b:8081/api"}, []string{"FQGW_SCHEMA_REGISTRY_CREDENTIALS=" + credentials}, io.Discard)
+		if err != nil || c.SchemasAuth != credentials {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := c.print(&out); err != nil {
+			t.Fatal(err)
+		}
+		if text := out.String(); strings.Contains(text, "s3cret") || !strings.Contains(text, "schema_registry_credentials: "+want+"\n") || !strings.Contains(text, "schema_registry: https://a, http://b:8081/api") {
+			t.Errorf("it is shown as\n%s", text)
+		}
+	}
+	for _, bad := range []string{"registry:8081", "http://me:s3cret@registry"} {
+		if _, _, _, err := loadConfig([]string{"--schema-registry", bad}, nil, io.Discard); err == nil {
+			t.Errorf("%s is taken", bad)
+		} else if strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("a password is shown: %v", err)
+		}
+	}
+}

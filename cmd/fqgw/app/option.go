@@ -79,7 +79,7 @@ func (c *Config) options() []option {
 		text("data", "data directory", &c.Data, directory),
 		secret(text("online", "online store: embedded, redis://…, rediss://…, redis+cluster://a,b,c", &c.Online, onlineStore)),
 		secret(text("kafka", "Kafka: embedded, or brokers separated by commas", &c.Kafka, brokers)),
-		text("schema_registry", "schema registry: the http(s):// URL of Confluent's API, several separated by commas", &c.Schemas, registryURLs),
+		secret(text("schema_registry", "schema registry: the http(s):// URL of Confluent's API, several separated by commas", &c.Schemas, registryURLs)),
 		secret(text("schema_registry_credentials", "of the schema registry: user:password, a bearer token, or file:PATH that has one of them",
 			&c.SchemasAuth, func(string) error { return nil })),
 		text("schema_registry_ca", "PEM file of who signs the certificate of the schema registry (default: the system's)", &c.SchemasCA,
