@@ -145,8 +145,19 @@ type FileLayout struct {
 	Bytes int64 // about the size of a file at most; 0: what the store thinks best
 	// Partition are columns of which a file has one value each. A table has them from
 	// when it was created: they are left out when it is filled.
-	Partition []string
+	Partition   []string
+	Compression Compression
 }
+
+// Compression is how the pages of files are compressed.
+type Compression string
+
+// The compressions that there are; the zero value is Zstd.
+const (
+	Zstd   Compression = "zstd"
+	Snappy Compression = "snappy"
+	None   Compression = "none"
+)
 
 // Filled is what Fill wrote.
 type Filled struct {

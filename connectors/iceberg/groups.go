@@ -10,6 +10,8 @@ import (
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
+	"github.com/fqgw/fqgw"
 )
 
 const (
@@ -34,6 +36,7 @@ type groups struct {
 	schema              *arrow.Schema
 	to                  io.Writer
 	properties          *parquet.WriterProperties // nil: those for the first piece
+	packing             fqgw.Compression          // of its pages, without properties
 	arrow               pqarrow.ArrowWriterProperties
 	whole               bool // row groups are of rowGroup rows, however many bytes that is
 
@@ -140,7 +143,7 @@ func (g *groups) open(b arrow.RecordBatch) (err error) {
 	}
 	properties := g.properties
 	if properties == nil {
-		properties = writerProperties(g.schema, b)
+		properties = writerProperties(g.schema, g.packing, b)
 	}
 	g.FileWriter, err = pqarrow.NewFileWriter(g.schema, g.to, properties, g.arrow)
 	return err
@@ -207,14 +210,26 @@ func arrayBytes(a arrow.Array, i, n int) int64 {
 	return 16 * int64(n)
 }
 
-// writerProperties are those of all our Parquet files: zstd, and dictionaries only
+// codecOf is the codec of a compression.
+func codecOf(c fqgw.Compression) compress.Compression {
+	switch c {
+	case fqgw.Snappy:
+		return compress.Codecs.Snappy
+	case fqgw.None:
+		return compress.Codecs.Uncompressed
+	}
+	return compress.Codecs.Zstd
+}
+
+// writerProperties are those of all our Parquet files: compressed, and dictionaries only
 // where they make a column smaller. A column of numbers that look like noise in the
 // first rows has neither: it would not get smaller.
-func writerProperties(schema *arrow.Schema, first arrow.RecordBatch) *parquet.WriterProperties {
-	out := []parquet.WriterProperty{parquet.WithCompression(compress.Codecs.Zstd), parquet.WithMaxRowGroupLength(rowGroup),
+func writerProperties(schema *arrow.Schema, packing fqgw.Compression, first arrow.RecordBatch) *parquet.WriterProperties {
+	codec := codecOf(packing)
+	out := []parquet.WriterProperty{parquet.WithCompression(codec), parquet.WithMaxRowGroupLength(rowGroup),
 		parquet.WithDataPageSize(pageBytes), parquet.WithCompressionLevel(1)}
 	for i, f := range schema.Fields() {
-		if first != nil && noise(first.Column(i)) {
+		if first != nil && noise(first.Column(i), codec) {
 			out = append(out, parquet.WithDictionaryFor(f.Name, false), parquet.WithCompressionFor(f.Name, compress.Codecs.Uncompressed))
 			continue
 		}
@@ -230,8 +245,8 @@ const (
 	noiseShare = 0.9
 )
 
-// noise says of a column of 64-bit numbers that its values differ and do not compress.
-func noise(a arrow.Array) bool {
+// noise says of a column of 64-bit numbers that its values differ and do not compress by a codec.
+func noise(a arrow.Array, by compress.Compression) bool {
 	fixed, ok := a.DataType().(arrow.FixedWidthDataType)
 	if !ok || fixed.BitWidth() != 64 || fixed.ID() == arrow.EXTENSION || fixed.ID() == arrow.DICTIONARY {
 		return false
@@ -251,7 +266,7 @@ func noise(a arrow.Array) bool {
 	if len(sample) < noiseRows/4 || float64(len(seen)) < noiseShare*float64(len(sample)) {
 		return false
 	}
-	codec, err := compress.GetCodec(compress.Codecs.Zstd)
+	codec, err := compress.GetCodec(by)
 	if err != nil {
 		return false
 	}

@@ -22,7 +22,7 @@ import (
 
 // WriteParquet writes rows to Parquet: to one new file, or to the files of a new folder
 // where the layout asks for several, divided as Hive does it, without the columns that
-// divide them. zstd, row groups of at most 131,072 rows. It waits until all is on disk
+// divide them. Row groups of at most 131,072 rows. It waits until all is on disk
 // and says what it wrote; paths are those below the folder, "" for the one file. The
 // same rows make the same bytes; where they are divided, in the same batches. A failure leaves nothing.
 func WriteParquet(ctx context.Context, to string, cols []fqgw.Column, l fqgw.FileLayout, rows fqgw.Records) (files []fqgw.StoredFile, err error) {
@@ -75,15 +75,16 @@ type parquetFiles struct {
 	schema  *arrow.Schema // of a file
 	places  []int         // of its columns among those of the rows
 	size    int64         // at which a file ends, bytes; 0: never
-	whole   *parquetPart  // where nothing divides the rows
-	split   *split        // where something does
+	packing fqgw.Compression
+	whole   *parquetPart // where nothing divides the rows
+	split   *split       // where something does
 	all     []*parquetPart
 	folders []string // that were made
 	files   []fqgw.StoredFile
 }
 
 func newParquetFiles(to string, cols []fqgw.Column, l fqgw.FileLayout) (*parquetFiles, error) {
-	p := &parquetFiles{to: to, size: l.Bytes, folder: l.Bytes > 0 || len(l.Partition) > 0}
+	p := &parquetFiles{to: to, size: l.Bytes, packing: l.Compression, folder: l.Bytes > 0 || len(l.Partition) > 0}
 	by := &hive{}
 	for _, name := range l.Partition {
 		c, err := column(cols, name, filepath.Base(to))
@@ -213,7 +214,7 @@ func (x *parquetPart) begin() error {
 	x.n++
 	x.file, x.sum, x.rows = f, sha256.New(), 0
 	x.out = &counted{w: writeOnly{io.MultiWriter(f, x.sum)}}
-	x.writer = &groups{schema: p.schema, to: x.out, arrow: pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema())}
+	x.writer = &groups{schema: p.schema, to: x.out, packing: p.packing, arrow: pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema())}
 	return nil
 }
 

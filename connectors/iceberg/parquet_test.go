@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
@@ -161,5 +163,44 @@ func TestAppendOrder(t *testing.T) {
 	rows := storetest.ReadAll(t, l, fqgw.Scan{Table: "lake.t", Columns: []string{"v"}, Time: "ts", From: 200_000_000_000, To: 200_000_000_000}, []fqgw.Type{fqgw.Int8})
 	if len(rows) != 1 || rows[0][0].Int() != 200_000 {
 		t.Errorf("%v", rows)
+	}
+}
+
+// The pages of a file are compressed as its layout says, but for columns that do not get
+// smaller, and the rows are the same.
+func TestCompression(t *testing.T) {
+	dir := t.TempDir()
+	var plain arrow.Table
+	for _, c := range []struct {
+		of   fqgw.Compression
+		want compress.Compression
+	}{{"", compress.Codecs.Zstd}, {fqgw.Zstd, compress.Codecs.Zstd}, {fqgw.Snappy, compress.Codecs.Snappy}, {fqgw.None, compress.Codecs.Uncompressed}} {
+		path := filepath.Join(dir, "x"+string(c.of))
+		if _, err := WriteParquet(t.Context(), path, numbers, fqgw.FileLayout{Compression: c.of}, single(t, 0, 5000)); err != nil {
+			t.Fatal(err)
+		}
+		r, err := file.OpenParquetFile(path, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		chunk, err := r.MetaData().RowGroup(0).ColumnChunk(0)
+		if err != nil || chunk.Compression() != c.want {
+			t.Errorf("%q: %v, %v", c.of, chunk.Compression(), err)
+		}
+		in, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := in.ReadTable(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plain == nil {
+			plain = got
+		}
+		if !array.TableEqual(got, plain) || got.NumRows() != 5000 {
+			t.Errorf("%q: other rows", c.of)
+		}
 	}
 }

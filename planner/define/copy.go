@@ -123,7 +123,8 @@ func (d *Definer) wholeRelation(n *pg.CopyStmt) *pg.Node {
 	return &pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: sel}}
 }
 
-var copyOptions = []string{"format", "header", "delimiter", "null", "quote", "escape", "force_quote", "encoding", "freeze", optPartition, optFileBytes}
+var copyOptions = []string{"format", "header", "delimiter", "null", "quote", "escape", "force_quote", "encoding", "freeze", optPartition, optFileBytes,
+	optCompression}
 
 // copyFormat reads the options in the old and the new style, which the parser
 // makes one, and gives PostgreSQL's defaults to the rest. TO a name that ends in .parquet
@@ -160,7 +161,7 @@ func (d *Definer) copyFormat(n *pg.CopyStmt) (plan.CopyFormat, error) {
 				return f, d.fail(o.loc, fqgw.CodeInvalidParameter, "header requires a Boolean value or \"match\"")
 			}
 		case "delimiter", "null", "quote", "escape":
-		case optPartition, optFileBytes:
+		case optPartition, optFileBytes, optCompression:
 		case "force_quote":
 			if f.ForceQuote = words(o.arg.GetList().GetItems()); o.arg.GetAStar() != nil {
 				f.ForceQuote = []string{"*"}
@@ -193,7 +194,7 @@ func (d *Definer) copyCharacters(f *plan.CopyFormat, given map[string]option) er
 		return d.fail(given[name].loc, fqgw.CodeFeatureNotSupported, format, args...)
 	}
 	has := func(name string) bool { _, ok := given[name]; return ok }
-	for _, name := range []string{optPartition, optFileBytes} {
+	for _, name := range []string{optPartition, optFileBytes, optCompression} {
 		if has(name) && f.Name != "parquet" {
 			return bad(name, "COPY %s available only for Parquet files", name)
 		}

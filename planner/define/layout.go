@@ -13,8 +13,9 @@ import (
 
 // The options of COPY … TO and CREATE TABLE that say how rows are put into files.
 const (
-	optPartition = "partition_by"
-	optFileBytes = "file_size_bytes"
+	optPartition   = "partition_by"
+	optFileBytes   = "file_size_bytes"
+	optCompression = "compression" // of COPY alone
 )
 
 // layout reads the options that say how rows of those columns are put into files; it
@@ -29,6 +30,12 @@ func (d *Definer) layout(list []*pg.Node, columns []string) (l fqgw.FileLayout, 
 		case optFileBytes:
 			if l.Bytes, err = d.sizeOption(o); err != nil {
 				return l, err
+			}
+		case optCompression:
+			switch l.Compression = fqgw.Compression(strings.ToLower(o.value)); l.Compression {
+			case fqgw.Zstd, fqgw.Snappy, fqgw.None:
+			default:
+				return l, d.badOption(o, "It is zstd, snappy or none.")
 			}
 		case optPartition:
 			names := words(o.arg.GetList().GetItems())
