@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -138,6 +139,11 @@ func TestLapse(t *testing.T) {
 		{"a record that is refused", []string{row("a", 30), row("a", -1)}, 1, "was refused"},
 		{"one that cannot be read", []string{row("a", 30), "what"}, 1, "was refused"},
 		{"another snapshot", []string{"*" + row("a", 30), row("b", 30), "*" + row("c", 30)}, 2, "is of a snapshot, behind changes"},
+		{"an insert that is sent again", []string{row("a", 30), row("b", 30), row("a", 30)}, 2, "sent again"},
+		{"an update that is sent again", []string{row("a", 30), "<" + row("a", 30) + "\n>" + row("a", 31), "<" + row("a", 30) + "\n>" + row("a", 31)}, 2, "sent again"},
+		{"a delete that is sent again", []string{row("a", 30), "-" + row("a", 30), "-" + row("a", 30)}, 2, "sent again"},
+		{"a change that never came", []string{row("a", 30), "<" + row("a", 32) + "\n>" + row("a", 33)}, 1, "is missing"},
+		{"a row that comes and goes", []string{row("a", 30), "-" + row("a", 30), row("a", 30), "-" + row("a", 30), row("a", 31)}, -1, ""},
 		{"a snapshot that began anew", []string{"*" + row("a", 30), "*" + row("b", 30), "*" + row("a", 30)}, 2, "a snapshot had before"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -180,5 +186,30 @@ func TestLapseText(t *testing.T) {
 	}
 	if l := parseLapse("2 what"); l == nil || l.known != math.MinInt64 || parseLapse("") != nil {
 		t.Errorf("%+v", l)
+	}
+}
+
+// TestFollowerLooksOnce: a record that is read again is no news.
+func TestFollowerLooksOnce(t *testing.T) {
+	f := &follower{src: testChangelog(), checked: make([]int64, 1), begun: make([]bool, 1), rows: map[uint64]struct{}{}, chain: newChain(maphash.MakeSeed()), key: make([]fqgw.Value, 1)}
+	rec := fqgw.LogRecord{Offset: 3}
+	changes := []fqgw.Event{{Row: []fqgw.Value{fqgw.TimestampValue(t0), fqgw.TextValue("a"), fqgw.FloatValue(1), fqgw.IntValue(30)}}}
+	for range 2 {
+		if l := f.look(&rec, changes, t0, nil); l != nil {
+			t.Error(l.why)
+		}
+	}
+	if rec.Offset++; f.look(&rec, changes, t0, nil) == nil {
+		t.Error("it came again in another record")
+	}
+	// A row that changed so many changes ago is not remembered, one that changed since is.
+	key := func(k int64) []fqgw.Value { return []fqgw.Value{fqgw.IntValue(k)} }
+	for k := range int64(chained) {
+		f.chain.follow(key(k), &changes[0])
+	}
+	f.chain.follow(key(1), &fqgw.Event{Op: fqgw.Delete, Row: changes[0].Row})
+	f.chain.follow(key(chained), &changes[0])
+	if n := len(f.chain.last); n != chained || !f.chain.follow(key(1), &changes[0]) || f.chain.follow(key(1), &changes[0]) || !f.chain.follow(key(0), &changes[0]) {
+		t.Errorf("%d rows are remembered", n)
 	}
 }

@@ -100,12 +100,14 @@ type follower struct {
 	checked []int64             // by partition: what lies below was looked at
 	begun   []bool              // by partition: another change than a snapshot's came
 	rows    map[uint64]struct{} // those of the snapshot; nil once every partition has begun
-	seed    maphash.Seed
+	chain   *chain
+	key     []fqgw.Value // of the row at hand
 }
 
 // newFollower takes up where the history is.
 func (s *source) newFollower(ctx context.Context, epoch int32, partitions int) (*follower, error) {
-	f := &follower{src: s.src, checked: make([]int64, partitions), begun: make([]bool, partitions), rows: map[uint64]struct{}{}, seed: maphash.MakeSeed()}
+	f := &follower{src: s.src, checked: make([]int64, partitions), begun: make([]bool, partitions), rows: map[uint64]struct{}{},
+		chain: newChain(maphash.MakeSeed()), key: make([]fqgw.Value, len(s.src.PrimaryKey))}
 	snap, err := s.p.o.History.Current(ctx, s.src.History)
 	if err != nil || snap.ID == 0 {
 		return f, err
@@ -113,6 +115,9 @@ func (s *source) newFollower(ctx context.Context, epoch int32, partitions int) (
 	for p := range f.checked {
 		f.checked[p] = offsetIn(snap.Landed.Of(int32(p)), epoch)
 		f.begun[p] = epoch > 0 && snap.Rows > 0 // the topic before had them
+	}
+	if err := f.links(ctx, s, snap); err != nil {
+		return nil, err
 	}
 	open := func() bool {
 		return slices.ContainsFunc(f.checked, func(next int64) bool { return next > 0 }) && slices.Contains(f.begun, false)
@@ -146,13 +151,49 @@ func (s *source) newFollower(ctx context.Context, epoch int32, partitions int) (
 	return f, nil
 }
 
+// links takes up how the rows were left that changed within the last hour.
+func (f *follower) links(ctx context.Context, s *source, snap fqgw.Snapshot) error {
+	type left struct {
+		pos fqgw.Position
+		row uint64
+	}
+	found := map[uint64]left{}
+	width := len(f.src.Columns)
+	err := s.knownSince(ctx, snap, s.lookBack()[0], slices.Concat(f.src.Columns, fqgw.HiddenColumns), func(row []fqgw.Value) error {
+		h, err := fqgw.ReadHidden(func(i int) fqgw.Value { return row[width+i] })
+		if err != nil {
+			return err
+		}
+		l := left{pos: h.Pos}
+		if !h.Op.Retracts() {
+			l.row = f.chain.hash(row[:width])
+		}
+		k := f.chain.hash(f.keyOf(row))
+		if was, ok := found[k]; ok && was.pos.Compare(h.Pos) < 0 || !ok && len(found) < chained {
+			found[k] = l
+		}
+		return nil
+	})
+	for k, l := range found {
+		f.chain.leave(k, l.row)
+	}
+	return err
+}
+
+// keyOf is the primary key of a row, until the next one.
+func (f *follower) keyOf(row []fqgw.Value) []fqgw.Value {
+	for n, c := range f.src.PrimaryKey {
+		f.key[n] = row[c]
+	}
+	return f.key
+}
+
 // again says whether the row of a primary key was in the snapshot before.
 func (f *follower) again(key []fqgw.Value) bool {
-	b, ok := fqgw.AppendKeyBytes(nil, key)
-	if f.rows == nil || !ok {
+	if f.rows == nil {
 		return false
 	}
-	h := maphash.Bytes(f.seed, b)
+	h := f.chain.hash(key)
 	if _, again := f.rows[h]; again {
 		return true
 	}
@@ -177,24 +218,24 @@ func (f *follower) look(r *fqgw.LogRecord, changes []fqgw.Event, known int64, re
 		return at("was refused: %s", fqgw.AsError(refused).Message)
 	}
 	var found *lapse
-	key := make([]fqgw.Value, len(f.src.PrimaryKey))
 	for i := range changes {
 		ev := &changes[i]
 		if ev.Op != fqgw.SnapshotRow {
 			f.begin(p)
 		}
+		key := f.keyOf(ev.Row)
+		follows := f.chain.follow(key, ev)
 		switch {
 		case ev.Op == fqgw.Upsert || ev.Op == fqgw.DeleteKey:
 			found = at("does not have the row before its change (%s)", ev.Op)
 		case ev.Op == fqgw.SnapshotRow && f.begun[p]:
 			found = at("is of a snapshot, behind changes of rows")
 		case ev.Op == fqgw.SnapshotRow:
-			for n, c := range f.src.PrimaryKey {
-				key[n] = ev.Row[c]
-			}
 			if f.again(key) {
 				found = at("is of a row that a snapshot had before")
 			}
+		case !follows:
+			found = at("does not go on from the row as the change before it left it (%s): it was sent again, or one between is missing", ev.Op)
 		}
 	}
 	return found
