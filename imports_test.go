@@ -71,6 +71,8 @@ var doors = map[string][]string{
 	"github.com/wasilibs/":                   {"planner/parse"},
 	"github.com/apache/arrow-go/v18/parquet": {"connectors/iceberg", "connectors/files", "connectors/leaf", "connectors/sound", "pit"},
 	"github.com/apache/arrow-go/":            {".", "pit", "stream", "stream/decode", "planner/exec", "connectors/iceberg", "connectors/files", "connectors/leaf", "connectors/sound", "connectors/storetest"},
+	"github.com/bufbuild/protocompile":       {"stream/decode"},
+	"google.golang.org/protobuf/":            {"stream/decode"},
 	"gopkg.in/yaml.v3":                       {"cmd/fqgw/app"},
 	"github.com/prometheus/":                 {"cmd/fqgw/app"},
 }

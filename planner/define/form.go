@@ -131,6 +131,10 @@ func (w *form) source(s *fqgw.Source) {
 	} else if schema := s.Options["schema"]; schema != "" {
 		w.text("schema")
 		w.text(schema)
+		if message := s.Options["message"]; message != "" {
+			w.text("message")
+			w.text(message)
+		}
 	}
 	w.count(s.EventTime)
 	w.number(int64(s.Known))

@@ -11,7 +11,7 @@ import (
 // described completes a source whose records a schema describes: it needs one, and has
 // its columns from there when it has none itself.
 func (d *Definer) described(s *fqgw.Source, opts []option, loc int32) error {
-	schema := &fqgw.RecordSchema{Type: "AVRO", Text: s.Options["schema"]}
+	schema := &fqgw.RecordSchema{Type: decode.SchemaType(s.Format), Text: s.Options["schema"]}
 	if schema.Text == "" {
 		switch {
 		case d.Schemas != nil:
@@ -40,7 +40,7 @@ func (d *Definer) described(s *fqgw.Source, opts []option, loc int32) error {
 		}
 	}
 	if err == nil {
-		s.Columns, err = decode.SchemaColumns(schema, paths)
+		s.Columns, err = decode.SchemaColumns(s, schema, paths)
 	}
 	if err != nil {
 		return d.at(err, loc)

@@ -104,9 +104,6 @@ func (d *Definer) plainTable(n *pg.CreateStmt, kind string) error {
 	return nil
 }
 
-// formatsToCome are known by name and not built yet.
-var formatsToCome = []string{"protobuf"}
-
 // connector reads the options that decide which others there are.
 func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
 	for _, o := range opts {
@@ -119,17 +116,12 @@ func (d *Definer) connector(s *fqgw.Source, opts []option, columns bool) error {
 			if s.Format = strings.ToLower(o.value); slices.ContainsFunc(opts, func(o option) bool { return o.name == "connector" && !strings.EqualFold(o.value, "kafka") }) {
 				continue // of files, which foreign looks at
 			}
-			all := strings.Join(decode.Formats(), "' or '")
-			switch {
-			case slices.Contains(decode.Formats(), s.Format):
-			case slices.Contains(formatsToCome, s.Format):
-				return d.unsupported(o.loc, "format '%s'", s.Format).WithHint("Write format = '%s'.", all)
-			default:
-				return d.badOption(o, "The format is '%s'.", all)
+			if !slices.Contains(decode.Formats(), s.Format) {
+				return d.badOption(o, "The format is '%s'.", strings.Join(decode.Formats(), "' or '"))
 			}
 		}
 	}
-	if !columns && s.Positions() == fqgw.TopicOffsets && s.Format != "avro" {
+	if !columns && s.Positions() == fqgw.TopicOffsets && (!decode.OfSchemas(s.Format) || decode.Changes(s.Format)) {
 		return d.fail(-1, fqgw.CodeInvalidDefinition, "source \"%s\" has no columns", s.Name).
 			WithHint("Write CREATE SOURCE %s (column type, …) WITH (…).", s.Name)
 	}
@@ -215,7 +207,7 @@ func (d *Definer) rowBinder() *bind.Binder {
 }
 
 var sourceOptions = []string{"connector", "topic", "format", "event_time", "known_time", "start", "history", "max_future", "key",
-	"partitions", "time_unit", "schema", "field.<column>"}
+	"partitions", "time_unit", "schema", "message", "field.<column>"}
 
 // sourceOption applies one option of a Kafka source.
 func (d *Definer) sourceOption(s *fqgw.Source, o option) (err error) {
@@ -287,13 +279,20 @@ func (d *Definer) sourceOption(s *fqgw.Source, o option) (err error) {
 		}
 		s.TimeUnit = unit
 	case "schema":
-		if s.Format != "avro" {
-			return d.fail(o.loc, fqgw.CodeInvalidParameter, "parameter \"schema\" is for format 'avro'")
+		if !decode.OfSchemas(s.Format) {
+			return d.fail(o.loc, fqgw.CodeInvalidParameter, "parameter \"schema\" is for format 'avro' or 'protobuf'")
 		}
 		if _, err := decode.New(s); err != nil {
 			return d.at(err, o.loc)
 		}
-	case "connection", "message":
+	case "message":
+		if s.Format != "protobuf" {
+			return d.fail(o.loc, fqgw.CodeInvalidParameter, "parameter \"message\" is for format 'protobuf'")
+		}
+		if o.value == "" {
+			return d.badOption(o, "It is the full name of a message of Protobuf.")
+		}
+	case "connection":
 		return d.unsupported(o.loc, "parameter \"%s\"", o.name)
 	default:
 		return d.formatOption(s, o)

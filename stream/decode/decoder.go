@@ -58,6 +58,7 @@ var formats = map[string]format{
 		"unwrapped":       {"false", "true"},
 		"binary_handling": {"base64", "hex"},
 	}},
+	"protobuf": {decoder: newProto, encoder: noProtoEncoder},
 	"debezium-json": {decoder: alone(newDebeziumJSON), encoder: noEncoder, changes: true, options: map[string][]string{
 		"unwrapped":        {"false", "true"},
 		"decimal_handling": {"precise", "string", "double"},
