@@ -23,6 +23,7 @@ const (
 
 // consumer is an fqgw.Consumer.
 type consumer struct {
+	log    *Log
 	client *kgo.Client
 	topic  string
 	parts  []partition
@@ -49,7 +50,7 @@ func (l *Log) Consume(ctx context.Context, topic string, from []int64, ahead int
 	if len(from) != len(first) {
 		return nil, fqgw.Errorf(fqgw.CodeInvalidParameter, "topic \"%s\" has %d partitions, not %d", topic, len(first), len(from))
 	}
-	c := &consumer{topic: topic, parts: make([]partition, len(from))}
+	c := &consumer{log: l, topic: topic, parts: make([]partition, len(from))}
 	offsets := map[int32]kgo.Offset{}
 	for p, o := range from {
 		if o < first[p] || o > end[p] {
@@ -72,7 +73,7 @@ func (l *Log) Consume(ctx context.Context, topic string, from []int64, ahead int
 		kgo.FetchMaxPartitionBytes(min(most, 4<<20)),
 	)...)
 	if err != nil {
-		return nil, fail(ctx, err)
+		return nil, l.o.fail(ctx, err)
 	}
 	return c, nil
 }
@@ -112,7 +113,7 @@ func (c *consumer) Poll(ctx context.Context) ([]fqgw.LogRecord, error) {
 			case lost(err):
 				bad = c.outOfRange(p, c.parts[p].next, err)
 			case errors.Is(err, kerr.UnknownTopicID): // the client does not read the next topic of the name
-				bad = onTopic(c.topic, fail(ctx, err))
+				bad = onTopic(c.topic, c.log.o.fail(ctx, err))
 			}
 		})
 		if bad != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,11 +15,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/secure"
 )
 
 // Options say how to reach the brokers.
 type Options struct {
 	Brokers []string
+	TLS     *secure.TLS   // nil: without
+	Login   Login         // zero: none
 	Timeout time.Duration // of one request, and of a Produce; 0: 15 s
 }
 
@@ -32,10 +34,13 @@ type Log struct {
 }
 
 // Open makes the client, which connects when it must; Ping says whether the
-// brokers are there.
+// brokers are there. A file of TLS that cannot be used is 22023.
 func Open(o Options) (*Log, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 15 * time.Second
+	}
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	client, err := kgo.NewClient(append(base(o),
 		kgo.ProducerLinger(0),
@@ -55,12 +60,13 @@ func Open(o Options) (*Log, error) {
 func (l *Log) Ping(ctx context.Context) error {
 	timed, cancel := context.WithTimeout(ctx, min(l.o.Timeout, 5*time.Second))
 	defer cancel()
-	return fail(ctx, l.client.Ping(timed))
+	return l.o.fail(ctx, l.client.Ping(timed))
 }
 
 func base(o Options) []kgo.Opt {
-	return []kgo.Opt{kgo.SeedBrokers(o.Brokers...), kgo.ClientID("fqgw"), kgo.RetryTimeout(o.Timeout), kgo.DialTimeout(5 * time.Second),
+	opts := []kgo.Opt{kgo.SeedBrokers(o.Brokers...), kgo.ClientID("fqgw"), kgo.RetryTimeout(o.Timeout), kgo.DialTimeout(dialWithin),
 		kgo.MetadataMinAge(50 * time.Millisecond)} // a new topic and a resumed partition wait for it
+	return append(opts, o.secured()...)
 }
 
 // partitioner sends a record to the partition that it names, or where its key
@@ -78,52 +84,6 @@ func partitioner() kgo.Partitioner {
 	})
 }
 
-// fail maps an error: the connection's are class 08, the end of ctx stays what
-// it is.
-func fail(ctx context.Context, err error) error {
-	var known *fqgw.Error
-	var broker *kerr.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &known):
-		return err
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
-		return wrap(fqgw.CodeUndefinedTable, err, "the topic does not exist")
-	case errors.Is(err, kerr.MessageTooLarge):
-		return wrap(fqgw.CodeLimitExceeded, err, "a record is larger than the topic takes").WithHint("Raise max.message.bytes of the topic.")
-	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
-		return wrap("42501", err, "the brokers refuse: permission denied")
-	case strings.Contains(err.Error(), "invalid record partitioning choice"): // the client has no error value for it
-		return wrap(fqgw.CodeInvalidParameter, err, "the topic does not have that partition")
-	case errors.As(err, &broker) && !broker.Retriable:
-		return wrap(fqgw.CodeIO, err, "the brokers refuse: %s: %s", broker.Message, broker.Description).
-			WithHint("The broker's log says more; a full disk is a usual reason. Nothing that was acknowledged is lost.")
-	}
-	return wrap(fqgw.CodeConnectionFailure, err, "Kafka cannot be reached: %s", reason(err)).
-		WithHint("Is the broker running, and is its address right? Nothing that was acknowledged is lost.")
-}
-
-// reason is the innermost of what the client says, which repeats itself.
-func reason(err error) string {
-	var op *net.OpError
-	switch {
-	case errors.As(err, &op):
-		return op.Error()
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrRecordTimeout):
-		return "no answer in time"
-	}
-	return err.Error()
-}
-
-func wrap(code fqgw.Code, cause error, format string, args ...any) *fqgw.Error {
-	e := fqgw.Errorf(code, format, args...)
-	e.Err = cause
-	return e
-}
-
 // onTopic puts the topic's name into the error for one that does not exist.
 func onTopic(name string, err error) error {
 	if fqgw.HasCode(err, fqgw.CodeUndefinedTable) {
@@ -136,7 +96,7 @@ func onTopic(name string, err error) error {
 func (l *Log) Topics(ctx context.Context) ([]string, error) {
 	details, err := l.admin.ListTopics(ctx)
 	if err != nil {
-		return nil, fail(ctx, err)
+		return nil, l.o.fail(ctx, err)
 	}
 	return slices.Sorted(slices.Values(details.Names())), nil
 }
@@ -158,19 +118,19 @@ func (l *Log) Topic(ctx context.Context, name string) (fqgw.Topic, error) {
 func (l *Log) topic(ctx context.Context, name string) (fqgw.Topic, error) {
 	details, err := l.admin.ListTopics(asking(ctx), name)
 	if err != nil {
-		return fqgw.Topic{}, fail(ctx, err)
+		return fqgw.Topic{}, l.o.fail(ctx, err)
 	}
 	d, ok := details[name]
 	if !ok {
-		return fqgw.Topic{}, fail(ctx, kerr.UnknownTopicOrPartition)
+		return fqgw.Topic{}, l.o.fail(ctx, kerr.UnknownTopicOrPartition)
 	}
 	if d.Err != nil {
-		return fqgw.Topic{}, fail(ctx, d.Err)
+		return fqgw.Topic{}, l.o.fail(ctx, d.Err)
 	}
 	t := fqgw.Topic{Name: name, ID: [16]byte(d.ID), Partitions: len(d.Partitions), CreateTime: true}
 	configs, err := l.admin.DescribeTopicConfigs(ctx, name)
 	if err != nil {
-		return fqgw.Topic{}, fail(ctx, err)
+		return fqgw.Topic{}, l.o.fail(ctx, err)
 	}
 	for _, rc := range configs {
 		// Who may not see the configuration gets Kafka's default, CreateTime.
@@ -203,7 +163,7 @@ func (l *Log) CreateTopic(ctx context.Context, name string, partitions int) (fqg
 	case errors.Is(err, kerr.TopicAlreadyExists):
 		return fqgw.Topic{}, fqgw.Errorf(fqgw.CodeDuplicateTable, "topic \"%s\" already exists", name)
 	case err != nil:
-		return fqgw.Topic{}, fail(ctx, err)
+		return fqgw.Topic{}, l.o.fail(ctx, err)
 	}
 	// A real broker knows a new topic and its leaders a moment later.
 	for wait := 10 * time.Millisecond; ; wait *= 2 {
@@ -229,7 +189,7 @@ func (l *Log) DropTopic(ctx context.Context, name string) error {
 	_, err := l.admin.DeleteTopic(ctx, name)
 	// What the client remembers of the topic would be taken for the next of its name.
 	l.client.PurgeTopicsFromClient(name)
-	return onTopic(name, fail(ctx, err))
+	return onTopic(name, l.o.fail(ctx, err))
 }
 
 // Produce implements fqgw.Log. After an error some of the records may have been
@@ -261,7 +221,7 @@ func (l *Log) Produce(ctx context.Context, topic string, recs []fqgw.LogRecord) 
 		}
 		results = l.client.ProduceSync(bounded, batch...)
 	}
-	return onTopic(topic, fail(ctx, results.FirstErr()))
+	return onTopic(topic, l.o.fail(ctx, results.FirstErr()))
 }
 
 // Offsets implements fqgw.Log.
@@ -271,14 +231,14 @@ func (l *Log) Offsets(ctx context.Context, topic string) (first, end []int64, er
 		err = starts.Error()
 	}
 	if err != nil {
-		return nil, nil, onTopic(topic, fail(ctx, err))
+		return nil, nil, onTopic(topic, l.o.fail(ctx, err))
 	}
 	ends, err := l.admin.ListCommittedOffsets(asking(ctx), topic)
 	if err == nil {
 		err = ends.Error()
 	}
 	if err != nil {
-		return nil, nil, onTopic(topic, fail(ctx, err))
+		return nil, nil, onTopic(topic, l.o.fail(ctx, err))
 	}
 	n := len(starts[topic])
 	first, end = make([]int64, n), make([]int64, n)
@@ -286,7 +246,7 @@ func (l *Log) Offsets(ctx context.Context, topic string) (first, end []int64, er
 		s, ok1 := starts.Lookup(topic, p)
 		e, ok2 := ends.Lookup(topic, p)
 		if !ok1 || !ok2 {
-			return nil, nil, fail(ctx, fmt.Errorf("no offsets of partition %d of %s", p, topic))
+			return nil, nil, l.o.fail(ctx, fmt.Errorf("no offsets of partition %d of %s", p, topic))
 		}
 		first[p], end[p] = s.Offset, e.Offset
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/secure"
 )
 
 // fail turns an error of go-redis into one that a client may see. The end of
@@ -23,6 +24,15 @@ func fail(ctx context.Context, err error) error {
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	var known *fqgw.Error
+	if errors.As(err, &known) { // of a certificate or the file of a password
+		e := wrap(known.Code, err, "the online store cannot be reached: %s", known.Message)
+		e.Detail, e.Hint = known.Detail, known.Hint
+		return e
+	}
+	if e := secure.Refused("the online store", err); e != nil {
+		return e
 	}
 	var netErr net.Error
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &netErr) && netErr.Timeout() {
@@ -67,9 +77,10 @@ func answered(err error, text string) error {
 		return wrap(fqgw.CodeOutOfMemory, err, "the online store is out of memory").
 			WithHint("Raise maxmemory of Redis. Nothing was lost: the stream goes on when there is room.")
 	case "NOAUTH", "WRONGPASS":
-		return wrap("28P01", err, "the online store refuses the user or password")
+		return wrong(err)
 	case "NOPERM":
-		return wrap("42501", err, "the user of the online store lacks a permission: %s", text)
+		return wrap("42501", err, "the user of the online store lacks a permission: %s", text).
+			WithHint("It needs: ACL SETUSER name %s.", Rights)
 	case "MISCONF":
 		return wrap(fqgw.CodeIO, err, "the online store cannot write to its disk: %s", text)
 	case "WRONGTYPE":
@@ -82,9 +93,17 @@ func answered(err error, text string) error {
 	case strings.Contains(text, "max number of clients"):
 		return wrap(fqgw.CodeConnectionFailure, err, "the online store takes no more connections").WithHint("Raise maxclients of Redis.")
 	case strings.Contains(text, "AUTH") && strings.Contains(text, "password"):
-		return wrap("28P01", err, "the online store refuses the user or password")
+		return wrong(err)
 	}
 	return wrap(fqgw.CodeInternal, err, "online store: %s", text)
+}
+
+// Rights are what a user of Redis must be allowed, as ACL SETUSER takes them.
+const Rights = "~fq:* +@read +@write +@scripting +@connection +info +cluster|slots +cluster|shards"
+
+func wrong(err error) error {
+	return wrap("28P01", err, "the online store refuses the user or password").
+		WithHint("They stand in its URL, the password perhaps in a file (password_file). What waits goes on when they are right.")
 }
 
 // errSlow is no answer within a store's patience.

@@ -1,20 +1,75 @@
 package redis
 
 import (
-	"crypto/tls"
+	"context"
 	"errors"
+	"net"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/secure"
 )
 
 const urlForms = "redis://[user:password@]host:port[/db], rediss://… (TLS), redis+cluster://[user:password@]host:port,host:port…, " +
 	"redis+sentinel://[user:password@]host:port,host:port…/master or redis+sentinel://master[:password]@host:port,host:port…; " +
-	"rediss+cluster:// and rediss+sentinel:// with TLS."
+	"rediss+cluster:// and rediss+sentinel:// with TLS; ?ca=, cert=, key= and server_name= name its PEM files and the name in the certificate, " +
+	"password_file= the file with the password."
+
+// proof is what a URL's query says of who the two sides are.
+type proof struct {
+	tls      *secure.TLS // nil: without TLS
+	password string      // as secure.Secret takes it; "": the one in the URL
+}
+
+// takeProof takes out of a query what go-redis does not know.
+func takeProof(params url.Values, transport string) (p proof, err error) {
+	take := func(name string) string {
+		v := params.Get(name)
+		params.Del(name)
+		return v
+	}
+	t := secure.TLS{CA: take("ca"), Cert: take("cert"), Key: take("key"), ServerName: take("server_name")}
+	if file := take("password_file"); file != "" {
+		p.password = secure.FilePrefix + file
+	}
+	if transport == "rediss" {
+		p.tls = &t
+		_, err = t.Config("")
+	} else if t != (secure.TLS{}) {
+		err = badURL("ca, cert, key and server_name are for rediss://")
+	}
+	return p, err
+}
+
+// dial is how the client's connections are made; nil is go-redis's own way.
+func (p *proof) dial(unchecked bool, within time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
+	if p.tls == nil {
+		return nil
+	}
+	p.tls.Unchecked = unchecked
+	if within <= 0 {
+		within = 5 * time.Second
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		return p.tls.Dial(ctx, network, address, within)
+	}
+}
+
+// credentials are asked for by every connection; nil: those of the URL.
+func (p *proof) credentials(user string) func(context.Context) (string, string, error) {
+	if p.password == "" {
+		return nil
+	}
+	return func(context.Context) (string, string, error) {
+		password, err := secure.Secret(p.password)
+		return user, password, err
+	}
+}
 
 // CheckURL says what is wrong with a URL, without dialling; no error shows it.
 func CheckURL(text string) error {
@@ -45,6 +100,10 @@ func connect(text string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, badURL("its query cannot be read")
 	}
+	p, err := takeProof(params, transport)
+	if err != nil {
+		return nil, err
+	}
 	for _, a := range addrs[1:] {
 		params.Add("addr", a)
 	}
@@ -67,7 +126,7 @@ func connect(text string) (redis.UniversalClient, error) {
 		if path != "" {
 			return nil, badURL("a Redis Cluster has no numbered databases")
 		}
-		return clusterClient(single())
+		return clusterClient(single(), &p)
 	case "sentinel":
 		// The master's name stands in the path; without a path, for the user.
 		name, password, _ := strings.Cut(user, ":")
@@ -83,39 +142,41 @@ func connect(text string) (redis.UniversalClient, error) {
 		// Left in the URL they would be the Sentinels' own.
 		user, path = "", ""
 		params.Set("master_name", master)
-		return sentinelClient(single(), name, password)
+		return sentinelClient(single(), name, password, &p)
 	}
 	if len(addrs) > 1 {
 		return nil, badURL("it names several hosts")
 	}
-	return serverClient(single())
+	return serverClient(single(), &p)
 }
 
-func serverClient(u string) (redis.UniversalClient, error) {
+func serverClient(u string, p *proof) (redis.UniversalClient, error) {
 	o, err := redis.ParseURL(u)
 	if err != nil {
 		return nil, parseFailed(err)
 	}
 	o.ContextTimeoutEnabled, o.DisableIdentity = true, true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	o.Dialer, o.CredentialsProviderContext = p.dial(o.TLSConfig != nil && o.TLSConfig.InsecureSkipVerify, o.DialTimeout), p.credentials(o.Username)
 	defaults(&o.Protocol, &o.DialerRetries)
 	return quickened(redis.NewClient(o)), nil
 }
 
-func clusterClient(u string) (redis.UniversalClient, error) {
+func clusterClient(u string, p *proof) (redis.UniversalClient, error) {
 	o, err := redis.ParseClusterURL(u)
 	if err != nil {
 		return nil, parseFailed(err)
 	}
 	o.ContextTimeoutEnabled, o.DisableIdentity = true, true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	o.Dialer, o.CredentialsProviderContext = p.dial(o.TLSConfig != nil && o.TLSConfig.InsecureSkipVerify, o.DialTimeout), p.credentials(o.Username)
 	defaults(&o.Protocol, &o.DialerRetries)
 	c := redis.NewClusterClient(o)
 	c.OnNewNode(func(node *redis.Client) { quickened(node) })
 	return c, nil
 }
 
-func sentinelClient(u, user, password string) (redis.UniversalClient, error) {
+func sentinelClient(u, user, password string, p *proof) (redis.UniversalClient, error) {
 	o, err := redis.ParseFailoverURL(u)
 	if err != nil {
 		return nil, parseFailed(err)
@@ -123,13 +184,11 @@ func sentinelClient(u, user, password string) (redis.UniversalClient, error) {
 	if o.MasterName == "" {
 		return nil, badURL("it does not name the master")
 	}
-	if o.TLSConfig != nil {
-		// Every host shows its own certificate, not the first Sentinel's.
-		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	if password != "" {
+	if password != "" || p.password != "" {
 		o.Username, o.Password = user, password
 	}
+	// Every host shows its own certificate, not the first Sentinel's.
+	o.Dialer, o.CredentialsProviderContext = p.dial(o.TLSConfig != nil && o.TLSConfig.InsecureSkipVerify, o.DialTimeout), p.credentials(o.Username)
 	o.ContextTimeoutEnabled, o.DisableIdentity = true, true
 	defaults(&o.Protocol, &o.DialerRetries)
 	return quickened(redis.NewFailoverClient(o)), nil

@@ -4,19 +4,17 @@ package schemas
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/secure"
 )
 
 // Options say where the registry is.
@@ -29,8 +27,6 @@ type Options struct {
 	Timeout     time.Duration // of one request; 0: 15 s
 	Wait        time.Duration // for which Schema waits before it is "not now"; 0: 1 s
 }
-
-const filePrefix = "file:"
 
 // CheckURLs says what is wrong with Options.URLs.
 func CheckURLs(urls string) error {
@@ -90,12 +86,11 @@ func Open(o Options) (*Client, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if o.CA != "" {
-		pem, err := os.ReadFile(o.CA)
-		pool := x509.NewCertPool()
-		if err != nil || !pool.AppendCertsFromPEM(pem) {
-			return nil, fqgw.Errorf(fqgw.CodeInvalidParameter, "schema registry: %s has no certificate in PEM", o.CA)
+		config, err := secure.TLS{CA: o.CA}.Config("")
+		if err != nil {
+			return nil, fqgw.Errorf(fqgw.CodeInvalidParameter, "schema registry: %w", err)
 		}
-		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		transport.TLSClientConfig = config
 	}
 	c := &Client{o: o, http: &http.Client{Transport: transport, Timeout: o.Timeout}, asked: map[string]*call{},
 		versions: map[string]*fqgw.RecordSchema{}, made: map[string]int32{}}

@@ -9,10 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/connectors/secure"
 )
 
 const (
@@ -82,13 +82,9 @@ func (c *Client) try(ctx context.Context, method, url string, body []byte, into 
 
 // authorize adds the credentials.
 func (c *Client) authorize(req *http.Request) error {
-	credentials := c.o.Credentials
-	if path, ok := strings.CutPrefix(credentials, filePrefix); ok {
-		text, err := os.ReadFile(path)
-		if err != nil { // it may be in the midst of being replaced
-			return fqgw.Errorf(fqgw.CodeConnectionFailure, "the file with the credentials of the schema registry cannot be read: %s", path)
-		}
-		credentials = strings.TrimSpace(string(text))
+	credentials, err := secure.Secret(c.o.Credentials)
+	if err != nil {
+		return wrap(fqgw.CodeConnectionFailure, err, "the credentials of the schema registry: %s", err)
 	}
 	if user, password, ok := strings.Cut(credentials, ":"); ok {
 		req.SetBasicAuth(user, password)
@@ -102,6 +98,9 @@ func (c *Client) authorize(req *http.Request) error {
 func (c *Client) away(ctx context.Context, err error) error {
 	if ctx.Err() != nil && c.life.Err() == nil {
 		return ctx.Err()
+	}
+	if e := secure.Refused("the schema registry", err); e != nil {
+		return e
 	}
 	why := "no answer in time"
 	var op *net.OpError
