@@ -319,10 +319,11 @@ func retry(ctx context.Context, trouble func(error), f func() error) error {
 	}
 }
 
-// lost says whether err is the connection's (class 08).
+// lost says whether err is the connection's (class 08), or that of a server which refuses
+// a login or certificate (class 28): it is mended there, or in a file that is read again.
 func lost(err error) bool {
 	var e *fqgw.Error
-	return errors.As(err, &e) && len(e.Code) == 5 && e.Code[:2] == "08"
+	return errors.As(err, &e) && len(e.Code) == 5 && (e.Code[:2] == "08" || e.Code[:2] == "28")
 }
 
 func errStopped() error { return fqgw.Errorf(fqgw.CodeAdminShutdown, "the stream is shutting down") }

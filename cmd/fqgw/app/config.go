@@ -15,17 +15,26 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/connectors/iceberg"
+	"github.com/fqgw/fqgw/connectors/secure"
 )
 
 // Config is everything that can be configured. Flags beat the environment
 // (FQGW_LISTEN …), which beats the YAML file; the names are the same in all
 // three, with - in flags where the others have _.
 type Config struct {
-	Listen      string  `yaml:"listen"`                      // PostgreSQL protocol
-	Admin       string  `yaml:"admin"`                       // health and metrics
-	Data        string  `yaml:"data"`                        // directory
-	Online      string  `yaml:"online"`                      // "embedded" or a Redis URL
-	Kafka       string  `yaml:"kafka"`                       // "embedded" or brokers, comma separated
+	Listen      string  `yaml:"listen"`     // PostgreSQL protocol
+	Admin       string  `yaml:"admin"`      // health and metrics
+	Data        string  `yaml:"data"`       // directory
+	Online      string  `yaml:"online"`     // "embedded" or a Redis URL
+	Kafka       string  `yaml:"kafka"`      // "embedded" or brokers, comma separated
+	KafkaSASL   string  `yaml:"kafka_sasl"` // how to log in; "": not
+	KafkaUser   string  `yaml:"kafka_username"`
+	KafkaPass   string  `yaml:"kafka_password"` // or file:PATH
+	KafkaTLS    string  `yaml:"kafka_tls"`      // on, off
+	KafkaCA     string  `yaml:"kafka_ca"`       // PEM files, as the next two
+	KafkaCert   string  `yaml:"kafka_cert"`
+	KafkaKey    string  `yaml:"kafka_key"`
+	KafkaServer string  `yaml:"kafka_server_name"`           // in the brokers' certificates; "": the host
 	Schemas     string  `yaml:"schema_registry"`             // URLs, comma separated; "": none
 	SchemasAuth string  `yaml:"schema_registry_credentials"` // user:password, a token, or file:PATH
 	SchemasCA   string  `yaml:"schema_registry_ca"`          // a PEM file; "": the system's
@@ -52,7 +61,7 @@ type Config struct {
 }
 
 func defaults() Config {
-	return Config{Listen: "127.0.0.1:15432", Admin: "127.0.0.1:15433", Data: "fqgw-data", Online: "embedded", Kafka: "embedded",
+	return Config{Listen: "127.0.0.1:15432", Admin: "127.0.0.1:15433", Data: "fqgw-data", Online: "embedded", Kafka: "embedded", KafkaTLS: "off",
 		Lake: "embedded", Cache: "10GiB", KafkaListen: "127.0.0.1:15434", RedisListen: "127.0.0.1:15435", ClockRate: 1, Connections: 500, Memory: "1GiB", Stream: "1GiB", Sync: "off", Log: "info"}
 }
 
@@ -211,6 +220,12 @@ func (c *Config) readFile(path string, explicit map[string]bool) error {
 	for i := 0; i < len(root.Content); i += 2 {
 		key, node := root.Content[i].Value, root.Content[i+1]
 		place := fmt.Sprintf("%s:%d", path, root.Content[i].Line)
+		if section := c.sections()[key]; node.Kind == yaml.MappingNode && section != nil {
+			if err := section(node, settings{options: opts, explicit: explicit, path: path}); err != nil {
+				return err
+			}
+			continue
+		}
 		if node.Kind == yaml.MappingNode && (key == "lake" || key == "connections") {
 			if err := c.readStores(key, node, path); err != nil {
 				return err
@@ -231,7 +246,11 @@ func (c *Config) readFile(path string, explicit map[string]bool) error {
 		if node.Kind != yaml.ScalarNode {
 			return usageError{fmt.Errorf("%s: %s must be a single value", place, key)}
 		}
-		if err := opts[at].take(node.Value, place+": "+key); err != nil {
+		text, err := expand(node.Value)
+		if err != nil {
+			return usageError{fmt.Errorf("%s: %s: %w", place, key, err)}
+		}
+		if err := opts[at].take(text, place+": "+key); err != nil {
 			return err
 		}
 	}
@@ -275,6 +294,9 @@ func (c *Config) check() error {
 		}
 		at[a.addr] = a.name
 	}
+	if err := c.checkKafka(); err != nil {
+		return err
+	}
 	_, err := c.lakeCatalog()
 	return err
 }
@@ -283,8 +305,10 @@ func (c *Config) check() error {
 func (c *Config) print(w io.Writer) error {
 	shown := *c
 	shown.Online = redacted(c.Online)
-	if c.SchemasAuth != "" && !strings.HasPrefix(c.SchemasAuth, "file:") {
-		shown.SchemasAuth = "xxxxx"
+	for _, secret := range []*string{&shown.SchemasAuth, &shown.KafkaPass} {
+		if *secret != "" && !secure.InFile(*secret) {
+			*secret = "xxxxx"
+		}
 	}
 	shown.Data = dataPath(c.Data)
 	shown.Lake = redacted(c.Lake)

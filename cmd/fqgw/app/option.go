@@ -73,20 +73,27 @@ func (c *Config) options() []option {
 		o.secret = true
 		return o
 	}
+	anything := func(string) error { return nil }
 	return []option{
 		text("listen", "address of the PostgreSQL protocol", &c.Listen, loopback),
 		text("admin", "address of health and metrics", &c.Admin, loopback),
 		text("data", "data directory", &c.Data, directory),
 		secret(text("online", "online store: embedded, redis://…, rediss://…, redis+cluster://a,b,c", &c.Online, onlineStore)),
 		secret(text("kafka", "Kafka: embedded, or brokers separated by commas", &c.Kafka, brokers)),
+		text("kafka_sasl", "how to log in to Kafka: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 (default: not)", &c.KafkaSASL, mechanism),
+		text("kafka_username", "user of the login to Kafka", &c.KafkaUser, anything),
+		secret(text("kafka_password", "password of the login to Kafka, or file:PATH that has it", &c.KafkaPass, anything)),
+		text("kafka_tls", "TLS to the brokers: on, off", &c.KafkaTLS, oneOf("on", "off")),
+		text("kafka_ca", "PEM file of who signs the brokers' certificates (default: the system's)", &c.KafkaCA, anything),
+		text("kafka_cert", "PEM file of the certificate that is shown to the brokers", &c.KafkaCert, anything),
+		text("kafka_key", "PEM file of that certificate's key", &c.KafkaKey, anything),
+		text("kafka_server_name", "name that the brokers' certificates must have (default: the host)", &c.KafkaServer, anything),
 		secret(text("schema_registry", "schema registry: the http(s):// URL of Confluent's API, several separated by commas", &c.Schemas, registryURLs)),
 		secret(text("schema_registry_credentials", "of the schema registry: user:password, a bearer token, or file:PATH that has one of them",
-			&c.SchemasAuth, func(string) error { return nil })),
-		text("schema_registry_ca", "PEM file of who signs the certificate of the schema registry (default: the system's)", &c.SchemasCA,
-			func(string) error { return nil }),
+			&c.SchemasAuth, anything)),
+		text("schema_registry_ca", "PEM file of who signs the certificate of the schema registry (default: the system's)", &c.SchemasCA, anything),
 		c.lakeOption(),
-		text("lake_warehouse", "the folder of new tables of the lake, or what its REST catalog calls its warehouse", &c.Warehouse,
-			func(string) error { return nil }),
+		text("lake_warehouse", "the folder of new tables of the lake, or what its REST catalog calls its warehouse", &c.Warehouse, anything),
 		text("lake_cache", "most bytes of the copies of sorted history that is in S3, in the data directory", &c.Cache, size),
 		text("kafka_listen", "address of the embedded Kafka", &c.KafkaListen, loopback),
 		text("redis_listen", "address of the embedded online store", &c.RedisListen, loopback),

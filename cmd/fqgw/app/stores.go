@@ -184,7 +184,7 @@ func (a *App) openOnline(ctx context.Context, settled bool) error {
 }
 
 func (a *App) openLog(ctx context.Context, settled bool) error {
-	brokers := strings.Split(a.config.Kafka, ",")
+	o := a.config.kafkaOptions()
 	if a.config.Kafka == "embedded" {
 		a.kafkaAddr = "embedded"
 		start := embedded.StartKafka
@@ -196,10 +196,13 @@ func (a *App) openLog(ctx context.Context, settled bool) error {
 			return fmt.Errorf("%w (choose another address with --kafka-listen)", err)
 		}
 		a.closers = append(a.closers, k.Close)
-		brokers = k.Brokers
+		o = kafka.Options{Brokers: k.Brokers}
 	}
-	a.kafkaAddr = strings.Join(brokers, ",")
-	log, err := kafka.Open(kafka.Options{Brokers: brokers})
+	a.kafkaAddr = strings.Join(o.Brokers, ",")
+	if o.Login.Mechanism == "PLAIN" && o.TLS == nil {
+		a.logger.Warn("the password of Kafka goes over the network as it is: kafka_tls is off", "kafka", a.kafkaAddr)
+	}
+	log, err := kafka.Open(o)
 	if err != nil {
 		return err
 	}
@@ -230,7 +233,12 @@ func (a *App) openSchemas() error {
 	return nil
 }
 
-// away says whether err is a connection's (class 08).
+// away says whether err is a connection's (class 08), or a server's that refuses the
+// login or the certificate (class 28), which may be mended while this runs.
 func away(err error) bool {
-	return err != nil && strings.HasPrefix(string(fqgw.AsError(err).Code), "08")
+	if err == nil {
+		return false
+	}
+	class := fqgw.AsError(err).Code[:2]
+	return class == "08" || class == "28"
 }
