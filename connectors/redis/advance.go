@@ -74,7 +74,7 @@ func (s *Store) advance(ctx context.Context, flushes []fqgw.UnitFlush, calls []c
 	for i := range all {
 		all[i].reply = pipe.EvalSha(ctx, advanceScript.Hash(), all[i].keys, all[i].args...)
 	}
-	pipe.Exec(ctx) // every reply has its own error
+	carryOut(ctx, pipe)
 	pipe = s.client.Pipeline()
 	for i := range all {
 		if redis.HasErrorPrefix(all[i].reply.Err(), "NOSCRIPT") {
@@ -82,7 +82,7 @@ func (s *Store) advance(ctx context.Context, flushes []fqgw.UnitFlush, calls []c
 		}
 	}
 	if pipe.Len() > 0 {
-		pipe.Exec(ctx)
+		carryOut(ctx, pipe)
 	}
 	for i := range all {
 		others, err := all[i].reply.Int64Slice()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +50,18 @@ func fail(ctx context.Context, err error) error {
 		return unreachable(err)
 	}
 	return answered(err, reply.Error())
+}
+
+// carryOut sends what is in a pipe; every reply has its own error then. go-redis leaves
+// them without one where a new connection's login was refused.
+func carryOut(ctx context.Context, pipe redis.Pipeliner) {
+	replies, err := pipe.Exec(ctx)
+	if err == nil || slices.ContainsFunc(replies, func(r redis.Cmder) bool { return r.Err() != nil }) {
+		return
+	}
+	for _, r := range replies {
+		r.SetErr(err)
+	}
 }
 
 // answered maps what Redis answered. An error within a script stands in the

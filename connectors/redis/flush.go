@@ -75,7 +75,7 @@ func (s *Store) Flush(ctx context.Context, flushes []fqgw.UnitFlush) ([]fqgw.Flu
 		calls[i].reply = pipe.EvalSha(ctx, flushScript.Hash(), calls[i].keys, calls[i].args...)
 	}
 	if pipe.Len() > 0 {
-		pipe.Exec(ctx) // every reply has its own error
+		carryOut(ctx, pipe)
 	}
 	// A server that does not know the script (new, restarted, failed over) gets
 	// it with the call.
@@ -86,7 +86,7 @@ func (s *Store) Flush(ctx context.Context, flushes []fqgw.UnitFlush) ([]fqgw.Flu
 		}
 	}
 	if pipe.Len() > 0 {
-		pipe.Exec(ctx)
+		carryOut(ctx, pipe)
 	}
 	out := make([]fqgw.FlushResult, len(flushes))
 	var failed []error

@@ -91,7 +91,7 @@ func (s *Store) once(ctx context.Context, until time.Time, reads []fqgw.UnitRead
 		}
 	}
 	if len(lookups) > 1 {
-		_, _ = pipe.Exec(bounded) // every reply has its own error
+		carryOut(bounded, pipe)
 	}
 	for i := range lookups {
 		values, err := replies[i].Result()

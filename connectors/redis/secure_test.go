@@ -102,3 +102,48 @@ func TestSecure(t *testing.T) {
 		})
 	}
 }
+
+// A login that is no longer good is 28P01 in every kind of trip, also in those of several
+// commands, and the store goes on when it is.
+func TestLoginChanges(t *testing.T) {
+	m := miniredis.RunT(t)
+	m.RequireUserAuth("fqgw", "one")
+	file := filepath.Join(t.TempDir(), "password")
+	write := func(password string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(password), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("one")
+	s, err := redis.Open(t.Context(), "redis://fqgw@"+m.Addr()+"?password_file="+url.QueryEscape(file), 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	trips := map[string]func() error{
+		"read": func() error { _, err := s.Read(t.Context(), []fqgw.UnitRead{{Unit: fqgw.Unit{State: 1}}}); return err },
+		"flush": func() error {
+			_, err := s.Flush(t.Context(), []fqgw.UnitFlush{{Unit: fqgw.Unit{State: 1}, From: []fqgw.PartitionMark{{}}, To: []fqgw.PartitionMark{{Mark: fqgw.Mark{Next: 1}}}}})
+			return err
+		},
+		"claim": func() error { _, err := s.Claim(t.Context(), fqgw.Unit{State: 1}, []int32{0}); return err },
+	}
+	all := func(code fqgw.Code) {
+		t.Helper()
+		for name, trip := range trips {
+			if err := trip(); code == "" && err != nil || code != "" && !fqgw.HasCode(err, code) {
+				t.Errorf("%s: %v (%s), want %q", name, err, fqgw.AsError(err).Code, code)
+			}
+		}
+	}
+	all("")
+	m.RequireUserAuth("fqgw", "two")
+	m.Close()
+	if err := m.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	all("28P01")
+	write("two")
+	all("")
+}
