@@ -30,7 +30,6 @@ func TestSecureConfig(t *testing.T) {
 	t.Setenv("FQGW_TEST_PASSWORD", "a secret one: @/?#")
 	want := kafka.Options{Brokers: []string{"a:1", "b:2"}, Login: kafka.Login{Mechanism: "SCRAM-SHA-512", User: "u", Password: "a secret one: @/?#"},
 		TLS: &secure.TLS{CA: "ca.pem", Cert: "cert.pem", Key: "key.pem", ServerName: "x"}}
-	const online = "rediss://u:a%20secret%20one%3A%20%40%2F%3F%23@h:1/2?pool_size=7&ca=ca.pem&cert=cert.pem&key=key.pem&server_name=x"
 	flat := `
 kafka: a:1, b:2
 kafka_sasl: SCRAM-SHA-512
