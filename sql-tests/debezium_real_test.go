@@ -2,6 +2,7 @@ package sqltests
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/fqgw/fqgw/cmd/fqgw/app"
 )
@@ -203,6 +205,8 @@ func (p *watched) define() {
 			WITH (topic = '` + p.name + `flat.public.accounts', format = 'debezium-json', unwrapped = true, event_time = 'updated_at')`,
 		`CREATE FEATURE VIEW orders_now AS SELECT DISTINCT ON (id) ` + compared[0].columns + ` FROM orders ORDER BY id, placed_at DESC`,
 		`CREATE FEATURE VIEW accounts_now AS SELECT DISTINCT ON (id, region) ` + compared[1].columns + ` FROM accounts ORDER BY id, region, updated_at DESC`,
+		`CREATE FEATURE VIEW regions AS SELECT region, count(*) OVER w AS n, sum(balance) OVER w AS balance, avg(balance) FILTER (WHERE owner > 'a') OVER w AS mean
+			FROM accounts WINDOW w AS (PARTITION BY region ORDER BY updated_at)`,
 		`CREATE FEATURE VIEW flat_now AS SELECT DISTINCT ON (id, region) id, region, owner, balance, updated_at FROM flat ORDER BY id, region, updated_at DESC`,
 	} {
 		var err error
@@ -403,9 +407,33 @@ func (p *watched) checkNow(phase int) {
 		p.same(fmt.Sprintf("phase %d, online", phase), want, rowsOf(p.t, p.fqgw, texts(c.columns)+" FROM "+c.table+"_now ORDER BY "+c.key))
 		p.same(fmt.Sprintf("phase %d, by history", phase), want, rowsOf(p.t, p.fqgw, texts(c.columns)+" FROM "+c.table+" ORDER BY "+c.key))
 	}
+	for _, at := range []string{"", " AS OF now()"} {
+		if !p.checkWindows(fmt.Sprintf("phase %d", phase), at, "accounts") && phase == 0 {
+			p.t.Fatal("windows cannot be read before any trouble")
+		}
+	}
 	const columns = "id, region, owner, balance, updated_at"
 	want := rowsOf(p.t, p.pg, texts(columns)+" FROM accounts ORDER BY id, region")
 	p.same(fmt.Sprintf("phase %d, flat", phase), want, rowsOf(p.t, p.fqgw, texts(columns)+" FROM flat_now ORDER BY id, region"))
+}
+
+// checkWindows compares what windows over accounts say at a time ("": now, online) with the
+// rows of a query; false where they say that they cannot, as a killed connector has sent
+// changes again, or a snapshot was taken again.
+func (p *watched) checkWindows(what, at, rows string) bool {
+	p.t.Helper()
+	const got = "SELECT region, n::text, balance::text, mean::text FROM regions%s ORDER BY region"
+	if _, err := p.fqgw.Exec(p.t.Context(), fmt.Sprintf(got, at)); err != nil {
+		var e *pgconn.PgError
+		if !errors.As(err, &e) || e.Code != "55000" || !strings.Contains(e.Message, "cannot tell which rows are there") {
+			p.t.Fatalf("%s, windows: %v", what, err)
+		}
+		return false
+	}
+	want := rowsOf(p.t, p.pg, `SELECT region, count(*)::text, sum(balance)::text, (avg(balance) FILTER (WHERE owner > 'a'))::text
+		FROM `+rows+` GROUP BY region ORDER BY region`)
+	p.same(what+", windows"+at, want, rowsOf(p.t, p.fqgw, fmt.Sprintf(got, at)))
+	return true
 }
 
 // texts selects columns as texts.
