@@ -128,6 +128,12 @@ func TestDebeziumEnvelopes(t *testing.T) {
 		{forms, ``, `{"op":"c","after":{"id":1,"j":{"a":1}}}`, `insert id=1 j={"a": 1}`},
 		{forms, ``, `{"op":"u","after":{"id":1,"f":[95.0,95.0,100.0,101.0,98.0,101.0,122.0,105.0,117.0,109.0,95.0,117.0,110.0,97.0,118.0,97.0,105.0,108.0,97.0,98.0,108.0,101.0,95.0,` +
 			`118.0,97.0,108.0,117.0,101.0]}}`, "upsert id=1 f?"},
+		// The placeholder is all that an array has, of any type, or it is a value.
+		{two, ``, `{"op":"u","after":{"id":"a",` + when + `,"l":[ "__debezium_unavailable_value" ]}}`, "upsert id=a " + then + " l?"},
+		{two, ``, `{"op":"c","after":{"id":"a",` + when + `,"l":[1,"__debezium_unavailable_value"]}}`,
+			"insert id=a " + then + "; 22P02:invalid input syntax for type integer"},
+		{two, ``, `{"op":"c","after":{"id":"a",` + when + `,"l":["__debezium_unavailable_value",1]}}`,
+			"insert id=a " + then + "; 22P02:invalid input syntax for type integer"},
 		{forms, ``, typed("after", "at", "io.debezium.time.NanoTimestamp", "-1"), "insert id=1 at=1969-12-31 23:59:59.999999"},
 		{forms, ``, typed("before", "at", "io.debezium.time.Timestamp", "1500"), "insert id=1 at=1970-01-01 00:00:01.5"},
 		{forms, ``, typed("after", "i", "io.debezium.time.Date", "17702"), "insert id=1 i=17702"},

@@ -11,7 +11,7 @@ func (d *debeziumJSON) value(c *column, f *form, b []byte, p span) (v fqgw.Value
 	if p.kind == absent || p.kind == null {
 		return fqgw.Null, true, nil
 	}
-	if p.kind == plain && p.to-p.from == len(placeholder) && text(b[p.from:p.to]) == placeholder {
+	if p.holds(b, placeholder) || f.kind == formList && p.kind == sequence && onlyPlaceholder(b[p.from:p.to]) {
 		return fqgw.Null, false, nil
 	}
 	if v, err = d.formed(c, f, b, p); err != nil {
@@ -31,6 +31,19 @@ func (d *debeziumJSON) value(c *column, f *form, b []byte, p span) (v fqgw.Value
 		v, err = c.fit.Eval(nil, d.one[:])
 	}
 	return v, true, err
+}
+
+// holds says that the value is that text, which is written without escapes.
+func (p span) holds(b []byte, word string) bool {
+	return p.kind == plain && p.to-p.from == len(word) && text(b[p.from:p.to]) == word
+}
+
+// onlyPlaceholder says that a JSON array has the placeholder and nothing else: of whatever
+// type the elements are, Debezium did not have the array. Beside others it is a value.
+func onlyPlaceholder(raw []byte) bool {
+	s := scanner{b: raw, i: 1}
+	p, ok := s.value(0)
+	return ok && p.holds(raw, placeholder) && s.take(']')
 }
 
 // formed is the value before it is assigned to the column.
@@ -168,9 +181,7 @@ func (d *debeziumJSON) list(c *column, f *form, raw []byte) (fqgw.Value, error) 
 			return fqgw.Null, errDimensions()
 		}
 		v, err := fqgw.Null, error(nil)
-		if p.kind == plain && text(raw[p.from:p.to]) == placeholder {
-			v = fqgw.TextValue(placeholder) // the whole array is
-		} else if p.kind != null {
+		if p.kind != null {
 			if v, err = d.formed(c.elem, f.elem, raw, p); err == nil && f.elem.to != nil {
 				f.elem.one[0] = v
 				v, err = f.elem.to.Eval(nil, f.elem.one)
