@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/fqgw/fqgw/cmd/fqgw/app"
+	"github.com/fqgw/fqgw/connectors/embedded"
 )
 
 // syncedBuffer is a log that several goroutines write.
@@ -39,10 +40,12 @@ func (b *syncedBuffer) String() string {
 func TestSaved(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	file := filepath.Join(data, "online.save")
+	online := "embedded"
 	run := func(statements ...string) (n int64, log string) {
 		t.Helper()
 		var out syncedBuffer
 		c := app.Throwaway(data)
+		c.Online = online
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		a, err := app.Open(ctx, c, nil, slog.New(slog.NewTextHandler(&out, nil)))
@@ -103,6 +106,20 @@ func TestSaved(t *testing.T) {
 	if n, log := run(`SELECT fqgw.sync()`); n != 4000 || strings.Contains(log, filled) {
 		t.Errorf("from an older save: counted %d; %s", n, log)
 	}
+	// What another store got meanwhile is not in there.
+	r, err := embedded.StartRedis(embedded.RedisOptions{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	online = "redis://" + r.Addr
+	if n, _ := run(more, `SELECT fqgw.sync()`); n != 6000 {
+		t.Errorf("in another store: counted %d", n)
+	}
+	online = "embedded"
+	if n, log := run(`SELECT fqgw.sync()`); n != 6000 || !strings.Contains(log, filled) {
+		t.Errorf("from another store: counted %d; %s", n, log)
+	}
 	for name, b := range map[string][]byte{"damaged": old[:len(old)-1], "not there": nil} {
 		if err := os.Remove(file); err != nil {
 			t.Fatal(err)
@@ -113,7 +130,7 @@ func TestSaved(t *testing.T) {
 			}
 		}
 		n, log := run(`SELECT fqgw.sync()`)
-		if n != 4000 || !strings.Contains(log, filled) || strings.Contains(log, "damaged") != (b != nil) {
+		if n != 6000 || !strings.Contains(log, filled) || strings.Contains(log, "damaged") != (b != nil) {
 			t.Errorf("%s: counted %d; %s", name, n, log)
 		}
 	}

@@ -339,7 +339,9 @@ func (f *feed) judge(events []fqgw.Event, r *fqgw.LogRecord, in *moment) (out []
 			stop = &pause{offset: r.Offset, broken: in.breaks[r.Partition].why}
 		}
 	}()
-	out, err = f.decoder.Decode(r, events)
+	if out = events; !f.s.replayedFor(r) { // else it has no changes here
+		out, err = f.decoder.Decode(r, events)
+	}
 	if lost(err) {
 		return nil, &pause{offset: r.Offset, lacks: err.Error(), again: time.Now().Add(readAgain)}, nil
 	}

@@ -34,6 +34,10 @@ func (p *Pipeline) Replay(ctx context.Context, source string) (done fqgw.Replaye
 		}
 		return done, err
 	}
+	if s.src.Changelog() {
+		return done, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "source %q is a changelog: an old change of a row cannot be replayed over what came since", s.src.Name).
+			WithHint("Have the connector take a snapshot anew: it has the rows as they are.")
+	}
 	select {
 	case s.replaying <- struct{}{}:
 	case <-ctx.Done():
@@ -193,6 +197,18 @@ func (s *source) replayedSince(ctx context.Context, from []int64) (places []fqgw
 		}
 	})
 	return places, err
+}
+
+// replayedFor says that a record is another source's dead letter: this one had it
+// when it came first.
+func (s *source) replayedFor(r *fqgw.LogRecord) bool {
+	for _, h := range r.Headers {
+		if h.Name == ReplayHeader {
+			_, of, ok := parseReplay(h.Value)
+			return ok && of != s.src.Qualified().String()
+		}
+	}
+	return false
 }
 
 func (s *source) replayFact() string { return "replay " + s.src.Qualified().String() }

@@ -199,5 +199,8 @@ func now(n *pg.Node) bool {
 		return slices.Contains([]pg.SQLValueFunctionOp{pg.SQLValueFunctionOp_SVFOP_CURRENT_TIMESTAMP, pg.SQLValueFunctionOp_SVFOP_LOCALTIMESTAMP}, v.Op)
 	}
 	c := n.GetFuncCall()
-	return c != nil && len(c.Args) == 0 && slices.Contains([]string{"now", "transaction_timestamp"}, last(words(c.Funcname)))
+	if c == nil || len(c.Args) > 0 || len(c.Funcname) > 1 && words(c.Funcname)[0] != "pg_catalog" {
+		return false
+	}
+	return slices.Contains([]string{"now", "transaction_timestamp"}, last(words(c.Funcname)))
 }

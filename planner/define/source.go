@@ -62,6 +62,10 @@ func (d *Definer) createSource(n *pg.CreateStmt) (plan.Statement, error) {
 			return nil, err
 		}
 	}
+	if s.Changelog() && s.Known != fqgw.KnownByRecord {
+		return nil, d.fail(n.Relation.Location, fqgw.CodeInvalidDefinition, "a changelog has no known_time of its own").
+			WithDetail("A change is known at the running maximum of its partition's record timestamps.")
+	}
 	if d.Foreign != nil && s.Positions() != fqgw.TopicOffsets && len(n.TableElts) > 0 { // a definition that was kept was checked
 		if _, err := d.Foreign(s); err != nil {
 			return nil, d.at(err, n.Relation.Location)

@@ -51,7 +51,7 @@ type Streams interface {
 	Sync(ctx context.Context) error
 	// Replay produces dead letters of a source once more that the gate accepts now.
 	Replay(ctx context.Context, source string) (fqgw.Replayed, error)
-	// Sample is the newest records of a topic, about n.
+	// Sample is the n newest records of a topic.
 	Sample(ctx context.Context, topic string, n int) ([]fqgw.LogRecord, error)
 	WaitKnown(ctx context.Context, source string, k int64, notice func(string)) error
 	Status() []fqgw.StreamStatus

@@ -103,7 +103,7 @@ func (e *Engine) Replay(ctx context.Context, s *fqgw.Source) (fqgw.Replayed, err
 	return e.o.Streams.Replay(ctx, s.Qualified().String())
 }
 
-// Sample is a row for each of the newest records of a topic, about n.
+// Sample is a row for each of the n newest records of a topic.
 func (e *Engine) Sample(ctx context.Context, topic string, n int) (out [][]fqgw.Value, err error) {
 	recs, err := e.o.Streams.Sample(ctx, topic, n)
 	for i := range recs {

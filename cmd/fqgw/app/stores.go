@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -139,9 +140,10 @@ func (a *App) openOnline(ctx context.Context, settled bool) error {
 	if err != nil {
 		return err
 	}
+	saved := filepath.Join(a.config.Data, "online.save")
 	if url == "embedded" {
 		a.redisAddr = "embedded"
-		r, err := embedded.StartRedis(embedded.RedisOptions{Listen: a.config.RedisListen, Path: filepath.Join(a.config.Data, "online.save"), Owner: id,
+		r, err := embedded.StartRedis(embedded.RedisOptions{Listen: a.config.RedisListen, Path: saved, Owner: id,
 			First: redis.IsPositions, Every: saveEvery, Logger: a.logger})
 		if err != nil {
 			return fmt.Errorf("%w (choose another address with --redis-listen)", err)
@@ -152,6 +154,8 @@ func (a *App) openOnline(ctx context.Context, settled bool) error {
 		if shards == 0 {
 			shards = 64
 		}
+	} else if err := os.Remove(saved); err != nil && !os.IsNotExist(err) { // what another store gets is not in there
+		return fmt.Errorf("what was saved of the embedded online store is void and cannot be removed: %w", err)
 	}
 	a.redisAddr = redacted(url)
 	store, err := redis.Open(ctx, url, shards)
