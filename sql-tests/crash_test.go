@@ -23,7 +23,6 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/cmd/fqgw/app"
-	"github.com/fqgw/fqgw/connectors/kafka"
 	"github.com/fqgw/fqgw/connectors/registry"
 )
 
@@ -108,7 +107,7 @@ func (p *process) connect(ctx context.Context) (*pgx.Conn, error) {
 
 // clicks is written by INSERT, whose rows go to any partition; the log of taps
 // is the same in every run, and so are the states of the views over it.
-var crashDefinitions = strings.Split(crashSource("clicks", "sums", "newest")+crashSource("taps", "tap_sums", "tap_newest"), ";\n")
+var crashDefinitions = strings.Split(crashSource("clicks", "sums", "newest")+crashSource("taps", "tap_sums", "tap_newest")+crashChangelog, ";\n")
 
 func crashSource(source, sums, newest string) string {
 	return strings.NewReplacer("SRC", source, "SUMS", sums, "NEWEST", newest).Replace(`CREATE SOURCE SRC (seq int, user_id bigint, price double precision CHECK (price < 1000), ts timestamptz NOT NULL)
@@ -213,35 +212,10 @@ func feed(ctx context.Context, conn *pgx.Conn) error {
 // partition seq mod 3, and each partition's events are in order, so that the log
 // is the same however often its writing was cut off.
 func tap(ctx context.Context, conn *pgx.Conn) error {
-	var brokers string
-	if err := conn.QueryRow(ctx, "SHOW fqgw.kafka").Scan(&brokers); err != nil {
-		return err
-	}
-	log, err := kafka.Open(kafka.Options{Brokers: strings.Split(brokers, ","), Timeout: 5 * time.Second})
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	_, end, err := log.Offsets(ctx, "taps")
-	if err != nil {
-		return err
-	}
-	var batch []fqgw.LogRecord
-	for seq := range crashRows {
-		if p := seq % partitions; int64(seq/partitions) >= end[p] {
-			user, price, ts := crashEvent(seq)
-			batch = append(batch, fqgw.LogRecord{Partition: int32(p), Timestamp: crashTime.UnixMicro(),
-				Value: fmt.Appendf(nil, `{"seq":%d,"user_id":%d,"price":%g,"ts":"%s"}`, seq, user, price, ts)})
-		}
-		if len(batch) == 20 || seq == crashRows-1 && len(batch) > 0 {
-			if err := log.Produce(ctx, "taps", batch); err != nil {
-				return err
-			}
-			batch = nil
-		}
-	}
-	_, err = conn.Exec(ctx, "SELECT fqgw.sync()")
-	return err
+	return produce(ctx, conn, "taps", func(seq int) fqgw.LogRecord {
+		user, price, ts := crashEvent(seq)
+		return fqgw.LogRecord{Timestamp: crashTime.UnixMicro(), Value: fmt.Appendf(nil, `{"seq":%d,"user_id":%d,"price":%g,"ts":"%s"}`, seq, user, price, ts)}
+	})
 }
 
 // packed are the states of every entity of the views over taps, as they are in
@@ -357,6 +331,7 @@ func settled(t *testing.T, ctx context.Context, conn *pgx.Conn) map[string]strin
 		t.Fatalf("%d states are in the online store", len(states))
 	}
 	maps.Copy(got, states)
+	maps.Copy(got, orderedAnswers(t, ctx, conn))
 	return got
 }
 
@@ -420,7 +395,7 @@ func crashRound(t *testing.T, ctx context.Context, fault string, want map[string
 		if err := conn.QueryRow(ctx, "SELECT sum(cold) FROM fqgw.tiers").Scan(&n); err != nil || n < run.cold {
 			t.Fatalf("%d entities are in the lake, %v", n, err)
 		}
-		for _, view := range []string{"sums", "tap_sums"} { // which brings them back
+		for _, view := range []string{"sums", "tap_sums", "tap_order_sums"} { // which brings them back
 			if _, err := conn.Exec(ctx, fmt.Sprintf("SELECT f.n FROM generate_series(0, %d) AS k(id) LEFT JOIN %s AS f ON f.user_id = k.id", crashUsers-1, view)); err != nil {
 				t.Fatal(err)
 			}
@@ -473,7 +448,7 @@ func attempt(ctx context.Context, p *process, definitions []string) error {
 	return write(ctx, p)
 }
 
-// write feeds both sources at the same time, so that a crash hits both.
+// write feeds all sources at the same time, so that a crash hits each.
 func write(ctx context.Context, p *process) error {
 	each := func(f func(context.Context, *pgx.Conn) error) error {
 		conn, err := p.connect(ctx)
@@ -483,9 +458,10 @@ func write(ctx context.Context, p *process) error {
 		defer conn.Close(ctx)
 		return f(ctx, conn)
 	}
-	tapped := make(chan error, 1)
+	tapped, ordered := make(chan error, 1), make(chan error, 1)
 	go func() { tapped <- each(tap) }()
-	return errors.Join(each(feed), <-tapped)
+	go func() { ordered <- each(order) }()
+	return errors.Join(each(feed), <-tapped, <-ordered)
 }
 
 // TestCrashTransaction kills fqgw while a transaction is being written: it is
