@@ -57,6 +57,9 @@ var sameForms = [][]string{
 		"create or replace view other as select USER_ID, price+1 p\n\tfrom clicks -- all\n where (kind != 'a')"},
 	{`CREATE VIEW v AS SELECT user_id, price + 1 AS p FROM clicks WHERE kind <> 'A'`},
 	{`CREATE VIEW v AS SELECT user_id, price + 1 AS q FROM clicks WHERE kind <> 'a'`},
+
+	{`CREATE SOURCE s (t timestamptz) WITH (event_time = 't', format = 'protobuf', message = 'A', schema = 'syntax="proto3"; message A { int64 t = 1; } message B { int64 t = 2; }')`},
+	{`CREATE SOURCE s (t timestamptz) WITH (event_time = 't', format = 'protobuf', message = 'B', schema = 'syntax="proto3"; message A { int64 t = 1; } message B { int64 t = 2; }')`},
 }
 
 func formOf(t *testing.T, sql string) []byte {

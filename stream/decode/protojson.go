@@ -105,7 +105,20 @@ func (d *protoRun) jsonEntry(f *protobuf.Field, b []byte) error {
 		return readable(fqgw.TextValue(string(d.scratch)))
 	}
 	d.json = append(appendJSONString(d.json, text(d.scratch)), ':')
-	v, _ := lastOf(of, b)
+	if of.Message == nil {
+		v, _ := lastOf(of, b)
+		return d.jsonOne(of, v)
+	}
+	var whole protoPlace // of a message that may have come in parts
+	items, wire := len(d.items), of.Wire()
+	for len(b) > 0 {
+		number, as, v, rest, _ := protoField(b)
+		if b = rest; number == of.Number && as == wire {
+			d.add(&whole, true, false, v)
+		}
+	}
+	v := protobuf.Value{B: d.merged(&whole)}
+	d.items = d.items[:items]
 	return d.jsonOne(of, v)
 }
 
