@@ -82,7 +82,7 @@ func TestChangelogOptions(t *testing.T) {
 	if form(plain) != form(source(", unwrapped = false, binary_handling = 'base64'")) {
 		t.Error("defaults that are spelled out are another form")
 	}
-	for _, with := range []string{", unwrapped = true", ", decimal_handling = 'double'", ", binary_handling = 'hex'", ", time_unit = 'ms'"} {
+	for _, with := range []string{", unwrapped = true", ", decimal_handling = 'double'", ", binary_handling = 'hex'", ", replica_identity = 'full'", ", time_unit = 'ms'"} {
 		if form(plain) == form(source(with)) {
 			t.Errorf("%s has the form of the source without it", with)
 		}

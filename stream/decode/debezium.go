@@ -27,37 +27,41 @@ type envelope struct {
 
 // changelog turns envelopes into changes. It is a function of the source alone.
 type changelog struct {
-	key    []int // the primary key
-	time   int   // the column of the event time
-	timed  bool  // the event time is a field of the row, not of the envelope
-	keyed  bool  // and part of the key: other columns tell whether an image has more than that
-	others []int // columns of the row that are not in the key
+	key   []int // the primary key
+	time  int   // the column of the event time
+	timed bool  // the event time is a field of the row, not of the envelope
+	keyed bool  // and part of the key: an image that has it may have nothing else
+	full  bool  // the source says that every image before a change is the whole row
 }
 
 // newChangelog is how the images of a source are understood; ofRow says which columns
 // are fields of the row, the others are the envelope's.
 func newChangelog(s *fqgw.Source, ofRow func(column int) bool) changelog {
-	c := changelog{key: s.PrimaryKey, time: s.EventTime, timed: ofRow(s.EventTime), keyed: slices.Contains(s.PrimaryKey, s.EventTime)}
-	for i := range s.Columns {
-		if ofRow(i) && !slices.Contains(c.key, i) {
-			c.others = append(c.others, i)
-		}
+	return changelog{
+		key:   s.PrimaryKey,
+		time:  s.EventTime,
+		timed: ofRow(s.EventTime),
+		keyed: slices.Contains(s.PrimaryKey, s.EventTime),
+		full:  s.Options["replica_identity"] == "full",
 	}
-	return c
 }
 
 // whole says that an image before a change is the row as it was. Without REPLICA
 // IDENTITY FULL PostgreSQL tells the key alone, and Debezium fills up what cannot be
 // NULL: with ”, 0, false, 1970 or the column's default. No row has come without an event
-// time, and so an image that has none, or 1970, is not one.
+// time, and so an image that has none, or 1970, is not one. Where the key has the event
+// time nothing in an image tells what was filled up, and the source has to.
 func (c *changelog) whole(before *image) bool {
-	if before.row == nil || before.keyErr != nil || len(before.missing) > 0 || !c.timed {
+	if before.row == nil || before.err != nil || len(before.missing) > 0 || !c.timed {
 		return false
 	}
-	if c.keyed {
-		return slices.ContainsFunc(c.others, func(i int) bool { return telling(before.row[i]) })
-	}
-	return telling(before.row[c.time])
+	return telling(before.row[c.time]) && (c.full || !c.keyed)
+}
+
+// restores says that the row before has what the row after lacks. PostgreSQL keeps large
+// values alone elsewhere, and so one that may have been filled up was never stored there.
+func (c *changelog) restores(before, after *image) bool {
+	return !slices.ContainsFunc(after.missing, func(i int) bool { return !telling(before.row[i]) || before.row[i].Str() == "{}" })
 }
 
 // telling says that the value is not what is filled in for one that is unknown.
@@ -120,7 +124,7 @@ func (c *changelog) changes(e *envelope, out []fqgw.Event) ([]fqgw.Event, error)
 		return c.update(e, out)
 	}
 	if c.whole(&e.before) {
-		return append(out, fqgw.Event{Op: fqgw.Delete, Row: e.before.row}), e.before.err
+		return append(out, fqgw.Event{Op: fqgw.Delete, Row: e.before.row}), nil
 	}
 	of := &e.before
 	if c.lacksKey(e) {
@@ -136,14 +140,11 @@ func (c *changelog) changes(e *envelope, out []fqgw.Event) ([]fqgw.Event, error)
 // update is an update with its row before, or without one.
 func (c *changelog) update(e *envelope, out []fqgw.Event) ([]fqgw.Event, error) {
 	before, after := &e.before, &e.after
-	if c.whole(before) {
+	if c.whole(before) && c.restores(before, after) {
 		for _, i := range after.missing {
 			after.row[i] = before.row[i]
 		}
 		out = append(out, fqgw.Event{Op: fqgw.UpdateBefore, Row: before.row})
-		if before.err != nil {
-			return out, before.err
-		}
 		return append(out, fqgw.Event{Op: fqgw.UpdateAfter, Row: after.row}), after.err
 	}
 	if before.row != nil && before.keyErr == nil && after.keyErr == nil && c.hasKey(before.row) && c.moved(before.row, after.row) {

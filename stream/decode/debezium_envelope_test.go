@@ -29,6 +29,8 @@ func TestDebeziumEnvelopes(t *testing.T) {
 	)
 	flat := debezium(t, 1, "at", map[string]string{"unwrapped": "true"}, "id int8", "at timestamptz", "v text")
 	two := debezium(t, 2, "at", nil, "id text", "at timestamptz", "v text", "n int4", "x numeric", "l int4[]")
+	full := debezium(t, 2, "at", map[string]string{"replica_identity": "full"}, "id text", "at timestamptz", "v text", "n int4", "ref uuid")
+	large := debezium(t, 1, "at", nil, "id int8", "at timestamptz", "big text", "ref uuid", "doc jsonb")
 	// Values of other forms than the samples have.
 	forms := debezium(
 		t,
@@ -111,11 +113,23 @@ func TestDebeziumEnvelopes(t *testing.T) {
 		{table, ``, `{"schema":{"type":7},"payload":{"op":"c","after":{"id":1}}}`, "22P02:the record's schema cannot be read"},
 		{table, ``, `{"schema":{"type":"struct","fields":[{"field":"after","type":"struct","fields":[{"field":"at","type":"int32","name":"io.debezium.time.Time"}]}]},` +
 			`"payload":{"op":"c","after":{"id":1}}}`, "42804:column \"at\" is of type timestamp with time zone but the record has io.debezium.time.Time"},
-		// The event time is part of the key: other columns tell whether the row is whole.
+		// The event time is part of the key: nothing but the source tells whether the rest was filled up.
 		{two, ``, `{"op":"d","before":{"id":"a",` + when + `,"v":"","n":0}}`, "delete_key id=a " + then},
-		{two, ``, `{"op":"d","before":{"id":"a",` + when + `,"v":null,"n":3}}`, "delete id=a " + then + " n=3"},
-		{two, ``, `{"op":"d","before":{"id":"a",` + when + `,"x":{"scale":2,"value":"AA=="},"l":[]}}`, "delete_key id=a " + then},
-		{two, ``, `{"op":"d","before":{"id":"a",` + when + `,"x":{"scale":2,"value":"AQ=="}}}`, "delete id=a " + then + " x=0.01"},
+		{two, ``, `{"op":"d","before":{"id":"a",` + when + `,"v":"new","n":3}}`, "delete_key id=a " + then},
+		{two, ``, `{"op":"u","before":{"id":"a",` + when + `,"v":"new"},"after":{"id":"a",` + when + `,"n":3}}`, "upsert id=a " + then + " n=3"},
+		{full, ``, `{"op":"d","before":{"id":"a",` + when + `,"v":"","n":0}}`, "delete id=a " + then + " v= n=0"},
+		{full, ``, `{"op":"u","before":{"id":"a",` + when + `,"v":"x"},"after":{"id":"a",` + when + `,"n":3}}`,
+			"update_before id=a " + then + " v=x; update_after id=a " + then + " n=3"},
+		// An image that cannot be read as a whole is none: it has the key.
+		{full, ``, `{"op":"d","before":{"id":"a",` + when + `,"v":"new","ref":""}}`, "delete_key id=a " + then},
+		{large, ``, `{"op":"d","before":{"id":1,` + when + `,"big":"new","ref":""},` + pgSource + `}`, "delete_key id=1 at=2026-01-01 00:00:00+00"},
+		// What may have been filled up does not stand for a large value.
+		{large, ``, `{"op":"u","before":{"id":1,` + when + `,"big":null},"after":{"id":1,` + when + `,"big":"__debezium_unavailable_value"}}`,
+			"upsert id=1 " + then + " big?"},
+		{large, ``, `{"op":"u","before":{"id":1,` + when + `,"big":""},"after":{"id":1,` + when + `,"big":"__debezium_unavailable_value"}}`,
+			"upsert id=1 " + then + " big?"},
+		{large, ``, `{"op":"u","before":{"id":1,` + when + `,"doc":"{}"},"after":{"id":1,` + when + `,"doc":"__debezium_unavailable_value"}}`,
+			"upsert id=1 " + then + " doc?"},
 		{table, `{"id":9}`, `{"op":"d","before":{"id":"?",` + when + `}}`, "delete_key id=9 at=1970-01-01 00:00:07+00"},
 		{table, ``, `{"op":"d","before":{"id":1,` + when + `,"v":"__debezium_unavailable_value"}}`, "delete_key id=1 at=1970-01-01 00:00:07+00"},
 		{table, ``, `{"v":2,"ts_ms":1}`, `22P02:the record is no change of Debezium`},

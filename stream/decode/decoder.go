@@ -55,14 +55,16 @@ var formats = map[string]format{
 	"avro": {decoder: newAvro, encoder: newAvroEncoder},
 	"json": {decoder: alone(newJSON), encoder: func(s *fqgw.Source, _ Maker) (Encoder, error) { return newJSONEncoder(s) }},
 	"debezium-avro": {decoder: newDebeziumAvro, encoder: noEncoder, changes: true, options: map[string][]string{
-		"unwrapped":       {"false", "true"},
-		"binary_handling": {"base64", "hex"},
+		"unwrapped":        {"false", "true"},
+		"binary_handling":  {"base64", "hex"},
+		"replica_identity": {"default", "full"},
 	}},
 	"protobuf": {decoder: newProto, encoder: noProtoEncoder},
 	"debezium-json": {decoder: alone(newDebeziumJSON), encoder: noEncoder, changes: true, options: map[string][]string{
 		"unwrapped":        {"false", "true"},
 		"decimal_handling": {"precise", "string", "double"},
 		"binary_handling":  {"base64", "hex"},
+		"replica_identity": {"default", "full"},
 	}},
 }
 
