@@ -31,6 +31,11 @@ func TestDebeziumEnvelopes(t *testing.T) {
 	two := debezium(t, 2, "at", nil, "id text", "at timestamptz", "v text", "n int4", "x numeric", "l int4[]")
 	full := debezium(t, 2, "at", map[string]string{"replica_identity": "full"}, "id text", "at timestamptz", "v text", "n int4", "ref uuid")
 	large := debezium(t, 1, "at", nil, "id int8", "at timestamptz", "big text", "ref uuid", "doc jsonb")
+	// Columns of the names that a wrapper's members have.
+	unwrapped := map[string]string{"unwrapped": "true"}
+	outbox := debezium(t, 1, "at", unwrapped, "id int8", "payload text", "at timestamptz")
+	both := debezium(t, 1, "at", unwrapped, "id int8", "schema text", "payload text", "at timestamptz")
+	load := debezium(t, 1, "at", nil, "payload int8", "at timestamptz")
 	// Values of other forms than the samples have.
 	forms := debezium(
 		t,
@@ -102,6 +107,7 @@ func TestDebeziumEnvelopes(t *testing.T) {
 		{table, ``, `{"ts_ms":1,"v":2}`, `22P02:the record is no change of Debezium`},
 		{table, ``, `{ "ts_ms" : 1 }`, ""},
 		{table, ``, `{"status":"BEGIN","id":"7:8","event_count":null,"ts_ms":5}`, ""},
+		{table, ``, `{"`, "22P02:record is not a JSON object"},
 		{table, ``, `[]`, "22P02:record is not a JSON object"},
 		{table, ``, `{"op":"c"`, "22P02:record is not a JSON object"},
 		{table, ``, "{\"op\":\"c\",\"x\":\"\xff\"}", "22021:record is not valid"},
@@ -142,6 +148,17 @@ func TestDebeziumEnvelopes(t *testing.T) {
 		{forms, ``, `{"op":"c","after":{"id":1,"j":{"a":1}}}`, `insert id=1 j={"a": 1}`},
 		{forms, ``, `{"op":"u","after":{"id":1,"f":[95.0,95.0,100.0,101.0,98.0,101.0,122.0,105.0,117.0,109.0,95.0,117.0,110.0,97.0,118.0,97.0,105.0,108.0,97.0,98.0,108.0,101.0,95.0,` +
 			`118.0,97.0,108.0,117.0,101.0]}}`, "upsert id=1 f?"},
+		{outbox, ``, `{"id":1,"payload":"x",` + when + `,"__op":"c"}`, "insert id=1 payload=x " + then},
+		{outbox, ``, `{"id":1,` + when + `,"payload":"x","__op":"c"}`, "insert id=1 payload=x " + then},
+		{outbox, ``, `{"payload":"x","id":1,` + when + `,"__op":"c"}`, "insert id=1 payload=x " + then},
+		{outbox, ``, `{"schema":null,"payload":{"payload":"x","id":1,` + when + `,"__op":"c"}}`, "insert id=1 payload=x " + then},
+		{both, ``, `{"id":1,` + when + `,"schema":null,"payload":null}`, "upsert id=1 " + then},
+		{both, ``, `{"schema":null,"payload":null,"id":1,` + when + `}`, "upsert id=1 " + then},
+		{both, ``, `{"schema":null,"id":1,` + when + `,"payload":"x"}`, "upsert id=1 payload=x " + then},
+		{both, ``, `{"schema":"s","payload":"x"}`, "upsert schema=s payload=x"},
+		{load, `{"payload":5}`, `{"op":"d"}`, "delete_key payload=5 at=1970-01-01 00:00:07+00"},
+		{load, `{"schema":{"type":"struct","fields":[]},"payload":{"payload":5}}`, `{"op":"d"}`, "delete_key payload=5 at=1970-01-01 00:00:07+00"},
+		{load, ``, `{"op":"c","after":{"payload":5,` + when + `},"payload":{"op":"d"},"schema":null}`, "insert payload=5 " + then},
 		// The placeholder is all that an array has, of any type, or it is a value.
 		{two, ``, `{"op":"u","after":{"id":"a",` + when + `,"l":[ "__debezium_unavailable_value" ]}}`, "upsert id=a " + then + " l?"},
 		{two, ``, `{"op":"c","after":{"id":"a",` + when + `,"l":[1,"__debezium_unavailable_value"]}}`,
@@ -276,6 +293,10 @@ func TestDebeziumShapes(t *testing.T) {
 		`{"op":"c","after":{"id":3}}`,
 		`{"schema":{"fields":[{"field":"after","fields":[{"field":"at","type":"int64","name":"io.debezium.time.Timestamp"}]}]},"payload":{"op":"c","after":{"id":1,"at":5}}}`,
 		`{"schema":{"fields":[{"field":"after","fields":[{"field":"at","type":"int64","name":"io.debezium.time.MicroTimestamp"}]}]},"payload":{"op":"c","after":{"id":1,"at":5}}}`,
+		`{"op":"c","before":null,"after":null,"schema":null,"payload":{"after":{"id":1,"at":"2026-01-02T00:00:00Z","v":"x"}}}`,
+		`{"schema":null,"payload":{"op":"c","after":{"id":1,"at":"2026-01-02T00:00:00Z","v":"x"}}}`,
+		`{"schema":7,"payload":{"op":"c","after":{"id":1,"at":"2026-01-02T00:00:00Z","v":"x"}}}`,
+		`{"schema":null,"payload":null}`, `{"schema":null,"payload":7}`, `{"payload":{},"schema":"x"}`,
 		`{"ts_ms":5}`, `{}`,
 	}
 	for _, first := range records {

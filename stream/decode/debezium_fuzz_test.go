@@ -34,6 +34,8 @@ func FuzzDebezium(f *testing.F) {
 			`{"payload":{"op":"d"},"schema":{"fields":[{"field":"after","fields":[{"field":"d","name":"io.debezium.time.NanoTime"}]}]}}`,
 		),
 	)
+	f.Add([]byte(`{"payload":1}`), []byte(`{"op":"c","after":null,"schema":null,"payload":{"after":{"id":1,"t6":5},"op":"u"}}`))
+	f.Add([]byte(`{"payload":1}`), []byte(`{"schema":"x","payload":{"payload":1,"at":"2026-01-02T00:00:00Z"}}`))
 	flat := debezium(
 		f,
 		1,
@@ -43,6 +45,7 @@ func FuzzDebezium(f *testing.F) {
 	sources := []*fqgw.Source{
 		debezium(f, 1, "t6", nil, kinds...),
 		flat,
+		debezium(f, 1, "at", map[string]string{"unwrapped": "true"}, "payload text", "schema jsonb", "at timestamptz"),
 		debezium(f, 2, "placed_at", nil, append([]string{"owner text"}, orders...)...),
 	}
 	var old []Decoder

@@ -17,17 +17,24 @@ import (
 type debeziumJSON struct {
 	jsonDecoder
 	changelog
-	flat    bool
-	paths   [][]string // of the columns
-	meta    []int      // columns that are the envelope's
-	keyWant []field
-	shapes  shapes
-	plain   []form // without a schema
-	mysql   []form // the same for records of MySQL
-	values  plan   // of records with a schema
-	keys    plan
-	inner   []byte // a document that was in a text
+	flat   bool
+	paths  [][]string // of the columns
+	meta   []int      // columns that are the envelope's
+	record wanted
+	keyed  wanted
+	plain  []form // without a schema
+	mysql  []form // the same for records of MySQL
+	values plan   // of records with a schema
+	keys   plan
+	inner  []byte // a document that was in a text
 	handling
+}
+
+// wanted is what is read of a record, or of its key, as it is and in the wrapper that has
+// its schema: {"schema": …, "payload": …}.
+type wanted struct {
+	plain, wrapped             []field
+	plainShapes, wrappedShapes *shapes // nil: they are not remembered
 }
 
 // The places in the record of what is no column, behind those of the row before, of the
@@ -61,14 +68,14 @@ func newDebeziumJSON(s *fqgw.Source) (Decoder, error) {
 		handling:    handling{unit: s.TimeUnit, decimals: s.Options["decimal_handling"], bytes: s.Options["binary_handling"]},
 	}
 	record, key := d.tree(s)
-	payload := field{name: "payload", columns: []int{3*n + placePayload}, inner: record.inner, below: record.below}
-	schema := field{name: "schema", columns: []int{3*n + placeSchema}}
-	d.want = append(slices.Clone(record.inner), payload, schema)
-	d.keyWant = append(
-		slices.Clone(key.inner),
-		field{name: "payload", columns: payload.columns, inner: key.inner, below: key.below},
-		schema,
-	)
+	wrap := func(f field) wanted {
+		return wanted{plain: f.inner, wrapped: []field{
+			{name: "schema", columns: []int{3*n + placeSchema}},
+			{name: "payload", columns: []int{3*n + placePayload}, inner: f.inner, below: f.below},
+		}}
+	}
+	d.record, d.keyed = wrap(record), wrap(key)
+	d.record.plainShapes, d.record.wrappedShapes = &shapes{}, &shapes{}
 	d.changelog = newChangelog(s, func(i int) bool { return !slices.Contains(d.meta, i) })
 	d.plain = d.forms(nil)
 	d.mysql = d.forms(&d.handling.mysql)
@@ -171,7 +178,7 @@ func (d *debeziumJSON) Decode(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.E
 	if len(r.Value) == 0 {
 		return d.tombstone(r, changes)
 	}
-	wrapped, err := d.locate(r.Value, d.want, &d.shapes)
+	wrapped, err := d.locate(r.Value, &d.record)
 	if err != nil {
 		return changes, err
 	}
@@ -259,12 +266,21 @@ func (d *debeziumJSON) row(r *fqgw.LogRecord, e *envelope, changes []fqgw.Event)
 
 // locate finds the wanted fields of a record, or of its payload where it is wrapped
 // with its schema.
-func (d *debeziumJSON) locate(b []byte, want []field, shapes *shapes) (wrapped bool, err error) {
+func (d *debeziumJSON) locate(b []byte, of *wanted) (wrapped bool, err error) {
 	if !utf8.Valid(b) {
 		return false, fqgw.Errorf(fqgw.CodeNotInRepertoire, "record is not valid UTF-8")
 	}
 	clear(d.places)
-	if shapes != nil && shapes.read(b, d.places) {
+	want, known := of.plain, of.plainShapes
+	if name, ok := firstKey(b); ok && isWrapper(name) {
+		if of.wrappedShapes.read(b, d.places) && d.wrapped() {
+			return true, nil
+		}
+		if clear(d.places); wraps(b) {
+			want, known = of.wrapped, of.wrappedShapes
+		}
+	}
+	if known.read(b, d.places) {
 		return d.wrapped(), nil
 	}
 	s := scanner{b: b}
@@ -275,17 +291,61 @@ func (d *debeziumJSON) locate(b []byte, want []field, shapes *shapes) (wrapped b
 	if s.space(); !ok || s.i != len(b) {
 		return false, fqgw.Errorf(fqgw.CodeInvalidText, "record is not a JSON object").WithDetail("Unexpected byte at offset %d.", s.i)
 	}
-	if shapes != nil {
-		shapes.learn(b, want, 3*len(d.columns), 3*len(d.columns)+placeSchema)
-	}
+	known.learn(b, want, 3*len(d.columns), 3*len(d.columns)+placeSchema)
 	return d.wrapped(), nil
 }
 
 func (d *debeziumJSON) at(place int) span { return d.places[3*len(d.columns)+place] }
 
+// wrapped says that the located record has its schema beside it.
 func (d *debeziumJSON) wrapped() bool {
-	schema, payload := d.at(placeSchema).kind, d.at(placePayload).kind
-	return (schema == object || schema == null) && payload != absent
+	return wrapperKind(d.at(placeSchema).kind) && wrapperKind(d.at(placePayload).kind)
+}
+
+func wrapperKind(kind byte) bool { return kind == object || kind == null }
+
+func isWrapper(name string) bool { return name == "schema" || name == "payload" }
+
+// firstKey is the name of an object's first member.
+func firstKey(b []byte) (name string, ok bool) {
+	s := scanner{b: b}
+	if !s.take('{') || !s.take('"') {
+		return "", false
+	}
+	key, ok := s.text()
+	if !ok {
+		return "", false
+	}
+	return text(b[key.from:key.to]), true
+}
+
+// wraps says that an object is a wrapper: it has a schema and a payload, each an object or
+// null, and nothing else. Any other is a row, which may have columns of these names.
+func wraps(b []byte) bool {
+	var schema, payload byte
+	s := scanner{b: b}
+	for more := s.take('{'); more; more = s.take(',') {
+		if !s.take('"') {
+			return false
+		}
+		key, ok := s.text()
+		if !ok || !s.take(':') {
+			return false
+		}
+		v, ok := s.value(1)
+		if !ok {
+			return false
+		}
+		switch text(b[key.from:key.to]) {
+		case "schema":
+			schema = v.kind
+		case "payload":
+			payload = v.kind
+		default:
+			return false
+		}
+	}
+	return wrapperKind(schema) && wrapperKind(payload)
 }
 
 // committed is when the source committed the change; the record's own time where it does
@@ -380,7 +440,7 @@ func (d *debeziumJSON) keyOf(r *fqgw.LogRecord) image {
 	if s := bytes.TrimLeft(key, " \t\r\n"); len(s) == 0 || s[0] != '{' {
 		return d.bareKey(key)
 	}
-	wrapped, err := d.locate(key, d.keyWant, nil)
+	wrapped, err := d.locate(key, &d.keyed)
 	if err != nil {
 		return image{}
 	}

@@ -133,6 +133,9 @@ const mostShapes = 4
 
 // read is scanner.fields by a known shape; false where there is none.
 func (h *shapes) read(b []byte, places []span) bool {
+	if h == nil {
+		return false
+	}
 	for i, s := range h.known {
 		if s.read(b, places) {
 			copy(h.known[1:i+1], h.known[:i])
@@ -148,7 +151,7 @@ func (h *shapes) read(b []byte, places []span) bool {
 // learn notes the shape of a record that was read without one. It costs more than to read
 // it, and so it is done for a few, and then for one of sixteen.
 func (h *shapes) learn(b []byte, want []field, values, same int) {
-	if h.learned > 8+h.hits/16 {
+	if h == nil || h.learned > 8+h.hits/16 {
 		return
 	}
 	h.learned++
