@@ -134,6 +134,7 @@ func TestLapse(t *testing.T) {
 		why  string
 	}{
 		{"whole changes", []string{"*" + row("a", 30), "*" + row("b", 30), "<" + row("a", 30) + "\n>" + row("a", 31), "-" + row("b", 30), row("b", 30)}, -1, ""},
+		{"a beginning in the midst", []string{"<" + row("a", 30) + "\n>" + row("a", 31), row("b", 30)}, 0, "is the first change of its partition and takes a row away"},
 		{"an upsert", []string{row("a", 30), "^" + row("a", 31), "~" + row("a", 31)}, 1, "offset 1 of partition 0 does not have the row before its change (upsert)"},
 		{"a delete by key", []string{row("a", 30), row("b", 30), `~{"k":"a"}`}, 2, "delete_key"},
 		{"a record that is refused", []string{row("a", 30), row("a", -1)}, 1, "was refused"},
@@ -191,7 +192,7 @@ func TestLapseText(t *testing.T) {
 
 // TestFollowerLooksOnce: a record that is read again is no news.
 func TestFollowerLooksOnce(t *testing.T) {
-	f := &follower{src: testChangelog(), checked: make([]int64, 1), begun: make([]bool, 1), rows: map[uint64]struct{}{}, chain: newChain(maphash.MakeSeed()), key: make([]fqgw.Value, 1)}
+	f := &follower{src: testChangelog(), checked: make([]int64, 1), begun: make([]bool, 1), some: make([]bool, 1), rows: map[uint64]struct{}{}, chain: newChain(maphash.MakeSeed()), key: make([]fqgw.Value, 1)}
 	rec := fqgw.LogRecord{Offset: 3}
 	changes := []fqgw.Event{{Row: []fqgw.Value{fqgw.TimestampValue(t0), fqgw.TextValue("a"), fqgw.FloatValue(1), fqgw.IntValue(30)}}}
 	for range 2 {

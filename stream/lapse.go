@@ -99,6 +99,7 @@ type follower struct {
 	src     *fqgw.Source
 	checked []int64             // by partition: what lies below was looked at
 	begun   []bool              // by partition: another change than a snapshot's came
+	some    []bool              // by partition: a change came
 	rows    map[uint64]struct{} // those of the snapshot; nil once every partition has begun
 	chain   *chain
 	key     []fqgw.Value // of the row at hand
@@ -106,7 +107,7 @@ type follower struct {
 
 // newFollower takes up where the history is.
 func (s *source) newFollower(ctx context.Context, epoch int32, partitions int) (*follower, error) {
-	f := &follower{src: s.src, checked: make([]int64, partitions), begun: make([]bool, partitions), rows: map[uint64]struct{}{},
+	f := &follower{src: s.src, checked: make([]int64, partitions), begun: make([]bool, partitions), some: make([]bool, partitions), rows: map[uint64]struct{}{},
 		chain: newChain(maphash.MakeSeed()), key: make([]fqgw.Value, len(s.src.PrimaryKey))}
 	snap, err := s.p.o.History.Current(ctx, s.src.History)
 	if err != nil || snap.ID == 0 {
@@ -115,6 +116,7 @@ func (s *source) newFollower(ctx context.Context, epoch int32, partitions int) (
 	for p := range f.checked {
 		f.checked[p] = offsetIn(snap.Landed.Of(int32(p)), epoch)
 		f.begun[p] = epoch > 0 && snap.Rows > 0 // the topic before had them
+		f.some[p] = f.checked[p] > 0 || epoch > 0
 	}
 	if err := f.links(ctx, s, snap); err != nil {
 		return nil, err
@@ -220,6 +222,8 @@ func (f *follower) look(r *fqgw.LogRecord, changes []fqgw.Event, known int64, re
 	var found *lapse
 	for i := range changes {
 		ev := &changes[i]
+		first := !f.some[p]
+		f.some[p] = true
 		if ev.Op != fqgw.SnapshotRow {
 			f.begin(p)
 		}
@@ -228,6 +232,8 @@ func (f *follower) look(r *fqgw.LogRecord, changes []fqgw.Event, known int64, re
 		switch {
 		case ev.Op == fqgw.Upsert || ev.Op == fqgw.DeleteKey:
 			found = at("does not have the row before its change (%s)", ev.Op)
+		case first && ev.Op.Retracts():
+			found = at("is the first change of its partition and takes a row away that never came (%s): there was no snapshot, or its records are gone", ev.Op)
 		case ev.Op == fqgw.SnapshotRow && f.begun[p]:
 			found = at("is of a snapshot, behind changes of rows")
 		case ev.Op == fqgw.SnapshotRow:

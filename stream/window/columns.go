@@ -104,6 +104,11 @@ type shorting interface {
 }
 
 func (f *Filled) fill(at int, slot *slotSpec, rows rowCount, acc accumulator) {
+	if rows.owing() {
+		f.Null[at] = true
+		f.fail(at)
+		return
+	}
 	if acc == nil {
 		f.Ints[at], f.Null[at] = int64(rows.n), false
 		return

@@ -51,10 +51,14 @@ func (l *Layout) counted() []int {
 	return []int{0}
 }
 
+// owing says that more rows were taken away than had come: of what was there before the
+// changes began. Then nothing of the window can be told.
+func (c rowCount) owing() bool { return int64(c.n) < 0 }
+
 // anyRow says whether a window has a row, by its counts.
 func (l *Layout) anyRow(rows []rowCount) bool {
 	if l.retracts() {
-		return int64(rows[rowsAdded].n-rows[rowsTaken].n) > 0
+		return rows[rowsAdded].n != rows[rowsTaken].n
 	}
 	return rows[0].n > 0
 }

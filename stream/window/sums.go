@@ -143,6 +143,10 @@ func (s *span) of(rd *readSpec) (rows rowCount, acc accumulator) {
 // count puts the value of a slot into r: of the rows that its filter passes, and of
 // their accumulator, nil where they are counted alone.
 func (r *Reading) count(i int, slot *slotSpec, rows rowCount, acc accumulator) {
+	if rows.owing() {
+		r.Errors[i] = true
+		return
+	}
 	if rows.n > 0 {
 		r.Times[i] = rows.newest
 	}
