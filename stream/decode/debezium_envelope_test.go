@@ -112,6 +112,7 @@ func TestDebeziumEnvelopes(t *testing.T) {
 		{table, ``, `{"op":"c"`, "22P02:record is not a JSON object"},
 		{table, ``, "{\"op\":\"c\",\"x\":\"\xff\"}", "22021:record is not valid"},
 		{table, ``, `{"op":"c","after":{"id":"x",` + when + `,"n":true}}`, "insert " + then + "; 22P02:invalid input syntax for type bigint"},
+		{table, ``, `{"op":"c","after":{"id":1,` + when + `,"n":"1234"}}`, "insert id=1 " + then + `; 22P02:"1234" is a decimal as text or in base64`},
 		{table, ``, `{"op":"c","after":{"id":1,` + when + `,"n":"12.50"}}`, "insert id=1 " + then + `; 22P02:"12.50" is no decimal in base64`},
 		{table, ``, `{"op":"c","after":{"id":1,` + when + `,"n":"D0JA"}}`, "insert id=1 " + then + "; 22003:numeric field overflow"},
 		{table, ``, `{"schema":{"type":"struct","fields":[{"field":"after","type":"struct","fields":[{"field":"n","type":"string"}]}]},` +

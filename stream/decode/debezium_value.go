@@ -61,6 +61,10 @@ func (d *debeziumJSON) formed(c *column, f *form, b []byte, p span) (fqgw.Value,
 	case formDecimal:
 		switch p.kind {
 		case plain:
+			if f.guessed && digits(raw) {
+				return fqgw.Null, fqgw.Errorf(fqgw.CodeInvalidText, "%s is a decimal as text or in base64: nothing says which", quote(string(raw))).
+					WithHint("Write decimal_handling = 'string' or 'precise', as the connector's decimal.handling.mode is.")
+			}
 			return d.decimal(c, raw, f.scale)
 		case object:
 			return d.variable(c, raw)
@@ -123,6 +127,16 @@ func integer(raw []byte) (int64, bool) {
 		return 0, false
 	}
 	return d.Floor().Int64()
+}
+
+// digits says that a text is a number as people write it.
+func digits(raw []byte) bool {
+	for _, c := range raw {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(raw) > 0
 }
 
 // decimal is a decimal as the base64 of its coefficient.

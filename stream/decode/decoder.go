@@ -62,7 +62,7 @@ var formats = map[string]format{
 	"protobuf": {decoder: newProto, encoder: noProtoEncoder},
 	"debezium-json": {decoder: alone(newDebeziumJSON), encoder: noEncoder, changes: true, options: map[string][]string{
 		"unwrapped":        {"false", "true"},
-		"decimal_handling": {"precise", "string", "double"},
+		"decimal_handling": {"auto", "precise", "string", "double"},
 		"binary_handling":  {"base64", "hex"},
 		"replica_identity": {"default", "full"},
 	}},
