@@ -36,6 +36,7 @@ func TestDebeziumEnvelopes(t *testing.T) {
 	outbox := debezium(t, 1, "at", unwrapped, "id int8", "payload text", "at timestamptz")
 	both := debezium(t, 1, "at", unwrapped, "id int8", "schema text", "payload text", "at timestamptz")
 	load := debezium(t, 1, "at", nil, "payload int8", "at timestamptz")
+	whole := debezium(t, 1, "at", nil, "id int8", "at timestamptz", "n numeric(9,0)")
 	// Values of other forms than the samples have.
 	forms := debezium(
 		t,
@@ -112,7 +113,8 @@ func TestDebeziumEnvelopes(t *testing.T) {
 		{table, ``, `{"op":"c"`, "22P02:record is not a JSON object"},
 		{table, ``, "{\"op\":\"c\",\"x\":\"\xff\"}", "22021:record is not valid"},
 		{table, ``, `{"op":"c","after":{"id":"x",` + when + `,"n":true}}`, "insert " + then + "; 22P02:invalid input syntax for type bigint"},
-		{table, ``, `{"op":"c","after":{"id":1,` + when + `,"n":"1234"}}`, "insert id=1 " + then + `; 22P02:"1234" is a decimal as text or in base64`},
+		{whole, ``, `{"op":"c","after":{"id":1,"n":"1234"}}`, `insert id=1; 22P02:"1234" is a decimal as text or in base64`},
+		{whole, ``, `{"op":"c","after":{"id":1,"n":"BNI="}}`, "insert id=1 n=1234"},
 		{table, ``, `{"op":"c","after":{"id":1,` + when + `,"n":"12.50"}}`, "insert id=1 " + then + `; 22P02:"12.50" is no decimal in base64`},
 		{table, ``, `{"op":"c","after":{"id":1,` + when + `,"n":"D0JA"}}`, "insert id=1 " + then + "; 22003:numeric field overflow"},
 		{table, ``, `{"schema":{"type":"struct","fields":[{"field":"after","type":"struct","fields":[{"field":"n","type":"string"}]}]},` +

@@ -18,7 +18,7 @@ type form struct {
 	kind      formKind
 	perSecond int64     // of formTicks and formClock: units per second
 	scale     int32     // of formDecimal; unknownScale
-	guessed   bool      // of formDecimal: neither a schema nor an option says so
+	guessed   bool      // of formDecimal: an integer, and neither a schema nor an option says so
 	elem      *form     // of formList
 	to        fqgw.Expr // assigns what is read to the column where that is another type
 	one       []fqgw.Value
@@ -170,10 +170,11 @@ func (h *handling) byType(c *column) form {
 		}
 		return form{kind: formClock, perSecond: perSecond}
 	case fqgw.Numeric.OID:
-		f := form{kind: formDecimal, scale: unknownScale, guessed: h.decimals != "precise"}
+		f := form{kind: formDecimal, scale: unknownScale}
 		if c.typ.Mod >= 0 {
 			_, s := c.typ.NumericMod()
 			f.scale = int32(s)
+			f.guessed = s == 0 && h.decimals != "precise" // as text, others have a point
 		}
 		if h.decimals == "string" || h.decimals == "double" {
 			f = form{}
