@@ -77,13 +77,10 @@ const (
 
 // avroRead reads values of one type of the writer's as one column.
 type avroRead struct {
+	assigning
 	typ      *avro.Type
-	column   *column
 	how      avroHow
-	fit      fqgw.Expr // nil: nothing more to do
-	whole    bool      // of numbers those alone that are integers
-	decimal  bool      // which the lake stores as a decimal
-	again    bool      // the value is passed over once more behind it, for what lies in it
+	again    bool // the value is passed over once more behind it, for what lies in it
 	elem     *avroRead
 	branches []*avroRead
 }
@@ -92,12 +89,12 @@ type avroRead struct {
 // union a string is no document that is written as text.
 func newAvroRead(t *avro.Type, c *column, among bool) *avroRead {
 	if c.typ == (fqgw.Type{}) {
-		return &avroRead{typ: t, column: c, how: avroThere}
+		return &avroRead{typ: t, assigning: assigning{column: c}, how: avroThere}
 	}
 	if t.Debezium && c.typ.Kind() == fqgw.KindInt { // the bare number
 		t = &avro.Type{Kind: t.Kind}
 	}
-	x := &avroRead{typ: t, column: c, fit: c.fit, decimal: c.decimal}
+	x := &avroRead{typ: t, assigning: assigningTo(c)}
 	base, nearest := c.typ.Base(), avroNearest(t)
 	document := base == fqgw.JSON || base == fqgw.JSONB
 	stringy := base == fqgw.Text || base == fqgw.Varchar || base == fqgw.BPChar
@@ -136,13 +133,9 @@ func (x *avroRead) assign(nearest fqgw.Type, stringy bool) {
 			return
 		}
 	}
-	fit, err := expr.Cast(&expr.Column{Typ: nearest.Base(), Name: x.column.name}, x.column.typ, expr.Assignment)
-	if err != nil || x.column.typ.IsArray() {
+	if !x.as(nearest) {
 		x.how = avroRefused
-		return
 	}
-	from := nearest.Kind()
-	x.fit, x.whole = fit, (from == fqgw.KindFloat || from == fqgw.KindNumeric) && x.column.typ.Kind() == fqgw.KindInt
 }
 
 // avroValues reads the values of one record. An error is about one value: the next one
@@ -159,27 +152,10 @@ type avroValues struct {
 
 func (d *avroValues) value(x *avroRead) (fqgw.Value, error) {
 	v, err := d.unfitted(x)
-	if err != nil || v.IsNull() || x.fit == nil {
+	if err != nil {
 		return v, err
 	}
-	if x.decimal && hasNaN(v) {
-		return fqgw.Null, errNoNaN(x.column)
-	}
-	if x.whole && fraction(v) {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "%s is no %s: it has a fraction", expr.Text(v, avroNearest(x.typ), nil), x.column.typ).
-			WithHint("Declare the column as double precision, or numeric.")
-	}
-	d.one[0] = v
-	return x.fit.Eval(nil, d.one[:])
-}
-
-func fraction(v fqgw.Value) bool {
-	if v.Kind() == fqgw.KindNumeric {
-		n := v.Numeric()
-		return n.Finite() && n.Floor().Cmp(n) != 0
-	}
-	f := v.Float()
-	return f != math.Trunc(f) && !math.IsNaN(f)
+	return x.assigning.value(v, &d.one)
 }
 
 // unfitted is the value before it is assigned to the column's type.

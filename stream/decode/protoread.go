@@ -75,13 +75,10 @@ const (
 
 // protoRead reads one field as one column.
 type protoRead struct {
+	assigning
 	field   *protobuf.Field
-	column  *column
 	how     protoHow
-	fit     fqgw.Expr // nil: nothing more to do
-	whole   bool      // of numbers those alone that are integers
-	decimal bool      // which the lake stores as a decimal
-	wrapped bool      // the value is in a message of its own
+	wrapped bool // the value is in a message of its own
 	elem    *protoRead
 	big     *protoRead // of unsigned integers that no bigint is
 }
@@ -110,7 +107,7 @@ func unsigned(f *protobuf.Field) bool {
 
 // protoReadAs is how values of the nearest type are read as c.
 func protoReadAs(f *protobuf.Field, c *column, nearest fqgw.Type) *protoRead {
-	x := &protoRead{field: f, column: c, fit: c.fit, decimal: c.decimal}
+	x := &protoRead{field: f, assigning: assigningTo(c)}
 	base := c.typ.Base()
 	document := base == fqgw.JSON || base == fqgw.JSONB
 	stringy := base == fqgw.Text || base == fqgw.Varchar || base == fqgw.BPChar
@@ -142,13 +139,9 @@ func (x *protoRead) assign(nearest fqgw.Type, stringy bool) {
 		x.how = protoDocument
 		return
 	}
-	fit, err := expr.Cast(&expr.Column{Typ: nearest.Base(), Name: x.column.name}, x.column.typ, expr.Assignment)
-	if err != nil || nearest.OID == fqgw.JSONB.OID || nearest.IsArray() || x.column.typ.IsArray() {
+	if nearest.OID == fqgw.JSONB.OID || nearest.IsArray() || !x.as(nearest) {
 		x.how = protoRefused
-		return
 	}
-	from := nearest.Kind()
-	x.fit, x.whole = fit, (from == fqgw.KindFloat || from == fqgw.KindNumeric) && x.column.typ.Kind() == fqgw.KindInt
 }
 
 // read is what came of a field as a column has it.
@@ -224,7 +217,7 @@ func (d *protoRun) list(x *protoRead, p *protoPlace) (fqgw.Value, error) {
 	if err != nil {
 		return fqgw.Null, err
 	}
-	return d.fitted(x, fqgw.ListValue(l))
+	return x.assigning.value(fqgw.ListValue(l), &d.avroValues.one)
 }
 
 // one reads one value.
@@ -242,7 +235,7 @@ func (d *protoRun) one(x *protoRead, v protobuf.Value) (fqgw.Value, error) {
 	if err != nil {
 		return fqgw.Null, err
 	}
-	return d.fitted(x, out)
+	return x.assigning.value(out, &d.avroValues.one)
 }
 
 // lastOf is the value of the only field of a message.
@@ -258,21 +251,6 @@ func lastOf(f *protobuf.Field, b []byte) (last protobuf.Value, ok bool) {
 		}
 	}
 	return last, true
-}
-
-func (d *protoRun) fitted(x *protoRead, v fqgw.Value) (fqgw.Value, error) {
-	if v.IsNull() || x.fit == nil {
-		return v, nil
-	}
-	if x.decimal && hasNaN(v) {
-		return fqgw.Null, errNoNaN(x.column)
-	}
-	if x.whole && fraction(v) {
-		return fqgw.Null, fqgw.Errorf(fqgw.CodeOutOfRange, "%s is no %s: it has a fraction", expr.Text(v, protoNearest(x.field), nil), x.column.typ).
-			WithHint("Declare the column as double precision, or numeric.")
-	}
-	d.avroValues.one[0] = v
-	return x.fit.Eval(nil, d.avroValues.one[:])
 }
 
 // unfittedProto is the value before it is assigned to the column's type.
@@ -312,7 +290,7 @@ func (d *protoRun) assigned(x *protoRead) (fqgw.Value, error) {
 	if err != nil {
 		return v, err
 	}
-	return d.fitted(x, v)
+	return x.assigning.value(v, &d.avroValues.one)
 }
 
 // protoText is a string, an enum or bytes as text, or as what PostgreSQL reads in it.
