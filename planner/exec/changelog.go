@@ -1,11 +1,7 @@
 package exec
 
 import (
-	"io"
-	"iter"
-
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/pit"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
 	"github.com/fqgw/fqgw/planner/relational"
@@ -37,36 +33,14 @@ func (e *Engine) changelogScan(env *fqgw.Env, n *plan.SourceScan, known int64) (
 	if err != nil {
 		return nil, err
 	}
-	next, stop := iter.Pull2(func(yield func([]fqgw.Value, error) bool) {
-		memory := e.memoryOf(env)
-		defer memory.Close()
-		events := eventMemory(memory)
-		defer events.Close()
-		if err := memory.Reserve(memory.Limit() / joinShare); err != nil {
-			yield(nil, err)
-			return
+	row := func(_ fqgw.EntityKey, r *window.Reading) (_ []fqgw.Value, shown bool, err error) {
+		last := len(r.Slots) - 1
+		if t, ok := fqgw.Micros(r.Slots[last]); ok && (t < from || t > to) {
+			return nil, false, nil
 		}
-		err := pit.All(l, known, known, e.historyOf(env, v, known, known), events, func(_ fqgw.EntityKey, r *window.Reading) error {
-			last := len(r.Slots) - 1
-			if t, ok := fqgw.Micros(r.Slots[last]); ok && (t < from || t > to) {
-				return nil
-			}
-			if !yield(r.Slots[:last:last], nil) {
-				return errEnough
-			}
-			return nil
-		})
-		if err != nil && err != errEnough {
-			yield(nil, err)
-		}
-	})
-	return &stream{fresh: true, close: func() error { stop(); return nil }, next: func() ([]fqgw.Value, error) {
-		row, err, ok := next()
-		if !ok {
-			return nil, io.EOF
-		}
-		return row, err
-	}}, nil
+		return r.Slots[:last:last], true, nil
+	}
+	return e.everyEntity(env, l, known, known, e.historyOf(env, v, known, known), row, func() {}), nil
 }
 
 // waitView waits until the history of a view's source has everything known by k, by which

@@ -151,6 +151,34 @@ func (e *Engine) allThen(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
 	}
 	late := unknown{by: k}
 	found := false
+	var a window.Answer
+	row := func(key fqgw.EntityKey, r *window.Reading) (_ []fqgw.Value, shown bool, err error) {
+		if a.Key, err = fqgw.DecodeKey(key); err != nil {
+			return nil, false, err
+		}
+		found = true
+		if a.Key == nil {
+			a.Key = []fqgw.Value{}
+		}
+		l.program.Of(&a, r)
+		a.Shown = true
+		var told tally
+		row := l.columnsOf(&a, &told)
+		e.served.add(true, &told)
+		return row, true, nil
+	}
+	return e.everyEntity(env, l.program.Shown(), t, k, late.watch(e.historyOf(env, l.view, t, t)), row, func() {
+		if !found {
+			late.notice(env, l.view)
+			found = true
+		}
+	}), nil
+}
+
+// everyEntity is a row for each entity of a view at t, by what was known at k; shown
+// is false for one without. over is called when there are no more.
+func (e *Engine) everyEntity(env *fqgw.Env, l *window.Layout, t, k int64, history fqgw.Records,
+	row func(key fqgw.EntityKey, r *window.Reading) (values []fqgw.Value, shown bool, err error), over func()) fqgw.Rows {
 	next, stop := iter.Pull2(func(yield func([]fqgw.Value, error) bool) {
 		memory := e.memoryOf(env)
 		defer memory.Close()
@@ -160,21 +188,12 @@ func (e *Engine) allThen(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
 			yield(nil, err)
 			return
 		}
-		var a window.Answer
-		err := pit.All(l.program.Shown(), t, k, late.watch(e.historyOf(env, l.view, t, t)), events, func(key fqgw.EntityKey, r *window.Reading) error {
-			if a.Key, err = fqgw.DecodeKey(key); err != nil {
+		err := pit.All(l, t, k, history, events, func(key fqgw.EntityKey, r *window.Reading) error {
+			values, shown, err := row(key, r)
+			if err != nil || !shown {
 				return err
 			}
-			found = true
-			if a.Key == nil {
-				a.Key = []fqgw.Value{}
-			}
-			l.program.Of(&a, r)
-			a.Shown = true
-			var told tally
-			row := l.columnsOf(&a, &told)
-			e.served.add(true, &told)
-			if !yield(row, nil) {
+			if !yield(values, nil) {
 				return errEnough
 			}
 			return nil
@@ -184,16 +203,13 @@ func (e *Engine) allThen(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
 		}
 	})
 	return &stream{fresh: true, close: func() error { stop(); return nil }, next: func() ([]fqgw.Value, error) {
-		row, err, ok := next()
+		values, err, ok := next()
 		if ok {
-			return row, err
+			return values, err
 		}
-		if !found {
-			late.notice(env, l.view)
-			found = true
-		}
+		over()
 		return nil, io.EOF
-	}}, nil
+	}}
 }
 
 // errEnough ends a join whose reader wants no more.
