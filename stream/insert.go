@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/stream/decode"
 	"github.com/fqgw/fqgw/stream/quality"
 )
 
@@ -74,12 +75,7 @@ func (p *Pipeline) records(src *fqgw.Source, rows [][]fqgw.Value, known []int64)
 		}
 		recs[i] = fqgw.LogRecord{Partition: -1, Timestamp: t, Key: key, Value: payload[from:len(payload):len(payload)]}
 		if err == nil {
-			back, err = d.Decode(&recs[i], back[:0])
-		}
-		for c := range back {
-			if err == nil {
-				err = gate.Judge(&back[c], t)
-			}
+			back, err = judged(d, gate, &recs[i], back[:0])
 		}
 		if err != nil {
 			e := *fqgw.AsError(err)
@@ -90,4 +86,16 @@ func (p *Pipeline) records(src *fqgw.Source, rows [][]fqgw.Value, known []int64)
 		}
 	}
 	return recs, nil
+}
+
+// judged are the changes of a record that is to be produced, and why the stream would
+// refuse it, nil if it would not.
+func judged(d decode.Decoder, gate *quality.Gate, r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.Event, error) {
+	changes, err := d.Decode(r, changes)
+	for i := range changes {
+		if err == nil {
+			err = gate.Judge(&changes[i], r.Timestamp)
+		}
+	}
+	return changes, err
 }

@@ -86,12 +86,7 @@ func (s *source) judge() (func(r *fqgw.LogRecord) (refused, err error), error) {
 	}
 	var changes []fqgw.Event
 	return func(r *fqgw.LogRecord) (refused, err error) {
-		changes, err = d.Decode(r, changes[:0])
-		for i := range changes {
-			if err == nil {
-				err = s.gate.Judge(&changes[i], r.Timestamp)
-			}
-		}
+		changes, err = judged(d, s.gate, r, changes[:0])
 		if lost(err) {
 			return nil, err
 		}
