@@ -194,19 +194,27 @@ func (w *form) state(v *fqgw.FeatureView) {
 	}
 	w.count(len(v.Windows))
 	for _, win := range v.Windows {
-		w.number(win.Length)
-		w.number(win.Hop)
+		w.window(win)
 	}
 	w.count(len(v.Aggregates))
 	for _, a := range v.Aggregates {
-		w.text(a.Func)
-		w.flag(a.Star)
-		w.trees(a.Args)
-		w.text(string(fqgw.AppendPackedRow(nil, a.Params)))
-		w.tree(a.Filter)
-		w.count(a.Window)
-		w.typ(a.Type)
+		w.aggregate(a)
 	}
+}
+
+func (w *form) window(win fqgw.Window) {
+	w.number(win.Length)
+	w.number(win.Hop)
+}
+
+func (w *form) aggregate(a fqgw.Aggregate) {
+	w.text(a.Func)
+	w.flag(a.Star)
+	w.trees(a.Args)
+	w.text(string(fqgw.AppendPackedRow(nil, a.Params)))
+	w.tree(a.Filter)
+	w.count(a.Window)
+	w.typ(a.Type)
 }
 
 // view is how a view shows its states.

@@ -14,8 +14,8 @@ import (
 // Load binds the stored definitions: sources, then feature views, tables and
 // views. What was decided when they were made, or changed by ALTER and COMMENT,
 // is in Object.Props: "history", "history_since" (microseconds), "comment",
-// "comment.<column>" and "default.<feature>" (the SQL of a constant; NULL is
-// none, whatever the definition's COALESCE says).
+// "comment.<column>", "default.<feature>" (the SQL of a constant; NULL is
+// none, whatever the definition's COALESCE says) and "order" (arrange).
 //
 // A view whose text does not bind any more is kept without columns: its text is
 // bound at each use, and says then what is missing.
@@ -112,6 +112,9 @@ func columnComments(cols []fqgw.Column, o *fqgw.Object) {
 // featureProps applies what ALTER and COMMENT changed, and the numbers.
 func featureProps(cat *fqgw.Catalog, v *fqgw.FeatureView, o *fqgw.Object) error {
 	v.OID, v.Schema, v.Name, v.Version, v.State, v.Comment = o.OID, nameOf(o).Schema, o.Name, o.Version, o.State, o.Props["comment"]
+	if err := arrange(v, o.Props["order"]); err != nil {
+		return err
+	}
 	for i := range v.Features {
 		v.Features[i].Comment = o.Props["comment."+v.Features[i].Name]
 	}
