@@ -125,6 +125,16 @@ type Replayed struct {
 	Reason  string // of the first of those
 }
 
+// Rejected counts the dead letters of a source and hour that have one reason.
+type Rejected struct {
+	Source   string
+	Hour     int64 // its beginning, of the records' timestamps: microseconds UTC
+	Reason   string
+	Column   string
+	Records  int64
+	Replayed int64 // of them
+}
+
 // DeadLetterStore keeps what the gate refused. Safe for concurrent use.
 type DeadLetterStore interface {
 	// Bury keeps dead letters; one of the same source and position is kept once, the
@@ -136,6 +146,10 @@ type DeadLetterStore interface {
 	// Waiting calls each for those of a source that were not replayed and lie behind a
 	// position, in the order of positions, at most limit.
 	Waiting(ctx context.Context, source string, after Position, limit int, each func(DeadLetter) error) error
+	// Rejected calls each for every source, hour and reason with dead letters whose
+	// records have timestamps from one to another, in the order of source and hour;
+	// "" is all sources.
+	Rejected(ctx context.Context, source string, from, to int64, each func(Rejected) error) error
 	// Replayed notes that the records at those positions were produced once more at t;
 	// what it knows already, or not at all, is passed over.
 	Replayed(ctx context.Context, source string, t int64, at []Position) error

@@ -87,6 +87,9 @@ func (r registry) Bury(_ context.Context, letters []fqgw.DeadLetter) error {
 	return nil
 }
 func (r registry) DeadLetters(context.Context, int, func(fqgw.DeadLetter) error) error { return nil }
+func (r registry) Rejected(context.Context, string, int64, int64, func(fqgw.Rejected) error) error {
+	return nil
+}
 func (r registry) Waiting(_ context.Context, _ string, after fqgw.Position, limit int, each func(fqgw.DeadLetter) error) error {
 	r.mu.Lock()
 	var found []fqgw.DeadLetter

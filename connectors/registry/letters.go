@@ -93,6 +93,30 @@ func (r *SQLite) readLetters(ctx context.Context, each func(fqgw.DeadLetter) err
 	return nil
 }
 
+// Rejected implements fqgw.DeadLetterStore.
+func (r *SQLite) Rejected(ctx context.Context, source string, from, to int64, each func(fqgw.Rejected) error) error {
+	const hour = 3_600_000_000
+	rows, err := r.db.QueryContext(ctx, `SELECT source, time - (time % ?1 + ?1) % ?1 AS hour, reason, col, count(*), sum(replayed <> 0) FROM dead_letters
+		WHERE time BETWEEN ?2 AND ?3 AND (?4 = '' OR source = ?4) GROUP BY source, hour, reason, col ORDER BY source, hour, reason, col`, hour, from, to, source)
+	if err != nil {
+		return broken(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var n fqgw.Rejected
+		if err := rows.Scan(&n.Source, &n.Hour, &n.Reason, &n.Column, &n.Records, &n.Replayed); err != nil {
+			return broken(err)
+		}
+		if err := each(n); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return broken(err)
+	}
+	return nil
+}
+
 // Replayed implements fqgw.DeadLetterStore.
 func (r *SQLite) Replayed(ctx context.Context, source string, t int64, at []fqgw.Position) error {
 	return r.tx(ctx, func(tx *sql.Tx) error {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"errors"
+	"math"
 	"reflect"
 	"slices"
 	"testing"
@@ -109,6 +110,7 @@ func replays(t *testing.T, s fqgw.DeadLetterStore) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	counts(t, s)
 	// Marks cover what lies below them, of another epoch too; a partition without one has none.
 	if err := s.Forget(ctx, "r", fqgw.Marks{{Epoch: 1, Next: 4}, {Epoch: 0, Next: 3}}); err != nil {
 		t.Fatal(err)
@@ -122,4 +124,44 @@ func replays(t *testing.T, s fqgw.DeadLetterStore) {
 	}
 	want(waiting("r", start, 10))
 	want(waiting("other", start, 10), all...)
+}
+
+// counts checks the counts by source, hour and reason. The store has the letters of
+// replays, two of which were replayed.
+func counts(t *testing.T, s fqgw.DeadLetterStore) {
+	const hour = 3_600_000_000
+	rejected := func(source string, from, to int64) (got []fqgw.Rejected) {
+		t.Helper()
+		if err := s.Rejected(t.Context(), source, from, to, func(n fqgw.Rejected) error { got = append(got, n); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	want := func(got []fqgw.Rejected, want ...fqgw.Rejected) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("counts %+v, want %+v", got, want)
+		}
+	}
+	want(rejected("r", 0, hour-1), fqgw.Rejected{Source: "r", Reason: "because", Records: 6, Replayed: 2})
+	var letters []fqgw.DeadLetter
+	for i, at := range []int64{-hour - 1, -hour, -1, 0, hour - 1, hour} { // an hour begins where it is a multiple, before 1970 too
+		letters = append(letters, fqgw.DeadLetter{Source: "h", Pos: fqgw.Position{Offset: int64(i)}, Time: at, Reason: "a", Column: "c"})
+	}
+	letters = append(letters, fqgw.DeadLetter{Source: "h", Pos: fqgw.Position{Offset: 9}, Time: 5, Reason: "b"})
+	if err := s.Bury(t.Context(), letters); err != nil {
+		t.Fatal(err)
+	}
+	of := func(h int64, reason, column string, n int64) fqgw.Rejected {
+		return fqgw.Rejected{Source: "h", Hour: h * hour, Reason: reason, Column: column, Records: n}
+	}
+	want(rejected("h", math.MinInt64, math.MaxInt64), of(-2, "a", "c", 1), of(-1, "a", "c", 2), of(0, "a", "c", 2), of(0, "b", "", 1), of(1, "a", "c", 1))
+	want(rejected("h", 0, hour-1), of(0, "a", "c", 2), of(0, "b", "", 1))
+	if all := rejected("", -hour, -1); len(all) < 2 { // h's, and s with its -4
+		t.Errorf("of all sources: %+v", all)
+	}
+	enough := errors.New("enough")
+	if err := s.Rejected(t.Context(), "", math.MinInt64, math.MaxInt64, func(fqgw.Rejected) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("it went on: %v", err)
+	}
 }

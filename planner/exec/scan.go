@@ -76,7 +76,13 @@ func tableFunc(env *fqgw.Env, n *plan.TableFunc) (fqgw.Rows, error) {
 func systemScan(env *fqgw.Env, n *plan.SystemScan) (fqgw.Rows, error) {
 	var rows [][]fqgw.Value
 	var held int64
-	err := n.Rel.Rows(env, func(row []fqgw.Value) error {
+	read := n.Rel.Rows
+	if n.Rel.Seek != nil {
+		read = func(env *fqgw.Env, each func([]fqgw.Value) error) error {
+			return n.Rel.Seek(env, plan.Sought{Fields: n.Fields, Where: n.Where}, each)
+		}
+	}
+	err := read(env, func(row []fqgw.Value) error {
 		out := make([]fqgw.Value, len(n.Fields))
 		for i, f := range n.Fields {
 			out[i] = row[f]
@@ -125,13 +131,7 @@ func (e *Engine) sourceScan(env *fqgw.Env, n *plan.SourceScan) (fqgw.Rows, error
 		}
 		known = t
 	}
-	err := e.waitKnown(env, s, min(known, env.Now))
-	if n.AsOf == nil && pinsOf(env.Ctx) == nil && err != nil && strings.HasPrefix(string(fqgw.AsError(err).Code), "08") && env.Ctx.Err() == nil {
-		// What is landed is there to be read; of a time it would have to be whole.
-		notify(env, fmt.Sprintf("what the topic of source \"%s\" has since its last landing is not shown: %s", s.Name, fqgw.AsError(err).Message), "")
-		err = nil
-	}
-	if err != nil {
+	if err := e.waitShown(env, s, min(known, env.Now), n.AsOf != nil); err != nil {
 		return nil, err
 	}
 	if s.Changelog() && !slices.ContainsFunc(n.Fields, func(f int) bool { return f >= len(s.Columns) }) {
@@ -373,6 +373,17 @@ func (e *Engine) scanned(env *fqgw.Env, types []fqgw.Type, scan func() (fqgw.Rec
 // is nobody's business any more.
 func firstColumns(b arrow.RecordBatch, n int) arrow.RecordBatch {
 	return array.NewRecordBatch(arrow.NewSchema(b.Schema().Fields()[:n], nil), b.Columns()[:n], b.NumRows())
+}
+
+// waitShown is waitKnown for rows that are shown: while the topic is away, and they
+// need not be whole, what is landed is there to be read.
+func (e *Engine) waitShown(env *fqgw.Env, s *fqgw.Source, k int64, whole bool) error {
+	err := e.waitKnown(env, s, k)
+	if !whole && pinsOf(env.Ctx) == nil && err != nil && strings.HasPrefix(string(fqgw.AsError(err).Code), "08") && env.Ctx.Err() == nil {
+		notify(env, fmt.Sprintf("what the topic of source \"%s\" has since its last landing is not shown: %s", s.Name, fqgw.AsError(err).Message), "")
+		return nil
+	}
+	return err
 }
 
 // waitKnown waits until the history of a source has everything known by k.

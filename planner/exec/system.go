@@ -44,6 +44,10 @@ func (e *Engine) dynamic(name string) *plan.SystemRelation {
 		r.Rows = e.deadLetters
 	case "tiers":
 		r.Rows = e.tiers
+	case "quality":
+		r.Seek = e.sought(known, e.quality)
+	case "rejected":
+		r.Seek = e.sought(known, e.rejected)
 	case "files":
 		r.Rows = e.lakeFiles
 	case "feature_views", "versions":
@@ -52,6 +56,14 @@ func (e *Engine) dynamic(name string) *plan.SystemRelation {
 		return nil
 	}
 	return &r
+}
+
+// sought is how a relation seeks by its columns' names.
+func (e *Engine) sought(r *plan.SystemRelation, rows func(*fqgw.Env, *plan.SystemRelation, plan.Sought, func([]fqgw.Value) error) error) func(
+	*fqgw.Env, plan.Sought, func([]fqgw.Value) error) error {
+	return func(env *fqgw.Env, what plan.Sought, each func([]fqgw.Value) error) error {
+		return rows(env, r, what, each)
+	}
 }
 
 // withSince gives the rows of views their history_since: the least known time of

@@ -54,11 +54,13 @@ type (
 		Fields []int
 		AsOf   fqgw.Expr
 	}
-	// SystemScan reads a system relation.
+	// SystemScan reads a system relation. Where are conditions of those in the filter
+	// above, if the relation seeks.
 	SystemScan struct {
 		Rel    *SystemRelation
 		Cols   []Column
 		Fields []int
+		Where  []Bound
 	}
 	// TableFunc is generate_series, unnest and the like in FROM; with
 	// Ordinality the last column counts from 1. Args see outer rows only.
@@ -309,4 +311,21 @@ type SystemRelation struct {
 	// Rows calls each for the rows, which it may keep; an error of each ends it and is
 	// returned.
 	Rows func(env *fqgw.Env, each func(row []fqgw.Value) error) error
+	// Seek is Rows of a relation that makes only what is sought; nil: it makes all.
+	Seek func(env *fqgw.Env, what Sought, each func(row []fqgw.Value) error) error
+}
+
+// Bound is a condition on a column of a system relation: = < <= > >= and what it is
+// compared with, the same for the whole statement, or nil for IS NULL.
+type Bound struct {
+	Column int
+	Op     string
+	Of     fqgw.Expr
+}
+
+// Sought is what a statement reads of a system relation. Values of columns that are not
+// among Fields are not looked at. Rows for which not all of Where is true may be there.
+type Sought struct {
+	Fields []int
+	Where  []Bound
 }

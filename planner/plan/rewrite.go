@@ -1,6 +1,10 @@
 package plan
 
-import "github.com/fqgw/fqgw"
+import (
+	"slices"
+
+	"github.com/fqgw/fqgw"
+)
 
 // Rewrite is a copy of n with each input replaced by what input gives for it, and
 // each expression that is there by what expr gives; the columns stay. deeper is 1
@@ -15,6 +19,13 @@ func Rewrite(n Node, input func(n Node, deeper int) Node, expr func(e fqgw.Expr,
 		c.Rows = make([][]fqgw.Expr, len(n.Rows))
 		for i := range n.Rows {
 			c.Rows[i] = r.exprs(n.Rows[i], 0)
+		}
+		return &c
+	case *SystemScan:
+		c := *n
+		c.Where = slices.Clone(n.Where)
+		for i := range c.Where {
+			c.Where[i].Of = r.expr(c.Where[i].Of)
 		}
 		return &c
 	case *SourceScan:
@@ -99,7 +110,7 @@ func Rewrite(n Node, input func(n Node, deeper int) Node, expr func(e fqgw.Expr,
 		}
 		return &c
 	}
-	return n // SystemScan, CTEScan, WorkTable: neither inputs nor expressions
+	return n // CTEScan, WorkTable: neither inputs nor expressions
 }
 
 type rewriter struct {

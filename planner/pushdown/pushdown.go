@@ -110,6 +110,8 @@ func sink(n plan.Node, offers []offer) plan.Node {
 		return scanKeys(n, offers)
 	case *plan.SourceScan:
 		return scanTimes(n, offers)
+	case *plan.SystemScan:
+		return systemBounds(n, offers)
 	case *plan.Filter: // with those above its own may be all the keys of a scan
 		own := offersOf(n.Cond)
 		return above(sink(n.Input, append(own[:len(own):len(own)], offers...)), kept(own))
