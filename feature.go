@@ -139,6 +139,7 @@ type Window struct {
 	Name   string
 	Length int64 // microseconds; 0 is lifetime
 	Hop    int64 // microseconds; 0 for lifetime
+	Rows   int   // of ROWS n PRECEDING: the last n events, whatever their age; 0: it is a span of time
 }
 
 // Aggregate is one window aggregate: a slot of a windowed view.

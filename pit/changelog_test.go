@@ -270,7 +270,9 @@ func windowsOfTable(rnd *rand.Rand) *fqgw.FeatureView {
 	for {
 		v := randomView(rnd)
 		v.Source.PrimaryKey = []int{colUnused}
-		if v.Latest || slices.ContainsFunc(v.Aggregates, func(a fqgw.Aggregate) bool { return !a.Star && !window.Invertible(a.Func, a.Args[0].Type()) }) {
+		if v.Latest || slices.ContainsFunc(v.Aggregates, func(a fqgw.Aggregate) bool {
+			return v.Windows[a.Window].Rows > 0 || !a.Star && !window.Invertible(a.Func, a.Args[0].Type(), a.Params)
+		}) {
 			continue
 		}
 		return v

@@ -164,8 +164,11 @@ func isTrue(e fqgw.Expr, row []fqgw.Value) bool {
 	return err == nil && v.True()
 }
 
-// within are the rows with floor(T - W, hop) <= time.
+// within are the rows with floor(T - W, hop) <= time, or the last n, in their order.
 func within(rows []raw, w fqgw.Window, t int64) (out []raw) {
+	if w.Rows > 0 {
+		return rows[max(0, len(rows)-w.Rows):]
+	}
 	for _, r := range rows {
 		from := big.NewInt(math.MinInt64)
 		if w.Hop > 0 {
@@ -181,6 +184,15 @@ func within(rows []raw, w fqgw.Window, t int64) (out []raw) {
 }
 
 func naiveAggregate(a *fqgw.Aggregate, xs []fqgw.Value) string {
+	if a.Func == "last_n" || a.Func == "array_agg" {
+		if a.Func == "last_n" {
+			xs = xs[max(0, len(xs)-int(a.Params[0].Int())):]
+		}
+		if len(xs) == 0 {
+			return "NULL"
+		}
+		return naiveArray(xs)
+	}
 	if a.Func == "first_value" || a.Func == "last_value" {
 		if len(xs) == 0 {
 			return "NULL"
@@ -224,6 +236,14 @@ func naiveAggregate(a *fqgw.Aggregate, xs []fqgw.Value) string {
 		return fmt.Sprint(a.Func == "bool_and" && n == len(xs) || a.Func == "bool_or" && n > 0)
 	}
 	return naiveMoment(a, xs)
+}
+
+func naiveArray(xs []fqgw.Value) string {
+	var items []string
+	for _, x := range xs {
+		items = append(items, show(x))
+	}
+	return "{" + strings.Join(items, ",") + "}"
 }
 
 // naiveOrder is PostgreSQL's: NaN above everything.
@@ -347,6 +367,8 @@ func show(v fqgw.Value) string {
 		return v.Numeric().TrimScale().String()
 	case fqgw.KindBool:
 		return fmt.Sprint(v.Bool())
+	case fqgw.KindArray:
+		return naiveArray(v.List().Items)
 	}
 	return v.Str()
 }

@@ -61,7 +61,7 @@ func pieces(t *testing.T, rnd *rand.Rand, s *fqgw.Source, rows []raw) fqgw.Piece
 // TestPieces judges latest rows of a history in pieces by the naive reference, and by
 // the same history row by row, which is what is left where memory does not suffice.
 func TestPieces(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(17, 4))
+	rnd := rand.New(rand.NewPCG(17, 6))
 	rounds, present, looked, tied, tight := 4000, 0, 0, 0, 0
 	if testing.Short() {
 		rounds = 800

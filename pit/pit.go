@@ -137,7 +137,9 @@ var anyOrder = []string{"count", "sum", "avg", "min", "max", "bool_and", "bool_o
 // ordered says whether a view's values depend on the order of events, and so on how
 // equal ones tie.
 func ordered(v *fqgw.FeatureView) bool {
-	return v.Latest || slices.ContainsFunc(v.Aggregates, func(a fqgw.Aggregate) bool { return !slices.Contains(anyOrder, a.Func) })
+	return v.Latest || slices.ContainsFunc(v.Aggregates, func(a fqgw.Aggregate) bool {
+		return v.Windows[a.Window].Rows > 0 || !slices.Contains(anyOrder, a.Func)
+	})
 }
 
 // needs says of each column of its source whether a view needs it: for the join

@@ -64,7 +64,7 @@ var aggregates = []struct {
 	{"count", -1}, {"count", colText}, {"sum", colInt}, {"avg", colInt}, {"sum", colFloat}, {"avg", colFloat}, {"sum", colNumeric},
 	{"avg", colNumeric}, {"var_samp", colFloat}, {"stddev_samp", colFloat}, {"stddev_pop", colInt}, {"var_pop", colFloat}, {"min", colFloat}, {"max", colFloat},
 	{"min", colText}, {"max", colInt}, {"bool_and", colBool}, {"bool_or", colBool}, {"first_value", colText}, {"last_value", colFloat},
-	{"approx_count_distinct", colText}, {"approx_percentile", colFloat},
+	{"approx_count_distinct", colText}, {"approx_percentile", colFloat}, {"last_n", colText}, {"last_n", colInt}, {"array_agg", colFloat}, {"array_agg", colNumeric},
 }
 
 func randomView(rnd *rand.Rand) *fqgw.FeatureView {
@@ -84,6 +84,9 @@ func randomView(rnd *rand.Rand) *fqgw.FeatureView {
 	}
 	for i := range 1 + rnd.IntN(3) {
 		w := fqgw.Window{Name: fmt.Sprint("w", i), Length: []int64{100 * second, 10 * minute, 30 * minute, 0}[rnd.IntN(4)]}
+		if rnd.IntN(4) == 0 {
+			w.Length, w.Rows = 0, []int{1, 2, 5, 30}[rnd.IntN(4)]
+		}
 		if w.Length > 0 {
 			w.Hop = []int64{second, 7 * second, minute}[rnd.IntN(3)]
 		}
@@ -94,6 +97,12 @@ func randomView(rnd *rand.Rand) *fqgw.FeatureView {
 		a := fqgw.Aggregate{Func: c.fn, Star: c.col < 0, Window: rnd.IntN(len(v.Windows))}
 		if rnd.IntN(3) == 0 {
 			a.Filter = []fqgw.Expr{ok, raises}[rnd.IntN(2)]
+		}
+		if window.Over(c.fn, v.Windows[a.Window]) != nil {
+			a.Func = "last_n"
+		}
+		if a.Func == "last_n" {
+			a.Params = []fqgw.Value{fqgw.IntValue(1 + rnd.Int64N(6))}
 		}
 		if c.fn == "approx_percentile" {
 			a.Params = []fqgw.Value{fqgw.FloatValue([]float64{0, 0.5, 0.9, 1}[rnd.IntN(4)])}

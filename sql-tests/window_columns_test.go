@@ -18,8 +18,9 @@ func TestWindowsByColumns(t *testing.T) {
 		exec(`CREATE SOURCE ev (k bigint, site text, a int, b bigint, x double precision, n numeric, ok boolean, ts timestamptz NOT NULL, seen timestamptz)
 			WITH (connector = 'kafka', topic = 'ev', format = 'json', event_time = 'ts', known_time = 'seen')`)
 		exec(`CREATE FEATURE VIEW w AS SELECT k, count(*) OVER h AS c, sum(a) OVER h AS sa, avg(b) OVER d AS ab, sum(b) OVER d AS sb, sum(x) OVER d AS sx, max(x) OVER h AS mx,
-			sum(n) OVER d AS sn, stddev(x) OVER d AS dx, last_value(site) OVER d AS ls, first_value(n) OVER h AS fn, bool_or(ok) OVER h AS bo, approx_count_distinct(site) OVER d AS ds
-			FROM ev WINDOW h AS (PARTITION BY k ORDER BY ts RANGE '6 hours' PRECEDING), d AS (PARTITION BY k ORDER BY ts RANGE '5 days' PRECEDING)`)
+			sum(n) OVER d AS sn, stddev(x) OVER d AS dx, last_value(site) OVER d AS ls, first_value(n) OVER h AS fn, bool_or(ok) OVER h AS bo, approx_count_distinct(site) OVER d AS ds,
+			array_agg(a) OVER r AS aa, sum(n) FILTER (WHERE ok) OVER r AS rn, last_n(site, 3) OVER d AS ln
+			FROM ev WINDOW r AS (PARTITION BY k ORDER BY ts ROWS 4 PRECEDING), h AS (PARTITION BY k ORDER BY ts RANGE '6 hours' PRECEDING), d AS (PARTITION BY k ORDER BY ts RANGE '5 days' PRECEDING)`)
 		exec(`CREATE FEATURE VIEW f AS SELECT site, k, count(*) FILTER (WHERE ok) OVER d AS c, sum(a * 2) OVER d AS s FROM ev WHERE x IS NOT NULL
 			WINDOW d AS (PARTITION BY site, k ORDER BY ts RANGE '9 days' PRECEDING)`)
 		rows := func(from int) string {
@@ -33,8 +34,8 @@ func TestWindowsByColumns(t *testing.T) {
 			timestamptz '2024-01-20 00:00Z' + (i * 7919 % 900) * interval '1 hour' FROM generate_series(0, 1499) AS i`)
 		const joins = `FROM %s AS l LEFT JOIN w AS OF l.ts AS a ON a.k = l.k LEFT JOIN f AS OF l.ts KNOWN AT l.seen AS b ON b.k = l.k AND b.site = l.site
 			LEFT JOIN w AS OF l.ts KNOWN AT l.seen AS z ON z.k = l.k`
-		const shown = `l.id, l.ts, a.k AS ak, a.c, a.sa, a.ab, a.sb, a.sx, a.mx, a.sn, a.dx, a.ls, a.fn, a.bo, a.ds, b.site AS bs, b.c AS bc, b.s AS bsum,
-			z.c AS zc, z.ab AS zab, z.sx AS zsx, z.ls AS zls, z.k AS zk`
+		const shown = `l.id, l.ts, a.k AS ak, a.c, a.sa, a.ab, a.sb, a.sx, a.mx, a.sn, a.dx, a.ls, a.fn, a.bo, a.ds, a.aa, a.rn, a.ln, b.site AS bs, b.c AS bc, b.s AS bsum,
+			z.c AS zc, z.ab AS zab, z.sx AS zsx, z.ls AS zls, z.aa AS zaa, z.k AS zk`
 		compare := func(what string) {
 			t.Helper()
 			byRows := fmt.Sprintf("SELECT %s "+strings.ReplaceAll(joins, "AS OF l.ts", "AS OF "+rowByRow), shown, "labels")

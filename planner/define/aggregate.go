@@ -112,19 +112,7 @@ func (f *definition) lonely(c *pg.FuncCall) error {
 
 // isAggregate says whether a name is an aggregate's, supported or not.
 func isAggregate(name string) bool {
-	if expr.HasFunc(name) {
-		return false
-	}
-	params := make([]fqgw.Value, window.Params(name))
-	for i := range params {
-		params[i] = fqgw.FloatValue(0.5)
-	}
-	for _, t := range []fqgw.Type{fqgw.Int8, fqgw.Bool} {
-		if _, _, err := window.ResultType(name, []fqgw.Type{t}, params, false); err == nil || fqgw.AsError(err).Code == fqgw.CodeFeatureNotSupported {
-			return true
-		}
-	}
-	return false
+	return !expr.HasFunc(name) && window.Known(name)
 }
 
 // onlyKeys refuses columns of the source that are neither join keys nor inside an aggregate.
@@ -191,6 +179,9 @@ func (f *definition) aggregate(c *pg.FuncCall) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := window.Over(a.Func, w.Window); err != nil {
+		return 0, f.at(err, c.Location)
+	}
 	a.Window = w.slot
 	key, err := slotKey(&a)
 	if err != nil {
@@ -233,7 +224,7 @@ func (f *definition) arguments(c *pg.FuncCall, a *fqgw.Aggregate) error {
 		return f.at(err, c.Location)
 	}
 	a.Type = result
-	if f.view.Source.Changelog() && !a.Star && !window.Invertible(a.Func, want[0]) {
+	if f.view.Source.Changelog() && !a.Star && !window.Invertible(a.Func, want[0], a.Params) {
 		return f.unsupported(c.Location, "%s over a changelog", a.Func).
 			WithDetail("Rows of a changelog change and go: what an aggregate has counted must be taken back, which %s cannot.", a.Func).
 			WithHint("count, sum, avg, bool_and, bool_or, and the variances and deviations can.")

@@ -291,14 +291,22 @@ func (c *comparison) sizes() {
 		text := func(win fqgw.Window) string { return c.code(func(f *form) { f.window(win) }) }
 		switch {
 		case text(was) == text(w):
-		case was.Length != w.Length:
-			c.rebuild("window %s changed from %s to %s", w.Name, length(was.Length), length(w.Length))
+		case was.Length != w.Length, was.Rows != w.Rows:
+			c.rebuild("window %s changed from %s to %s", w.Name, size(was), size(w))
 		case was.Hop != w.Hop:
 			c.rebuild("the hop of window %s changed from %s to %s", w.Name, length(was.Hop), length(w.Hop))
 		default:
 			c.rebuild("window %s changed", w.Name)
 		}
 	}
+}
+
+// size is how much a window holds, for people.
+func size(w fqgw.Window) string {
+	if w.Rows > 0 {
+		return fmt.Sprintf("the last %d events", w.Rows)
+	}
+	return length(w.Length)
 }
 
 // slotsNamed are what the slots compute, with windows by their names where both have

@@ -44,6 +44,7 @@ func TestCompare(t *testing.T) {
 		{base: strings.Replace(baseView, "retain = '1 day'", "online = false", 1), from: " WITH (online = false)", to: "", rebuild: true, why: "it is kept online from now on"},
 
 		{base: baseView, from: "'5 minutes' PRECEDING", to: "'10 minutes' PRECEDING", rebuild: true, why: "window m changed from 00:05:00 to 00:10:00"},
+		{base: baseView, from: "RANGE '5 minutes' PRECEDING", to: "ROWS 5 PRECEDING", rebuild: true, why: "window m changed from 00:05:00 to the last 5 events"},
 		{base: baseView, from: "retain", to: "hop.d = '1 hour', retain", rebuild: true, why: "the hop of window d changed from 00:15:00 to 01:00:00"},
 		{base: baseView, from: "price > 0", to: "price > 1", rebuild: true, why: "WHERE changed"},
 		{base: baseView, from: "WHERE price > 0", to: "", rebuild: true, why: "WHERE is gone"},

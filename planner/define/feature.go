@@ -421,6 +421,9 @@ func (f *definition) settle() (noWait bool, err error) {
 			}
 		}
 		if h := hops["hop."+w.Name]; h > 0 {
+			if w.Rows > 0 {
+				return false, f.invalid(f.optionLoc("hop."+w.Name), "window \"%s\" is the last %d events and has no hop", w.Name, w.Rows)
+			}
 			if w.Length == 0 {
 				return false, f.invalid(f.optionLoc("hop."+w.Name), "window \"%s\" is a lifetime and has no hop", w.Name)
 			}

@@ -205,6 +205,10 @@ func (w *form) state(v *fqgw.FeatureView) {
 func (w *form) window(win fqgw.Window) {
 	w.number(win.Length)
 	w.number(win.Hop)
+	if win.Rows > 0 {
+		w.text("rows")
+		w.count(win.Rows)
+	}
 }
 
 func (w *form) aggregate(a fqgw.Aggregate) {

@@ -45,6 +45,9 @@ var sameForms = [][]string{
 		WINDOW w AS (PARTITION BY user_id ORDER BY ts RANGE '1 day' PRECEDING)`},
 	{`CREATE FEATURE VIEW v AS SELECT user_id, count(*) OVER w AS n, COALESCE(sum(qty) OVER w, 0) AS q FROM clicks WHERE price >= 0
 		WINDOW w AS (PARTITION BY user_id ORDER BY ts RANGE '1 day' PRECEDING)`},
+	{`CREATE FEATURE VIEW v AS SELECT user_id, array_agg(qty) OVER w AS q FROM clicks WINDOW w AS (PARTITION BY user_id ORDER BY ts ROWS 5 PRECEDING)`,
+		`create feature view v as select user_id, array_agg(qty) over (partition by user_id order by ts rows between 5 preceding and current row) q from clicks`},
+	{`CREATE FEATURE VIEW v AS SELECT user_id, array_agg(qty) OVER w AS q FROM clicks WINDOW w AS (PARTITION BY user_id ORDER BY ts ROWS 6 PRECEDING)`},
 	{`CREATE FEATURE VIEW v WITH (max_age = '30 days') AS SELECT DISTINCT ON (user_id) user_id, kind FROM clicks ORDER BY user_id, ts DESC`,
 		`create feature view v with (max_age='720:00:00') as select distinct on (clicks.user_id) user_id, kind as "kind" from clicks order by 1, ts desc`},
 	{`CREATE FEATURE VIEW v AS SELECT DISTINCT ON (user_id) user_id, kind FROM clicks ORDER BY user_id, ts DESC`},
@@ -154,7 +157,7 @@ func TestFormFields(t *testing.T) {
 		{fqgw.Column{}, "Name Type NotNull Field Comment"},
 		{fqgw.Check{}, "Name Expr SQL"},
 		{fqgw.KeyColumn{}, "Name Column Type"},
-		{fqgw.Window{}, "Name Length Hop"},
+		{fqgw.Window{}, "Name Length Hop Rows"},
 		{fqgw.Aggregate{}, "Func Star Args Params Filter Window Type"},
 		{fqgw.Feature{}, "Name Type Read Slots Default Comment"},
 		{fqgw.OutputColumn{}, "Name Key Feature"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/stream/window"
 )
 
 // The bits of WindowDef.FrameOptions (PostgreSQL's parsenodes.h).
@@ -69,7 +70,7 @@ func (f *definition) over(def *pg.WindowDef) (*windowSpec, error) {
 		return nil, err
 	}
 	for _, u := range f.used {
-		if u.Length == w.Length && f.windows[u.Name] != u {
+		if u.Length == w.Length && u.Rows == w.Rows && f.windows[u.Name] != u {
 			return u, nil
 		}
 	}
@@ -104,9 +105,7 @@ func (f *definition) window(def *pg.WindowDef) (*windowSpec, error) {
 	if err := f.order(w.def); err != nil {
 		return nil, err
 	}
-	var err error
-	w.Length, err = f.frame(w.def)
-	return w, err
+	return w, f.frame(w)
 }
 
 // takeOver is a window that names another one: (w ORDER BY … RANGE …).
@@ -195,29 +194,64 @@ func (f *definition) timeOrder(list []*pg.Node, desc bool) error {
 	return nil
 }
 
-// frame is the length of the window in microseconds, 0 for a lifetime.
-func (f *definition) frame(def *pg.WindowDef) (int64, error) {
-	o, loc := def.FrameOptions, def.Location
-	const hint = "Write RANGE 'interval' PRECEDING."
+// frame is the length of the window, or how many events it has; of a lifetime neither.
+func (f *definition) frame(w *windowSpec) (err error) {
+	o, loc := w.def.FrameOptions, w.def.Location
+	const hint = "Write RANGE 'interval' PRECEDING, or ROWS n PRECEDING for the last n events."
 	switch {
 	case o&frameNonDefault == 0:
-		return 0, nil
+		return nil
 	case o&frameExclusion != 0:
-		return 0, f.invalid(loc, "EXCLUDE is not possible in a feature view").WithHint("Use FILTER to leave events out.")
+		return f.invalid(loc, "EXCLUDE is not possible in a feature view").WithHint("Use FILTER to leave events out.")
 	case o&frameGroups != 0:
-		return 0, f.invalid(loc, "GROUPS is not possible in a feature view").WithHint(hint)
+		return f.invalid(loc, "GROUPS is not possible in a feature view").WithHint(hint)
 	case o&frameFollowing != 0:
-		return 0, f.invalid(loc, "FOLLOWING is not possible in a feature view: the future is not known").WithHint(hint)
+		return f.invalid(loc, "FOLLOWING is not possible in a feature view: the future is not known").WithHint(hint)
 	case o&frameEndCurrentRow == 0:
-		return 0, f.invalid(loc, "a window of a feature view must end at CURRENT ROW").WithHint(hint)
-	case o&frameRows != 0:
-		return 0, f.unsupported(loc, "ROWS in a feature view").WithHint(hint)
+		return f.invalid(loc, "a window of a feature view must end at CURRENT ROW").WithHint(hint)
 	case o&frameStartUnboundedPreceding != 0:
-		return 0, nil
+		return nil
+	case o&frameRows != 0 && (o&frameStartCurrentRow != 0 || o&frameStartOffsetPreceding == 0):
+		return f.invalid(loc, "a window of a feature view must have at least one row").WithHint(hint)
+	case o&frameRows != 0:
+		w.Rows, err = f.rows(w.def.StartOffset)
+		return err
 	case o&frameStartCurrentRow != 0, o&frameStartOffsetPreceding == 0:
-		return 0, f.invalid(loc, "a window of a feature view must be at least one second long").WithHint(hint)
+		return f.invalid(loc, "a window of a feature view must be at least one second long").WithHint(hint)
 	}
-	return f.length(def.StartOffset)
+	w.Length, err = f.length(w.def.StartOffset)
+	return err
+}
+
+// rows is the constant number of ROWS … PRECEDING.
+func (f *definition) rows(n *pg.Node) (int, error) {
+	loc := leftmost(n)
+	e, err := f.expr(n, nil)
+	if err == nil {
+		e, err = expr.Cast(e, fqgw.Int8, expr.Implicit)
+	}
+	if err != nil {
+		return 0, f.at(err, loc)
+	}
+	v, err := e.Eval(&fqgw.Env{}, nil)
+	switch {
+	case err != nil:
+		return 0, f.at(err, loc)
+	case v.IsNull():
+		return 0, f.fail(loc, "22004", "frame starting offset must not be null")
+	case v.Int() < 0:
+		return 0, f.fail(loc, "22013", "frame starting offset must not be negative")
+	case v.Int() == 0:
+		return 0, f.invalid(loc, "a window of a feature view must have at least one row")
+	case v.Int() > window.MaxRows:
+		return 0, f.fail(loc, fqgw.CodeLimitExceeded, "ROWS %d PRECEDING is more than the %d events that a window can keep", v.Int(), window.MaxRows).
+			WithHint("An aggregate over RANGE 'interval' PRECEDING has no such limit.")
+	case f.view.Source.Changelog():
+		return 0, f.unsupported(loc, "ROWS over a changelog").
+			WithDetail("Rows of a changelog change and go: when one of the last %d goes, one that is kept no more comes back.", v.Int()).
+			WithHint("Write RANGE 'interval' PRECEDING.")
+	}
+	return int(v.Int()), nil
 }
 
 // length is the constant interval of RANGE … PRECEDING.

@@ -337,6 +337,10 @@ func (e *Engine) describeView(env *fqgw.Env, kind string, v *fqgw.FeatureView, a
 		note("Join key", "%s", k)
 	}
 	for _, w := range v.Windows {
+		if w.Rows > 0 {
+			note("Window "+w.Name, "the last %d events", w.Rows)
+			continue
+		}
 		if w.Length == 0 {
 			note("Window "+w.Name, "lifetime")
 			continue

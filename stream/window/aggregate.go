@@ -1,7 +1,9 @@
 package window
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -27,11 +29,13 @@ type accumulator interface {
 
 // kind is a sort of accumulator; aggregates of one kind share one.
 type kind struct {
-	name  string // outlives the process in the layout's hash
-	make  func(n int) []accumulator
-	clear func(accumulator)
-	skip  func(r *reader) // passes over a packed one
-	size  int64           // bytes in memory, without what it refers to
+	name    string // outlives the process in the layout's hash
+	make    func(n int) []accumulator
+	clear   func(accumulator)
+	skip    func(r *reader)          // passes over a packed one
+	size    int64                    // bytes in memory, without what it refers to
+	refers  func(events int64) int64 // about how many bytes one of so many events refers to
+	ordered bool                     // it depends on the order of events
 }
 
 // kindNamed is the kind of the accumulators of type T. It makes n of them side by side.
@@ -39,34 +43,74 @@ func kindNamed[T any, P interface {
 	*T
 	accumulator
 }](name string, skip func(*reader)) *kind {
-	return &kind{name, func(n int) []accumulator {
+	k := &kind{name: name, skip: skip, size: int64(reflect.TypeFor[T]().Size()), refers: func(int64) int64 { return 0 }}
+	k.make = func(n int) []accumulator {
 		all, out := make([]T, n), make([]accumulator, n)
 		for i := range all {
 			out[i] = P(&all[i])
 		}
 		return out
-	}, func(a accumulator) {
+	}
+	k.clear = func(a accumulator) {
 		var empty T
 		*a.(P) = empty
-	}, skip, int64(reflect.TypeFor[T]().Size())}
+	}
+	return k
+}
+
+// kindOfEach is kindNamed of accumulators that are made ready by a parameter, which the
+// name has too.
+func kindOfEach[T any, P interface {
+	*T
+	accumulator
+}](name string, skip func(*reader), ready func(P)) *kind {
+	k := kindNamed[T, P](name, skip)
+	plain, empty := k.make, k.clear
+	k.make = func(n int) []accumulator {
+		all := plain(n)
+		for _, a := range all {
+			ready(a.(P))
+		}
+		return all
+	}
+	k.clear = func(a accumulator) {
+		empty(a)
+		ready(a.(P))
+	}
+	return k
+}
+
+// inOrder is a kind that depends on the order of events.
+func (k *kind) inOrder() *kind {
+	k.ordered = true
+	return k
+}
+
+// referring is a kind whose accumulators refer to memory.
+func (k *kind) referring(most func(events int64) int64) *kind {
+	k.refers = most
+	return k
 }
 
 var (
 	kindCount          = kindNamed[counter]("count", skipCounter)
 	kindIntSum         = kindNamed[intSum]("int sum", skipIntSum)
 	kindFloatSum       = kindNamed[floatSum]("float sum", skipFloatSum)
-	kindNumericSum     = kindNamed[numericSum]("numeric sum", skipNumericSum)
+	kindNumericSum     = kindNamed[numericSum]("numeric sum", skipNumericSum).referring(scaled)
 	kindIntMoments     = kindNamed[intMoments]("int moments", skipIntMoments)
 	kindFloatMoments   = kindNamed[floatMoments]("float moments", skipFloatMoments)
-	kindNumericMoments = kindNamed[numericMoments]("numeric moments", skipNumericMoments)
+	kindNumericMoments = kindNamed[numericMoments]("numeric moments", skipNumericMoments).referring(scaled)
 	kindMin            = kindNamed[minimum]("min", skipExtreme)
 	kindMax            = kindNamed[maximum]("max", skipExtreme)
 	kindBools          = kindNamed[bools]("bools", skipBools)
-	kindFirst          = kindNamed[first]("first", skipEdge)
-	kindLast           = kindNamed[last]("last", skipEdge)
-	kindDistinct       = kindNamed[distinct]("distinct", skipDistinct)
-	kindSketch         = kindNamed[sketch]("sketch", skipSketch)
+	kindFirst          = kindNamed[first]("first", skipEdge).inOrder()
+	kindLast           = kindNamed[last]("last", skipEdge).inOrder()
+	kindDistinct       = kindNamed[distinct]("distinct", skipDistinct).referring(func(n int64) int64 { return min(16*n, registers+16*maxExactSet) })
+	kindSketch         = kindNamed[sketch]("sketch", skipSketch).referring(func(n int64) int64 { return min(32*n, 4*maxBins*16) })
 )
+
+// scaled is about how many bytes sums by scale refer to.
+func scaled(events int64) int64 { return min(160*events, 640) }
 
 // canonicalName resolves PostgreSQL's second names.
 func canonicalName(fn string) string {
@@ -81,8 +125,9 @@ func canonicalName(fn string) string {
 	return fn
 }
 
-// kindOf is the accumulator that a supported aggregate needs for its argument.
-func kindOf(fn string, arg fqgw.Type) *kind {
+// kindOf is the accumulator that a supported aggregate needs for its argument, over the
+// events of a window.
+func kindOf(fn string, arg fqgw.Type, params []fqgw.Value, w fqgw.Window) *kind {
 	pick := func(i, f, n *kind) *kind {
 		switch arg.Kind() {
 		case fqgw.KindFloat:
@@ -111,6 +156,10 @@ func kindOf(fn string, arg fqgw.Type) *kind {
 		return kindDistinct
 	case "approx_percentile":
 		return kindSketch
+	case "array_agg":
+		return kindNewest(w.Rows)
+	case "last_n":
+		return kindNewest(int(params[0].Int()))
 	}
 	return kindCount
 }
@@ -118,21 +167,21 @@ func kindOf(fn string, arg fqgw.Type) *kind {
 // The supported aggregates, and what to write instead of others.
 var (
 	supported = []string{"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "variance", "var_samp", "var_pop",
-		"stddev", "stddev_samp", "stddev_pop", "first_value", "last_value", "approx_count_distinct", "approx_percentile"}
+		"stddev", "stddev_samp", "stddev_pop", "first_value", "last_value", "approx_count_distinct", "approx_percentile",
+		"array_agg", "last_n"}
 	refused = map[string]string{
 		"percentile_cont": "Use approx_percentile(x, q).",
 		"percentile_disc": "Use approx_percentile(x, q).",
 		"mode":            "It needs every value of the window; use approx_percentile(x, 0.5) or count(*) with FILTER per value.",
-		"array_agg":       "Use last_value(x) for the newest value.",
-		"string_agg":      "Use last_value(x) for the newest value, or approx_count_distinct(x).",
-		"json_agg":        "Use last_value(x) for the newest value.",
-		"jsonb_agg":       "Use last_value(x) for the newest value.",
+		"string_agg":      "Use last_n(x, n) for the newest values, or approx_count_distinct(x).",
+		"json_agg":        "Use last_n(x, n) for the newest values.",
+		"jsonb_agg":       "Use last_n(x, n) for the newest values.",
 		"json_object_agg": "Use last_value(x) for the newest value.",
 		"xmlagg":          "Use last_value(x) for the newest value.",
 		"any_value":       "Use first_value(x) or last_value(x): its choice would depend on the order of arrival.",
-		"nth_value":       "Use first_value(x) or last_value(x).",
-		"lag":             "Use last_value(x): a feature sees its window as one.",
-		"lead":            "Use last_value(x): a feature sees its window as one.",
+		"nth_value":       "Use first_value(x), last_value(x) or last_n(x, n).",
+		"lag":             "Use last_n(x, n): a feature sees its window as one.",
+		"lead":            "Use last_n(x, n): a feature sees its window as one.",
 		"row_number":      "Use count(*).",
 		"rank":            "Use count(*) with FILTER.",
 		"dense_rank":      "Use approx_count_distinct(x).",
@@ -148,20 +197,54 @@ var (
 		"regr_slope":      "Compute it from sum(x), sum(y), sum(x*y), sum(x*x) and count(*) over the window.",
 		"regr_intercept":  "Compute it from sum(x), sum(y), sum(x*y), sum(x*x) and count(*) over the window.",
 		"regr_r2":         "Compute it from sums over the window.",
-		"last_n":          "Use last_value(x) for the newest value.",
 		"top_k":           "Use count(*) with FILTER per value.",
 		"histogram":       "Use count(*) with FILTER per bucket.",
 		"decayed_sum":     "Use sum(x) over several windows.",
 	}
 )
 
+// withParam are the aggregates with a constant behind their argument, how they are
+// written, and what the constant must be.
+var withParam = map[string]struct{ form, must string }{
+	"approx_percentile": {"approx_percentile(x, q) with a number x and a constant q from 0 to 1", "the percentile of approx_percentile must be a number from 0 to 1"},
+	"last_n":            {"last_n(x, n) with a constant n", fmt.Sprintf("the n of last_n must be an integer from 1 to %d", MaxRows)},
+}
+
 // Params is the number of constants behind the arguments of an aggregate: the q
 // of approx_percentile(x, q).
 func Params(fn string) int {
-	if fn == "approx_percentile" {
+	if _, ok := withParam[strings.ToLower(fn)]; ok {
 		return 1
 	}
 	return 0
+}
+
+// Known says whether a name is an aggregate's, supported or not.
+func Known(fn string) bool {
+	fn = strings.ToLower(fn)
+	_, no := refused[fn]
+	return no || slices.Contains(supported, fn)
+}
+
+// Over says why an aggregate cannot be over a window, nil if it can: 42P17.
+func Over(fn string, w fqgw.Window) error {
+	if fn == "array_agg" && w.Rows == 0 {
+		return fqgw.Errorf(fqgw.CodeInvalidDefinition, "array_agg needs a window of ROWS n PRECEDING in a feature view").
+			WithHint("Write last_n(x, n) for the last n values within a span of time.")
+	}
+	return nil
+}
+
+// fits says whether a constant is one that the aggregate can have.
+func fits(fn string, v fqgw.Value) bool {
+	switch fn {
+	case "approx_percentile":
+		q, ok := number(v)
+		return ok && q >= 0 && q <= 1
+	case "last_n":
+		return v.Kind() == fqgw.KindInt && v.Int() >= 1 && v.Int() <= MaxRows
+	}
+	return false
 }
 
 // ResultType types an aggregate of a feature view. args are the types of its
@@ -191,10 +274,8 @@ func ResultType(fn string, args []fqgw.Type, params []fqgw.Value, star bool) (ar
 	if !ok {
 		return nil, fqgw.Type{}, undefined(fn, typeNames(args, params))
 	}
-	if fn == "approx_percentile" {
-		if q, ok := number(params[0]); !ok || !(q >= 0 && q <= 1) {
-			return nil, fqgw.Type{}, fqgw.Errorf(fqgw.CodeInvalidParameter, "the percentile of approx_percentile must be a number from 0 to 1")
-		}
+	if len(params) > 0 && !fits(fn, params[0]) {
+		return nil, fqgw.Type{}, fqgw.Errorf(fqgw.CodeInvalidParameter, "%s", withParam[fn].must)
 	}
 	if arg == args[0].Base() {
 		arg = args[0] // no cast needed, the modifier stays
@@ -241,6 +322,9 @@ func resultType(fn string, arg *fqgw.Type) (fqgw.Type, bool) {
 	case "approx_percentile":
 		*arg = fqgw.Float8
 		return fqgw.Float8, isNumber
+	case "array_agg", "last_n":
+		list := arg.Array()
+		return list, list.OID != 0 && arg.Kind() != fqgw.KindNull && arg.Kind() != fqgw.KindRecord
 	}
 	return fqgw.Type{}, false
 }
@@ -251,8 +335,11 @@ func undefined(fn, args string) error {
 		if s != fn {
 			continue
 		}
-		if fn == "approx_percentile" {
-			return e.WithHint("Write approx_percentile(x, q) with a number x and a constant q from 0 to 1.")
+		if p, ok := withParam[fn]; ok {
+			return e.WithHint("Write %s.", p.form)
+		}
+		if fn == "array_agg" {
+			return e.WithHint("Its elements can be of every type but arrays and records.")
 		}
 		return e.WithHint("No function matches the given name and argument types. You might need to add explicit type casts.")
 	}

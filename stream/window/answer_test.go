@@ -45,12 +45,15 @@ func naiveRead(l *Layout, s *State, t int64) Reading {
 			if index >= ring.low(r.T, rd.length) && in.pass[ring.filters[rd.filter]] {
 				rows.add(in.Time)
 				if acc != nil {
-					acc.add(in, in.args[ring.accs[rd.acc].arg])
+					ring.accs[rd.acc].add(acc, in)
 				}
 			}
 		}
 		if r.Times[i] = NoTime; rows.n > 0 {
 			r.Times[i] = rows.newest
+		}
+		if f, ok := acc.(framed); ok {
+			r.Times[i] = f.newest()
 		}
 		if r.Slots[i] = fqgw.IntValue(int64(rows.n)); acc != nil {
 			v, ok := acc.result(&slot)

@@ -26,7 +26,17 @@ func goldenViews() map[string]*fqgw.FeatureView {
 		}
 		all = append(all, agg(a.fn, a.col, i%2, f))
 	}
+	inFrames := []fqgw.Aggregate{agg("array_agg", colText, 0, nil), agg("last_n", colInt, 1, paid)}
+	for i, a := range everyAggregate {
+		f := paid
+		if i%2 == 0 {
+			f = nil
+		}
+		inFrames = append(inFrames, agg(a.fn, a.col, 2*(i%2), f))
+	}
+	inFrames = append(inFrames, agg("count", -1, 0, nil), agg("count", -1, 2, paid), agg("array_agg", colNumeric, 2, paid))
 	return map[string]*fqgw.FeatureView{
+		"rows":     newView([]fqgw.Window{rowsOf(3), win(hour), rowsOf(20)}, inFrames...),
 		"count":    newView([]fqgw.Window{win(hour)}, agg("count", -1, 0, nil)),
 		"all":      newView([]fqgw.Window{win(hour), win(day)}, all...),
 		"lifetime": newView([]fqgw.Window{win(0), win(5 * minute)}, agg("sum", colInt, 0, paid), agg("first_value", colText, 0, nil), agg("max", colFloat, 1, nil)),
@@ -195,7 +205,7 @@ func TestCut(t *testing.T) {
 // as the same bytes again and can be read, advanced and folded into; Answer
 // says the same of it as Decode and Read.
 func FuzzDecode(f *testing.F) {
-	names := []string{"count", "all", "lifetime", "latest", "stub"}
+	names := []string{"count", "all", "lifetime", "latest", "stub", "rows"}
 	views := goldenViews()
 	var layouts []*Layout
 	for i, name := range names {

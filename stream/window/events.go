@@ -54,7 +54,7 @@ func (l *Layout) Plain() (args []Arg, ok bool) {
 // Ordered says that an aggregate depends on the order of events.
 func (l *Layout) Ordered() bool {
 	return slices.ContainsFunc(l.rings, func(r ringSpec) bool {
-		return slices.ContainsFunc(r.accs, func(a accSpec) bool { return a.kind == kindFirst || a.kind == kindLast })
+		return slices.ContainsFunc(r.accs, func(a accSpec) bool { return a.kind.ordered })
 	})
 }
 
@@ -153,6 +153,7 @@ type some struct {
 	*Events
 	from, to int
 	pass     []bool
+	inner    []bool // of a window of ROWS: what the aggregate's own FILTER says; nil: there is none
 	col      *Column
 }
 

@@ -77,12 +77,24 @@ func agg(fn string, c, w int, filter fqgw.Expr) fqgw.Aggregate {
 		return fqgw.Aggregate{Func: fn, Star: true, Window: w, Filter: filter, Type: fqgw.Int8}
 	}
 	a := fqgw.Aggregate{Func: fn, Args: []fqgw.Expr{sourceCol(c)}, Window: w, Filter: filter}
-	if fn == "approx_percentile" {
-		a.Params = []fqgw.Value{fqgw.FloatValue(0.5)}
-	}
+	a.Params = testParams(fn)
 	_, a.Type, _ = ResultType(fn, []fqgw.Type{a.Args[0].Type()}, a.Params, false)
 	return a
 }
+
+// testParams are the constants with which an aggregate is tested.
+func testParams(fn string) []fqgw.Value {
+	switch fn {
+	case "approx_percentile":
+		return []fqgw.Value{fqgw.FloatValue(0.5)}
+	case "last_n":
+		return []fqgw.Value{fqgw.IntValue(7)}
+	}
+	return nil
+}
+
+// rowsOf is a window of the last n events.
+func rowsOf(n int) fqgw.Window { return fqgw.Window{Name: fmt.Sprint("rows_", n), Rows: n} }
 
 // newView has a feature for each aggregate that just shows it.
 func newView(windows []fqgw.Window, aggs ...fqgw.Aggregate) *fqgw.FeatureView {
@@ -159,6 +171,8 @@ func show(v fqgw.Value) string {
 		return v.Numeric().String()
 	case fqgw.KindBool:
 		return fmt.Sprint(v.Bool())
+	case fqgw.KindArray:
+		return expr.Text(v, v.List().Elem.Array(), nil)
 	}
 	return v.Str()
 }

@@ -31,6 +31,7 @@ type Layout struct {
 	rings   []ringSpec
 	reads   []readSpec
 	slots   []slotSpec
+	kinds   []*kind   // those that are made for a parameter
 	hash    uint32    // of everything that the state's bytes depend on, by describe
 	sums    sync.Pool // of *sums
 }
@@ -60,6 +61,7 @@ type ringSpec struct {
 	accs    []accSpec
 	reads   []int // Layout.reads that are answered from this ring
 	size    int64 // bytes in memory of the accumulators of one tile
+	lists   []int // the accs that are listing
 }
 
 // accSpec is one accumulator in each tile of a ring.
@@ -67,6 +69,16 @@ type accSpec struct {
 	kind   *kind
 	arg    int // in Layout.args
 	filter int // in ringSpec.filters
+	inner  int // in Layout.filters: of a window of ROWS the aggregate's own FILTER; 0: none
+}
+
+// add counts an event that has passed the filter.
+func (a *accSpec) add(acc accumulator, in *Input) {
+	if a.inner > 0 && !in.pass[a.inner] {
+		acc.(*filteredFrame).pass(in)
+		return
+	}
+	acc.add(in, in.args[a.arg])
 }
 
 // readSpec is an accumulator merged over one window.
@@ -85,6 +97,7 @@ type slotSpec struct {
 	fn       string
 	typ      fqgw.Type
 	quantile float64 // approx_percentile
+	of       *kind   // of a window of ROWS: what computes the aggregate over its events
 }
 
 // NewLayout makes the layout of a bound feature view. Errors are those of
@@ -181,6 +194,9 @@ func (l *Layout) slot(a *fqgw.Aggregate) error {
 		return err
 	}
 	s := slotSpec{less: -1, fn: canonicalName(a.Func), typ: typ}
+	if l.view.Windows[a.Window].Rows > 0 {
+		s.of = kindOf(a.Func, argType(a), a.Params, l.view.Windows[a.Window])
+	}
 	sides := []side{0}
 	if l.retracts() {
 		sides = []side{sideAdded, sideTaken}
@@ -211,19 +227,29 @@ func (l *Layout) read(a *fqgw.Aggregate, of side) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if rd.filter = slices.Index(r.filters, f); rd.filter < 0 {
+	spec := accSpec{kind: kindOf(a.Func, argType(a), a.Params, w)}
+	if w.Rows > 0 { // the frame has every row, whatever FILTER says
+		spec.kind, spec.inner = kindFrame(w.Rows, f > 0), f
+	} else if rd.filter = slices.Index(r.filters, f); rd.filter < 0 {
 		rd.filter = len(r.filters)
 		r.filters = append(r.filters, f)
 	}
-	if !a.Star {
-		spec := accSpec{kind: kindOf(a.Func, a.Args[0].Type()), filter: rd.filter}
-		if spec.arg, err = l.arg(a.Args[0], f); err != nil {
+	if !a.Star || w.Rows > 0 {
+		spec.kind, spec.filter = l.shared(spec.kind), rd.filter
+		arg := always
+		if !a.Star {
+			arg = a.Args[0]
+		}
+		if spec.arg, err = l.arg(arg, f); err != nil {
 			return 0, err
 		}
 		if rd.acc = slices.Index(r.accs, spec); rd.acc < 0 {
 			rd.acc = len(r.accs)
 			r.accs = append(r.accs, spec)
 			r.size += accPlace + spec.kind.size
+			if _, is := spec.kind.make(1)[0].(listing); is {
+				r.lists = append(r.lists, rd.acc)
+			}
 		}
 	}
 	n := slices.Index(l.reads, rd)
@@ -233,6 +259,26 @@ func (l *Layout) read(a *fqgw.Aggregate, of side) (int, error) {
 		r.reads = append(r.reads, n)
 	}
 	return n, nil
+}
+
+// always is the argument of count(*), where it has one.
+var always fqgw.Expr = &expr.Const{Val: fqgw.BoolValue(true), Typ: fqgw.Bool}
+
+// argType is the type of an aggregate's argument.
+func argType(a *fqgw.Aggregate) fqgw.Type {
+	if a.Star {
+		return fqgw.Bool
+	}
+	return a.Args[0].Type()
+}
+
+// shared is the layout's kind of that name: equal kinds are one.
+func (l *Layout) shared(k *kind) *kind {
+	if i := slices.IndexFunc(l.kinds, func(o *kind) bool { return o.name == k.name }); i >= 0 {
+		return l.kinds[i]
+	}
+	l.kinds = append(l.kinds, k)
+	return k
 }
 
 // span gives every ring the lengths of its windows, and every read its place among them.
@@ -304,6 +350,9 @@ func (l *Layout) describe() ([]byte, error) {
 		fmt.Fprintf(&b, "ring hop=%d length=%d filters=%v\n", r.hop, r.length, r.filters)
 		for _, a := range r.accs {
 			fmt.Fprintf(&b, "acc %s arg=%d filter=%d\n", a.kind.name, a.arg, a.filter)
+			if a.inner > 0 {
+				fmt.Fprintf(&b, "inner %d\n", a.inner)
+			}
 		}
 	}
 	return b.Bytes(), err

@@ -44,7 +44,7 @@ func (t *nodes) add(i int32, e *Events, from, to int) error {
 	}
 	for k := range t.of.accs {
 		a := &t.of.accs[k]
-		if s.pass, s.col = e.filter(t.of.filters[a.filter]), &e.Args[a.arg]; rows[a.filter].n == 0 {
+		if s.pass, s.inner, s.col = e.filter(t.of.filters[a.filter]), e.filter(a.inner), &e.Args[a.arg]; rows[a.filter].n == 0 {
 			continue
 		}
 		if err := addSome(t.accs[k][i], s); err != nil {

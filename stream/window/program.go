@@ -277,7 +277,7 @@ func (p *Program) addHeld(s *sums, in *Input, t int64) {
 		}
 		for j, k := range w.accs {
 			if acc := &spec.accs[j]; k >= 0 && in.pass[spec.filters[acc.filter]] {
-				to.accs[k].add(in, in.args[acc.arg])
+				acc.add(to.accs[k], in)
 			}
 		}
 	}

@@ -72,8 +72,8 @@ type invertible interface {
 
 // Invertible says whether an aggregate can follow rows that change: what it counted can
 // be taken back.
-func Invertible(fn string, arg fqgw.Type) bool {
-	_, ok := kindOf(fn, arg).make(1)[0].(invertible)
+func Invertible(fn string, arg fqgw.Type, params []fqgw.Value) bool {
+	_, ok := kindOf(fn, arg, params, fqgw.Window{}).make(1)[0].(invertible)
 	return ok
 }
 

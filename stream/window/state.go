@@ -166,7 +166,7 @@ func (r *ringSpec) add(rows []rowCount, accs []accumulator, in *Input) {
 	}
 	for i := range r.accs {
 		if a := &r.accs[i]; in.pass[r.filters[a.filter]] {
-			accs[i].add(in, in.args[a.arg])
+			a.add(accs[i], in)
 		}
 	}
 }

@@ -154,6 +154,9 @@ func (r *Reading) count(i int, slot *slotSpec, rows rowCount, acc accumulator) {
 		r.Slots[i] = fqgw.IntValue(int64(rows.n))
 		return
 	}
+	if f, is := acc.(framed); is {
+		r.Times[i] = f.newest()
+	}
 	v, ok := acc.result(slot)
 	r.Slots[i], r.Errors[i] = v, !ok
 }

@@ -51,6 +51,7 @@ type shared struct {
 	kind   *kind
 	arg    int // in Layout.args
 	filter int // in Sweep.filters
+	inner  int // in Layout.filters, as accSpec has it
 }
 
 // oneWindow is a window that ends at T, and what is read of it.
@@ -94,7 +95,7 @@ func (l *Layout) NewSweep() *Sweep {
 		}
 		accs := make([]int, len(r.accs))
 		for k, a := range r.accs {
-			of := shared{a.kind, a.arg, filters[a.filter]}
+			of := shared{a.kind, a.arg, filters[a.filter], a.inner}
 			if accs[k] = slices.Index(s.accs, of); accs[k] < 0 {
 				accs[k] = len(s.accs)
 				s.accs = append(s.accs, of)
@@ -495,24 +496,11 @@ func (s *Sweep) Bytes(questions, events int) int64 {
 	const each = 8 + 3*4 // of a cut
 	n := cuts*each + int64(questions)*int64(16+8*len(s.windows)) + 3*cuts*node
 	for i := range s.accs { // what the accumulators refer to, level by level of the tree; the leaves twice
-		most := s.accs[i].refers
+		most := s.accs[i].kind.refers
 		n += cuts * most(int64(events)/cuts+1)
 		for level := cuts; level > 0; level /= 2 {
 			n += level * most(int64(events)/level+1)
 		}
 	}
 	return n
-}
-
-// refers is about how many bytes an accumulator of so many events refers to.
-func (a *shared) refers(events int64) int64 {
-	switch a.kind {
-	case kindDistinct:
-		return min(16*events, registers+16*maxExactSet)
-	case kindSketch:
-		return min(32*events, 4*maxBins*16)
-	case kindNumericSum, kindNumericMoments:
-		return min(160*events, 640)
-	}
-	return 0
 }
