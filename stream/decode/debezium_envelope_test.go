@@ -54,6 +54,9 @@ func TestDebeziumEnvelopes(t *testing.T) {
 		"i int4",
 		"y numeric(6,2)",
 	)
+	micros := debezium(t, 1, "at", nil, "id int8", "at timestamp")
+	micros.TimeUnit = 1
+	meta := debezium(t, 1, "at", nil, "id int8", "at timestamptz <- source.ts_us")
 	typed := func(name, field, typ, value string) string {
 		return `{"schema":{"type":"struct","fields":[{"field":"` + map[bool]string{true: "before", false: "after"}[name == "before"] + `","type":"struct","fields":[{"field":"` + field +
 			`","type":"int64","name":"` + typ + `"}]}]},"payload":{"op":"c","after":{"id":1,"` + field + `":` + value + `}}}`
@@ -113,6 +116,20 @@ func TestDebeziumEnvelopes(t *testing.T) {
 		{table, ``, `{"op":"c"`, "22P02:record is not a JSON object"},
 		{table, ``, "{\"op\":\"c\",\"x\":\"\xff\"}", "22021:record is not valid"},
 		{table, ``, `{"op":"c","after":{"id":"x",` + when + `,"n":true}}`, "insert " + then + "; 22P02:invalid input syntax for type bigint"},
+		// A number of the unit that it rather is not; 0 is the same in both.
+		{forms, ``, `{"op":"c","after":{"id":1,"at":1767225600000}}`, `insert id=1; 22008:"1767225600000" is read as 1970-01-21 10:53:45.6Z`},
+		{forms, ``, `{"op":"c","after":{"id":1,"at":-1767225600000}}`, `insert id=1; 22008:"-1767225600000" is read as 1969-12-11`},
+		{forms, ``, `{"op":"c","after":{"id":1,"at":31535999999999}}`, `insert id=1; 22008:"31535999999999" is read as 1970-12-31 23:59:59.999999Z`},
+		{forms, ``, `{"op":"c","after":{"id":1,"at":31536000000000}}`, `insert id=1 at=1971-01-01 00:00:00`},
+		{forms, ``, `{"op":"c","after":{"id":1,"at":-31536000000000}}`, `insert id=1 at=1969-01-01 00:00:00`},
+		{forms, ``, `{"op":"c","after":{"id":1,"at":0,"ms":0}}`, `insert id=1 at=1970-01-01 00:00:00 ms=1970-01-01 00:00:00`},
+		{forms, ``, `{"op":"c","after":{"id":1,"ms":1767225600000000}}`, `insert id=1; 22008:"1767225600000000" is read as 57971-`},
+		{forms, ``, `{"op":"c","after":{"id":1,"ms":253402300799999}}`, `insert id=1 ms=9999-12-31 23:59:59.999`},
+		{forms, ``, `{"op":"c","after":{"id":1,"ms":9223372036825200000}}`, `insert id=1 ms=infinity`},
+		{forms, ``, `{"op":"c","after":{"id":1,"ms":1}}`, `insert id=1 ms=1970-01-01 00:00:00.001`},
+		{forms, ``, typed("after", "at", "io.debezium.time.MicroTimestamp", "1767225600000"), `insert id=1 at=1970-01-21 10:53:45.6`},
+		{meta, ``, `{"op":"c","after":{"id":1},"source":{"ts_us":1767225600000}}`, `insert id=1 at=1970-01-21 10:53:45.6+00`},
+		{micros, ``, `{"op":"c","after":{"id":1,"at":1767225600000}}`, `insert id=1 at=1970-01-21 10:53:45.6`},
 		{whole, ``, `{"op":"c","after":{"id":1,"n":"1234"}}`, `insert id=1; 22P02:"1234" is a decimal as text or in base64`},
 		{whole, ``, `{"op":"c","after":{"id":1,"n":"BNI="}}`, "insert id=1 n=1234"},
 		{table, ``, `{"op":"c","after":{"id":1,` + when + `,"n":"12.50"}}`, "insert id=1 " + then + `; 22P02:"12.50" is no decimal in base64`},

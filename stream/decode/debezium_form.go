@@ -18,7 +18,7 @@ type form struct {
 	kind      formKind
 	perSecond int64     // of formTicks and formClock: units per second
 	scale     int32     // of formDecimal; unknownScale
-	guessed   bool      // of formDecimal: an integer, and neither a schema nor an option says so
+	guessed   bool      // of formDecimal: an integer; of formTicks: the unit; neither a schema nor an option says so
 	elem      *form     // of formList
 	to        fqgw.Expr // assigns what is read to the column where that is another type
 	one       []fqgw.Value
@@ -163,7 +163,7 @@ func (h *handling) byType(c *column) form {
 	case fqgw.Date.OID:
 		return form{kind: formDays}
 	case fqgw.Timestamp.OID, fqgw.Timestamptz.OID:
-		return form{kind: formTicks, perSecond: perSecond}
+		return form{kind: formTicks, perSecond: perSecond, guessed: h.unit == 0}
 	case fqgw.Time.OID:
 		if h.mysql && h.unit == 0 {
 			perSecond = 1e6
@@ -233,6 +233,26 @@ func ticks(n, perSecond int64) (micros int64, ok bool) {
 		n *= each
 	}
 	return n, inRange(n)
+}
+
+// The least and the greatest times, microseconds since 1970, that are believed of a unit
+// that is guessed: milliseconds of our days read as microseconds are in January 1970,
+// microseconds read as milliseconds after year 50,000.
+const (
+	nearestYear = 365 * 86_400_000_000
+	farthest    = 253402300800000000 // 10000-01-01
+)
+
+// doubtful says that a number of a guessed unit is rather one of the other: 0 is the same
+// in both.
+func doubtful(micros, perSecond int64) bool {
+	if micros == fqgw.InfinityTime || micros == fqgw.NegInfinityTime {
+		return false
+	}
+	if perSecond == 1e3 {
+		return micros >= farthest
+	}
+	return micros != 0 && -nearestYear < micros && micros < nearestYear
 }
 
 // decimalOf is coef, an integer in two's complement with its highest byte first, times

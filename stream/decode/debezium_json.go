@@ -100,7 +100,7 @@ func (d *debeziumJSON) formAt(column int, t *connectType) (form, error) {
 	f, err := d.form(&d.columns[column], t)
 	if f.kind == formTicks && slices.Contains(d.meta, column) {
 		last := d.paths[column][len(d.paths[column])-1]
-		f.perSecond = 1e3
+		f.perSecond, f.guessed = 1e3, false
 		for suffix, perSecond := range map[string]int64{"_us": 1e6, "_usec": 1e6, "_ns": 1e9} {
 			if strings.HasSuffix(last, suffix) {
 				f.perSecond = perSecond

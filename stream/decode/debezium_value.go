@@ -103,6 +103,12 @@ func moment(c *column, f *form, raw []byte) (fqgw.Value, error) {
 		v, ok = days(n)
 	case f.kind == formTicks:
 		n, ok = ticks(n, f.perSecond)
+		if ok && f.guessed && doubtful(n, f.perSecond) {
+			return fqgw.Null, fqgw.Errorf(fqgw.CodeDatetimeOverflow, "%s is read as %s, which is rather a number of another unit",
+				quote(string(raw)), fqgw.TimeText(n)).
+				WithHint("Declare the column with the precision that it has in the table: of three digits at most they are milliseconds; " +
+					"or write time_unit = 'ms' or 'us'.")
+		}
 		v = fqgw.TimestampValue(n)
 	case n >= 0 && n <= 86_400*f.perSecond:
 		n, _ = ticks(n, f.perSecond)
