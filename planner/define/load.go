@@ -174,3 +174,17 @@ func loadViews(cat *fqgw.Catalog, objects []fqgw.Object) {
 		keep(v, o)
 	}
 }
+
+// bindAlone binds a statement as a session with that search path and nothing else
+// would.
+func bindAlone(cat *fqgw.Catalog, st *parse.Statement, path []string) (plan.Statement, error) {
+	return (&Definer{Binder: &bind.Binder{Catalog: cat, SearchPath: path}}).Bind(st)
+}
+
+// createdView is the feature view that a statement makes, nil if it makes none.
+func createdView(st plan.Statement) *fqgw.FeatureView {
+	if c, ok := st.(*plan.CreateFeatureView); ok {
+		return c.View
+	}
+	return nil
+}

@@ -1,7 +1,6 @@
 package define
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -180,26 +179,16 @@ func (d *Definer) check(s *fqgw.Source, k *pg.Constraint, column string) error {
 	if e, err = expr.Condition(e, "CHECK"); err != nil {
 		return d.at(err, leftmost(k.RawExpr))
 	}
+	taken := map[string]bool{}
+	for _, c := range s.Checks {
+		taken[c.Name] = true
+	}
 	name := k.Conname
-	if name == "" {
-		if column == "" {
-			if read := expr.Columns(e); len(read) == 1 {
-				column = s.Columns[read[0]].Name
-			}
-		}
-		name = s.Name + "_check"
-		if column != "" {
-			name = s.Name + "_" + column + "_check"
-		}
-	}
-	taken := func(n string) bool {
-		return slices.ContainsFunc(s.Checks, func(c fqgw.Check) bool { return c.Name == n })
-	}
-	if k.Conname != "" && taken(name) {
+	switch {
+	case name == "":
+		name = checkName(s.Name, column, e, s.Columns, taken)
+	case taken[name]:
 		return d.fail(k.Location, "42710", "constraint \"%s\" for relation \"%s\" already exists", name, s.Name)
-	}
-	for base, i := name, 1; taken(name); i++ {
-		name = fmt.Sprintf("%s%d", base, i)
 	}
 	s.Checks = append(s.Checks, fqgw.Check{Name: name, Expr: e, SQL: e.String()})
 	return nil

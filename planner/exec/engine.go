@@ -106,6 +106,8 @@ type Options struct {
 	Bind func(fqgw.Definitions) (*fqgw.Catalog, error)
 	// Form is the hash of a noun's canonical form (fqgw.Object.Form).
 	Form func(noun any) (string, error)
+	// Definitions are the rows of fqgw.definitions.
+	Definitions func(*fqgw.Catalog) ([][]fqgw.Value, error)
 	// Settings are those that are the process's: fqgw.clock, max_connections …
 	Settings func(name string) string
 	// Files is the folder under which SQL may read and write files.

@@ -50,6 +50,8 @@ func (e *Engine) dynamic(name string) *plan.SystemRelation {
 		r.Seek = e.sought(known, e.rejected)
 	case "files":
 		r.Rows = e.lakeFiles
+	case "definitions":
+		r.Rows = e.definitions
 	case "feature_views", "versions":
 		r.Rows = func(env *fqgw.Env, each func([]fqgw.Value) error) error { return e.withSince(env, known, each) }
 	default:
@@ -83,6 +85,21 @@ func (e *Engine) withSince(env *fqgw.Env, r *plan.SystemRelation, each func([]fq
 		}
 		return each(row)
 	})
+}
+
+// definitions is a row for each object that is defined: as statements that make it
+// again.
+func (e *Engine) definitions(env *fqgw.Env, each func([]fqgw.Value) error) error {
+	rows, err := e.o.Definitions(env.Session.Catalog())
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *Engine) streamStatus(_ *fqgw.Env, each func([]fqgw.Value) error) error {

@@ -37,6 +37,17 @@ type Statement struct {
 	Purge      bool // DROP SOURCE … PURGE
 
 	text *text
+	from int // the byte of the whole text where its part begins
+}
+
+// Start is the place of the statement's first word, behind comments: the 1-based
+// character in the whole text that the client sent.
+func (s *Statement) Start() int {
+	toks, err := scan(s.text.original[s.from:])
+	if err != nil || len(toks) == 0 {
+		return s.text.char(s.from)
+	}
+	return s.text.char(s.from + toks[0].start)
 }
 
 // Pos turns a byte Location in the tree (negative: unknown) into the 1-based
@@ -147,7 +158,7 @@ func (r *rewriting) statements(raw []*pg.RawStmt) ([]*Statement, error) {
 	out := make([]*Statement, len(raw))
 	for i, s := range raw {
 		from, to := r.text.bounds(s)
-		st := &Statement{Text: strings.TrimSpace(r.text.original[from:to]), Node: s.Stmt, text: r.text}
+		st := &Statement{Text: strings.TrimSpace(r.text.original[from:to]), Node: s.Stmt, text: r.text, from: from}
 		if len(heads) > 0 && heads[0].at < to {
 			st.Definition, st.OrReplace, st.Purge = heads[0].definition, heads[0].orReplace, heads[0].purge
 			heads = heads[1:]

@@ -9,8 +9,9 @@ import (
 	"github.com/pganalyze/pg_query_go/v6/parser"
 )
 
-// pgParse and pgScan are PostgreSQL's own parser and scanner, in C.
-var pgParse, pgScan = pg.Parse, pg.Scan
+// pgParse and pgScan are PostgreSQL's own parser and scanner, in C; pgDeparse is the
+// way back from a tree to its text.
+var pgParse, pgScan, pgDeparse = pg.Parse, pg.Scan, pg.Deparse
 
 // parserError gives the message and the 1-based character (0: none) of an
 // error that the parser raised.

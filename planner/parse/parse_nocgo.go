@@ -20,9 +20,11 @@ func pgParse(sql string) (*pg.ParseResult, error) { return oneByOne(wasm.Parse, 
 
 func pgScan(sql string) (*pg.ScanResult, error) { return oneByOne(wasm.Scan, sql) }
 
+func pgDeparse(tree *pg.ParseResult) (string, error) { return oneByOne(wasm.Deparse, tree) }
+
 var turn = make(chan struct{}, 1)
 
-func oneByOne[R any](f func(string) (R, error), sql string) (res R, err error) {
+func oneByOne[A, R any](f func(A) (R, error), arg A) (res R, err error) {
 	turn <- struct{}{}
 	defer func() {
 		if p := recover(); p != nil {
@@ -30,7 +32,7 @@ func oneByOne[R any](f func(string) (R, error), sql string) (res R, err error) {
 		}
 		<-turn
 	}()
-	return f(sql)
+	return f(arg)
 }
 
 // parserError gives the message and the 1-based character (0: none) of an

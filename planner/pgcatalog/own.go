@@ -39,6 +39,8 @@ func ownRelations() []*relation {
 			"null_share", fqgw.Float8, "min", fqgw.Text, "max", fqgw.Text, "rejected", fqgw.Int8, "rejected_share", fqgw.Float8),
 		own(9018, "rejected", noRows, "source", fqgw.Text, "hour", fqgw.Timestamptz, "reason", fqgw.Text, "column_name", fqgw.Text,
 			"records", fqgw.Int8, "share", fqgw.Float8, "replayed", fqgw.Int8, "example", fqgw.Text),
+		own(9020, "definitions", noRows, "kind", fqgw.Text, "name", fqgw.Text, "schema_name", fqgw.Text, "object_name", fqgw.Text, "sql", fqgw.Text,
+			"search_path", array, "form", fqgw.Text, "reads", array),
 		own(9014, "training_sets", fillTrainingSets, "name", fqgw.Text, "kind", fqgw.Text, "statement", fqgw.Text, "rows", fqgw.Int8, "bytes", fqgw.Int8,
 			"files", array, "created_at", fqgw.Timestamptz, "clock", fqgw.Timestamptz, "relations", array, "snapshots", array, "positions", array,
 			"history_since", fqgw.Timestamptz, "settings", array, "rebuildable", fqgw.Bool, "not_rebuildable", fqgw.Text, "manifest", fqgw.JSON),
