@@ -165,7 +165,7 @@ func (c *Config) environment(environ []string) (values map[string]string, warnin
 	for _, v := range environ {
 		name, value, _ := strings.Cut(v, "=")
 		key, ours := strings.CutPrefix(name, envPrefix)
-		if !ours || key == "FAULT" || strings.HasPrefix(key, "TEST_") {
+		if !ours || key == "FAULT" || key == "DSN" || strings.HasPrefix(key, "TEST_") {
 			continue
 		}
 		if low := strings.ToLower(key); slices.Contains(names, low) {

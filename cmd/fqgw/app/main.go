@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +22,7 @@ const usage = `fqgw, the feature query gateway: one definition, plain SQL, the s
   fqgw demo      start everything embedded with the NYC flights example, print a tour, keep serving
   fqgw serve     serve the data directory
   fqgw test DIR  run *.test scripts against a throw-away embedded gateway
+  fqgw export    write what a gateway has defined as SQL files
   fqgw config    print the configuration as it would be used
   fqgw version   print the version
 
@@ -34,7 +37,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
-		"serve": serve, "demo": demo, "test": test, "config": config,
+		"serve": serve, "demo": demo, "test": test, "export": export, "config": config,
 		"version": printVersion, "--version": printVersion, "-version": printVersion,
 	}
 	run := commands[args[0]]
@@ -44,7 +47,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	case run == nil:
 		msg := fmt.Sprintf("fqgw: no command %q", args[0])
-		if near := fqgw.Nearest(args[0], []string{"serve", "demo", "test", "config", "version"}); near != "" {
+		if near := fqgw.Nearest(args[0], slices.Sorted(maps.Keys(commands))); near != "" {
 			msg += fmt.Sprintf(" (did you mean %q?)", near)
 		}
 		fmt.Fprintf(stderr, "%s\n\n%s", msg, usage)
