@@ -14,10 +14,17 @@ import (
 // concurrent use.
 type Gate struct {
 	source *fqgw.Source
+	kinds  []fqgw.Kind // of the columns
 }
 
 // New is the gate of a source.
-func New(s *fqgw.Source) *Gate { return &Gate{source: s} }
+func New(s *fqgw.Source) *Gate {
+	g := &Gate{source: s, kinds: make([]fqgw.Kind, len(s.Columns))}
+	for i := range s.Columns {
+		g.kinds[i] = s.Columns[i].Type.Kind()
+	}
+	return g
+}
 
 // Judge completes a decoded change, its event time and known time, or says why
 // its record is refused: an *fqgw.Error with PostgreSQL's code and
@@ -30,6 +37,12 @@ func (g *Gate) Judge(ev *fqgw.Event, timestamp int64) error {
 	for _, i := range ev.Missing {
 		return refuse(fqgw.CodeFeatureNotSupported, s.Columns[i].Name,
 			"the record does not have column %q of relation %q, which is as it was before: the table needs REPLICA IDENTITY FULL", s.Columns[i].Name, s.Name)
+	}
+	for i, k := range g.kinds { // a decoder's defect: the landing would never come past the record
+		if v := ev.Row[i].Kind(); v != k && v != fqgw.KindNull {
+			c := &s.Columns[i]
+			return refuse(fqgw.CodeInternal, c.Name, "column %q of relation %q is of type %s and was read as another", c.Name, s.Name, c.Type)
+		}
 	}
 	if ev.Op.Retracts() {
 		return g.judgeBefore(ev, timestamp)

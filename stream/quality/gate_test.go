@@ -1,6 +1,7 @@
 package quality
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/fqgw/fqgw"
@@ -50,10 +51,16 @@ func TestJudge(t *testing.T) {
 		{"long ago", []fqgw.Value{at(-1 << 57), n(1), user, fqgw.Null}, fqgw.KnownByRecord, "", "", now},
 		{"for ever", []fqgw.Value{at(fqgw.InfinityTime), n(1), user, fqgw.Null}, fqgw.KnownByRecord, "22008", "ts", 0},
 		{"never", []fqgw.Value{at(fqgw.NegInfinityTime), n(1), user, fqgw.Null}, fqgw.KnownByRecord, "22008", "ts", 0},
+		{"a text where a number belongs", []fqgw.Value{at(now), fqgw.TextValue("1"), user, fqgw.Null}, fqgw.KnownByRecord, "XX000", "price", 0},
+		{"a number where a text belongs", []fqgw.Value{at(now), n(1), n(1), fqgw.Null}, fqgw.KnownByRecord, "XX000", "user", 0},
 		{"a date", []fqgw.Value{fqgw.DateValue(-2), n(1), user, fqgw.Null}, fqgw.KnownByEventTime, "", "", -2 * 86_400_000_000},
 	} {
 		s := s
 		s.Known, s.KnownColumn = c.known, 3
+		if c.row[0].Kind() == fqgw.KindDate {
+			s.Columns = slices.Clone(s.Columns)
+			s.Columns[0].Type = fqgw.Date
+		}
 		ev := fqgw.Event{Row: c.row}
 		err := New(&s).Judge(&ev, now)
 		if c.code == "" {
@@ -95,6 +102,7 @@ func TestJudgeChanges(t *testing.T) {
 		{"a row after that CHECK refuses", fqgw.UpdateAfter, []fqgw.Value{at(now), n(0), n(7)}, nil, "23514", "", 0},
 		{"a row after without a price", fqgw.Upsert, []fqgw.Value{at(now), fqgw.Null, n(7)}, nil, "23502", "price", 0},
 		{"a row after whose price is not told", fqgw.Upsert, []fqgw.Value{at(now), fqgw.Null, n(7)}, []int{1}, "0A000", "price", 0},
+		{"a row before whose price is a text", fqgw.Delete, []fqgw.Value{at(now), fqgw.TextValue("1"), n(7)}, nil, "XX000", "price", 0},
 		{"a snapshot", fqgw.SnapshotRow, []fqgw.Value{at(now), n(1), n(7)}, nil, "", "", now},
 	} {
 		ev := fqgw.Event{Op: c.op, Row: c.row, Missing: c.lacks}
