@@ -54,6 +54,7 @@ func TestDebeziumEnvelopes(t *testing.T) {
 		"i int4",
 		"y numeric(6,2)",
 	)
+	named := debezium(t, 1, "at", nil, "id text", "at timestamptz")
 	micros := debezium(t, 1, "at", nil, "id int8", "at timestamp")
 	micros.TimeUnit = 1
 	meta := debezium(t, 1, "at", nil, "id int8", "at timestamptz <- source.ts_us")
@@ -92,7 +93,16 @@ func TestDebeziumEnvelopes(t *testing.T) {
 		{table, `{"schema":{"type":"struct","fields":[{"type":"int64","field":"id"}]},"payload":{"id":9}}`, `{"before":{"id":null},"op":"d",` + pgSource + `}`,
 			"delete_key id=9 at=2026-01-01 00:00:00+00"},
 		{table, `9`, `{"op":"d","source":{"ts_ns":1767225600000000999}}`, "delete_key id=9 at=2026-01-01 00:00:00+00"},
-		{table, `9`, `{"op":"d"}`, "delete_key id=9 at=1970-01-01 00:00:07+00"}, // the record's own time
+		{table, `9`, `{"op":"d"}`, "delete_key id=9 at=1970-01-01 00:00:07+00"},   // the record's own time
+		{named, ` 7`, `{"op":"d"}`, "delete_key id= 7 at=1970-01-01 00:00:07+00"}, // a text has its spaces
+		{named, ` true`, `{"op":"d"}`, "delete_key id= true at=1970-01-01 00:00:07+00"},
+		{named, ` a `, `{"op":"d"}`, "delete_key id= a  at=1970-01-01 00:00:07+00"},
+		{named, `7 `, `{"op":"d"}`, "delete_key id=7  at=1970-01-01 00:00:07+00"},
+		{named, ` `, `{"op":"d"}`, "delete_key id=  at=1970-01-01 00:00:07+00"},
+		{named, `null`, `{"op":"d"}`, "delete_key id=null at=1970-01-01 00:00:07+00"},
+		{named, `7`, `{"op":"d"}`, "delete_key id=7 at=1970-01-01 00:00:07+00"},
+		{named, `" a"`, `{"op":"d"}`, "delete_key id= a at=1970-01-01 00:00:07+00"},
+		{table, ` 9`, `{"op":"d"}`, "delete_key id=9 at=1970-01-01 00:00:07+00"},
 		{table, ``, `{"before":null,"op":"d"}`, "22P02:the record of a delete"},
 		{table, `{"other":1}`, `{"before":null,"op":"d"}`, "22P02:the record of a delete"},
 		{table, `{"id":"x"}`, `{"before":null,"op":"d"}`, "delete_key at=1970-01-01 00:00:07+00; 22P02:invalid input syntax for type bigint"},

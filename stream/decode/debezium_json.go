@@ -457,14 +457,15 @@ func (d *debeziumJSON) keyOf(r *fqgw.LogRecord) image {
 	return at
 }
 
-// bareKey is a key of one column that is the value itself.
+// bareKey is a key of one column that is the value itself, as JSON or as its text: what
+// begins with white space, or says null, is no JSON that a converter wrote.
 func (d *debeziumJSON) bareKey(key []byte) image {
 	if len(d.key) != 1 || len(key) == 0 || !utf8.Valid(key) {
 		return image{}
 	}
 	p := span{to: len(key), kind: plain}
 	s := scanner{b: key}
-	if v, ok := s.value(0); ok && s.i == len(key) {
+	if v, ok := s.value(0); ok && s.i == len(key) && key[0] > ' ' && v.kind != null {
 		p = v
 	}
 	clear(d.places)
