@@ -65,6 +65,7 @@ type Source struct {
 	Start       string
 	History     string // the lake table: "lake.departures"
 	GateVersion int
+	Derived     *Derivation       // nil: others produce its records
 	Options     map[string]string // WITH, as written
 	SQL         string
 	Comment     string

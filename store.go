@@ -254,6 +254,9 @@ type Log interface {
 	// Produce returns when the broker has acknowledged all records. Partition -1
 	// lets the key decide; a Timestamp of 0 is now.
 	Produce(ctx context.Context, topic string, recs []LogRecord) error
+	// Writer takes over the writing under an id: whoever wrote under it before can
+	// finish nothing any more, and nothing comes of what he had not finished.
+	Writer(ctx context.Context, topic, id string) (LogWriter, error)
 	// Offsets are the first and the end offsets per partition (read committed).
 	Offsets(ctx context.Context, topic string) (first, end []int64, err error)
 	// Consume reads from the offsets, one per partition, without a group. The consumer
@@ -261,6 +264,17 @@ type Log interface {
 	// log; one batch of the log's in any case.
 	Consume(ctx context.Context, topic string, from []int64, ahead int64) (Consumer, error)
 	Close() error
+}
+
+// LogWriter writes records to one topic so that readers see all of a write or, of each
+// partition, nothing. Not safe for concurrent use.
+type LogWriter interface {
+	// Write returns when it is sure that the records will be read, a moment later
+	// perhaps, and sets their offsets; each names its partition. After an error the
+	// writer is of no use any more, and what it wrote last is there or not: the next
+	// Writer of its id finds out by reading the topic.
+	Write(ctx context.Context, recs []LogRecord) error
+	Close()
 }
 
 // Consumer reads one topic, read committed, in order within each partition. What

@@ -15,7 +15,8 @@ type batch struct {
 	spans  []span
 	routes [][]route // by folder
 	polled time.Time
-	whole  bool // from history: in any order, and no event twice
+	whole  bool     // from history: in any order, and no event twice
+	passed []passed // of each event, for a deriver
 
 	bytes   int64 // that purse has paid
 	purse   *purse

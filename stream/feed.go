@@ -28,16 +28,17 @@ type feed struct {
 	purse    *purse
 	fetch    int64 // bytes that the consumer may have fetched
 	consumer fqgw.Consumer
-	next     []int64      // by partition: the record that is expected
-	floors   []int64      // of a changelog, by partition: the known time of the last change before it
-	follower *follower    // of a changelog, in a session
-	paused   []*pause     // by partition: nil while it runs
-	reaches  []*reach     // statements that wait
-	verdicts []deadLetter // of the batch in the making
-	said     time.Time    // when refused records were last logged
-	unsaid   int          // refused since then
-	moved    func(error)  // told when the topic is another one; nil: that is an error
-	sure     bool         // the consumer reads the topic that was taken up
+	next     []int64                             // by partition: the record that is expected
+	floors   []int64                             // of a changelog, by partition: the known time of the last change before it
+	follower *follower                           // of a changelog, in a session
+	paused   []*pause                            // by partition: nil while it runs
+	reaches  []*reach                            // statements that wait
+	verdicts []deadLetter                        // of the batch in the making
+	said     time.Time                           // when refused records were last logged
+	unsaid   int                                 // refused since then
+	moved    func(error)                         // told when the topic is another one; nil: that is an error
+	sure     bool                                // the consumer reads the topic that was taken up
+	sink     func(context.Context, *batch) error // takes the batches, in the place of a crew
 
 	mu     sync.Mutex
 	todo   []func() // what others want done between two polls
@@ -286,6 +287,9 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, paid int64, poll
 			continue
 		}
 		for i := len(b.events); i < len(events); i++ {
+			if f.sink != nil {
+				b.passed = append(b.passed, passed{r.Timestamp, bytes.Clone(r.Key)})
+			}
 			at.add(&events[i])
 			b.bytes += f.router.bytes(&events[i])
 		}
@@ -463,6 +467,9 @@ func (f *feed) sayRefused() {
 // send passes a batch on. What is polled and not landed is known to readers
 // before a flush can make it visible (SEMANTICS §5).
 func (f *feed) send(ctx context.Context, b *batch) error {
+	if f.sink != nil {
+		return f.sink(ctx, b)
+	}
 	err := guardedAt(func() *fqgw.Position { return f.router.hand }, func() error {
 		f.router.route(b, func(ev *fqgw.Event) {
 			if f.lander != nil && f.s.stats.unseen(ev.Pos.Partition, ev.Pos.Offset) {

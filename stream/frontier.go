@@ -210,6 +210,11 @@ func (p *Pipeline) WaitKnown(ctx context.Context, source string, k int64, notice
 	if err != nil {
 		return err
 	}
+	if s.deriver != nil {
+		if err := s.deriver.passedBy(ctx, k, notice); err != nil {
+			return err
+		}
+	}
 	now := p.o.Clock.Now
 	if ok, _ := s.frontier.clear(k, nil, now()); ok {
 		return nil

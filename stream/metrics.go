@@ -13,6 +13,7 @@ type counters struct {
 	events, applied, deadLetters, nullKeys, evalErrors atomic.Int64
 	flushes, flushKeys, flushBytes, flushMicros        atomic.Int64
 	landings, landedRows, fences                       atomic.Int64
+	derived, derivedFrom                               atomic.Int64
 
 	mu       sync.Mutex
 	rejected map[string]int64

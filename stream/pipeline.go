@@ -45,6 +45,8 @@ type Options struct {
 	// Volatile says that the online store begins empty with this process.
 	Volatile bool
 
+	// Derive gives the rows of derived sources; nil: there are none.
+	Derive Derive
 	// Revive gives states back that the lake has; nil: none goes there.
 	Revive Revive
 	// OnlineMemory is how many bytes the states of all views shall take in the online
@@ -234,7 +236,7 @@ func (p *Pipeline) DropSource(ctx context.Context, name string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	for _, fact := range []string{topicFact(name), s.frontierFact(s.at.Load().epoch), s.replayFact()} {
+	for _, fact := range []string{topicFact(name), s.frontierFact(s.at.Load().epoch), s.replayFact(), derivedFact(name)} {
 		if err := p.o.Registry.Put(ctx, fact, ""); err != nil {
 			return err
 		}

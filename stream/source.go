@@ -40,6 +40,8 @@ type source struct {
 	building map[int64]*building
 	breaks   map[int32]broken // by partition: the record that made a panic
 
+	deriver *deriver // nil: others produce its records
+
 	replaying chan struct{} // has room for the one replay of dead letters
 }
 
@@ -58,6 +60,12 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 	s := &source{p: p, src: src, log: log, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}, breaks: map[int32]broken{}, replaying: make(chan struct{}, 1)}
 	if _, err := p.o.Decoder(src); err != nil {
 		return nil, err
+	}
+	if src.Derived != nil {
+		var err error
+		if s.deriver, err = p.newDeriver(s); err != nil {
+			return nil, err
+		}
 	}
 	known, err := p.o.Registry.Get(ctx, topicFact(src.Qualified().String()))
 	if err != nil {
@@ -119,6 +127,9 @@ func (s *source) meetHistory(ctx context.Context, topic fqgw.Topic) error {
 // topic finds the source's topic, or makes it where the source says how many
 // partitions it shall have.
 func (p *Pipeline) topic(ctx context.Context, src *fqgw.Source) (t fqgw.Topic, made bool, err error) {
+	if src.Derived != nil {
+		return p.derivedTopic(ctx, src)
+	}
 	log := p.o.Logs[src.Connector]
 	t, err = log.Topic(ctx, src.Topic)
 	if !fqgw.HasCode(err, fqgw.CodeUndefinedTable) {
@@ -205,7 +216,12 @@ var tryAgain = fqgw.Backoff{First: 50 * time.Millisecond, Most: 5 * time.Second}
 func (s *source) run() {
 	defer close(s.done)
 	defer s.p.ahead.forget(s)
+	var derives sync.WaitGroup
+	defer derives.Wait()
 	defer s.stop()
+	if s.deriver != nil {
+		derives.Go(s.deriver.run)
+	}
 	for again := tryAgain; s.life.Err() == nil; {
 		began := time.Now()
 		err := guarded(s.live)

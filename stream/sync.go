@@ -29,6 +29,11 @@ func (p *Pipeline) Sync(ctx context.Context) error {
 }
 
 func (s *source) sync(ctx context.Context) error {
+	if s.deriver != nil {
+		if err := s.deriver.caughtUp(ctx); err != nil {
+			return err
+		}
+	}
 	return s.during(ctx, func(ctx context.Context, ses *session) error {
 		_, end, err := s.log.Offsets(ctx, s.src.Topic)
 		if err == nil { // they are of the topic that the session reads

@@ -198,16 +198,7 @@ func (l *Log) Produce(ctx context.Context, topic string, recs []fqgw.LogRecord) 
 	if len(recs) == 0 {
 		return nil
 	}
-	batch := make([]*kgo.Record, len(recs))
-	for i, r := range recs {
-		batch[i] = &kgo.Record{Topic: topic, Partition: r.Partition, Key: r.Key, Value: r.Value}
-		for _, h := range r.Headers {
-			batch[i].Headers = append(batch[i].Headers, kgo.RecordHeader{Key: h.Name, Value: h.Value})
-		}
-		if r.Timestamp != 0 {
-			batch[i].Timestamp = time.UnixMilli(fqgw.FloorDiv(r.Timestamp, 1000))
-		}
-	}
+	batch := recordsOf(topic, recs)
 	// Not RecordDeliveryTimeout: it counts from the record's timestamp, which may
 	// lie years back.
 	bounded, cancel := context.WithTimeout(ctx, l.o.Timeout)

@@ -31,6 +31,7 @@ func Log(t *testing.T, l fqgw.Log, transact Transact) {
 	if transact != nil {
 		t.Run("transactions", s.transactions)
 	}
+	t.Run("writer", s.writer)
 	t.Run("cancelled", s.cancelled)
 }
 
@@ -375,6 +376,68 @@ func (l *logSuite) outOfRange(t *testing.T) {
 
 // transactions: what was committed comes, what was aborted does not, and with the
 // control records the end is reached in every case.
+// A writer's writes are read whole and in order; the next one of its id fences it.
+func (l *logSuite) writer(t *testing.T) {
+	topic := l.create(t, 2).Name
+	id := topic + " writer"
+	open := func() fqgw.LogWriter {
+		w, err := l.Writer(t.Context(), topic, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(w.Close)
+		return w
+	}
+	write := func(w fqgw.LogWriter, texts ...string) error {
+		var recs []fqgw.LogRecord
+		for i, text := range texts {
+			recs = append(recs, fqgw.LogRecord{Partition: int32(i % 2), Timestamp: 1_000_000, Key: []byte("k"), Value: []byte(text), Headers: []fqgw.Header{{Name: "h", Value: []byte(text)}}})
+		}
+		err := w.Write(t.Context(), recs)
+		for i := range recs {
+			if at := recs[i].Offset; err == nil && i >= 2 && at <= recs[i-2].Offset {
+				t.Errorf("%s is at offset %d, behind %d", texts[i], at, recs[i-2].Offset)
+			}
+		}
+		return err
+	}
+	first := open()
+	for _, err := range []error{write(first, "a", "b", "c"), write(first), write(first, "d")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	second := open()
+	if err := write(first, "no", "no"); err == nil {
+		t.Error("the one before writes on")
+	}
+	if err := write(second, "e", "f"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	c := l.consume(t, topic, 0, 0)
+	got := [2][]string{}
+	for len(got[0])+len(got[1]) < 6 {
+		recs, err := c.Poll(ctx)
+		if err != nil {
+			t.Fatalf("read %v: %v", got, err)
+		}
+		for _, r := range recs {
+			if r.Control {
+				continue
+			}
+			got[r.Partition] = append(got[r.Partition], string(r.Value))
+			if r.Timestamp != 1_000_000 || string(r.Key) != "k" || len(r.Headers) != 1 || string(r.Headers[0].Value) != string(r.Value) {
+				t.Errorf("read %+v", r)
+			}
+		}
+	}
+	if !slices.Equal(got[0], []string{"a", "c", "d", "e"}) || !slices.Equal(got[1], []string{"b", "f"}) {
+		t.Errorf("read %v", got)
+	}
+}
+
 func (l *logSuite) transactions(t *testing.T) {
 	topic := l.create(t, 2).Name
 	rec := func(partition int32, text string) fqgw.LogRecord {

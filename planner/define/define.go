@@ -76,6 +76,9 @@ func (d *Definer) bind(n *pg.Node) (plan.Statement, error) {
 		if n.CreateTableAsStmt.Objtype == pg.ObjectType_OBJECT_MATVIEW {
 			return d.createFeatureView(n.CreateTableAsStmt)
 		}
+		if d.stmt.Definition == "source" {
+			return d.derivedSource(n.CreateTableAsStmt)
+		}
 		return d.createTableAs(n.CreateTableAsStmt)
 	case *pg.Node_ViewStmt:
 		return d.createView(n.ViewStmt)

@@ -136,6 +136,9 @@ func (w *form) source(s *fqgw.Source) {
 			w.text(message)
 		}
 	}
+	if s.Derived != nil {
+		w.derived(s)
+	}
 	w.count(s.EventTime)
 	w.number(int64(s.Known))
 	if s.Known == fqgw.KnownByColumn {
@@ -166,6 +169,23 @@ func (w *form) source(s *fqgw.Source) {
 	} else {
 		w.text(s.Start)
 	}
+}
+
+// derived is the SELECT of a derived source, as the grammar reads it.
+func (w *form) derived(s *fqgw.Source) {
+	w.text("derived")
+	stmts, err := parse.Parse(s.SQL)
+	if err == nil {
+		stmts, err = parse.Parse(stmts[0].Body())
+	}
+	var tree []byte
+	if err == nil {
+		tree, err = stmts[0].Form()
+	}
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+	w.text(string(tree))
 }
 
 // foreign is what says which rows a source has that others write, and how they are read.

@@ -63,6 +63,10 @@ var sameForms = [][]string{
 
 	{`CREATE SOURCE s (t timestamptz) WITH (event_time = 't', format = 'protobuf', message = 'A', schema = 'syntax="proto3"; message A { int64 t = 1; } message B { int64 t = 2; }')`},
 	{`CREATE SOURCE s (t timestamptz) WITH (event_time = 't', format = 'protobuf', message = 'B', schema = 'syntax="proto3"; message A { int64 t = 1; } message B { int64 t = 2; }')`},
+
+	{`CREATE SOURCE s AS SELECT user_id, ts, price * 2 AS twice FROM clicks WHERE price > 0`,
+		"create source other with (topic = 's', history = 'lake.s') as select USER_ID, ts, price*2 twice\n from clicks where (price > 0)"},
+	{`CREATE SOURCE s AS SELECT user_id, ts, price * 2 AS twice FROM clicks WHERE price >= 0`},
 }
 
 func formOf(t *testing.T, sql string) []byte {
@@ -150,7 +154,7 @@ func TestFormFields(t *testing.T) {
 		noun   any
 		fields string
 	}{
-		{fqgw.Source{}, "OID Schema Name Columns Checks Connector Topic Format EventTime Known KnownColumn KeyColumn PrimaryKey Partitions MaxFuture TimeUnit Start History GateVersion Options SQL Comment"},
+		{fqgw.Source{}, "OID Schema Name Columns Checks Connector Topic Format EventTime Known KnownColumn KeyColumn PrimaryKey Partitions MaxFuture TimeUnit Start History GateVersion Derived Options SQL Comment"},
 		{fqgw.FeatureView{}, "OID Schema Name Version State Pending Source Keys Where Latest MaxAge Offline Retain Row Windows Aggregates Features Columns Options SQL Comment"},
 		{fqgw.Table{}, "OID Schema Name Columns History Comment"},
 		{fqgw.View{}, "OID Schema Name Columns Query SQL Path Service Comment"},

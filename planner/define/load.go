@@ -1,6 +1,7 @@
 package define
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,14 +30,8 @@ func Load(defs fqgw.Definitions) (*fqgw.Catalog, error) {
 		}
 	}
 	slices.SortFunc(objects, func(a, b fqgw.Object) int { return int(int64(a.OID) - int64(b.OID)) })
-	for _, kind := range []string{"source", "feature view", "table"} {
-		for i := range objects {
-			if o := &objects[i]; o.Kind == kind {
-				if err := load(cat, o); err != nil {
-					return nil, fmt.Errorf("%s %s: %w", o.Kind, o.Name, err)
-				}
-			}
-		}
+	if err := loadRelations(cat, objects); err != nil {
+		return nil, err
 	}
 	loadViews(cat, objects)
 	for i := range objects {
@@ -49,6 +44,33 @@ func Load(defs fqgw.Definitions) (*fqgw.Catalog, error) {
 		}
 	}
 	return cat, nil
+}
+
+// loadRelations binds sources, feature views and tables. A derived source reads feature
+// views, and other sources: what does not bind yet is bound behind the others.
+func loadRelations(cat *fqgw.Catalog, objects []fqgw.Object) error {
+	var left []*fqgw.Object
+	for _, kind := range []string{"source", "feature view", "table"} {
+		for i := range objects {
+			if objects[i].Kind == kind {
+				left = append(left, &objects[i])
+			}
+		}
+	}
+	for {
+		var failed []*fqgw.Object
+		var first error
+		for _, o := range left {
+			if err := load(cat, o); err != nil {
+				failed = append(failed, o)
+				first = cmp.Or(first, fmt.Errorf("%s %s: %w", o.Kind, o.Name, err))
+			}
+		}
+		if len(failed) == 0 || len(failed) == len(left) {
+			return first
+		}
+		left = failed
+	}
 }
 
 // bound is the statement behind an object.

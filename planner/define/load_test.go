@@ -1,6 +1,7 @@
 package define
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/fqgw/fqgw"
@@ -15,6 +16,9 @@ func TestLoad(t *testing.T) {
 			Props: map[string]string{"default.b": "NULL", "default.c": "'none'::text", "default.gone": "1", "comment": "about v", "comment.a": "about a"}},
 		{OID: 20001, Kind: "source", Name: "clicks", Version: 2, SQL: clicksSQL, Props: map[string]string{"history": "lake.clicks_1", "comment": "about clicks", "comment.qty": "how many"}},
 		{OID: 20002, Kind: "table", Name: "labels", Version: 1, SQL: `CREATE TABLE "labels" ("id" integer NOT NULL, "n" numeric(10,2))`, Props: map[string]string{"history": "lake.labels_20002"}},
+		{OID: 20006, Kind: "source", Name: "again", Version: 1, SQL: "CREATE SOURCE again AS SELECT * FROM richer", Path: nil},
+		{OID: 20004, Kind: "source", Name: "richer", Version: 1, SQL: "CREATE SOURCE richer AS SELECT c.*, v.a FROM clicks AS c LEFT JOIN v ON v.user_id = c.user_id"},
+		{OID: 20007, Kind: "feature view", Name: "w", Version: 1, State: 8, SQL: "CREATE FEATURE VIEW w AS SELECT DISTINCT ON (user_id) user_id, a FROM again ORDER BY user_id, ts DESC"},
 		{OID: 20011, Kind: "view", Name: "broken", Version: 1, SQL: "CREATE VIEW broken AS SELECT * FROM pg_class"},
 	}}
 	cat, err := Load(defs)
@@ -31,6 +35,14 @@ func TestLoad(t *testing.T) {
 	s := cat.Sources[fqgw.Public("clicks")]
 	if v.Source != s || s.OID != 20001 || s.GateVersion != 2 || s.History != "lake.clicks_1" || s.Comment != "about clicks" || s.Columns[3].Comment != "how many" {
 		t.Errorf("%+v", s)
+	}
+	again, richer := cat.Sources[fqgw.Public("again")], cat.Sources[fqgw.Public("richer")]
+	if richer.OID != 20004 || richer.Derived.Origin != s || len(richer.Derived.Views) != 1 || richer.Derived.Views[0] != v || again.Derived.Origin != richer ||
+		cat.Features[fqgw.Public("w")].Source != again || !again.Reads(fqgw.Public("richer")) || !richer.Reads(fqgw.Public("v")) || again.Reads(fqgw.Public("v")) {
+		t.Errorf("%+v, %+v", richer, again)
+	}
+	if _, err := Load(fqgw.Definitions{Objects: slices.DeleteFunc(defs.Objects, func(o fqgw.Object) bool { return o.Name == "richer" })}); err == nil {
+		t.Error("a source is derived from none")
 	}
 	l := cat.Tables[fqgw.Public("labels")]
 	if l.OID != 20002 || l.History != "lake.labels_20002" || len(l.Columns) != 2 || !l.Columns[0].NotNull || l.Columns[1].Type != fqgw.NumericOf(10, 2) {

@@ -233,6 +233,8 @@ func (d *Definer) target(r *pg.RangeVar, source **fqgw.Source, table **fqgw.Tabl
 	case *source != nil && (*source).Positions() != fqgw.TopicOffsets:
 		return nil, d.fail(r.Location, fqgw.CodeNotInState, "source \"%s\" does not allow inserts", name).
 			WithHint("Its rows are those that others write: put them where it reads them.")
+	case *source != nil && (*source).Derived != nil:
+		return nil, d.derivedTarget(r, *source, verb)
 	case *source != nil:
 		d.used(*source)
 		return (*source).Columns, nil

@@ -35,6 +35,9 @@ func (e *Engine) CreateSource(st *plan.CreateSource) Change {
 			if err := taken(cat, s.Qualified()); err != nil {
 				return nil, nil, err
 			}
+			if err := stillThere(cat, &s); err != nil {
+				return nil, nil, err
+			}
 			oid, err := n.Next(ctx, "oid")
 			if err != nil {
 				return nil, nil, err
@@ -44,13 +47,17 @@ func (e *Engine) CreateSource(st *plan.CreateSource) Change {
 				s.History = s.Qualified().LakeTable()
 			}
 			cat.Sources[s.Qualified()] = &s
-			return e.put(&s, fqgw.Object{OID: s.OID, Kind: "source", Schema: s.Qualified().Schema, Name: s.Name, Version: 1, SQL: s.SQL,
+			var path []string
+			if s.Derived != nil {
+				path = s.Derived.Path
+			}
+			return e.put(&s, fqgw.Object{Path: path, OID: s.OID, Kind: "source", Schema: s.Qualified().Schema, Name: s.Name, Version: 1, SQL: s.SQL,
 				Props: map[string]string{"history": s.History}})
 		},
 		// The stream starts before the definition is kept, so that a topic which
 		// cannot be had leaves nothing behind.
 		Write: func(ctx context.Context, notice func(string, string)) error {
-			if s.Partitions == 0 && e.o.MakeTopics {
+			if s.Partitions == 0 && e.o.MakeTopics && s.Derived == nil {
 				s.Partitions = 1
 			}
 			return e.o.Streams.AddSource(ctx, &s)

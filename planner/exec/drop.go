@@ -126,6 +126,11 @@ func dependents(cat *fqgw.Catalog, name fqgw.QualifiedName, dependsOn func(*fqgw
 			out = append(out, v.Qualified())
 		}
 	}
+	for _, s := range cat.Sources {
+		if s.Reads(name) {
+			out = append(out, s.Qualified())
+		}
+	}
 	for _, v := range cat.Views {
 		if v.Qualified() != name && slices.Contains(dependsOn(cat, v), name) {
 			out = append(out, v.Qualified())

@@ -104,6 +104,8 @@ type Options struct {
 	Catalog  *fqgw.Catalog // as loaded from the registry
 	// Bind makes a catalog of definitions, as Catalog was made.
 	Bind func(fqgw.Definitions) (*fqgw.Catalog, error)
+	// Derive binds the definition of a derived source anew, over another catalog.
+	Derive func(*fqgw.Catalog, *fqgw.Source) (*fqgw.Derivation, error)
 	// Form is the hash of a noun's canonical form (fqgw.Object.Form).
 	Form func(noun any) (string, error)
 	// Definitions are the rows of fqgw.definitions.
@@ -141,6 +143,7 @@ type Engine struct {
 	served     served
 	joined     joined
 	cold       cold
+	derived    derivations
 	memory     *fqgw.Memory  // of all sessions
 	looked     atomic.Uint32 // shards that Waiting has looked at
 	extents    sync.Map      // by the lake's name of a table: its extent, for a moment

@@ -207,14 +207,15 @@ func (r *rewriting) nameFollows(i int) bool {
 	return r.toks[i].kind == pg.Token_IDENT || r.toks[i].kind == pg.Token_UIDENT
 }
 
-// columnless gives CREATE SOURCE s WITH (…) the column list that PostgreSQL asks for.
+// columnless gives CREATE SOURCE s WITH (…) the column list that PostgreSQL asks for,
+// unless AS follows.
 func (r *rewriting) columnless(i int) {
 	if r.kind(i) == pg.Token_IF_P && r.kind(i+1) == pg.Token_NOT && r.kind(i+2) == pg.Token_EXISTS {
 		i += 3
 	}
 	for i++; r.kind(i) == pg.Token_ASCII_46; i += 2 {
 	}
-	if r.kind(i) == pg.Token_WITH {
+	if r.kind(i) == pg.Token_WITH && r.kind(r.closing(i+1)+1) != pg.Token_AS {
 		at := r.toks[i].start
 		r.edits = append(r.edits, edit{at, at, []chunk{{"() ", at, at}}})
 	}

@@ -90,10 +90,13 @@ func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.
 		Memory: fqgw.NewMemory("the streams", "--stream-memory", sizeOf(c.Stream)), Fault: fault, OnlineMemory: sizeOf(c.OnlineMax),
 		Revive: func(ctx context.Context, l *window.Layout, keys []fqgw.EntityKey, stubs []*window.Stub, most int) ([][]byte, error) {
 			return a.engine.Revive(ctx, l, keys, stubs, most)
+		},
+		Derive: func(ctx context.Context, s *fqgw.Source, events []*fqgw.Event, then bool) ([][]fqgw.Value, []int, error) {
+			return a.engine.Derive(ctx, s, events, then)
 		}})
 	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Foreign: foreign, Schemas: a.schemas,
 		Registry: a.registry, Letters: a.letters, Streams: a.pipeline, Clock: a.clock,
-		Logger: logger, Catalog: catalog, Bind: define.Load, Form: define.FormHash, Definitions: define.Rows, Settings: a.fact, Files: filepath.Join(a.config.Data, "files"),
+		Logger: logger, Catalog: catalog, Bind: define.Load, Form: define.FormHash, Definitions: define.Rows, Derive: define.Derive, Settings: a.fact, Files: filepath.Join(a.config.Data, "files"),
 		WriteParquet: iceberg.WriteParquet, MemoryLimit: sizeOf(c.Memory),
 		SessionLimit: sizeOf(c.Session), Total: a.memory, Fault: fault, MakeTopics: c.Kafka == "embedded"})
 	a.planner = planner.New(a.engine)
