@@ -42,7 +42,8 @@ func (d *Definer) derivedSource(n *pg.CreateTableAsStmt) (plan.Statement, error)
 		return nil, err
 	}
 	s.Options = written(opts)
-	if err := d.derive(s, n.Query.GetSelectStmt(), words(n.Into.ColNames), rel.Location); err != nil {
+	sel, err := d.derive(s, n.Query.GetSelectStmt(), words(n.Into.ColNames), rel.Location)
+	if err != nil {
 		return nil, err
 	}
 	for _, o := range opts {
@@ -60,7 +61,8 @@ func (d *Definer) derivedSource(n *pg.CreateTableAsStmt) (plan.Statement, error)
 		return nil, d.fail(rel.Location, fqgw.CodeInvalidDefinition, "source \"%s\" has no event time", name).
 			WithHint("Put column \"%s\", the event time of source \"%s\", into the SELECT list, or write WITH (event_time = '…').", from.Columns[from.EventTime].Name, from.Qualified())
 	}
-	return &plan.CreateSource{Source: s, IfNotExists: n.IfNotExists, OrReplace: d.stmt.OrReplace}, nil
+	s.SQL, err = derivedSQL(s, words(n.Into.ColNames), &pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: sel}})
+	return &plan.CreateSource{Source: s, IfNotExists: n.IfNotExists, OrReplace: d.stmt.OrReplace}, err
 }
 
 // Derive binds the definition of a derived source anew, over a catalog whose views may
@@ -88,9 +90,10 @@ func (d *Definer) asOfInDerived(loc int32) error {
 		WithHint("Leave it out: each record sees what was known when it was.")
 }
 
-// derive binds the SELECT of a derived source, and gives the source its columns.
-func (d *Definer) derive(s *fqgw.Source, sel *pg.SelectStmt, renamed []string, loc int32) error {
-	hint := func(e *fqgw.Error) error { return e.WithHint(derivedHint, s.Name) }
+// derive binds the SELECT of a derived source, and gives the source its columns; it
+// returns the SELECT with the columns written out.
+func (d *Definer) derive(s *fqgw.Source, sel *pg.SelectStmt, renamed []string, loc int32) (*pg.SelectStmt, error) {
+	hint := func(e *fqgw.Error) (*pg.SelectStmt, error) { return nil, e.WithHint(derivedHint, s.Name) }
 	if sel == nil || sel.Op != pg.SetOperation_SETOP_NONE || len(sel.FromClause) != 1 || len(sel.ValuesLists) > 0 {
 		return hint(d.fail(loc, fqgw.CodeInvalidDefinition, "a derived source is one SELECT from one source"))
 	}
@@ -101,7 +104,7 @@ func (d *Definer) derive(s *fqgw.Source, sel *pg.SelectStmt, renamed []string, l
 	f := fromDerived{d: d}
 	from, err := f.item(edited(sel.FromClause[0], func(*pg.Node) *pg.Node { return nil }))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	b := bind.Binder{Catalog: d.Binder.Catalog, SearchPath: d.Binder.SearchPath, Used: d.Binder.Used, Definition: true, Stmt: d.stmt}
 	written := b
@@ -109,8 +112,11 @@ func (d *Definer) derive(s *fqgw.Source, sel *pg.SelectStmt, renamed []string, l
 	if err == nil {
 		err = d.derivable(&fqgw.Derivation{}, plain, loc)
 	}
+	if err == nil {
+		sel, err = withoutStars(b, sel)
+	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	own := edited(&pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: sel}}, func(*pg.Node) *pg.Node { return nil }).GetSelectStmt()
 	own.FromClause = []*pg.Node{from}
@@ -119,13 +125,13 @@ func (d *Definer) derive(s *fqgw.Source, sel *pg.SelectStmt, renamed []string, l
 	}
 	root, err := b.Query(&pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: own}})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.Derived = &fqgw.Derivation{Origin: f.origin, Query: root, Path: d.storedPath()}
 	if err := d.derivable(s.Derived, root, loc); err != nil {
-		return err
+		return nil, err
 	}
-	return d.derivedColumns(s, root, renamed, loc)
+	return sel, d.derivedColumns(s, root, renamed, loc)
 }
 
 // fromDerived reads the FROM of a derived source.

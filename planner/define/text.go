@@ -108,7 +108,11 @@ func readFirst(all []*Text) []*Text {
 func TextOf(cat *fqgw.Catalog, noun any) (t *Text, err error) {
 	switch n := noun.(type) {
 	case *fqgw.Source:
-		t, err = sourceText(n)
+		if n.Derived != nil {
+			t, err = derivedText(cat, n)
+		} else {
+			t, err = sourceText(n)
+		}
 	case *fqgw.Table:
 		t = tableText(n)
 	case *fqgw.FeatureView:

@@ -9,6 +9,7 @@ create materialized view user_clicks with (wait = false, hop = '1 min') as selec
   sum(price) filter(where kind='buy') over h as spend, coalesce(avg(price) over (partition by user_id order by "at" range '1 day' preceding), 0) as avg_price
   from clicks c where c.price is not null window h as (partition by user_id order by "at" range '1 hour' preceding);
 create feature view plans as select distinct on (id) id, "plan" from "My Team"."Order" order by id, ts desc;
+create source Richer with (TOPIC = 'rich', max_future='5 min') as select c.*, u.n, coalesce(u.spend,0)>10 as Big from clicks c left join user_clicks u using (user_id) where c.price>1;
 alter feature view user_clicks alter column spend set default 0;
 alter feature view user_clicks alter column avg_price drop default;
 create view risk (k, n, plan) as select u.user_id, u.n, p."plan" from user_clicks u left join plans p on p.id = u.user_id;
