@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -60,6 +61,7 @@ func naive(v *fqgw.FeatureView, history []raw, key []fqgw.Value, t, k int64) (sl
 	}
 	for _, a := range v.Aggregates {
 		var xs []fqgw.Value
+		var ats []int64
 		n, newest := 0, int64(math.MinInt64)
 		for _, r := range within(rows, v.Windows[a.Window], t) {
 			if a.Filter != nil && !isTrue(a.Filter, r.row) {
@@ -71,7 +73,7 @@ func naive(v *fqgw.FeatureView, history []raw, key []fqgw.Value, t, k int64) (sl
 				if err != nil {
 					x = fqgw.Null
 				}
-				xs = append(xs, x)
+				xs, ats = append(xs, x), append(ats, r.time)
 			}
 		}
 		if v.Source.Changelog() { // rows that went may have been newer
@@ -81,7 +83,7 @@ func naive(v *fqgw.FeatureView, history []raw, key []fqgw.Value, t, k int64) (sl
 		if a.Star {
 			slots = append(slots, fmt.Sprint(n))
 		} else {
-			slots = append(slots, naiveAggregate(&a, xs))
+			slots = append(slots, naiveAggregate(&a, xs, ats, v.Windows[a.Window].Hop, t))
 		}
 	}
 	return slots, exists, false, times
@@ -183,7 +185,10 @@ func within(rows []raw, w fqgw.Window, t int64) (out []raw) {
 	return out
 }
 
-func naiveAggregate(a *fqgw.Aggregate, xs []fqgw.Value) string {
+func naiveAggregate(a *fqgw.Aggregate, xs []fqgw.Value, ats []int64, hop, t int64) string {
+	if a.Func == "decayed_sum" {
+		return naiveDecay(a, xs, ats, hop, t)
+	}
 	if a.Func == "last_n" || a.Func == "array_agg" {
 		if a.Func == "last_n" {
 			xs = xs[max(0, len(xs)-int(a.Params[0].Int())):]
@@ -217,6 +222,19 @@ func naiveAggregate(a *fqgw.Aggregate, xs []fqgw.Value) string {
 		return "NULL"
 	}
 	switch a.Func {
+	case "top_k":
+		return naiveTop(xs, int(a.Params[0].Int()))
+	case "histogram":
+		bounds := a.Params[0].List().Items
+		counts := make([]int, len(bounds)+1)
+		for _, x := range xs {
+			n := 0
+			for n < len(bounds) && naiveOrder(bounds[n], x) <= 0 {
+				n++
+			}
+			counts[n]++
+		}
+		return "{" + strings.Join(strings.Fields(strings.Trim(fmt.Sprint(counts), "[]")), ",") + "}"
 	case "min", "max", "approx_percentile":
 		slices.SortStableFunc(xs, naiveOrder)
 		switch a.Func {
@@ -235,7 +253,74 @@ func naiveAggregate(a *fqgw.Aggregate, xs []fqgw.Value) string {
 		}
 		return fmt.Sprint(a.Func == "bool_and" && n == len(xs) || a.Func == "bool_or" && n > 0)
 	}
+	if xs[0].Kind() == fqgw.KindArray { // element by element
+		out := make([]fqgw.Value, len(xs[0].List().Items))
+		one := *a
+		for i := range out {
+			var of []fqgw.Value
+			for _, x := range xs {
+				if len(x.List().Items) != len(out) {
+					return "NULL"
+				}
+				of = append(of, x.List().Items[i])
+			}
+			s := naiveAggregate(&one, of, nil, 0, 0)
+			if s != "NULL" {
+				f, _ := strconv.ParseFloat(s, 64)
+				out[i] = fqgw.FloatValue(f)
+			}
+		}
+		return naiveArray(out)
+	}
 	return naiveMoment(a, xs)
+}
+
+// naiveTop is the k values that are there most often, of equally many the least first.
+func naiveTop(xs []fqgw.Value, k int) string {
+	n := map[string]int{}
+	var each []fqgw.Value
+	for _, x := range xs {
+		if n[show(x)]++; n[show(x)] == 1 {
+			each = append(each, x)
+		}
+	}
+	slices.SortFunc(each, func(a, b fqgw.Value) int { return cmp.Or(n[show(b)]-n[show(a)], naiveOrder(a, b)) })
+	return naiveArray(each[:min(k, len(each))])
+}
+
+// naiveDecay is the sum over the tiles of the hop of each one's sum times two to the power
+// of -(t - its start) / half-life, and how large what is summed is.
+func naiveDecay(a *fqgw.Aggregate, xs []fqgw.Value, ats []int64, hop, t int64) string {
+	tiles := map[int64][]fqgw.Value{}
+	var starts []int64
+	special := 0.0
+	for i, x := range xs {
+		if x.IsNull() {
+			continue
+		}
+		start := ats[i] - (ats[i]%hop+hop)%hop
+		if tiles[start] == nil {
+			starts = append(starts, start)
+		}
+		tiles[start] = append(tiles[start], x)
+		if f := x.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
+			special += f
+		}
+	}
+	if len(starts) == 0 {
+		return "NULL"
+	}
+	if special != 0 {
+		return fmt.Sprint(special)
+	}
+	slices.Sort(starts)
+	total, size, half := 0.0, 0.0, float64(a.Params[0].Span().Micros)
+	for _, start := range starts {
+		f, _ := strconv.ParseFloat(naiveMoment(&fqgw.Aggregate{Func: "sum"}, tiles[start]), 64)
+		term := f * math.Exp2(-float64(t-start)/half)
+		total, size = total+term, size+math.Abs(term)
+	}
+	return fmt.Sprint(total, " ", size)
 }
 
 func naiveArray(xs []fqgw.Value) string {
@@ -340,6 +425,11 @@ func agree(a *fqgw.Aggregate, got fqgw.Value, want string) bool {
 		var w float64
 		fmt.Sscan(want, &w)
 		return math.Abs(got.Float()-w) <= 0.01*math.Abs(w)
+	}
+	if a.Func == "decayed_sum" && strings.Contains(want, " ") {
+		var w, size float64 // by math.Exp2 of a rounded age
+		fmt.Sscan(want, &w, &size)
+		return math.Abs(got.Float()-w) <= 1e-12*size
 	}
 	if got.Kind() != fqgw.KindNumeric {
 		return show(got) == want

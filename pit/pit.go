@@ -132,7 +132,7 @@ func Columns(v *fqgw.FeatureView) []string {
 
 // anyOrder are the aggregates whose value does not depend on the order of events.
 var anyOrder = []string{"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "var_pop", "var_samp", "variance",
-	"stddev_pop", "stddev_samp", "stddev", "approx_count_distinct", "approx_percentile"}
+	"stddev_pop", "stddev_samp", "stddev", "approx_count_distinct", "approx_percentile", "top_k", "histogram", "decayed_sum"}
 
 // ordered says whether a view's values depend on the order of events, and so on how
 // equal ones tie.

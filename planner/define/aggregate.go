@@ -213,11 +213,17 @@ func (f *definition) arguments(c *pg.FuncCall, a *fqgw.Aggregate) error {
 		if !expr.Constant(e) {
 			return f.fail(leftmost(n), fqgw.CodeInvalidParameter, "the last argument of %s must be a constant", a.Func)
 		}
+		if e, err = f.param(a, e); err != nil {
+			return f.at(err, leftmost(n))
+		}
 		v, err := e.Eval(&fqgw.Env{}, nil)
 		if err != nil {
 			return f.at(err, leftmost(n))
 		}
 		a.Params = append(a.Params, v)
+	}
+	for i := range a.Args { // param may have cast it
+		types[i] = a.Args[i].Type()
 	}
 	want, result, err := window.ResultType(a.Func, types, a.Params, a.Star)
 	if err != nil {
@@ -227,7 +233,7 @@ func (f *definition) arguments(c *pg.FuncCall, a *fqgw.Aggregate) error {
 	if f.view.Source.Changelog() && !a.Star && !window.Invertible(a.Func, want[0], a.Params) {
 		return f.unsupported(c.Location, "%s over a changelog", a.Func).
 			WithDetail("Rows of a changelog change and go: what an aggregate has counted must be taken back, which %s cannot.", a.Func).
-			WithHint("count, sum, avg, bool_and, bool_or, and the variances and deviations can.")
+			WithHint("count, sum, avg, bool_and, bool_or, the variances and deviations, histogram and decayed_sum can.")
 	}
 	for i := range a.Args {
 		if a.Args[i], err = expr.Cast(a.Args[i], want[i], expr.Implicit); err != nil {
@@ -235,6 +241,24 @@ func (f *definition) arguments(c *pg.FuncCall, a *fqgw.Aggregate) error {
 		}
 	}
 	return nil
+}
+
+// param is the constant behind the argument of an aggregate, as the aggregate takes it:
+// a literal gets its type, and the bounds of a histogram and its argument a common one.
+func (f *definition) param(a *fqgw.Aggregate, e fqgw.Expr) (fqgw.Expr, error) {
+	arg := a.Args[len(a.Args)-1]
+	if want := window.ParamType(a.Func, arg.Type()); e.Type() == fqgw.Unknown && want != fqgw.Unknown && want.OID != 0 {
+		return expr.Cast(e, want, expr.Implicit)
+	}
+	if a.Func != "histogram" || !e.Type().IsArray() {
+		return e, nil
+	}
+	both, of, err := expr.Common([]fqgw.Expr{arg, &expr.Const{Typ: e.Type().Elem()}}, "histogram")
+	if err != nil {
+		return nil, err
+	}
+	a.Args[len(a.Args)-1] = both[0]
+	return expr.Cast(e, of.Array(), expr.Implicit)
 }
 
 // slotKey is what makes two slots the same: the aggregate, its window and

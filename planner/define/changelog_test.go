@@ -105,13 +105,14 @@ func TestViewsOfChangelogs(t *testing.T) {
 	})
 	const windows = "CREATE FEATURE VIEW v AS SELECT customer, %s AS n FROM orders WINDOW w AS (PARTITION BY customer ORDER BY at RANGE '1 day' PRECEDING)"
 	for _, fn := range []string{"count(*)", "count(total)", "sum(total)", "avg(total)", "var_pop(total)", "variance(total)", "stddev(total)", "stddev_pop(total)",
-		"bool_and(total > 1)", "every(total > 1)", "bool_or(total > 1)"} {
+		"bool_and(total > 1)", "every(total > 1)", "bool_or(total > 1)", "histogram(total, '{1,2}')", "decayed_sum(total, '1 hour')"} {
 		if _, err := script(cat.Clone(), fmt.Sprintf(windows, fn+" OVER w")); err != nil {
 			t.Errorf("%s: %v", fn, err)
 		}
 	}
-	for _, fn := range []string{"min(total)", "max(total)", "first_value(total)", "last_value(total)", "approx_count_distinct(total)", "approx_percentile(total, 0.5)"} {
+	for _, fn := range []string{"min(total)", "max(total)", "first_value(total)", "last_value(total)", "approx_count_distinct(total)", "approx_percentile(total, 0.5)", "last_n(total, 3)", "top_k(total, 3)"} {
 		name, _, _ := strings.Cut(fn, "(")
 		refuse(t, cat, []refusal{{fmt.Sprintf(windows, fn+" OVER w"), "0A000", fn, "which " + name + " cannot"}})
 	}
+	refuse(t, cat, []refusal{{fmt.Sprintf(windows, "count(*) OVER (PARTITION BY customer ORDER BY at ROWS 3 PRECEDING)"), "0A000", "3 PRECEDING", "one that is kept no more"}})
 }

@@ -205,6 +205,11 @@ func paramText(v fqgw.Value) string {
 		return expr.Text(v, fqgw.Numeric, nil)
 	case fqgw.KindText:
 		return expr.QuoteLiteral(v.Str())
+	case fqgw.KindInterval:
+		return "interval " + expr.QuoteLiteral(expr.Text(v, fqgw.Interval, nil))
+	case fqgw.KindArray:
+		list := v.List().Elem.Array()
+		return expr.QuoteLiteral(expr.Text(v, list, nil)) + "::" + list.String()
 	}
 	return "…"
 }

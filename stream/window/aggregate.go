@@ -106,6 +106,8 @@ var (
 	kindFirst          = kindNamed[first]("first", skipEdge).inOrder()
 	kindLast           = kindNamed[last]("last", skipEdge).inOrder()
 	kindDistinct       = kindNamed[distinct]("distinct", skipDistinct).referring(func(n int64) int64 { return min(16*n, registers+16*maxExactSet) })
+	kindTopK           = kindNamed[topK]("top k", skipTopK).referring(func(n int64) int64 { return min(n, MaxCounted) * (countedSize + 32) })
+	kindVectorSum      = kindNamed[vectorSum]("vector sum", skipVectorSum).referring(func(n int64) int64 { return min(n, 1) * 256 * floatSumSize })
 	kindSketch         = kindNamed[sketch]("sketch", skipSketch).referring(func(n int64) int64 { return min(32*n, 4*maxBins*16) })
 )
 
@@ -139,6 +141,9 @@ func kindOf(fn string, arg fqgw.Type, params []fqgw.Value, w fqgw.Window) *kind 
 	}
 	switch canonicalName(fn) {
 	case "sum", "avg":
+		if arg.IsArray() {
+			return kindVectorSum
+		}
 		return pick(kindIntSum, kindFloatSum, kindNumericSum)
 	case "var_samp", "var_pop", "stddev_samp", "stddev_pop":
 		return pick(kindIntMoments, kindFloatMoments, kindNumericMoments)
@@ -160,6 +165,12 @@ func kindOf(fn string, arg fqgw.Type, params []fqgw.Value, w fqgw.Window) *kind 
 		return kindNewest(w.Rows)
 	case "last_n":
 		return kindNewest(int(params[0].Int()))
+	case "top_k":
+		return kindTopK
+	case "histogram":
+		return kindHistogram(params[0])
+	case "decayed_sum":
+		return kindDecayed(w.Hop)
 	}
 	return kindCount
 }
@@ -168,11 +179,11 @@ func kindOf(fn string, arg fqgw.Type, params []fqgw.Value, w fqgw.Window) *kind 
 var (
 	supported = []string{"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "variance", "var_samp", "var_pop",
 		"stddev", "stddev_samp", "stddev_pop", "first_value", "last_value", "approx_count_distinct", "approx_percentile",
-		"array_agg", "last_n"}
+		"array_agg", "last_n", "top_k", "histogram", "decayed_sum"}
 	refused = map[string]string{
 		"percentile_cont": "Use approx_percentile(x, q).",
 		"percentile_disc": "Use approx_percentile(x, q).",
-		"mode":            "It needs every value of the window; use approx_percentile(x, 0.5) or count(*) with FILTER per value.",
+		"mode":            "Use top_k(x, 1), or approx_percentile(x, 0.5).",
 		"string_agg":      "Use last_n(x, n) for the newest values, or approx_count_distinct(x).",
 		"json_agg":        "Use last_n(x, n) for the newest values.",
 		"jsonb_agg":       "Use last_n(x, n) for the newest values.",
@@ -197,17 +208,27 @@ var (
 		"regr_slope":      "Compute it from sum(x), sum(y), sum(x*y), sum(x*x) and count(*) over the window.",
 		"regr_intercept":  "Compute it from sum(x), sum(y), sum(x*y), sum(x*x) and count(*) over the window.",
 		"regr_r2":         "Compute it from sums over the window.",
-		"top_k":           "Use count(*) with FILTER per value.",
-		"histogram":       "Use count(*) with FILTER per bucket.",
-		"decayed_sum":     "Use sum(x) over several windows.",
 	}
 )
 
 // withParam are the aggregates with a constant behind their argument, how they are
 // written, and what the constant must be.
 var withParam = map[string]struct{ form, must string }{
-	"approx_percentile": {"approx_percentile(x, q) with a number x and a constant q from 0 to 1", "the percentile of approx_percentile must be a number from 0 to 1"},
-	"last_n":            {"last_n(x, n) with a constant n", fmt.Sprintf("the n of last_n must be an integer from 1 to %d", MaxRows)},
+	"approx_percentile": {
+		"approx_percentile(x, q) with a number x and a constant q from 0 to 1",
+		"the percentile of approx_percentile must be a number from 0 to 1"},
+	"last_n": {
+		"last_n(x, n) with a constant n",
+		fmt.Sprintf("the n of last_n must be an integer from 1 to %d", MaxRows)},
+	"top_k": {
+		"top_k(x, k) with a constant k",
+		fmt.Sprintf("the k of top_k must be an integer from 1 to %d", MaxCounted)},
+	"histogram": {
+		"histogram(x, bounds) with a constant array of x's type",
+		fmt.Sprintf("the bounds of histogram must be an array of 1 to %d ascending values, none of them NULL", MaxBounds)},
+	"decayed_sum": {
+		"decayed_sum(x, half_life) with a number x and a constant interval",
+		"the half-life of decayed_sum must be a positive interval of days and shorter units"},
 }
 
 // Params is the number of constants behind the arguments of an aggregate: the q
@@ -232,7 +253,23 @@ func Over(fn string, w fqgw.Window) error {
 		return fqgw.Errorf(fqgw.CodeInvalidDefinition, "array_agg needs a window of ROWS n PRECEDING in a feature view").
 			WithHint("Write last_n(x, n) for the last n values within a span of time.")
 	}
+	if fn == "decayed_sum" && w.Length == 0 {
+		return fqgw.Errorf(fqgw.CodeInvalidDefinition, "decayed_sum needs a window of RANGE 'interval' PRECEDING in a feature view").
+			WithHint("What it sums is weighed by the tiles of the window's hop: take a window of about ten half-lives.")
+	}
 	return nil
+}
+
+// ParamType is the type of the constant behind an argument of that type where it is
+// written as a literal without one; the literal's own otherwise.
+func ParamType(fn string, arg fqgw.Type) fqgw.Type {
+	switch strings.ToLower(fn) {
+	case "decayed_sum":
+		return fqgw.Interval
+	case "histogram":
+		return arg.Base().Array()
+	}
+	return fqgw.Unknown
 }
 
 // fits says whether a constant is one that the aggregate can have.
@@ -243,6 +280,12 @@ func fits(fn string, v fqgw.Value) bool {
 		return ok && q >= 0 && q <= 1
 	case "last_n":
 		return v.Kind() == fqgw.KindInt && v.Int() >= 1 && v.Int() <= MaxRows
+	case "top_k":
+		return v.Kind() == fqgw.KindInt && v.Int() >= 1 && v.Int() <= MaxCounted
+	case "histogram":
+		return boundsOK(v)
+	case "decayed_sum":
+		return halfLife(v) > 0
 	}
 	return false
 }
@@ -294,6 +337,8 @@ func resultType(fn string, arg *fqgw.Type) (fqgw.Type, bool) {
 		return fqgw.Int8, arg.Kind() != fqgw.KindNull
 	case "sum":
 		switch {
+		case floatArray(*arg):
+			return arg.Base(), true
 		case *arg == fqgw.Int2 || *arg == fqgw.Int4:
 			return fqgw.Int8, true
 		case *arg == fqgw.Int8:
@@ -301,7 +346,10 @@ func resultType(fn string, arg *fqgw.Type) (fqgw.Type, bool) {
 		}
 		return *arg, isNumber
 	case "avg", "var_samp", "var_pop", "stddev_samp", "stddev_pop":
-		if isFloat {
+		switch {
+		case fn == "avg" && floatArray(*arg):
+			return fqgw.Float8.Array(), true
+		case isFloat:
 			return fqgw.Float8, true
 		}
 		return fqgw.Numeric, isNumber
@@ -322,6 +370,16 @@ func resultType(fn string, arg *fqgw.Type) (fqgw.Type, bool) {
 	case "approx_percentile":
 		*arg = fqgw.Float8
 		return fqgw.Float8, isNumber
+	case "decayed_sum":
+		*arg = fqgw.Float8
+		return fqgw.Float8, isNumber
+	case "histogram":
+		_, ok := resultType("min", arg)
+		return fqgw.Int8.Array(), ok && !arg.IsArray() && *arg != fqgw.BPChar
+	case "top_k":
+		_, ordered := resultType("min", arg)
+		list := arg.Array()
+		return list, list.OID != 0 && (ordered || *arg == fqgw.Bool || *arg == fqgw.UUID || *arg == fqgw.Bytea)
 	case "array_agg", "last_n":
 		list := arg.Array()
 		return list, list.OID != 0 && arg.Kind() != fqgw.KindNull && arg.Kind() != fqgw.KindRecord

@@ -25,7 +25,7 @@ func result(t *testing.T, fn string, typ fqgw.Type, values []fqgw.Value) (fqgw.V
 	for i, v := range values {
 		acc.add(&Input{Time: int64(i)}, v)
 	}
-	return acc.result(&slotSpec{fn: canonicalName(fn), typ: res, quantile: 0.5})
+	return acc.result(&slotSpec{fn: canonicalName(fn), typ: res, quantile: 0.5, k: 3})
 }
 
 // TestPostgres compares the exact types with PostgreSQL's own answers
@@ -168,6 +168,12 @@ func TestResults(t *testing.T) {
 		{"last_n", fqgw.Text, []any{"b", "a,c", nil, ""}, `{b,"a,c",NULL,""}`},
 		{"last_n", fqgw.Float8, []any{}, "NULL"},
 		{"last_n", fqgw.Float8, []any{nil}, "{NULL}"},
+		{"top_k", fqgw.Int8, []any{5, 1, 5, nil, nil, nil, 3, 3, 2}, "{3,5,1}"}, // 1 and 2 came equally often
+		{"top_k", fqgw.Numeric, []any{"1.00", "2", "1.0"}, "{1.0,2}"},
+		{"top_k", fqgw.Float8, []any{nan, negZero, 0.0, inf, nan, nan}, "{NaN,0,Infinity}"},
+		{"top_k", fqgw.Text, []any{nil}, "NULL"},
+		{"histogram", fqgw.Int8, []any{-6, -5, -1, 0, 7, 7, 8, nil}, "{1,2,1,3}"},
+		{"histogram", fqgw.Int8, []any{nil}, "NULL"},
 		{"array_agg", fqgw.Numeric, []any{"1.0", "2", nil, "1.00"}, "{2,NULL,1.00}"},
 		{"approx_count_distinct", fqgw.Float8, []any{0.0, negZero, nan, -nan, nil}, "2"},
 		{"approx_count_distinct", fqgw.Numeric, []any{"1.0", "1.00", "1", "2"}, "2"},
@@ -210,15 +216,18 @@ var everyAggregate = []struct {
 var laterAggregates = []struct {
 	fn  string
 	col int
-}{{"last_n", colInt}, {"last_n", colText}}
+}{
+	{"last_n", colInt}, {"last_n", colText}, {"top_k", colInt}, {"top_k", colNumeric}, {"top_k", colFloat}, {"top_k", colText}, {"histogram", colInt},
+	{"decayed_sum", colFloat}, {"sum", colVector}, {"avg", colVector},
+}
 
 // TestMonoid: any order, any grouping and any merge give the same bytes, the
 // empty one changes nothing, and packing gives the same back (SEMANTICS §3.4).
 func TestMonoid(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for _, a := range append(everyAggregate, laterAggregates...) {
-		typ := testSource.Columns[a.col].Type
-		k := kindOf(a.fn, typ, testParams(a.fn), fqgw.Window{})
+		typ := sourceCol(a.col).Type()
+		k := kindOf(a.fn, typ, testParams(a.fn), fqgw.Window{Hop: 2})
 		for round := range 60 {
 			n := rnd.IntN(20)
 			if round%10 == 0 {
@@ -267,7 +276,7 @@ func TestMonoid(t *testing.T) {
 				t.Fatalf("%s(%s): %x read back as %x (bad %t, left %d)", a.fn, typ, want, b, r.Bad(), r.Left())
 			}
 			_, res, _ := ResultType(a.fn, []fqgw.Type{typ}, testParams(a.fn), false)
-			s := &slotSpec{fn: canonicalName(a.fn), typ: res, quantile: 0.9}
+			s := &slotSpec{fn: canonicalName(a.fn), typ: res, quantile: 0.9, k: 3, halfLife: 3}
 			v1, ok1 := straight.result(s)
 			v2, ok2 := back.result(s)
 			if show(v1) != show(v2) || ok1 != ok2 {
@@ -289,7 +298,10 @@ func TestResultType(t *testing.T) {
 		{"approx_percentile", "int4", "double precision"},
 		{"sum", "text", "42883"}, {"sum", "bool", "42883"}, {"avg", "interval", "42883"}, {"min", "bool", "42883"}, {"max", "uuid", "42883"},
 		{"bool_and", "int4", "42883"}, {"sun", "int4", "42883"}, {"percentile_cont", "float8", "0A000"}, {"string_agg", "text", "0A000"},
-		{"array_agg", "text", "text[]"}, {"array_agg", "_int4", "42883"}, {"last_n", "numeric", "numeric[]"}, {"last_n", "varchar", "character varying[]"}, {"rank", "int4", "0A000"}, {"lag", "int4", "0A000"}, {"mode", "int4", "0A000"},
+		{"array_agg", "text", "text[]"}, {"array_agg", "_int4", "42883"}, {"last_n", "numeric", "numeric[]"}, {"last_n", "varchar", "character varying[]"}, {"rank", "int4", "0A000"}, {"lag", "int4", "0A000"},
+		{"top_k", "varchar", "text[]"}, {"top_k", "uuid", "uuid[]"}, {"top_k", "_int4", "42883"}, {"top_k", "jsonb", "42883"}, {"histogram", "int8", "bigint[]"},
+		{"histogram", "bool", "42883"}, {"decayed_sum", "int4", "double precision"}, {"decayed_sum", "text", "42883"},
+		{"sum", "_float4", "real[]"}, {"avg", "_float4", "double precision[]"}, {"sum", "_float8", "double precision[]"}, {"sum", "_int4", "42883"}, {"stddev", "_float8", "42883"}, {"mode", "int4", "0A000"},
 	} {
 		typ, _ := fqgw.TypeByName(c.arg)
 		params := testParams(c.fn)

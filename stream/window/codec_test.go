@@ -35,7 +35,16 @@ func goldenViews() map[string]*fqgw.FeatureView {
 		inFrames = append(inFrames, agg(a.fn, a.col, 2*(i%2), f))
 	}
 	inFrames = append(inFrames, agg("count", -1, 0, nil), agg("count", -1, 2, paid), agg("array_agg", colNumeric, 2, paid))
+	var later []fqgw.Aggregate
+	for i, a := range laterAggregates {
+		f := paid
+		if i%2 == 0 {
+			f = nil
+		}
+		later = append(later, agg(a.fn, a.col, i%2, f))
+	}
 	return map[string]*fqgw.FeatureView{
+		"later":    newView([]fqgw.Window{win(hour), win(day)}, later...),
 		"rows":     newView([]fqgw.Window{rowsOf(3), win(hour), rowsOf(20)}, inFrames...),
 		"count":    newView([]fqgw.Window{win(hour)}, agg("count", -1, 0, nil)),
 		"all":      newView([]fqgw.Window{win(hour), win(day)}, all...),
@@ -205,7 +214,7 @@ func TestCut(t *testing.T) {
 // as the same bytes again and can be read, advanced and folded into; Answer
 // says the same of it as Decode and Read.
 func FuzzDecode(f *testing.F) {
-	names := []string{"count", "all", "lifetime", "latest", "stub", "rows"}
+	names := []string{"count", "all", "lifetime", "latest", "stub", "rows", "later"}
 	views := goldenViews()
 	var layouts []*Layout
 	for i, name := range names {

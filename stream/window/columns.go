@@ -83,7 +83,7 @@ func (s *Sweep) Fill(events []*Events, questions []Question, to *Columns, places
 		at := places(i)
 		first := at[0]
 		to.Exists[first] = s.visit(i, func(o *oneSlot, rows rowCount, acc accumulator) {
-			to.Slots[o.slot].fill(first, &s.l.slots[o.slot], rows, acc)
+			to.Slots[o.slot].fill(first, &s.l.slots[o.slot], questions[i].T, rows, acc)
 		})
 		for _, place := range at[1:] {
 			to.copy(place, first)
@@ -103,7 +103,8 @@ type shorting interface {
 	short(slot *slotSpec) (d fqgw.ShortDecimal, ok bool)
 }
 
-func (f *Filled) fill(at int, slot *slotSpec, rows rowCount, acc accumulator) {
+// fill puts the result at t to a place.
+func (f *Filled) fill(at int, slot *slotSpec, t int64, rows rowCount, acc accumulator) {
 	if rows.owing() {
 		f.Null[at] = true
 		f.fail(at)
@@ -126,7 +127,7 @@ func (f *Filled) fill(at int, slot *slotSpec, rows rowCount, acc accumulator) {
 			return
 		}
 	}
-	v, ok := acc.result(slot)
+	v, ok := resultAt(acc, slot, t)
 	if f.Null[at] = v.IsNull(); !ok {
 		f.fail(at)
 	}

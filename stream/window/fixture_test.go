@@ -44,6 +44,7 @@ const (
 	colNumeric
 	colText
 	colBool
+	colVector // not of the source: an array of the doubles
 )
 
 var testSource = &fqgw.Source{
@@ -53,6 +54,9 @@ var testSource = &fqgw.Source{
 }
 
 func sourceCol(i int) fqgw.Expr {
+	if i == colVector {
+		return made(expr.ArrayOf([]fqgw.Expr{sourceCol(colFloat), op(sourceCol(colFloat), "*", sourceCol(colFloat))}, fqgw.Float8))
+	}
 	return col(i, testSource.Columns[i].Name, testSource.Columns[i].Type)
 }
 
@@ -89,6 +93,12 @@ func testParams(fn string) []fqgw.Value {
 		return []fqgw.Value{fqgw.FloatValue(0.5)}
 	case "last_n":
 		return []fqgw.Value{fqgw.IntValue(7)}
+	case "top_k":
+		return []fqgw.Value{fqgw.IntValue(3)}
+	case "histogram":
+		return []fqgw.Value{fqgw.ArrayOf(fqgw.Int8, fqgw.IntValue(-5), fqgw.IntValue(0), fqgw.IntValue(7))}
+	case "decayed_sum":
+		return []fqgw.Value{fqgw.SpanValue(fqgw.Span{Micros: 3 * minute})}
 	}
 	return nil
 }
@@ -194,6 +204,15 @@ func randomValue(rnd *rand.Rand, t fqgw.Type) fqgw.Value {
 		return fqgw.Null
 	}
 	switch t {
+	case fqgw.Float8.Array():
+		items := make([]fqgw.Value, 3)
+		for i := range items {
+			items[i] = randomValue(rnd, fqgw.Float8)
+		}
+		if rnd.IntN(100) == 0 {
+			items = items[:2]
+		}
+		return fqgw.ArrayOf(fqgw.Float8, items...)
 	case fqgw.Bool:
 		return fqgw.BoolValue(rnd.IntN(2) == 0)
 	case fqgw.Int8:

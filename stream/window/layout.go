@@ -97,6 +97,8 @@ type slotSpec struct {
 	fn       string
 	typ      fqgw.Type
 	quantile float64 // approx_percentile
+	k        int     // top_k
+	halfLife int64   // decayed_sum, microseconds
 	of       *kind   // of a window of ROWS: what computes the aggregate over its events
 }
 
@@ -212,6 +214,7 @@ func (l *Layout) slot(a *fqgw.Aggregate) error {
 	}
 	if len(a.Params) > 0 {
 		s.quantile, _ = number(a.Params[0])
+		s.k, s.halfLife = int(a.Params[0].Int()), halfLife(a.Params[0])
 	}
 	l.slots = append(l.slots, s)
 	return nil

@@ -16,6 +16,8 @@ var (
 	keptSize  = int64(reflect.TypeFor[kept]().Size())
 )
 
+func sizeOf[T any]() int64 { return int64(reflect.TypeFor[T]().Size()) }
+
 // listing is an accumulator that takes much more in memory than packed.
 type listing interface{ bytes() int64 }
 

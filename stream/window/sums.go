@@ -140,6 +140,14 @@ func (s *span) of(rd *readSpec) (rows rowCount, acc accumulator) {
 	return s.rows[rd.filter], acc
 }
 
+// resultAt is the result of an accumulator at t.
+func resultAt(acc accumulator, slot *slotSpec, t int64) (fqgw.Value, bool) {
+	if d, is := acc.(*decayed); is {
+		return d.at(slot, t)
+	}
+	return acc.result(slot)
+}
+
 // count puts the value of a slot into r: of the rows that its filter passes, and of
 // their accumulator, nil where they are counted alone.
 func (r *Reading) count(i int, slot *slotSpec, rows rowCount, acc accumulator) {
@@ -157,6 +165,6 @@ func (r *Reading) count(i int, slot *slotSpec, rows rowCount, acc accumulator) {
 	if f, is := acc.(framed); is {
 		r.Times[i] = f.newest()
 	}
-	v, ok := acc.result(slot)
+	v, ok := resultAt(acc, slot, r.T)
 	r.Slots[i], r.Errors[i] = v, !ok
 }
