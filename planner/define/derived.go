@@ -113,6 +113,9 @@ func (d *Definer) derive(s *fqgw.Source, sel *pg.SelectStmt, renamed []string, l
 		err = d.derivable(&fqgw.Derivation{}, plain, loc)
 	}
 	if err == nil {
+		_, err = d.queryColumns(plain, renamed, loc)
+	}
+	if err == nil {
 		sel, err = withoutStars(b, sel)
 	}
 	if err != nil {
