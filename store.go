@@ -159,6 +159,14 @@ const (
 	None   Compression = "none"
 )
 
+// SchemaStep is one change of a table's columns: some are new, gone, called otherwise or
+// of a wider type.
+type SchemaStep struct {
+	Mark    string   // which step it is; the table keeps it
+	Columns []Column // all of them from then on
+	Was     []string // by column: what it was called before; "": it is new
+}
+
 // Filled is what Fill wrote.
 type Filled struct {
 	Snapshot int64 // 0 without rows
@@ -179,6 +187,10 @@ type History interface {
 	// positions are; "" for nothing.
 	Origin(ctx context.Context, table string) (string, error)
 	SetOrigin(ctx context.Context, table, origin string) error
+	// Evolve changes the columns of a table by the steps behind the one that it was last
+	// brought to, by all of them if that is none of them; each in one commit with its mark.
+	// Rows that are there are NULL in a column that is new.
+	Evolve(ctx context.Context, table string, steps []SchemaStep) error
 	// Current is the newest snapshot; its ID is 0 for an empty table.
 	Current(ctx context.Context, table string) (Snapshot, error)
 	// Land appends the batch if the table's marks equal from, and records to in

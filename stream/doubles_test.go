@@ -285,6 +285,7 @@ type memHistory struct {
 	rows    [][]fqgw.Value
 	landed  fqgw.Marks
 	origin  string
+	evolved string
 	commits int64
 	lose    *rand.Rand // now and then a commit's answer is lost
 	expired int64      // snapshots up to it are gone
@@ -330,6 +331,28 @@ func (h history) SetOrigin(_ context.Context, _, origin string) error {
 	defer h.mu.Unlock()
 	h.origin = origin
 	return h.check(true)
+}
+
+func (h history) Evolve(_ context.Context, _ string, steps []fqgw.SchemaStep) error {
+	if err := h.check(false); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	done := slices.IndexFunc(steps, func(s fqgw.SchemaStep) bool { return s.Mark == h.evolved })
+	for _, step := range steps[done+1:] {
+		for n, row := range h.rows {
+			next := make([]fqgw.Value, len(step.Columns))
+			for i, was := range step.Was {
+				if at := slices.IndexFunc(h.columns, func(c fqgw.Column) bool { return c.Name == was }); at >= 0 {
+					next[i] = row[at]
+				}
+			}
+			h.rows[n] = next
+		}
+		h.columns, h.evolved = step.Columns, step.Mark
+	}
+	return nil
 }
 
 func (h history) Current(context.Context, string) (fqgw.Snapshot, error) {

@@ -178,15 +178,11 @@ func (l *Lake) create(ctx context.Context, name string, cols []fqgw.Column, part
 	if err != nil {
 		return err
 	}
-	kept := make([]columnProperty, len(cols))
-	for i, c := range cols {
-		kept[i] = columnProperty{c.Name, c.Type.OID, c.Type.Mod, c.NotNull}
-	}
-	text, err := json.Marshal(kept)
+	text, err := columnsText(cols)
 	if err != nil {
 		return fail(err)
 	}
-	properties := iceberg.Properties{columnsProperty: string(text), madeProperty: rand.Text()}
+	properties := iceberg.Properties{columnsProperty: text, madeProperty: rand.Text()}
 	maps.Copy(properties, tableProperties)
 	maps.Copy(properties, more)
 	unlock, err := l.lock(ctx)

@@ -29,7 +29,7 @@ func (l *Lake) Scan(ctx context.Context, s fqgw.Scan) (*arrow.Schema, fqgw.Recor
 	}
 	var tasks []table.FileScanTask
 	if r.at != nil {
-		if tasks, err = r.scan(r.fields).PlanFiles(ctx); err != nil {
+		if tasks, err = r.plan(ctx); err != nil {
 			return nil, nil, fail(err)
 		}
 	}
@@ -40,8 +40,9 @@ func (l *Lake) Scan(ctx context.Context, s fqgw.Scan) (*arrow.Schema, fqgw.Recor
 // reading is a scan of a table as it was loaded.
 type reading struct {
 	table   *table.Table
-	at      *table.Snapshot // nil: the table was empty
-	options []table.ScanOption
+	at      *table.Snapshot    // nil: the table was empty
+	past    bool               // at is not simply the newest one
+	options []table.ScanOption // of what is read, by the table's columns as they are now
 	cols    []fqgw.Column
 	fields  []string      // their names, at least one
 	schema  *arrow.Schema // of the records
@@ -87,14 +88,22 @@ func newReading(t *table.Table, s fqgw.Scan) (r reading, err error) {
 		r.options = append(r.options, table.WithRowFilter(between(s)))
 	}
 	r.schema = optional(fqgw.ArrowSchema(r.cols))
-	if r.at, err = chosen(t, s); err == nil && r.at != nil && (s.Snapshot != 0 || s.AsOf != 0) {
-		r.options = append(r.options, table.WithSnapshotID(r.at.SnapshotID))
-	}
+	r.at, err = chosen(t, s)
+	r.past = s.Snapshot != 0 || s.AsOf != 0
 	return r, err
 }
 
-func (r *reading) scan(fields []string) *table.Scan {
-	return r.table.Scan(append(slices.Clone(r.options), table.WithSelectedFields(fields...))...)
+// plan finds the files of the snapshot. iceberg-go plans one of the past by the columns that
+// the table had then: by the time that rows must have only where it was called as now.
+func (r *reading) plan(ctx context.Context) ([]table.FileScanTask, error) {
+	if !r.past {
+		return r.table.Scan(r.options...).PlanFiles(ctx)
+	}
+	at := table.WithSnapshotID(r.at.SnapshotID)
+	if id := r.at.SchemaID; id == nil || *id == r.table.Schema().ID {
+		return r.table.Scan(append(slices.Clone(r.options), at)...).PlanFiles(ctx)
+	}
+	return r.table.Scan(at).PlanFiles(ctx)
 }
 
 // records are the rows of some parts of the table, in their order; they can be read

@@ -348,6 +348,7 @@ func History(t *testing.T, h fqgw.History) {
 
 	t.Run("tags", func(t *testing.T) { tags(t, h) })
 	t.Run("fill", func(t *testing.T) { fill(t, h) })
+	t.Run("evolve", func(t *testing.T) { evolve(t, h) })
 	t.Run("types", func(t *testing.T) { roundTrip(t, h) })
 }
 
