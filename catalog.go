@@ -21,6 +21,8 @@ type Table struct {
 	Columns []Column
 	History string // the lake table behind it
 	Comment string
+	Version int          // 1, and one more with each ALTER
+	Steps   []SchemaStep // what they made of its columns in the lake
 }
 
 // View is a plain SQL view or a feature service; its text is bound at each use.

@@ -12,6 +12,9 @@ type Column struct {
 	NotNull bool
 	Field   string // the record's field when it is not Name (nested: a.b)
 	Comment string
+	// Number is the column's among all that the relation ever had, from 1 on; 0: it
+	// always stood where it stands.
+	Number int
 }
 
 // Check is one CHECK of a source: a row passes unless Expr is false (NULL passes).
@@ -66,6 +69,8 @@ type Source struct {
 	History     string // the lake table: "lake.departures"
 	GateVersion int
 	Derived     *Derivation       // nil: others produce its records
+	Earlier     []Gate            // the gate versions before, the first of them first
+	Steps       []SchemaStep      // what they made of the columns of its history since it was made
 	Options     map[string]string // WITH, as written
 	SQL         string
 	Comment     string
@@ -99,12 +104,29 @@ func (s *Source) Changelog() bool { return len(s.PrimaryKey) > 0 }
 
 // Own are the columns that a row of the source's history has of the source's own. Of a
 // changelog only the primary key is NOT NULL: the rows before changes may lack the rest.
+// Nor is a column that was not in all gate versions.
 func (s *Source) Own() []Column {
 	own := slices.Clone(s.Columns)
 	for i := range own {
 		own[i].NotNull = own[i].NotNull && (!s.Changelog() || slices.Contains(s.PrimaryKey, i))
+		for _, g := range s.Earlier {
+			at := i
+			if g.Places != nil {
+				at = g.Places[i]
+			}
+			own[i].NotNull = own[i].NotNull && at >= 0 && g.Source.Columns[at].NotNull
+		}
 	}
 	return own
+}
+
+// ColumnNumber is the number of a column among all that the source ever had, from 0 on: it
+// stays when others go.
+func (s *Source) ColumnNumber(i int) int {
+	if n := s.Columns[i].Number; n > 0 {
+		return n - 1
+	}
+	return i
 }
 
 // Takes says why the source cannot have such a change, nil if it can. One that is

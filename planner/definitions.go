@@ -36,6 +36,14 @@ func (s *Session) runDefinition(env *fqgw.Env, st plan.Statement) (*Result, erro
 		return s.drop(ctx, st)
 	case *plan.AlterFeature:
 		return s.altered(ctx, e.AlterDefault(st))
+	case *plan.AlterRelation:
+		r, err := s.altered(ctx, e.Alter(st))
+		if err == nil {
+			for _, n := range st.Notices {
+				s.notify(n, "")
+			}
+		}
+		return r, err
 	case *plan.Comment:
 		return s.altered(ctx, e.Comment(st))
 	case *plan.Refresh:
@@ -100,6 +108,8 @@ func command(st plan.Statement) string {
 		return "DROP " + strings.ToUpper(st.Kind)
 	case *plan.AlterFeature:
 		return "ALTER FEATURE VIEW"
+	case *plan.AlterRelation:
+		return "ALTER " + strings.ToUpper(st.Kind)
 	case *plan.Refresh:
 		return "REFRESH MATERIALIZED VIEW"
 	}

@@ -93,6 +93,10 @@ func (p *Pipeline) addView(ctx context.Context, v *fqgw.FeatureView, notice func
 			if kept { // the session before ended while it was attached, and this one took it up
 				return nil
 			}
+			w, err := s.bound(w)
+			if err != nil {
+				return err
+			}
 			shares, err := s.prepare(ctx, ses.at, ses, w, notice)
 			if err == nil {
 				err = s.catchUp(ctx, ses, w, shares, notice)
@@ -278,7 +282,7 @@ func (s *source) fill(ctx context.Context, at *incarnation, v *view, shares []*s
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	snap, err := s.p.o.History.Current(ctx, s.src.History)
+	snap, err := s.p.o.History.Current(ctx, s.src().History)
 	if err != nil {
 		return err
 	}
@@ -407,11 +411,11 @@ type reader func(ctx context.Context, emit func(fqgw.Event) error) error
 // plan finds the rows of a snapshot whose event times lie in ranges; their files
 // are known when it returns, and read later.
 func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, ranges ...[2]int64) (out []reader, err error) {
-	columns := slices.Concat(s.src.Columns, fqgw.HiddenColumns)
+	columns := slices.Concat(s.src().Columns, fqgw.HiddenColumns)
 	for _, times := range ranges {
-		sc := fqgw.Scan{Table: s.src.History, Snapshot: snap.ID}
+		sc := fqgw.Scan{Table: s.src().History, Snapshot: snap.ID}
 		all := times == [2]int64{math.MinInt64, math.MaxInt64}
-		if c := columns[s.src.EventTime]; c.Type.Kind() == fqgw.KindTimestamp && !all { // files are pruned by it
+		if c := columns[s.src().EventTime]; c.Type.Kind() == fqgw.KindTimestamp && !all { // files are pruned by it
 			sc.Time, sc.From, sc.To = c.Name, times[0], times[1]
 		}
 		for _, c := range columns {
@@ -446,23 +450,23 @@ func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, ranges ...[2]int6
 // it: without an offset, or a known time, which is the event's then (SEMANTICS §1);
 // ok is false without an event time.
 func (s *source) eventOf(row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
-	width := len(s.src.Columns)
+	width := len(s.src().Columns)
 	h, err := fqgw.ReadHidden(func(i int) fqgw.Value { return row[width+i] })
 	if err == nil {
-		err = s.src.Takes(h.Op)
+		err = s.src().Takes(h.Op)
 	}
-	if err != nil || row[s.src.EventTime].IsNull() && !h.Op.Retracts() {
+	if err != nil || row[s.src().EventTime].IsNull() && !h.Op.Retracts() {
 		return ev, false, err
 	}
 	ev = fqgw.Event{Pos: h.Pos, Op: h.Op, Row: row[:width:width]}
-	if ev.Time = s.gate.Time(ev.Row); h.Op.Retracts() {
-		ev.Time = fqgw.TimeBefore(row[s.src.EventTime], h.Known.Int())
+	if ev.Time = s.def.Load().gate.Time(ev.Row); h.Op.Retracts() {
+		ev.Time = fqgw.TimeBefore(row[s.src().EventTime], h.Known.Int())
 	}
 	switch ev.Known = ev.Time; {
 	case !h.Known.IsNull():
 		ev.Known = h.Known.Int()
-	case s.src.Known == fqgw.KnownByColumn && !row[s.src.KnownColumn].IsNull():
-		ev.Known, _ = s.gate.Known(ev.Row, ev.Time)
+	case s.src().Known == fqgw.KnownByColumn && !row[s.src().KnownColumn].IsNull():
+		ev.Known, _ = s.def.Load().gate.Known(ev.Row, ev.Time)
 	}
 	return ev, true, nil
 }

@@ -19,10 +19,10 @@ import (
 // lies behind what has landed it is set back to there: the history does not tell the
 // known times of what is behind.
 func (s *source) floors(ctx context.Context, epoch int32, from []int64) ([]int64, error) {
-	if !s.src.Changelog() {
+	if !s.src().Changelog() {
 		return nil, nil
 	}
-	snap, err := s.p.o.History.Current(ctx, s.src.History)
+	snap, err := s.p.o.History.Current(ctx, s.src().History)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (s *source) lookBack() []int64 {
 
 // knownSince scans some columns of the rows of a snapshot that were known since a time.
 func (s *source) knownSince(ctx context.Context, snap fqgw.Snapshot, since int64, columns []fqgw.Column, each func(row []fqgw.Value) error) error {
-	scan := fqgw.Scan{Table: s.src.History, Snapshot: snap.ID}
+	scan := fqgw.Scan{Table: s.src().History, Snapshot: snap.ID}
 	for _, c := range columns {
 		scan.Columns = append(scan.Columns, c.Name)
 	}
@@ -122,7 +122,7 @@ func (s *source) knownAt(changes []fqgw.Event, known int64) (visible int64) {
 	for i := range changes {
 		ev := &changes[i]
 		if ev.Known = known; ev.Op.Retracts() {
-			ev.Time = fqgw.TimeBefore(ev.Row[s.src.EventTime], known)
+			ev.Time = fqgw.TimeBefore(ev.Row[s.src().EventTime], known)
 		}
 		visible = max(visible, ev.Time)
 	}

@@ -64,7 +64,7 @@ func (p *Pipeline) newDeriver(s *source) (*deriver, error) {
 	if p.o.Derive == nil {
 		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "derived sources are not supported")
 	}
-	encoder, err := p.o.Encoder(s.src)
+	encoder, err := p.o.Encoder(s.src())
 	if err != nil {
 		return nil, err
 	}
@@ -106,13 +106,13 @@ func (d *deriver) trouble(err error) {
 func (d *deriver) work() error {
 	s, p := d.s, d.s.p
 	ctx := s.life
-	origin, err := p.source(s.src.Derived.Origin.Qualified().String())
+	origin, err := p.source(s.src().Derived.Origin.Qualified().String())
 	if err != nil {
 		return err
 	}
 	at := origin.at.Load()
 	// First the one before is fenced, then what it wrote is read.
-	w, err := s.log.Writer(ctx, s.src.Topic, "fqgw."+s.src.Topic)
+	w, err := s.log.Writer(ctx, s.src().Topic, "fqgw."+s.src().Topic)
 	if err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (r *passing) records(ctx context.Context, b *batch) ([]fqgw.LogRecord, erro
 	}
 	recs := make([]fqgw.LogRecord, len(rows))
 	var payload []byte
-	name := r.origin.src.Qualified().String()
+	name := r.origin.src().Qualified().String()
 	for i, row := range rows {
 		ev, was, from := &b.events[of[i]], &b.passed[of[i]], len(payload)
 		var err error
@@ -240,7 +240,7 @@ func (r *passing) rows(ctx context.Context, b *batch) (rows [][]fqgw.Value, of [
 		if len(events[then]) == 0 {
 			continue
 		}
-		if made[then], at[then], err = r.d.derive(ctx, r.d.s.src, events[then], then == 1); err != nil {
+		if made[then], at[then], err = r.d.derive(ctx, r.d.s.src(), events[then], then == 1); err != nil {
 			return nil, nil, err
 		}
 		for i, n := range at[then] {
@@ -261,7 +261,7 @@ func (r *passing) rows(ctx context.Context, b *batch) (rows [][]fqgw.Value, of [
 // settled waits until all is applied that lies in the topics of what is looked up.
 func (r *passing) settled(ctx context.Context) error {
 	seen := map[string]bool{}
-	for _, v := range r.d.s.src.Derived.Views {
+	for _, v := range r.d.s.src().Derived.Views {
 		name := v.Source.Qualified().String()
 		if seen[name] || r.d.s.p.table(name) != nil {
 			continue
@@ -287,7 +287,7 @@ func (s *source) settled(ctx context.Context) error {
 		}
 	}
 	return s.during(ctx, func(ctx context.Context, ses *session) error {
-		_, end, err := s.log.Offsets(ctx, s.src.Topic)
+		_, end, err := s.log.Offsets(ctx, s.src().Topic)
 		if err != nil {
 			return err
 		}
@@ -301,7 +301,7 @@ func (s *source) settled(ctx context.Context) error {
 // caughtUp waits until all that lies in the origin's topic, and is not ahead of the
 // clock, is passed; 55000 when that does not come, and says why.
 func (d *deriver) caughtUp(ctx context.Context) error {
-	origin, err := d.s.p.source(d.s.src.Derived.Origin.Qualified().String())
+	origin, err := d.s.p.source(d.s.src().Derived.Origin.Qualified().String())
 	if err != nil {
 		return err
 	}
@@ -310,7 +310,7 @@ func (d *deriver) caughtUp(ctx context.Context) error {
 			return err
 		}
 	}
-	_, end, err := origin.log.Offsets(ctx, origin.src.Topic)
+	_, end, err := origin.log.Offsets(ctx, origin.src().Topic)
 	if err != nil {
 		return err
 	}
@@ -351,7 +351,7 @@ func (d *deriver) caughtUp(ctx context.Context) error {
 				return context.Cause(ctx)
 			case <-tick.C:
 				if why := d.s.stats.why("deriving"); why != "" && time.Since(began) > patience {
-					return fqgw.Errorf(fqgw.CodeNotInState, "records of source \"%s\" wait, and are not passed into \"%s\": %s", origin.src.Qualified(), d.s.src.Qualified(), why).
+					return fqgw.Errorf(fqgw.CodeNotInState, "records of source \"%s\" wait, and are not passed into \"%s\": %s", origin.src().Qualified(), d.s.src().Qualified(), why).
 						WithHint("They are not lost: they pass when that is over.")
 				}
 			}
@@ -367,7 +367,7 @@ func (d *deriver) passedBy(ctx context.Context, k int64, notice func(string)) er
 	}
 	if notice != nil {
 		late := time.AfterFunc(time.Second, func() {
-			notice(fmt.Sprintf("waiting until the records of source %q are passed into %q", d.s.src.Derived.Origin.Name, d.s.src.Name))
+			notice(fmt.Sprintf("waiting until the records of source %q are passed into %q", d.s.src().Derived.Origin.Name, d.s.src().Name))
 		})
 		defer late.Stop()
 	}
@@ -385,7 +385,7 @@ func (d *deriver) passedBy(ctx context.Context, k int64, notice func(string)) er
 // a transaction a moment after they have said that they will.
 func (d *deriver) shown(ctx context.Context, below []int64) error {
 	for again := (fqgw.Backoff{First: time.Millisecond, Most: 100 * time.Millisecond}); ; {
-		_, end, err := d.s.log.Offsets(ctx, d.s.src.Topic)
+		_, end, err := d.s.log.Offsets(ctx, d.s.src().Topic)
 		if err != nil {
 			return err
 		}

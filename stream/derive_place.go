@@ -56,7 +56,7 @@ func (r *passing) note(ctx context.Context) error {
 		return nil
 	}
 	s := r.d.s
-	if err := s.p.o.Registry.Put(ctx, derivedFact(s.src.Qualified().String()), derivedText(s.at.Load().ID, r.at.epoch, r.next)); err != nil {
+	if err := s.p.o.Registry.Put(ctx, derivedFact(s.src().Qualified().String()), derivedText(s.at.Load().ID, r.at.epoch, r.next)); err != nil {
 		return err
 	}
 	r.when, r.noted = time.Now(), slices.Clone(r.next)
@@ -67,7 +67,7 @@ func (r *passing) note(ctx context.Context) error {
 // writes any more.
 func (d *deriver) place(ctx context.Context, origin *source, at *incarnation) ([]int64, error) {
 	s := d.s
-	first, end, err := origin.log.Offsets(ctx, origin.src.Topic)
+	first, end, err := origin.log.Offsets(ctx, origin.src().Topic)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (d *deriver) place(ctx context.Context, origin *source, at *incarnation) ([
 	if err != nil {
 		return nil, err
 	}
-	text, err := s.p.o.Registry.Get(ctx, derivedFact(s.src.Qualified().String()))
+	text, err := s.p.o.Registry.Get(ctx, derivedFact(s.src().Qualified().String()))
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (d *deriver) place(ctx context.Context, origin *source, at *incarnation) ([
 			return nil, origin.cutShort(ctx, at, p, end[p], from[p])
 		}
 		if from[p] > 0 && from[p] < first[p] {
-			s.p.o.Logger.Error("the broker no longer has records that were never derived from", "source", s.src.Name, "partition", p, "from", from[p], "to", first[p])
+			s.p.o.Logger.Error("the broker no longer has records that were never derived from", "source", s.src().Name, "partition", p, "from", from[p], "to", first[p])
 		}
 		from[p] = max(from[p], first[p])
 	}
@@ -105,15 +105,15 @@ func (d *deriver) place(ctx context.Context, origin *source, at *incarnation) ([
 // tails are the places in the origin of the last record of each partition; nil without one.
 func (d *deriver) tails(ctx context.Context, origin *source, at *incarnation) ([]*fqgw.Position, error) {
 	s := d.s
-	first, end, err := s.log.Offsets(ctx, s.src.Topic)
+	first, end, err := s.log.Offsets(ctx, s.src().Topic)
 	if err != nil {
 		return nil, err
 	}
 	if len(first) < at.Partitions {
-		return nil, fqgw.Errorf(fqgw.CodeNotInState, "topic \"%s\" has %d partitions, and topic \"%s\" of source \"%s\" %d", s.src.Topic, len(first), at.Name, origin.src.Qualified(), at.Partitions).
+		return nil, fqgw.Errorf(fqgw.CodeNotInState, "topic \"%s\" has %d partitions, and topic \"%s\" of source \"%s\" %d", s.src().Topic, len(first), at.Name, origin.src().Qualified(), at.Partitions).
 			WithHint("Add partitions to it.")
 	}
-	name := origin.src.Qualified().String()
+	name := origin.src().Qualified().String()
 	tails := make([]*fqgw.Position, len(first))
 	var bad error
 	for back := int64(64); ; back *= 16 {
@@ -124,7 +124,7 @@ func (d *deriver) tails(ctx context.Context, origin *source, at *incarnation) ([
 				whole = whole && from[p] == first[p]
 			}
 		}
-		err := readTo(ctx, s.log, s.src.Topic, from, end, s.p.budget.fetchBytes(), func(r *fqgw.LogRecord) {
+		err := readTo(ctx, s.log, s.src().Topic, from, end, s.p.budget.fetchBytes(), func(r *fqgw.LogRecord) {
 			at, of, ok := originOf(r)
 			switch {
 			case ok && of == name:
@@ -132,7 +132,7 @@ func (d *deriver) tails(ctx context.Context, origin *source, at *incarnation) ([
 					tails[r.Partition] = &at
 				}
 			case bad == nil && !isReplay(r):
-				bad = fqgw.Errorf(fqgw.CodeNotInState, "topic \"%s\" has records that are not those of source \"%s\" with more to them: partition %d, offset %d", s.src.Topic, name, r.Partition, r.Offset).
+				bad = fqgw.Errorf(fqgw.CodeNotInState, "topic \"%s\" has records that are not those of source \"%s\" with more to them: partition %d, offset %d", s.src().Topic, name, r.Partition, r.Offset).
 					WithHint("WITH (topic = '…') uses another topic.")
 			}
 		})

@@ -17,7 +17,7 @@ import (
 func topicFact(source string) string { return "topic " + source }
 
 func (s *source) frontierFact(epoch int32) string {
-	return "frontier " + s.src.Qualified().String() + " " + strconv.Itoa(int(epoch))
+	return "frontier " + s.src().Qualified().String() + " " + strconv.Itoa(int(epoch))
 }
 
 // sinceFact is the least known time of the records of a history, whatever source
@@ -28,7 +28,7 @@ func sinceFact(history string) string { return "since " + history }
 // source finds.
 func (s *source) restoreSince(ctx context.Context) error {
 	s.since.Store(math.MaxInt64)
-	text, err := s.p.o.Registry.Get(ctx, sinceFact(s.src.History))
+	text, err := s.p.o.Registry.Get(ctx, sinceFact(s.src().History))
 	if err != nil {
 		return err
 	}
@@ -46,21 +46,21 @@ func (s *source) restoreSince(ctx context.Context) error {
 // leastKnown is the least known time in the history, MaxInt64 if it has no rows.
 func (s *source) leastKnown(ctx context.Context) (int64, error) {
 	least := int64(math.MaxInt64)
-	snap, err := s.p.o.History.Current(ctx, s.src.History)
+	snap, err := s.p.o.History.Current(ctx, s.src().History)
 	if err != nil || snap.Rows == 0 {
 		return least, err
 	}
-	places := []int{s.src.EventTime} // and what landed needs besides
+	places := []int{s.src().EventTime} // and what landed needs besides
 	for i, c := range fqgw.HiddenColumns {
 		if c.Name == fqgw.ColKnownAt || c.Name == fqgw.ColOperation {
-			places = append(places, len(s.src.Columns)+i)
+			places = append(places, len(s.src().Columns)+i)
 		}
 	}
-	if s.src.Known == fqgw.KnownByColumn {
-		places = append(places, s.src.KnownColumn)
+	if s.src().Known == fqgw.KnownByColumn {
+		places = append(places, s.src().KnownColumn)
 	}
-	all := slices.Concat(s.src.Columns, fqgw.HiddenColumns)
-	scan := fqgw.Scan{Table: s.src.History, Snapshot: snap.ID}
+	all := slices.Concat(s.src().Columns, fqgw.HiddenColumns)
+	scan := fqgw.Scan{Table: s.src().History, Snapshot: snap.ID}
 	var columns []fqgw.Column
 	for _, p := range places {
 		columns, scan.Columns = append(columns, all[p]), append(scan.Columns, all[p].Name)
@@ -94,7 +94,7 @@ func (s *source) leastKnown(ctx context.Context) (int64, error) {
 // sinceIs notes that the history begins at t, or before, if the registry knows of
 // something earlier.
 func (s *source) sinceIs(ctx context.Context, t int64) error {
-	fact := sinceFact(s.src.History)
+	fact := sinceFact(s.src().History)
 	for {
 		text, err := s.p.o.Registry.Get(ctx, fact)
 		if err != nil {
@@ -215,7 +215,7 @@ func (p *Pipeline) Stands(ctx context.Context, v *fqgw.FeatureView) (bool, error
 	if t != nil {
 		return p.standing(ctx, v)
 	}
-	snap, err := p.o.History.Current(ctx, s.src.History)
+	snap, err := p.o.History.Current(ctx, s.src().History)
 	if err != nil && !lost(err) { // of one that is away the view is behind by what it lacks, whatever that is
 		return false, err
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/stream/decode"
 )
 
 // batchRecords bounds a batch, so that folding begins before a long poll is decoded.
@@ -23,7 +22,7 @@ type feed struct {
 	s        *source
 	crew     *crew
 	lander   *lander // nil while a new view catches up: then records are neither landed, buried nor counted
-	decoder  decode.Decoder
+	gates    *gates
 	router   *router
 	purse    *purse
 	fetch    int64 // bytes that the consumer may have fetched
@@ -56,19 +55,19 @@ type reach struct {
 }
 
 func newFeed(ctx context.Context, s *source, c *crew, l *lander, views []*view, from []int64) (*feed, error) {
-	d, err := s.p.o.Decoder(s.src)
+	g, err := s.gates()
 	if err != nil {
 		return nil, err
 	}
 	b := &s.p.budget
 	b.feeds.Add(1)
-	f := &feed{s: s, crew: c, lander: l, decoder: d, router: newRouter(s.p.o.Online.Shards(), len(c.folders), views), purse: b.purse(), fetch: b.fetchBytes()}
+	f := &feed{s: s, crew: c, lander: l, gates: g, router: newRouter(s.p.o.Online.Shards(), len(c.folders), views), purse: b.purse(), fetch: b.fetchBytes()}
 	b.batches.Force(f.fetch)
 	if err := f.seek(ctx, from); err != nil {
 		f.close()
 		return nil, err
 	}
-	if l != nil && s.src.Changelog() {
+	if l != nil && s.src().Changelog() {
 		err := retry(ctx, nil, func() (err error) {
 			f.follower, err = s.newFollower(ctx, c.at.epoch, len(from))
 			return err
@@ -106,7 +105,7 @@ func (f *feed) seek(ctx context.Context, from []int64) error {
 		return err
 	}
 	err = retry(ctx, f.trouble, func() (err error) {
-		f.consumer, err = f.s.log.Consume(ctx, f.s.src.Topic, from, f.fetch/2) // what is polled keeps its fetch while the next one comes
+		f.consumer, err = f.s.log.Consume(ctx, f.s.src().Topic, from, f.fetch/2) // what is polled keeps its fetch while the next one comes
 		return err
 	})
 	for p := range f.paused {
@@ -226,7 +225,7 @@ func (f *feed) cut(recs []fqgw.LogRecord) (n int, bytes int64) {
 	most := f.s.p.budget.batchBytes()
 	each := int64(len(f.router.keys)) * routeBytes
 	for n < min(len(recs), batchRecords) {
-		r := guess(&recs[n], len(f.s.src.Columns)) + each
+		r := guess(&recs[n], len(f.gates.src.Columns)) + each
 		if n > 0 && bytes+r > most {
 			break
 		}
@@ -254,10 +253,31 @@ func (f *feed) pay(ctx context.Context, bytes int64) error {
 // what they are.
 func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, paid int64, polled time.Time) error {
 	b := &batch{events: make([]fqgw.Event, 0, len(recs)), polled: polled, purse: f.purse}
+	gap, ok := f.judgeAll(b, recs)
+	f.purse.change(paid, b.bytes)
+	if !ok || len(b.spans) == 0 {
+		return nil
+	}
+	if err := f.bury(ctx); err != nil {
+		return err
+	}
+	if err := f.s.noteLapse(ctx, gap); err != nil {
+		return err
+	}
+	return f.send(ctx, b)
+}
+
+// judgeAll puts what records are into a batch, and notes what is refused; not ok where the
+// source has another definition, by which the next session reads them.
+func (f *feed) judgeAll(b *batch, recs []fqgw.LogRecord) (gap *lapse, ok bool) {
+	f.s.judging.RLock()
+	defer f.s.judging.RUnlock()
+	if f.s.next.Load() != nil || f.s.src() != f.gates.src {
+		return nil, false
+	}
 	in := f.moment()
 	f.verdicts = f.verdicts[:0]
 	var at *span
-	var gap *lapse
 	for i := range recs {
 		r := &recs[i]
 		if int(r.Partition) >= len(f.next) || r.Offset < f.next[r.Partition] || f.paused[r.Partition] != nil {
@@ -298,17 +318,7 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, paid int64, poll
 		}
 		b.events = events
 	}
-	f.purse.change(paid, b.bytes)
-	if len(b.spans) == 0 {
-		return nil
-	}
-	if err := f.bury(ctx); err != nil {
-		return err
-	}
-	if err := f.s.noteLapse(ctx, gap); err != nil {
-		return err
-	}
-	return f.send(ctx, b)
+	return gap, true
 }
 
 // moment is what a batch of records is judged in.
@@ -343,8 +353,9 @@ func (f *feed) judge(events []fqgw.Event, r *fqgw.LogRecord, in *moment) (out []
 			stop = &pause{offset: r.Offset, broken: in.breaks[r.Partition].why}
 		}
 	}()
+	g := f.gates.at(at)
 	if out = events; !f.s.replayedFor(r) { // else it has no changes here
-		out, err = f.decoder.Decode(r, events)
+		out, err = g.Decode(r, events)
 	}
 	if lost(err) {
 		return nil, &pause{offset: r.Offset, lacks: err.Error(), again: time.Now().Add(readAgain)}, nil
@@ -356,13 +367,16 @@ func (f *feed) judge(events []fqgw.Event, r *fqgw.LogRecord, in *moment) (out []
 		ev.Pos = at
 		at.Sub++
 		if err == nil {
-			err = f.s.gate.Judge(ev, r.Timestamp)
+			err = g.Judge(ev, r.Timestamp)
 		}
 		known, visible = max(known, ev.Known), max(visible, ev.VisibleAt())
 	}
+	if err == nil {
+		g.now(changes)
+	}
 	switch {
 	case err != nil || len(changes) == 0:
-		known = f.knownOf(changes, r)
+		known = knownOf(g, changes, r)
 	case f.floors != nil:
 		known = max(known, f.floors[r.Partition])
 		visible = f.s.knownAt(changes, known)
@@ -379,14 +393,14 @@ func (f *feed) judge(events []fqgw.Event, r *fqgw.LogRecord, in *moment) (out []
 
 // knownOf is when a record that is refused, or has no changes, could be known;
 // MinInt64 when nothing says so.
-func (f *feed) knownOf(changes []fqgw.Event, r *fqgw.LogRecord) int64 {
+func knownOf(g *gate, changes []fqgw.Event, r *fqgw.LogRecord) int64 {
 	known := int64(math.MinInt64)
 	for i := range max(len(changes), 1) {
 		var row []fqgw.Value
 		if i < len(changes) {
 			row = changes[i].Row
 		}
-		if t, ok := f.s.gate.Known(row, r.Timestamp); ok {
+		if t, ok := g.Known(row, r.Timestamp); ok {
 			known = max(known, t)
 		}
 	}
@@ -418,7 +432,7 @@ func (f *feed) refuse(r *fqgw.LogRecord, err error) {
 	reason := fmt.Sprintf("%s (%s)", e.Message, e.Code)
 	f.s.stats.refused(r.Partition)
 	f.s.p.metrics.reject(e.Code)
-	f.verdicts = append(f.verdicts, deadLetter{Source: f.s.src.Qualified().String(), Pos: f.position(r),
+	f.verdicts = append(f.verdicts, deadLetter{Source: f.s.src().Qualified().String(), Pos: f.position(r),
 		Time: r.Timestamp, Rejected: f.s.p.o.Clock.Now(), Reason: reason, Column: e.Column, Key: bytes.Clone(r.Key),
 		Headers: cloned(r.Headers), Payload: bytes.Clone(r.Value)})
 }
@@ -460,7 +474,7 @@ func (f *feed) sayRefused() {
 		return
 	}
 	last := f.verdicts[len(f.verdicts)-1]
-	f.s.p.o.Logger.Warn("records were refused: see fqgw.dead_letters", "source", f.s.src.Name, "records", f.unsaid, "last", last.Reason)
+	f.s.p.o.Logger.Warn("records were refused: see fqgw.dead_letters", "source", f.s.src().Name, "records", f.unsaid, "last", last.Reason)
 	f.said, f.unsaid = time.Now(), 0
 }
 
@@ -566,7 +580,7 @@ func (f *feed) never(r *reach) error {
 			continue
 		}
 		err := fqgw.Errorf(fqgw.CodeNotInState, "partition %d of source \"%s\" stands at offset %d, so that its %d records from there on are not applied: %s",
-			i, f.s.src.Name, f.next[i], r.end[i]-f.next[i], p.text(f.s.p.budget.ahead.Limit()))
+			i, f.s.src().Name, f.next[i], r.end[i]-f.next[i], p.text(f.s.p.budget.ahead.Limit()))
 		if p.full {
 			return err.WithHint("Move the clock with fqgw.advance(), or start with more --stream-memory.")
 		}

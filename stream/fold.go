@@ -531,7 +531,7 @@ func (f *folder) pass(s *span) error {
 	p := s.partition
 	for _, sh := range f.shares {
 		if next := offsetIn(sh.applied.Of(p), f.c.at.epoch); next < s.from {
-			return fmt.Errorf("partition %d of source %s: offsets %d to %d never came to view %s", p, f.c.s.src.Name, next, s.from, sh.view.v.Name)
+			return fmt.Errorf("partition %d of source %s: offsets %d to %d never came to view %s", p, f.c.s.src().Name, next, s.from, sh.view.v.Name)
 		}
 	}
 	f.advance(p, s.next)

@@ -281,6 +281,6 @@ func (s *source) stuck(began time.Time) error {
 	if strings.Contains(why, "no space left") {
 		code = fqgw.CodeDiskFull
 	}
-	return fqgw.Errorf(code, "records of source %q cannot be landed: %s", s.src.Name, why).
+	return fqgw.Errorf(code, "records of source %q cannot be landed: %s", s.src().Name, why).
 		WithHint("They are not lost: the landing is tried on. AS OF an earlier time can be read meanwhile.")
 }

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"slices"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/stream/decode"
@@ -25,13 +26,22 @@ func (p *Pipeline) Insert(ctx context.Context, src *fqgw.Source, rows [][]fqgw.V
 	if err != nil {
 		return err
 	}
-	if s.src.OID != src.OID {
+	if s.src().OID != src.OID {
 		return fqgw.Errorf(fqgw.CodeSerialization, "source %q was made again by another transaction", src.Name)
 	}
-	recs, err := p.records(s.src, rows, known)
+	s.judging.RLock()
+	defer s.judging.RUnlock()
+	now := s.newest()
+	if _, was := now.GateAt(src.GateVersion); was != nil && src.GateVersion < now.GateVersion { // the statement was bound before
+		rows = slices.Clone(rows)
+		for i := range rows {
+			rows[i] = was.Row(rows[i])
+		}
+	}
+	recs, err := p.records(now, rows, known)
 	for len(recs) > 0 && err == nil {
 		n := min(len(recs), produceRecords)
-		err = s.log.Produce(ctx, s.src.Topic, recs[:n])
+		err = s.log.Produce(ctx, s.src().Topic, recs[:n])
 		recs = recs[n:]
 	}
 	return err

@@ -60,7 +60,7 @@ func newLander(ctx context.Context, s *source, at *incarnation, landed fqgw.Mark
 	l := &lander{s: s, at: at, ctx: ctx, in: make(chan msg[*lander], 16), landed: landed, taken: landed,
 		over: make(chan *commit, 1), tokens: landBurst, counted: time.Now()}
 	l.mem = s.p.budget.landing.Part("rows of a source to be landed", memoryOption, 0)
-	l.builder = array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(s.src.Own()))
+	l.builder = array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(s.src().Own()))
 	return l
 }
 
@@ -173,7 +173,7 @@ func (l *lander) take(b *batch) error {
 	defer b.done()
 	before := l.rows
 	fields := l.builder.Fields()
-	columns := l.s.src.Columns
+	columns := l.s.src().Columns
 	for i := range b.events {
 		ev := &b.events[i]
 		if l.taken.Covers(ev.Pos) {
@@ -182,7 +182,7 @@ func (l *lander) take(b *batch) error {
 		l.hand = &ev.Pos
 		for c := range columns {
 			if err := fqgw.AppendValue(fields[c], ev.Row[c], columns[c].Type); err != nil {
-				return fmt.Errorf("column %s of source %s cannot be landed: %w", columns[c].Name, l.s.src.Name, err)
+				return fmt.Errorf("column %s of source %s cannot be landed: %w", columns[c].Name, l.s.src().Name, err)
 			}
 		}
 		l.hidden.Append(ev)
@@ -272,14 +272,14 @@ func (l *lander) publish() {
 func (s *source) land(ctx context.Context, rows arrow.RecordBatch, from, to fqgw.Marks) error {
 	s.p.fault("before-land")
 	for again := tryAgain; ; {
-		found, ok, err := s.p.o.History.Land(ctx, s.src.History, rows, from, to)
+		found, ok, err := s.p.o.History.Land(ctx, s.src().History, rows, from, to)
 		if err != nil && !ok {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
 			s.stats.trouble("landing", err.Error())
-			s.p.o.Logger.Warn("landing failed, will try again", "source", s.src.Name, "error", err)
-			snap, cerr := s.p.o.History.Current(ctx, s.src.History)
+			s.p.o.Logger.Warn("landing failed, will try again", "source", s.src().Name, "error", err)
+			snap, cerr := s.p.o.History.Current(ctx, s.src().History)
 			if cerr == nil {
 				found = snap.Landed
 			} else {
@@ -289,13 +289,13 @@ func (s *source) land(ctx context.Context, rows arrow.RecordBatch, from, to fqgw
 		switch {
 		case ok, samePlace(found, to):
 			if err != nil {
-				s.p.o.Logger.Warn("landed, but the history complains", "source", s.src.Name, "error", err)
+				s.p.o.Logger.Warn("landed, but the history complains", "source", s.src().Name, "error", err)
 			}
 			s.stats.trouble("landing", "")
 			s.p.fault("after-land")
 			return nil
 		case !samePlace(found, from):
-			return &fenced{"the history of source " + s.src.Name}
+			return &fenced{"the history of source " + s.src().Name}
 		}
 		if !again.Wait(ctx) {
 			return context.Cause(ctx)

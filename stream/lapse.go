@@ -47,7 +47,7 @@ func parseLapse(text string) *lapse {
 
 // restoreLapse takes up what noteLapse kept.
 func (s *source) restoreLapse(ctx context.Context) error {
-	text, err := s.p.o.Registry.Get(ctx, lapseFact(s.src.History))
+	text, err := s.p.o.Registry.Get(ctx, lapseFact(s.src().History))
 	if l := parseLapse(text); err == nil && l != nil {
 		s.lapse.Store(l)
 	}
@@ -59,10 +59,10 @@ func (s *source) noteLapse(ctx context.Context, l *lapse) error {
 	if was := s.lapse.Load(); l == nil || was != nil && was.known <= l.known {
 		return nil
 	}
-	if err := s.p.o.Registry.Put(ctx, lapseFact(s.src.History), l.text()); err != nil {
+	if err := s.p.o.Registry.Put(ctx, lapseFact(s.src().History), l.text()); err != nil {
 		return err
 	}
-	s.p.o.Logger.Warn("windows over a changelog are not read any more", "source", s.src.Name, "from", fqgw.TimeText(l.known), "reason", l.why)
+	s.p.o.Logger.Warn("windows over a changelog are not read any more", "source", s.src().Name, "from", fqgw.TimeText(l.known), "reason", l.why)
 	s.lapse.Store(l)
 	return nil
 }
@@ -82,7 +82,7 @@ func (p *Pipeline) Follows(v *fqgw.FeatureView, k int64) error {
 		return nil
 	}
 	return fqgw.Errorf(fqgw.CodeNotInState, "feature view \"%s\" has windows over changelog \"%s\", and cannot tell which rows are there since %s: %s",
-		v.Name, s.src.Name, fqgw.TimeText(l.known), l.why).
+		v.Name, s.src().Name, fqgw.TimeText(l.known), l.why).
 		WithHint("Windows need every change with its row before: REPLICA IDENTITY FULL, one snapshot, no record that is refused. Make the source anew over another topic; AS OF reads what was before.")
 }
 
@@ -107,9 +107,9 @@ type follower struct {
 
 // newFollower takes up where the history is.
 func (s *source) newFollower(ctx context.Context, epoch int32, partitions int) (*follower, error) {
-	f := &follower{src: s.src, checked: make([]int64, partitions), begun: make([]bool, partitions), some: make([]bool, partitions), rows: map[uint64]struct{}{},
-		chain: newChain(maphash.MakeSeed()), key: make([]fqgw.Value, len(s.src.PrimaryKey))}
-	snap, err := s.p.o.History.Current(ctx, s.src.History)
+	f := &follower{src: s.src(), checked: make([]int64, partitions), begun: make([]bool, partitions), some: make([]bool, partitions), rows: map[uint64]struct{}{},
+		chain: newChain(maphash.MakeSeed()), key: make([]fqgw.Value, len(s.src().PrimaryKey))}
+	snap, err := s.p.o.History.Current(ctx, s.src().History)
 	if err != nil || snap.ID == 0 {
 		return f, err
 	}
@@ -127,8 +127,8 @@ func (s *source) newFollower(ctx context.Context, epoch int32, partitions int) (
 	for _, since := range s.lookBack() {
 		columns := slices.Clone(fqgw.HiddenColumns)
 		if since == math.MinInt64 { // it may still be going on
-			for _, c := range s.src.PrimaryKey {
-				columns = append(columns, s.src.Columns[c])
+			for _, c := range s.src().PrimaryKey {
+				columns = append(columns, s.src().Columns[c])
 			}
 		}
 		if !open() {

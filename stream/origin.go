@@ -103,8 +103,8 @@ func (p *Pipeline) number(ctx context.Context, src *fqgw.Source, t fqgw.Topic) (
 // p.mu is held.
 func (p *Pipeline) sharing(src *fqgw.Source) error {
 	for _, s := range p.sources {
-		if s.src.History == src.History {
-			return fqgw.Errorf(fqgw.CodeNotInState, "history %s is that of source %q", src.History, s.src.Name).
+		if s.src().History == src.History {
+			return fqgw.Errorf(fqgw.CodeNotInState, "history %s is that of source %q", src.History, s.src().Name).
 				WithHint("WITH (history = 'lake.name') uses another table.")
 		}
 	}

@@ -40,7 +40,7 @@ func (s *source) broke(err error) {
 	if !errors.As(err, &p) {
 		return
 	}
-	log := s.p.o.Logger.With("source", s.src.Name, "panic", p.what, "stack", string(p.stack))
+	log := s.p.o.Logger.With("source", s.src().Name, "panic", p.what, "stack", string(p.stack))
 	if p.at == nil {
 		log.Error("the stream panicked")
 		return

@@ -79,7 +79,7 @@ const (
 // does not count: a statement may be told that the events ahead fill theirs.
 func (a *ahead) admit(s *source, changes []fqgw.Event, until int64, payload, views int) bool {
 	mem := s.p.budget.ahead
-	each := heldBytes + int64(len(s.src.Columns))*valueBytes
+	each := heldBytes + int64(len(s.src().Columns))*valueBytes
 	bytes := int64(views) * (int64(len(changes))*each + int64(payload))
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -219,7 +219,8 @@ func TestPanickingReader(t *testing.T) {
 func TestAheadOfOthers(t *testing.T) {
 	p := &Pipeline{}
 	p.budget.divide(within(LeastMemory))
-	s := &source{p: p, src: testSource()}
+	s := &source{p: p}
+	s.define(testSource())
 	p.budget.landing.Force(LeastMemory)
 	mem := p.budget.ahead
 	n := 0

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/stream/quality"
 )
 
 // ReplayHeader is the header of a record that was a dead letter: its value, version
@@ -30,12 +31,12 @@ func (p *Pipeline) Replay(ctx context.Context, source string) (done fqgw.Replaye
 	s, err := p.source(source)
 	if err != nil {
 		if t := p.table(source); t != nil {
-			return done, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "source %q has no dead letters: others write its rows", t.s.src.Name)
+			return done, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "source %q has no dead letters: others write its rows", t.s.src().Name)
 		}
 		return done, err
 	}
-	if s.src.Changelog() {
-		return done, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "source %q is a changelog: an old change of a row cannot be replayed over what came since", s.src.Name).
+	if s.src().Changelog() {
+		return done, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "source %q is a changelog: an old change of a row cannot be replayed over what came since", s.src().Name).
 			WithHint("Have the connector take a snapshot anew: it has the rows as they are.")
 	}
 	select {
@@ -50,11 +51,7 @@ func (p *Pipeline) Replay(ctx context.Context, source string) (done fqgw.Replaye
 	if err := s.sync(ctx); err != nil {
 		return done, err
 	}
-	snap, err := p.o.History.Current(ctx, s.src.History)
-	if err != nil {
-		return done, err
-	}
-	judge, err := s.judge()
+	snap, err := p.o.History.Current(ctx, s.src().History)
 	if err != nil {
 		return done, err
 	}
@@ -69,7 +66,7 @@ func (p *Pipeline) Replay(ctx context.Context, source string) (done fqgw.Replaye
 		}
 		after = letters[len(letters)-1].Pos
 		letters = slices.DeleteFunc(letters, func(d fqgw.DeadLetter) bool { return !snap.Landed.Covers(d.Pos) })
-		n, err := s.replay(ctx, letters, judge, &done)
+		n, err := s.replay(ctx, letters, &done)
 		if err != nil {
 			return done, err
 		}
@@ -80,13 +77,14 @@ func (p *Pipeline) Replay(ctx context.Context, source string) (done fqgw.Replaye
 // judge says why the gate refuses a record now, nil if it does not; its own error is
 // one that is no verdict.
 func (s *source) judge() (func(r *fqgw.LogRecord) (refused, err error), error) {
-	d, err := s.p.o.Decoder(s.src)
+	d, err := s.p.o.Decoder(s.newest())
 	if err != nil {
 		return nil, err
 	}
+	gate := quality.New(s.newest())
 	var changes []fqgw.Event
 	return func(r *fqgw.LogRecord) (refused, err error) {
-		changes, err = judged(d, s.gate, r, changes[:0])
+		changes, err = judged(d, gate, r, changes[:0])
 		if lost(err) {
 			return nil, err
 		}
@@ -95,7 +93,13 @@ func (s *source) judge() (func(r *fqgw.LogRecord) (refused, err error), error) {
 }
 
 // replay produces those of the dead letters that are accepted, and notes it.
-func (s *source) replay(ctx context.Context, letters []fqgw.DeadLetter, judge func(*fqgw.LogRecord) (error, error), done *fqgw.Replayed) (int, error) {
+func (s *source) replay(ctx context.Context, letters []fqgw.DeadLetter, done *fqgw.Replayed) (int, error) {
+	s.judging.RLock() // what is judged here is produced before there is another gate version
+	defer s.judging.RUnlock()
+	judge, err := s.judge()
+	if err != nil {
+		return 0, err
+	}
 	p, now := s.p, fqgw.Floor(s.p.o.Clock.Now(), 1000) // Kafka keeps milliseconds
 	at := s.at.Load()
 	var recs []fqgw.LogRecord
@@ -122,7 +126,7 @@ func (s *source) replay(ctx context.Context, letters []fqgw.DeadLetter, judge fu
 	if len(recs) == 0 {
 		return 0, nil
 	}
-	_, end, err := s.log.Offsets(ctx, s.src.Topic)
+	_, end, err := s.log.Offsets(ctx, s.src().Topic)
 	if err != nil {
 		return 0, err
 	}
@@ -133,11 +137,11 @@ func (s *source) replay(ctx context.Context, letters []fqgw.DeadLetter, judge fu
 		return 0, err
 	}
 	p.fault("before-replay")
-	if err := s.log.Produce(ctx, s.src.Topic, recs); err != nil {
+	if err := s.log.Produce(ctx, s.src().Topic, recs); err != nil {
 		return 0, err // some may be there: the next call finds out
 	}
 	p.fault("after-replay")
-	if err := p.o.Letters.Replayed(ctx, s.src.Qualified().String(), now, places); err != nil {
+	if err := p.o.Letters.Replayed(ctx, s.src().Qualified().String(), now, places); err != nil {
 		return 0, err
 	}
 	return len(recs), p.o.Registry.Put(ctx, s.replayFact(), "")
@@ -153,7 +157,7 @@ func (s *source) concludeReplay(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	topic, err := s.log.Topic(ctx, s.src.Topic)
+	topic, err := s.log.Topic(ctx, s.src().Topic)
 	if err != nil {
 		return err
 	}
@@ -162,7 +166,7 @@ func (s *source) concludeReplay(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.p.o.Letters.Replayed(ctx, s.src.Qualified().String(), t, places); err != nil {
+		if err := s.p.o.Letters.Replayed(ctx, s.src().Qualified().String(), t, places); err != nil {
 			return err
 		}
 	}
@@ -171,7 +175,7 @@ func (s *source) concludeReplay(ctx context.Context) error {
 
 // replayedSince are the places that the topic's records name which came since.
 func (s *source) replayedSince(ctx context.Context, from []int64) (places []fqgw.Position, err error) {
-	first, end, err := s.log.Offsets(ctx, s.src.Topic)
+	first, end, err := s.log.Offsets(ctx, s.src().Topic)
 	if err != nil {
 		return nil, err
 	}
@@ -181,8 +185,8 @@ func (s *source) replayedSince(ctx context.Context, from []int64) (places []fqgw
 			next[p] = min(max(from[p], first[p]), end[p])
 		}
 	}
-	source := s.src.Qualified().String()
-	err = readTo(ctx, s.log, s.src.Topic, next, end, s.p.budget.fetchBytes(), func(r *fqgw.LogRecord) {
+	source := s.src().Qualified().String()
+	err = readTo(ctx, s.log, s.src().Topic, next, end, s.p.budget.fetchBytes(), func(r *fqgw.LogRecord) {
 		for _, h := range r.Headers {
 			if h.Name == ReplayHeader {
 				if at, of, ok := parseReplay(h.Value); ok && of == source {
@@ -200,13 +204,13 @@ func (s *source) replayedFor(r *fqgw.LogRecord) bool {
 	for _, h := range r.Headers {
 		if h.Name == ReplayHeader {
 			_, of, ok := parseReplay(h.Value)
-			return ok && of != s.src.Qualified().String()
+			return ok && of != s.src().Qualified().String()
 		}
 	}
 	return false
 }
 
-func (s *source) replayFact() string { return "replay " + s.src.Qualified().String() }
+func (s *source) replayFact() string { return "replay " + s.src().Qualified().String() }
 
 func replayText(d fqgw.DeadLetter) []byte {
 	return fmt.Appendf(nil, "1 %d %d %d %s", d.Pos.Epoch, d.Pos.Partition, d.Pos.Offset, d.Source)

@@ -98,7 +98,7 @@ func (s *source) cutShort(ctx context.Context, at *incarnation, p int, end, had 
 	if err := s.still(ctx, at); err != nil {
 		return err
 	}
-	return fqgw.Errorf(fqgw.CodeDataCorrupted, "partition %d of topic %s ends at offset %d, before offset %d that was read already: the broker has lost records", p, s.src.Topic, end, had)
+	return fqgw.Errorf(fqgw.CodeDataCorrupted, "partition %d of topic %s ends at offset %d, before offset %d that was read already: the broker has lost records", p, s.src().Topic, end, had)
 }
 
 // places are where a topic begins and ends and what of it is landed.
@@ -111,7 +111,7 @@ func (s *source) places(ctx context.Context, at *incarnation) (pl places, err er
 	now := s.p.o.Clock.Now()
 	err = retry(ctx, func(err error) { s.stats.trouble("log", err.Error()) }, func() (err error) {
 		now = s.p.o.Clock.Now()
-		pl.first, pl.end, err = s.log.Offsets(ctx, s.src.Topic)
+		pl.first, pl.end, err = s.log.Offsets(ctx, s.src().Topic)
 		return err
 	})
 	if err != nil {
@@ -123,7 +123,7 @@ func (s *source) places(ctx context.Context, at *incarnation) (pl places, err er
 		return pl, err
 	}
 	err = retry(ctx, nil, func() (err error) {
-		pl.snap, err = s.p.o.History.Current(ctx, s.src.History)
+		pl.snap, err = s.p.o.History.Current(ctx, s.src().History)
 		return err
 	})
 	return pl, err
@@ -136,7 +136,7 @@ func (s *source) ends(ctx context.Context) ([]int64, error) {
 		defer cancel()
 		end, err := s.askEnds(bounded)
 		if err != nil && ctx.Err() == nil && bounded.Err() != nil {
-			return nil, fqgw.Errorf(fqgw.CodeConnectionFailure, "the log of source %q cannot be reached: no answer in time", s.src.Name).
+			return nil, fqgw.Errorf(fqgw.CodeConnectionFailure, "the log of source %q cannot be reached: no answer in time", s.src().Name).
 				WithHint("What is known to be landed can be read AS OF an earlier time.")
 		}
 		return end, err
@@ -146,7 +146,7 @@ func (s *source) ends(ctx context.Context) ([]int64, error) {
 
 func (s *source) askEnds(ctx context.Context) ([]int64, error) {
 	now := s.p.o.Clock.Now()
-	_, end, err := s.log.Offsets(ctx, s.src.Topic)
+	_, end, err := s.log.Offsets(ctx, s.src().Topic)
 	if err == nil {
 		s.frontier.ended(end, now)
 		s.stats.trouble("log", "")
@@ -158,7 +158,7 @@ func (s *source) askEnds(ctx context.Context) ([]int64, error) {
 
 // lostRecords says that records are neither in the log nor in the history.
 func (s *source) lostRecords(p int32, from, first int64) {
-	s.p.o.Logger.Error("the broker no longer has records that were never landed", "source", s.src.Name, "partition", p, "from", from, "to", first)
+	s.p.o.Logger.Error("the broker no longer has records that were never landed", "source", s.src().Name, "partition", p, "from", from, "to", first)
 	s.stats.lost(p, from, first)
 }
 

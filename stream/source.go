@@ -9,16 +9,15 @@ import (
 	"time"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/stream/quality"
 	"github.com/fqgw/fqgw/stream/window"
 )
 
 // source is one running source. It outlives its sessions.
 type source struct {
 	p    *Pipeline
-	src  *fqgw.Source
+	def  atomic.Pointer[definition]
+	next atomic.Pointer[redefinition] // nil: the definition stays
 	log  fqgw.Log
-	gate *quality.Gate
 	at   atomic.Pointer[incarnation] // of the session, or of the one before
 	made bool                        // the topic was made for the source
 
@@ -38,7 +37,12 @@ type source struct {
 	changed  chan struct{} // closed when session changes
 	views    []*view       // attached
 	building map[int64]*building
-	breaks   map[int32]broken // by partition: the record that made a panic
+	breaks   map[int32]broken            // by partition: the record that made a panic
+	rebound  map[int64]*fqgw.FeatureView // by state version, where the source was redefined
+
+	// judging is held for reading by whoever judges records by the newest definition and
+	// does with them what follows from it, as far as nobody else may define another.
+	judging sync.RWMutex
 
 	deriver *deriver // nil: others produce its records
 
@@ -57,8 +61,9 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 	if log == nil {
 		return nil, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "connector %q is not supported", src.Connector).WithHint("Use connector = 'kafka'.")
 	}
-	s := &source{p: p, src: src, log: log, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}, breaks: map[int32]broken{}, replaying: make(chan struct{}, 1)}
-	if _, err := p.o.Decoder(src); err != nil {
+	s := &source{p: p, log: log, done: make(chan struct{}), changed: make(chan struct{}), building: map[int64]*building{}, breaks: map[int32]broken{}, replaying: make(chan struct{}, 1)}
+	s.define(src)
+	if _, err := s.gates(); err != nil {
 		return nil, err
 	}
 	if src.Derived != nil {
@@ -113,10 +118,10 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 // meetHistory checks the source's history, or makes it, and finds the topic's number in
 // its positions.
 func (s *source) meetHistory(ctx context.Context, topic fqgw.Topic) error {
-	if err := s.p.historyTable(ctx, s.src); err != nil {
+	if err := s.p.historyTable(ctx, s.src()); err != nil {
 		return err
 	}
-	at, err := s.p.number(ctx, s.src, topic)
+	at, err := s.p.number(ctx, s.src(), topic)
 	if err != nil {
 		return err
 	}
@@ -161,7 +166,17 @@ func (p *Pipeline) historyTable(ctx context.Context, src *fqgw.Source) error {
 		return err
 	}
 	if err != nil {
-		return p.o.History.Create(ctx, src.History, want)
+		if err = p.o.History.Create(ctx, src.History, slices.Concat(src.FirstOwn(), fqgw.HiddenColumns)); err != nil || src.Steps == nil {
+			return err
+		}
+	}
+	if src.Steps != nil {
+		if err := p.o.History.Evolve(ctx, src.History, src.Steps); err != nil {
+			return err
+		}
+		if have, err = p.o.History.Describe(ctx, src.History); err != nil {
+			return err
+		}
 	}
 	for _, w := range want {
 		i := slices.IndexFunc(have, func(h fqgw.Column) bool { return h.Name == w.Name })
@@ -176,18 +191,18 @@ func (p *Pipeline) historyTable(ctx context.Context, src *fqgw.Source) error {
 // begin records where a source that starts at the topic's end begins, in the
 // history's positions, before anything is landed.
 func (s *source) begin(ctx context.Context) error {
-	switch s.src.Start {
+	switch s.src().Start {
 	case "", "earliest":
 		return nil
 	case "latest":
 	default:
-		return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "start = '%s' is not supported", s.src.Start).WithHint("Use 'earliest' or 'latest'.")
+		return fqgw.Errorf(fqgw.CodeFeatureNotSupported, "start = '%s' is not supported", s.src().Start).WithHint("Use 'earliest' or 'latest'.")
 	}
-	snap, err := s.p.o.History.Current(ctx, s.src.History)
+	snap, err := s.p.o.History.Current(ctx, s.src().History)
 	if err != nil || len(snap.Landed) > 0 {
 		return err
 	}
-	_, end, err := s.log.Offsets(ctx, s.src.Topic)
+	_, end, err := s.log.Offsets(ctx, s.src().Topic)
 	if err != nil {
 		return err
 	}
@@ -195,18 +210,18 @@ func (s *source) begin(ctx context.Context) error {
 	for p, o := range end {
 		to = to.Set(int32(p), fqgw.Mark{Epoch: s.at.Load().epoch, Next: o})
 	}
-	_, _, err = s.p.o.History.Land(ctx, s.src.History, nil, snap.Landed, to)
+	_, _, err = s.p.o.History.Land(ctx, s.src().History, nil, snap.Landed, to)
 	return err
 }
 
 // judgedAnew forgets the dead letters of records that a new source is going to read
 // once more.
 func (s *source) judgedAnew(ctx context.Context) error {
-	snap, err := s.p.o.History.Current(ctx, s.src.History)
+	snap, err := s.p.o.History.Current(ctx, s.src().History)
 	if err != nil {
 		return err
 	}
-	return s.p.o.Letters.Forget(ctx, s.src.Qualified().String(), snap.Landed)
+	return s.p.o.Letters.Forget(ctx, s.src().Qualified().String(), snap.Landed)
 }
 
 // tryAgain is for what a store that is away keeps the stream from doing.
@@ -242,12 +257,23 @@ func (s *source) run() {
 			}
 			err = errors.Join(err, derr)
 		}
-		s.stats.trouble("restarting", err.Error())
-		s.p.o.Logger.Warn("stream restarts from the recorded positions", "source", s.src.Name, "error", err)
+		if hasMoved(err) && s.next.Load() != nil {
+			s.p.o.Logger.Info("a source goes on by another definition", "source", s.src().Name, "gate version", s.newest().GateVersion)
+		} else {
+			s.stats.trouble("restarting", err.Error())
+			s.p.o.Logger.Warn("stream restarts from the recorded positions", "source", s.src().Name, "error", err)
+		}
 		if time.Since(began) > time.Minute || hasMoved(err) {
 			again.Reset()
 		}
-		again.Wait(s.life)
+		if s.next.Load() == nil {
+			again.Wait(s.life)
+		}
+		if err := s.redefined(); err != nil {
+			s.stats.trouble("restarting", err.Error())
+			s.p.o.Logger.Error("a source cannot go on by its definition", "source", s.src().Name, "error", err)
+			break
+		}
 	}
 	s.mu.Lock()
 	for _, b := range s.building {
@@ -274,6 +300,9 @@ func (s *source) live() error {
 	defer context.AfterFunc(s.life, func() { time.AfterFunc(stopWithin, func() { cancel(errStopped()) }) })()
 	ses.start()
 	s.publish(ses)
+	if next := s.next.Load(); next != nil { // it came while there was no session
+		ses.retire(altered(next.src))
+	}
 	s.stats.trouble("restarting", "")
 	err = ses.wait()
 	s.keep(context.WithoutCancel(ctx))

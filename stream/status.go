@@ -225,7 +225,7 @@ func (s *source) stands(end []int64) string {
 	defer s.stats.mu.Unlock()
 	for i := range min(len(end), len(s.stats.parts)) {
 		if p := s.stats.parts[i].pause; p != nil && !p.waits() && p.offset < end[i] {
-			return fmt.Sprintf("partition %d of source %q stands at offset %d, and what comes is not seen: %s", i, s.src.Name, p.offset, p.text(s.p.budget.ahead.Limit()))
+			return fmt.Sprintf("partition %d of source %q stands at offset %d, and what comes is not seen: %s", i, s.src().Name, p.offset, p.text(s.p.budget.ahead.Limit()))
 		}
 	}
 	return ""
@@ -242,7 +242,7 @@ func (p *Pipeline) Status() []fqgw.StreamStatus {
 	for i, s := range sources {
 		wg.Go(func() {
 			_ = guarded(func() (err error) {
-				_, ends[i], err = s.log.Offsets(ctx, s.src.Topic)
+				_, ends[i], err = s.log.Offsets(ctx, s.src().Topic)
 				return err
 			})
 		})
@@ -282,7 +282,7 @@ func (s *stats) status(src *source, end []int64) []fqgw.StreamStatus {
 			p.end = end[i]
 		}
 		p.end = max(p.end, p.next)
-		st := fqgw.StreamStatus{Source: src.src.Qualified().String(), Partition: int32(i), Epoch: s.epoch, Applied: math.MaxInt64, Landed: p.landed, End: p.end,
+		st := fqgw.StreamStatus{Source: src.src().Qualified().String(), Partition: int32(i), Epoch: s.epoch, Applied: math.MaxInt64, Landed: p.landed, End: p.end,
 			KnownTime: p.known, Freshness: p.fresh, Rejected: p.rejected, NullKeys: p.nullKeys, EvalErrors: p.evalErrs}
 		if p.eventTime != math.MinInt64 {
 			st.EventTime = p.eventTime
@@ -305,10 +305,10 @@ func (s *stats) status(src *source, end []int64) []fqgw.StreamStatus {
 // there before, "" for nothing.
 func (p *Pipeline) TopicNotice(source string) string {
 	s, err := p.source(source)
-	if err != nil || s.made || !s.at.Load().CreateTime || s.src.Known != fqgw.KnownByRecord {
+	if err != nil || s.made || !s.at.Load().CreateTime || s.src().Known != fqgw.KnownByRecord {
 		return ""
 	}
-	return fmt.Sprintf("the timestamps of topic %q are the producers' (CreateTime): a record can claim to have been known too early", s.src.Topic)
+	return fmt.Sprintf("the timestamps of topic %q are the producers' (CreateTime): a record can claim to have been known too early", s.src().Topic)
 }
 
 // Notices are what the user of a source ought to know, as sentences.

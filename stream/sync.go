@@ -35,7 +35,7 @@ func (s *source) sync(ctx context.Context) error {
 		}
 	}
 	return s.during(ctx, func(ctx context.Context, ses *session) error {
-		_, end, err := s.log.Offsets(ctx, s.src.Topic)
+		_, end, err := s.log.Offsets(ctx, s.src().Topic)
 		if err == nil { // they are of the topic that the session reads
 			err = s.still(ctx, ses.at)
 		}

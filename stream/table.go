@@ -12,7 +12,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/stream/quality"
 	"github.com/fqgw/fqgw/stream/window"
 )
 
@@ -78,7 +77,8 @@ func (p *Pipeline) addTable(src *fqgw.Source) error {
 	case p.stopped:
 		return errStopped()
 	}
-	s := &source{p: p, src: src, gate: quality.New(src), done: make(chan struct{}), changed: make(chan struct{})}
+	s := &source{p: p, done: make(chan struct{}), changed: make(chan struct{})}
+	s.define(src)
 	s.at.Store(&incarnation{Topic: fqgw.Topic{Partitions: 1}, owned: 1})
 	s.life, s.stop = context.WithCancel(p.hard)
 	s.stats = newStats(1, 0, p.o.Folders, p.o.Logger.With("source", src.Name))
@@ -141,7 +141,7 @@ func (t *table) follow(ctx context.Context) error {
 		if len(t.views) == 0 {
 			return nil
 		}
-		now, err := t.foreign.Current(ctx, t.s.src)
+		now, err := t.foreign.Current(ctx, t.s.src())
 		if err != nil {
 			return err
 		}
@@ -176,7 +176,7 @@ func (t *table) counted() {
 func (t *table) status() fqgw.StreamStatus {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	out := fqgw.StreamStatus{Source: t.s.src.Qualified().String(), Applied: t.count, Landed: t.count, End: t.count, Paused: t.trouble}
+	out := fqgw.StreamStatus{Source: t.s.src().Qualified().String(), Applied: t.count, Landed: t.count, End: t.count, Paused: t.trouble}
 	if t.trouble != "" {
 		out.End++
 	}
@@ -200,7 +200,7 @@ func (t *table) said(ctx context.Context, err error) {
 	t.trouble = text
 	t.mu.Unlock()
 	if !same && text != "" {
-		t.s.p.o.Logger.Warn("the newest state of a source cannot be followed, will try again", "source", t.s.src.Name, "error", text)
+		t.s.p.o.Logger.Warn("the newest state of a source cannot be followed, will try again", "source", t.s.src().Name, "error", text)
 	}
 }
 
@@ -210,7 +210,7 @@ func (t *table) notice() string {
 	if t.trouble == "" {
 		return ""
 	}
-	return fmt.Sprintf("what source \"%s\" has since its last readable state is not seen: %s", t.s.src.Name, t.trouble)
+	return fmt.Sprintf("what source \"%s\" has since its last readable state is not seen: %s", t.s.src().Name, t.trouble)
 }
 
 // addView brings a view up to the newest snapshot, and keeps it there.
@@ -256,7 +256,7 @@ func (t *table) take(ctx context.Context, w *tableView, notice func(string)) err
 		return err
 	}
 	w.at = at
-	now, err := t.foreign.Current(ctx, s.src)
+	now, err := t.foreign.Current(ctx, s.src())
 	if err != nil {
 		return err
 	}
@@ -290,7 +290,7 @@ func (t *table) advance(ctx context.Context, w *tableView, to fqgw.Snapshot) err
 	}
 	notice := t.s.p.tells(w.v, func(string) {})
 	if !w.at.part && w.at.snapshot != 0 {
-		added, ok, err := t.foreign.Added(ctx, t.s.src, w.at.snapshot, to.ID)
+		added, ok, err := t.foreign.Added(ctx, t.s.src(), w.at.snapshot, to.ID)
 		if err != nil {
 			return err
 		}
@@ -373,8 +373,8 @@ func (t *table) rebuild(ctx context.Context, w *tableView, at fqgw.Snapshot, not
 	since := oldest(w.v, h)
 	var read reader
 	if at.ID != 0 {
-		sc := fqgw.Scan{Snapshot: at.ID, Time: s.src.Columns[s.src.EventTime].Name, From: since, To: math.MaxInt64}
-		_, rows, err := t.foreign.Scan(ctx, s.src, sc)
+		sc := fqgw.Scan{Snapshot: at.ID, Time: s.src().Columns[s.src().EventTime].Name, From: since, To: math.MaxInt64}
+		_, rows, err := t.foreign.Scan(ctx, s.src(), sc)
 		if _, unfit := p.Filling(w.v); err == nil && !unfit {
 			err = readable(ctx, rows)
 		}
@@ -442,7 +442,7 @@ func (t *table) fold(ctx context.Context, w *tableView, count int64, horizon *in
 // reader reads events of rows that others wrote: those since a time.
 func (t *table) reader(rows fqgw.Records, since int64) reader {
 	s := t.s
-	at := s.src.EventTime
+	at := s.src().EventTime
 	return func(ctx context.Context, emit func(fqgw.Event) error) error {
 		for rec, err := range rows {
 			if err != nil {
@@ -455,8 +455,8 @@ func (t *table) reader(rows fqgw.Records, since int64) reader {
 					return nil
 				}
 				ev := fqgw.Event{Pos: nowhere, Row: row, Time: t, Known: t}
-				if s.src.Known == fqgw.KnownByColumn {
-					if k, ok := fqgw.Micros(row[s.src.KnownColumn]); ok {
+				if s.src().Known == fqgw.KnownByColumn {
+					if k, ok := fqgw.Micros(row[s.src().KnownColumn]); ok {
 						ev.Known = k
 					}
 				}
@@ -473,7 +473,7 @@ func (t *table) reader(rows fqgw.Records, since int64) reader {
 }
 
 func (t *table) events(rec arrow.RecordBatch, emit func([]fqgw.Value) error) error {
-	return t.s.emitRows(rec, t.s.src.Columns, emit)
+	return t.s.emitRows(rec, t.s.src().Columns, emit)
 }
 
 // drop lets go of a view.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/stream/quality"
 	"github.com/fqgw/fqgw/stream/window"
 )
 
@@ -21,7 +20,8 @@ func (h history) revive(_ context.Context, l *window.Layout, keys []fqgw.EntityK
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	src := l.View().Source
-	s := &source{src: src, gate: quality.New(src)}
+	s := &source{}
+	s.define(src)
 	out := make([][]byte, len(keys))
 	for i, key := range keys {
 		r := stubs[i].Revive()

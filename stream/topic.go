@@ -37,15 +37,15 @@ func (s *source) takeUp(ctx context.Context) (*incarnation, error) {
 	if err != nil || t == old.Topic {
 		return old, err
 	}
-	now, err := s.p.number(ctx, s.src, t)
+	now, err := s.p.number(ctx, s.src(), t)
 	if err != nil {
 		return nil, err
 	}
 	if t.ID != old.ID {
 		s.kept = ""
-		s.p.o.Logger.Warn("a topic was made again: its records count as new ones", "source", s.src.Name, "topic", t.Name)
+		s.p.o.Logger.Warn("a topic was made again: its records count as new ones", "source", s.src().Name, "topic", t.Name)
 	}
-	if err := s.p.o.Registry.Put(ctx, topicFact(s.src.Qualified().String()), topicText(t)); err != nil {
+	if err := s.p.o.Registry.Put(ctx, topicFact(s.src().Qualified().String()), topicText(t)); err != nil {
 		return nil, err
 	}
 	s.at.Store(now)
@@ -54,7 +54,7 @@ func (s *source) takeUp(ctx context.Context) (*incarnation, error) {
 
 func (s *source) describe(ctx context.Context) (t fqgw.Topic, err error) {
 	err = retry(ctx, func(err error) { s.stats.trouble("log", err.Error()) }, func() (err error) {
-		t, err = s.log.Topic(ctx, s.src.Topic)
+		t, err = s.log.Topic(ctx, s.src().Topic)
 		return err
 	})
 	return t, err

@@ -60,6 +60,9 @@ func (d *Definer) alter(n *pg.AlterTableStmt) (plan.Statement, error) {
 	if d.stmt.Definition != "" {
 		kind = "ALTER " + strings.ToUpper(d.stmt.Definition)
 	}
+	if n.Objtype == pg.ObjectType_OBJECT_TABLE {
+		return d.alterRelation(n)
+	}
 	if n.Objtype != pg.ObjectType_OBJECT_MATVIEW {
 		return nil, d.unsupported(n.Relation.GetLocation(), "%s", kind)
 	}

@@ -61,8 +61,8 @@ func readsRows(n *pg.Node) bool {
 	return false
 }
 
-func (d *Definer) bind(n *pg.Node) (plan.Statement, error) {
-	switch n := n.Node.(type) {
+func (d *Definer) bind(whole *pg.Node) (plan.Statement, error) {
+	switch n := whole.Node.(type) {
 	case *pg.Node_SelectStmt:
 		return d.query(n.SelectStmt)
 	case *pg.Node_ExplainStmt:
@@ -90,6 +90,10 @@ func (d *Definer) bind(n *pg.Node) (plan.Statement, error) {
 		return d.drop(n.DropStmt)
 	case *pg.Node_AlterTableStmt:
 		return d.alter(n.AlterTableStmt)
+	case *pg.Node_RenameStmt:
+		if r := n.RenameStmt; r.RenameType == pg.ObjectType_OBJECT_COLUMN && r.RelationType == pg.ObjectType_OBJECT_TABLE {
+			return d.renameColumn(r)
+		}
 	case *pg.Node_CommentStmt:
 		return d.comment(n.CommentStmt)
 	case *pg.Node_ImportForeignSchemaStmt:
@@ -105,7 +109,7 @@ func (d *Definer) bind(n *pg.Node) (plan.Statement, error) {
 	case *pg.Node_TruncateStmt:
 		return nil, d.changesRows("TRUNCATE", n.TruncateStmt.Relations[0].GetRangeVar())
 	}
-	return d.session(n)
+	return d.session(whole)
 }
 
 // query is a SELECT or VALUES.

@@ -154,11 +154,11 @@ func TestFormFields(t *testing.T) {
 		noun   any
 		fields string
 	}{
-		{fqgw.Source{}, "OID Schema Name Columns Checks Connector Topic Format EventTime Known KnownColumn KeyColumn PrimaryKey Partitions MaxFuture TimeUnit Start History GateVersion Derived Options SQL Comment"},
+		{fqgw.Source{}, "OID Schema Name Columns Checks Connector Topic Format EventTime Known KnownColumn KeyColumn PrimaryKey Partitions MaxFuture TimeUnit Start History GateVersion Derived Earlier Steps Options SQL Comment"},
 		{fqgw.FeatureView{}, "OID Schema Name Version State Pending Source Keys Where Latest MaxAge Offline Retain Row Windows Aggregates Features Columns Options SQL Comment"},
-		{fqgw.Table{}, "OID Schema Name Columns History Comment"},
+		{fqgw.Table{}, "OID Schema Name Columns History Comment Version Steps"},
 		{fqgw.View{}, "OID Schema Name Columns Query SQL Path Service Comment"},
-		{fqgw.Column{}, "Name Type NotNull Field Comment"},
+		{fqgw.Column{}, "Name Type NotNull Field Comment Number"},
 		{fqgw.Check{}, "Name Expr SQL"},
 		{fqgw.KeyColumn{}, "Name Column Type"},
 		{fqgw.Window{}, "Name Length Hop Rows"},

@@ -101,7 +101,10 @@ func load(cat *fqgw.Catalog, o *fqgw.Object) error {
 	}
 	switch st := st.(type) {
 	case *plan.CreateSource:
-		s := st.Source
+		s, err := alterSource(cat, st.Source, o)
+		if err != nil {
+			return err
+		}
 		s.OID, s.Schema, s.Name, s.GateVersion, s.Comment = o.OID, name.Schema, name.Name, o.Version, o.Props["comment"]
 		if h := o.Props["history"]; h != "" {
 			s.History = h
@@ -109,7 +112,11 @@ func load(cat *fqgw.Catalog, o *fqgw.Object) error {
 		columnComments(s.Columns, o)
 		cat.Sources[name] = s
 	case *plan.CreateTable:
-		t := st.Table
+		t, err := alterTable(cat, st.Table, o)
+		if err != nil {
+			return err
+		}
+		t.OID, t.Version = o.OID, o.Version
 		t.OID, t.Schema, t.Name, t.History, t.Comment = o.OID, name.Schema, name.Name, o.Props["history"], o.Props["comment"]
 		if t.History == "" {
 			t.History = name.LakeTable()

@@ -30,7 +30,7 @@ func (d *Definer) createSource(n *pg.CreateStmt) (plan.Statement, error) {
 		return nil, err
 	}
 	s := &fqgw.Source{Schema: name.Schema, Name: name.Name, Connector: "kafka", Topic: name.Dotted(), Format: "json", EventTime: -1, KnownColumn: -1, KeyColumn: -1,
-		MaxFuture: 300 * second, TimeUnit: 1000, Start: "earliest", History: name.LakeTable(), SQL: d.stmt.Text}
+		MaxFuture: defaultMaxFuture, TimeUnit: defaultTimeUnit(""), Start: "earliest", History: name.LakeTable(), SQL: d.stmt.Text}
 	opts, err := d.optionList(n.Options)
 	if err != nil {
 		return nil, err

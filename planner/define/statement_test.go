@@ -231,8 +231,6 @@ func TestRefusals(t *testing.T) {
 		{"DECLARE c CURSOR FOR SELECT 1", "0A000", "", "DECLARE CURSOR is not supported"},
 		{"FETCH 1 FROM c", "0A000", "", "FETCH is not supported"},
 		{"CLOSE c", "34000", "", "cursor \"c\" does not exist"},
-		{"ALTER TABLE labels ADD COLUMN x int", "0A000", "labels", "ALTER TABLE is not supported"},
-		{"ALTER SOURCE clicks ADD COLUMN x int", "0A000", "clicks", "ALTER SOURCE is not supported"},
 		{"ALTER FEATURE VIEW pair SET (version = 1)", "0A000", "pair", "SET DEFAULT constant"},
 		{"ALTER FEATURE VIEW pair ALTER COLUMN mm SET DEFAULT 0", "42703", "pair", "Perhaps you meant \"m\""},
 		{"ALTER FEATURE VIEW pair ALTER COLUMN user_id SET DEFAULT 0", "42P17", "pair", "join key"},

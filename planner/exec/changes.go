@@ -22,6 +22,11 @@ type Change struct {
 	// keep and drop. It may run again on a newer catalog, so it allocates numbers
 	// through Numbers only.
 	Define func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) (put []fqgw.Object, drop []uint32, err error)
+	// Holds names a source that the change alters: from before Define until the commit has
+	// ended none of its records is judged.
+	Holds string
+	// Alters is the relation whose columns the change alters.
+	Alters fqgw.QualifiedName
 	// After runs when the catalog has been published.
 	After func(ctx context.Context, notice func(message, hint string)) error
 	// Rows are written with those of the transaction's other statements.
@@ -35,6 +40,7 @@ type Numbers struct {
 	got  []int64
 	next int
 	made func() []fqgw.Object // by the changes before it, of the same transaction
+	held map[string]*Held     // the sources that are held, at COMMIT
 }
 
 // Next is a number of the sequence: "oid" or "state".
@@ -116,6 +122,20 @@ func (c *Changes) Truncate(n int) {
 	c.list = c.list[:n]
 }
 
+// mixed is a relation that ch alters or inserts into and a change before does the other.
+func (c *Changes) mixed(ch Change) string {
+	for _, p := range c.list {
+		for _, pair := range [][2]Change{{ch, p.Change}, {p.Change, ch}} {
+			rows, name := pair[0].Rows, pair[1].Alters
+			if rows != nil && name != (fqgw.QualifiedName{}) &&
+				(rows.Source != nil && rows.Source.Qualified() == name || rows.Table != nil && rows.Table.Qualified() == name) {
+				return name.String()
+			}
+		}
+	}
+	return ""
+}
+
 func (c *Changes) undo(p pendingChange) {
 	if p.Early && p.Undo != nil {
 		if err := p.Undo(context.Background()); err != nil {
@@ -127,6 +147,11 @@ func (c *Changes) undo(p pendingChange) {
 // Add checks a change against the catalog that the session sees and returns the
 // catalog as it is with it: the same one unless the change defines something.
 func (c *Changes) Add(ctx context.Context, base *fqgw.Catalog, ch Change) (*fqgw.Catalog, error) {
+	if name := c.mixed(ch); name != "" {
+		return nil, fqgw.Errorf("55006", "cannot alter \"%s\" and insert into it in one transaction", name).
+			WithDetail("The rows are written at COMMIT, and would not be those of the columns that their statement saw.").
+			WithHint("COMMIT between the two.")
+	}
 	p := pendingChange{Change: ch, numbers: &Numbers{e: c.engine, made: c.made}}
 	cat := base
 	if ch.Define != nil {
@@ -203,13 +228,18 @@ func (e *Engine) commit(ctx context.Context, c *Changes, notice func(message, hi
 			return err
 		}
 	}
+	held, err := e.hold(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { e.unheld(held) }()
 	cat := e.Catalog().Clone()
 	var change fqgw.DefinitionChange
 	for _, p := range c.list {
 		if p.Define == nil {
 			continue
 		}
-		p.numbers.next = 0
+		p.numbers.next, p.numbers.held = 0, held
 		p.numbers.made = func() []fqgw.Object { return change.Put }
 		objs, gone, err := p.Define(ctx, cat, p.numbers)
 		if err != nil {
@@ -253,6 +283,7 @@ func (e *Engine) commit(ctx context.Context, c *Changes, notice func(message, hi
 		if defines {
 			cat.Version++
 			e.committed(change)
+			e.redefine(ctx, cat, held, notice)
 			e.publish(cat)
 		}
 		return nil

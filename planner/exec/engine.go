@@ -23,6 +23,14 @@ import (
 type Streams interface {
 	AddSource(ctx context.Context, s *fqgw.Source) error
 	DropSource(ctx context.Context, name string) error
+	// Hold stops the judging of a source's records until release, and says where a gate
+	// version begins that is defined meanwhile. Redefine, which may be called while the source is held,
+	// has it and its feature views go on by another definition; it calls release, if there is one,
+	// when nobody can judge by the old one any more. late says that it comes later.
+	Hold(ctx context.Context, source string) (from fqgw.Marks, release func(), err error)
+	Redefine(ctx context.Context, s *fqgw.Source, views []*fqgw.FeatureView, release func()) (late bool, err error)
+	// Readable is nil when the records of a source can be read: 0A000 for a type that they cannot carry.
+	Readable(s *fqgw.Source) error
 	// TopicID is the id of a source's topic as text; DropTopic removes a topic if it
 	// still has that id.
 	TopicID(source string) string
@@ -217,6 +225,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.started = true
 	e.fills.Go(e.tidy)
 	c := e.Catalog()
+	e.fills.Go(func() { e.evolveTables(e.life, c) })
 	for _, s := range c.Sources {
 		if err := e.o.Streams.AddSource(ctx, s); err != nil {
 			return fmt.Errorf("source %s: %w", s.Name, err)

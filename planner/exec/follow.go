@@ -144,6 +144,11 @@ func (e *Engine) take(ctx context.Context, old, next *fqgw.Catalog) {
 			e.fill(v, stands, func(string) {})
 		}
 	}
+	for name, s := range next.Sources {
+		if was := old.Sources[name]; was != nil && was.OID == s.OID && was.GateVersion != s.GateVersion {
+			e.redefineOne(ctx, next, s, nil, nil)
+		}
+	}
 	e.publish(next)
 	for name, s := range old.Sources {
 		if !after[s.OID] && next.Sources[name] == nil {

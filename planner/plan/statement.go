@@ -100,6 +100,15 @@ type (
 		Default fqgw.Value // NULL drops it
 		SQL     string     // of the default
 	}
+	// AlterRelation changes columns, CHECKs and options of a source, or columns of a table.
+	AlterRelation struct {
+		Kind    string // "source", "table"
+		Name    fqgw.QualifiedName
+		SQL     string                        // the statement
+		Views   map[fqgw.QualifiedName]string // the texts of feature views, where a column has another name in them
+		Renamed [2]string                     // a column's name before and after; "" for none
+		Notices []string
+	}
 	Comment struct {
 		Kind         string
 		Name         fqgw.QualifiedName
@@ -188,6 +197,7 @@ func (*CopyFrom) statement()            {}
 func (*CopyTo) statement()              {}
 func (*Drop) statement()                {}
 func (*AlterFeature) statement()        {}
+func (*AlterRelation) statement()       {}
 func (*Comment) statement()             {}
 func (*Refresh) statement()             {}
 func (*Set) statement()                 {}

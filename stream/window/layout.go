@@ -304,7 +304,7 @@ func (l *Layout) span() {
 func (l *Layout) filter(e fqgw.Expr, of side) (int, error) {
 	code := of.code()
 	if e != nil {
-		tree, err := encoded(e)
+		tree, err := l.encoded(e)
 		if err != nil {
 			return 0, err
 		}
@@ -320,7 +320,7 @@ func (l *Layout) filter(e fqgw.Expr, of side) (int, error) {
 
 // arg is the index of an argument that a filter lets through.
 func (l *Layout) arg(e fqgw.Expr, filter int) (int, error) {
-	code, err := encoded(e)
+	code, err := l.encoded(e)
 	i := slices.IndexFunc(l.args, func(a arg) bool { return a.code == code })
 	if i < 0 {
 		i = len(l.args)
@@ -332,7 +332,20 @@ func (l *Layout) arg(e fqgw.Expr, filter int) (int, error) {
 	return i, err
 }
 
-func encoded(e fqgw.Expr) (string, error) {
+// encoded is the encoding of an expression over the source's columns, each by its number:
+// a state outlives that columns before one of them go.
+func (l *Layout) encoded(e fqgw.Expr) (string, error) {
+	if src := l.view.Source; src != nil && slices.ContainsFunc(src.Columns, func(c fqgw.Column) bool { return c.Number > 0 }) {
+		e = expr.Rewrite(e, func(e fqgw.Expr) fqgw.Expr {
+			c, ok := e.(*expr.Column)
+			if !ok || c.Level != 0 || src.ColumnNumber(c.Index) == c.Index {
+				return e
+			}
+			at := *c
+			at.Index = src.ColumnNumber(c.Index)
+			return &at
+		})
+	}
 	b, err := expr.Encode(nil, e)
 	return string(b), err
 }
@@ -341,7 +354,7 @@ func encoded(e fqgw.Expr) (string, error) {
 // their encoding: how they print may change from release to release.
 func (l *Layout) describe() ([]byte, error) {
 	var b bytes.Buffer
-	where, err := encoded(l.view.Where)
+	where, err := l.encoded(l.view.Where)
 	fmt.Fprintf(&b, "latest=%t max_age=%d where=%x\n", l.view.Latest, l.view.MaxAge, where)
 	for _, f := range l.filters {
 		fmt.Fprintf(&b, "filter %x\n", f.code)

@@ -36,7 +36,7 @@ func (l *Layout) row() error {
 		shown = append(slices.Clip(shown), &expr.Column{Index: src.EventTime, Typ: time.Type, Name: time.Name})
 	}
 	for i, e := range shown {
-		code, err := encoded(e)
+		code, err := l.encoded(e)
 		if err != nil {
 			return err
 		}
