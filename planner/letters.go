@@ -37,6 +37,9 @@ const sampleMost = 10_000
 
 // CallSet implements fqgw.Session.
 func (s *Session) CallSet(ctx context.Context, name string, args []fqgw.Value) ([][]fqgw.Value, error) {
+	if name == "fqgw.plan" {
+		return s.migration(ctx, args)
+	}
 	if name != "fqgw.sample" {
 		return nil, fqgw.Errorf(fqgw.CodeUndefinedFunction, "function %s does not exist", name)
 	}

@@ -205,10 +205,11 @@ func featureText(cat *fqgw.Catalog, v *fqgw.FeatureView) (*Text, error) {
 		return &pg.Node{Node: &pg.Node_RangeVar{RangeVar: to}}
 	})
 	body, err := queryText(query)
-	if err != nil {
-		return nil, err
+	if err != nil { // a tree that there is no way back from
+		body = st.Body()
 	}
-	t.Create = "CREATE FEATURE VIEW " + relation(t.Name) + columnList(words(n.Into.ColNames)) + withText(featureOptions(v)) + " AS\n" + body
+	head := relation(t.Name) + columnList(words(n.Into.ColNames)) + withText(featureOptions(v))
+	t.Create = "CREATE FEATURE VIEW " + head + " AS\n" + body
 	t.defaults(cat, v, st)
 	t.comment("FEATURE VIEW "+relation(t.Name), v.Comment)
 	for _, f := range v.Features {
@@ -347,7 +348,7 @@ func viewText(cat *fqgw.Catalog, v *fqgw.View) (*Text, error) {
 	}
 	body, err := queryText(n.Query)
 	if err != nil {
-		return nil, err
+		body = st.Body()
 	}
 	t.Create = "CREATE VIEW " + relation(t.Name) + columnList(words(n.Aliases)) + " AS\n" + body
 	t.Reads = reads(cat, n.Query, v.Path)
@@ -392,7 +393,8 @@ func Rows(cat *fqgw.Catalog) ([][]fqgw.Value, error) {
 		for _, r := range t.Reads {
 			read = append(read, r.String())
 		}
-		out = append(out, []fqgw.Value{fqgw.TextValue(t.Kind), fqgw.TextValue(name), schema, object, fqgw.TextValue(t.SQL()), path, form, texts(read)})
+		out = append(out, []fqgw.Value{fqgw.TextValue(t.Kind), fqgw.TextValue(name), schema, object, fqgw.TextValue(t.SQL()),
+			path, form, texts(read)})
 	}
 	return out, nil
 }

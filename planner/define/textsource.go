@@ -11,6 +11,7 @@ import (
 	pg "github.com/pganalyze/pg_query_go/v6"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/bind"
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/stream/decode"
 )
@@ -70,14 +71,20 @@ func checkTexts(s *fqgw.Source) ([]checkText, error) {
 		return nil, err
 	}
 	written := writtenChecks(st.Node.GetCreateStmt().GetTableElts())
+	b := &bind.Binder{Definition: true, Stmt: st}
+	for i := range written {
+		if e, err := b.Expr(written[i].expr, bind.ColumnsScope(s.Name, s.Columns)); err == nil {
+			written[i].sql = e.String()
+		}
+	}
 	var out []checkText
 	taken := map[string]bool{}
-	for i, c := range s.Checks {
+	for _, c := range s.Checks {
 		k := checkText{text: c.SQL}
-		if len(written) == len(s.Checks) {
+		if i := slices.IndexFunc(written, func(w writtenCheck) bool { return w.sql == c.SQL }); i >= 0 { // shorter
 			k.column = written[i].column
-			if k.text, err = exprText(written[i].expr); err != nil {
-				return nil, err
+			if text, err := exprText(written[i].expr); err == nil {
+				k.text = text
 			}
 		}
 		k.text = "CHECK (" + k.text + ")"
@@ -93,13 +100,14 @@ func checkTexts(s *fqgw.Source) ([]checkText, error) {
 type writtenCheck struct {
 	column string
 	expr   *pg.Node
+	sql    string // as it is bound
 }
 
 // writtenChecks are the CHECKs of a CREATE SOURCE in the order in which they are bound.
 func writtenChecks(elts []*pg.Node) (out []writtenCheck) {
 	add := func(k *pg.Constraint, column string) {
 		if k.GetContype() == pg.ConstrType_CONSTR_CHECK {
-			out = append(out, writtenCheck{column, k.RawExpr})
+			out = append(out, writtenCheck{column: column, expr: k.RawExpr})
 		}
 	}
 	for _, n := range elts {
@@ -144,7 +152,8 @@ func exprText(n *pg.Node) (string, error) {
 // sourceOptionsOf are the options of a source: what it reads, said or not, and what is
 // not as it would be without; others as they were written.
 func sourceOptionsOf(s *fqgw.Source) (opts [][2]string) {
-	known := map[string]bool{"known_time": true, "start": true, "history": true, "max_future": true, "key": true, "partitions": true, "time_unit": true}
+	known := map[string]bool{"known_time": true, "start": true, "history": true, "max_future": true, "key": true, "partitions": true,
+		"time_unit": true}
 	add := func(name, value string) {
 		known[name] = true
 		opts = append(opts, [2]string{name, value})

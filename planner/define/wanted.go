@@ -20,6 +20,7 @@ type Wanted struct {
 
 	definer Definer // what each statement is bound with
 	made    []*wantedObject
+	ordered []*wantedObject    // those of made that are right, each behind those that it reads
 	more    []*wantedStatement // defaults and comments
 }
 
@@ -189,7 +190,7 @@ func (w *Wanted) schema(s *wantedStatement, n *pg.CreateSchemaStmt) {
 	if w.Catalog.Schemas[n.Schemaname] == nil {
 		w.Catalog.Schemas[n.Schemaname] = &fqgw.Schema{Name: n.Schemaname}
 	}
-	w.made = append(w.made, o)
+	w.made, w.ordered = append(w.made, o), append(w.ordered, o)
 }
 
 // make notes what a statement makes; query is what it reads, nil for nothing.
@@ -203,7 +204,8 @@ func (w *Wanted) make(s *wantedStatement, kind string, r *pg.RangeVar, query *pg
 		o.name.Schema = s.path[0]
 	}
 	if w.object(o.name) != nil {
-		w.Faults = append(w.Faults, Fault{s.text, fqgw.Errorf(fqgw.CodeDuplicateTable, "relation \"%s\" is defined twice", o.name).At(s.Pos(r.Location)), o.name})
+		twice := fqgw.Errorf(fqgw.CodeDuplicateTable, "relation \"%s\" is defined twice", o.name).At(s.Pos(r.Location))
+		w.Faults = append(w.Faults, Fault{s.text, twice, o.name})
 		return
 	}
 	for _, r := range relations(query) {
@@ -235,7 +237,11 @@ func (w *Wanted) bind(o *wantedObject, above []*wantedObject) {
 		return
 	}
 	o.state = 1
-	defer func() { o.state = 2 }()
+	defer func() {
+		if o.state = 2; !o.failed {
+			w.ordered = append(w.ordered, o)
+		}
+	}()
 	for _, n := range o.reads {
 		if r := w.object(n); r != nil {
 			if w.bind(r, append(above, o)); r.failed {

@@ -45,3 +45,16 @@ func (e *Engine) Extent(ctx context.Context, cat *fqgw.Catalog, oid uint32) (row
 	e.extents.Store(name, extent{snap, time.Now()})
 	return snap.Rows, snap.Bytes, true
 }
+
+// Rows is how many rows the landed history of a source or a table has now, 0 where the
+// lake does not say.
+func (e *Engine) Rows(ctx context.Context, history string) int64 {
+	if history == "" {
+		return 0
+	}
+	snap, err := e.o.History.Current(ctx, history)
+	if err != nil {
+		return 0
+	}
+	return snap.Rows
+}

@@ -36,11 +36,16 @@ func setFuncs() map[string][]setFunc {
 		"pg_listening_channels":     {{sig: "text", run: noRows}},
 		"fqgw.sample": {{sig: "text record", columns: sampleColumns, run: askSet("fqgw.sample")},
 			{sig: "text int4 record", columns: sampleColumns, run: askSet("fqgw.sample")}},
+		"fqgw.plan": {{sig: "_text record", columns: planColumns, run: askSet("fqgw.plan")},
+			{sig: "_text bool record", columns: planColumns, run: askSet("fqgw.plan")}},
 		"aclexplode": {{sig: "_aclitem record", columns: "grantor oid grantee oid privilege_type text is_grantable bool", run: noRows}},
 	}
 }
 
 const sampleColumns = "partition int4 offset int8 record_time timestamptz key text payload text headers _text"
+
+const planColumns = "action text kind text name text why text rebuild bool events int8 loses int8 statements _text sequence _int4 " +
+	"definition int4 position int4 sqlstate text message text detail text hint text"
 
 // askSet runs a function that the session has.
 func askSet(name string) func(env *fqgw.Env, _ []fqgw.Type, args []value) (setRows, error) {

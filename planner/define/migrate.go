@@ -1,0 +1,370 @@
+package define
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
+)
+
+// What a Step does.
+const (
+	StepCreate  = "create"
+	StepChange  = "change"
+	StepReplace = "replace" // dropped and made again
+	StepDrop    = "drop"
+	StepKeep    = "keep" // it is not in the texts, and stays
+)
+
+// Step is what becomes of one object.
+type Step struct {
+	Action string
+	Kind   string
+	Name   fqgw.QualifiedName
+	Why    string
+	Fills  *fqgw.Source // of a feature view that is filled from history: its source
+	Loses  *fqgw.Table  // the rows of this table are lost
+	Text   int          // the index of the text that defines it, -1 for none
+	Pos    int          // the character in it
+	// First are statements to be run before those of all steps, of the last step first;
+	// Then those of its own, in the order of the steps.
+	First, Then []string
+}
+
+// Migration is how a catalog becomes what texts say.
+type Migration struct {
+	Steps  []Step
+	Faults []Fault // what is wrong with the texts; then there are no steps
+}
+
+// Migrate compares the definitions of cat with those that texts want, by what they say
+// and not by how they are written. With prune what no text defines is dropped.
+func Migrate(cat *fqgw.Catalog, definer Definer, texts []string, prune bool) (*Migration, error) {
+	keep := func(n fqgw.QualifiedName) bool { return !prune }
+	w := Want(cat, definer, texts, keep)
+	m := &migration{cat: cat, want: w, steps: map[fqgw.QualifiedName]*Step{}}
+	if len(w.Faults) == 0 {
+		if err := m.compare(prune); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(w.Faults, func(a, b Fault) int {
+		if a.Text != b.Text {
+			return a.Text - b.Text
+		}
+		return a.Err.Position - b.Err.Position
+	})
+	if len(w.Faults) > 0 {
+		return &Migration{Faults: w.Faults}, nil
+	}
+	return &Migration{Steps: m.list}, nil
+}
+
+type migration struct {
+	cat   *fqgw.Catalog
+	want  *Wanted
+	now   []*Text // the objects of cat, each behind those that it reads
+	steps map[fqgw.QualifiedName]*Step
+	list  []Step
+}
+
+func (m *migration) compare(prune bool) (err error) {
+	if m.now, err = Texts(m.cat); err != nil {
+		return err
+	}
+	for _, o := range m.want.ordered {
+		s, err := m.object(o)
+		if err != nil {
+			return err
+		}
+		m.steps[o.name] = s
+	}
+	if prune {
+		for _, t := range m.now {
+			if t.Kind != "schema" && m.want.object(t.Name) == nil {
+				m.steps[t.Name] = &Step{Action: StepDrop, Kind: t.Kind, Name: t.Name, Text: -1, Loses: m.cat.Tables[t.Name],
+					Then: []string{drop(t.Kind, t.Name)}}
+			}
+		}
+	}
+	if err := m.cascade(); err != nil {
+		return err
+	}
+	for _, o := range m.want.ordered {
+		if s := m.steps[o.name]; s.Action != "" {
+			m.list = append(m.list, *s)
+		}
+	}
+	for _, t := range slices.Backward(m.now) { // those that read first
+		switch s := m.steps[t.Name]; {
+		case s == nil && t.Kind != "schema":
+			m.list = append(m.list, Step{Action: StepKeep, Kind: t.Kind, Name: t.Name, Text: -1})
+		case s != nil && s.Action == StepDrop:
+			m.list = append(m.list, *s)
+		}
+	}
+	return nil
+}
+
+func drop(kind string, name fqgw.QualifiedName) string {
+	return "DROP " + strings.ToUpper(kind) + " " + relation(name)
+}
+
+// object is what becomes of an object that the texts make; Action "" for nothing.
+func (m *migration) object(o *wantedObject) (*Step, error) {
+	s := &Step{Kind: o.kind, Name: o.name, Text: o.text, Pos: o.Start()}
+	if o.kind == "schema" {
+		return s, m.schemaStep(s, o.name.Schema)
+	}
+	t, err := TextOf(m.want.Catalog, o.noun)
+	if err != nil {
+		return nil, err
+	}
+	switch kind := m.cat.Has(o.name); {
+	case kind == "":
+		s.Action = StepCreate
+		s.Then = append(under(t.Path, t.Create), t.More...)
+		m.fills(s, o.noun)
+	case kind != o.kind:
+		m.replace(s, "it is a "+kind, t, o.noun)
+	default:
+		err = m.change(s, t, o.noun)
+	}
+	return s, err
+}
+
+func (m *migration) fills(s *Step, noun any) {
+	if v, ok := noun.(*fqgw.FeatureView); ok && !v.Offline {
+		s.Fills = v.Source
+	}
+}
+
+func (m *migration) replace(s *Step, why string, t *Text, noun any) {
+	s.Action, s.Why = StepReplace, why
+	s.Loses = m.cat.Tables[s.Name]
+	s.First = []string{drop(m.cat.Has(s.Name), s.Name)}
+	s.Then = append(under(t.Path, t.Create), t.More...)
+	m.fills(s, noun)
+}
+
+// under is a statement that is read under a search path.
+func under(path []string, sql string) []string {
+	if len(path) == 0 {
+		return []string{sql}
+	}
+	quoted := make([]string, len(path))
+	for i, p := range path {
+		quoted[i] = expr.QuoteIdent(p)
+	}
+	return []string{"SET LOCAL search_path = " + strings.Join(quoted, ", "), sql, "SET LOCAL search_path = " + fqgw.PublicSchema}
+}
+
+func (m *migration) schemaStep(s *Step, name string) error {
+	what := "SCHEMA " + expr.QuoteIdent(name)
+	want, now := m.want.Catalog.Schemas[name], m.cat.Schemas[name]
+	if now == nil {
+		s.Action, s.Then = StepCreate, []string{"CREATE " + what}
+		now = &fqgw.Schema{}
+	}
+	if want.Comment != now.Comment {
+		s.Then = append(s.Then, commentOn(what, want.Comment))
+		if s.Action == "" {
+			s.Action, s.Why = StepChange, "comment"
+		}
+	}
+	return nil
+}
+
+// change compares an object with the one of its name and kind.
+func (m *migration) change(s *Step, t *Text, noun any) error {
+	var before any
+	switch noun.(type) {
+	case *fqgw.Source:
+		before = m.cat.Sources[s.Name]
+	case *fqgw.Table:
+		before = m.cat.Tables[s.Name]
+	case *fqgw.FeatureView:
+		before = m.cat.Features[s.Name]
+	case *fqgw.View:
+		before = m.cat.Views[s.Name]
+	}
+	form, err := FormHash(before)
+	if err != nil {
+		return err
+	}
+	var whys []string
+	if form != t.Form {
+		switch n := noun.(type) {
+		case *fqgw.Source:
+			whys, err = m.alterSource(s, before.(*fqgw.Source), n)
+		case *fqgw.Table:
+			m.replace(s, "its columns differ: "+columnsDiffer(before.(*fqgw.Table).Columns, n.Columns), t, n)
+			return nil
+		case *fqgw.FeatureView:
+			whys, err = m.alterFeature(s, t, before.(*fqgw.FeatureView), n)
+		case *fqgw.View:
+			whys = []string{"its query differs"}
+			if d := columnsDiffer(before.(*fqgw.View).Columns, n.Columns); d != "" {
+				whys = []string{d}
+			}
+			s.Then = under(t.Path, "CREATE OR REPLACE"+strings.TrimPrefix(t.Create, "CREATE"))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if comments := commentChanges(s.Kind, s.Name, before, noun); len(comments) > 0 {
+		s.Then = append(s.Then, comments...)
+		whys = append(whys, "comments")
+	}
+	if len(s.Then) > 0 {
+		s.Action, s.Why = StepChange, strings.Join(whys, "; ")
+	}
+	return nil
+}
+
+// alterSource changes a source in place, where that can be.
+func (m *migration) alterSource(s *Step, before, next *fqgw.Source) ([]string, error) {
+	why := columnsDiffer(before.Columns, next.Columns)
+	if why == "" {
+		why = "its options or CHECKs differ"
+	}
+	m.want.fault(s.Text, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "source \"%s\" cannot be changed in place", s.Name).At(s.Pos).
+		WithDetail("%s.", why).WithHint("DROP it and what reads it by hand, and apply again: topic and history stay."))
+	return nil, nil
+}
+
+// alterFeature makes a feature view what it shall be: its defaults alone, or its next version.
+func (m *migration) alterFeature(s *Step, t *Text, before, next *fqgw.FeatureView) ([]string, error) {
+	with := *before
+	with.Features = slices.Clone(before.Features)
+	for i := range with.Features {
+		if j := featureIndex(next, with.Features[i].Name); j >= 0 {
+			with.Features[i].Default = next.Features[j].Default
+		}
+	}
+	d, err := Compare(&with, next)
+	if err != nil {
+		return nil, err
+	}
+	var whys []string
+	if !d.Same {
+		whys = d.Why
+		s.Then = under(t.Path, "CREATE OR REPLACE"+strings.TrimPrefix(t.Create, "CREATE"))
+		if d.Rebuild {
+			m.fills(s, next)
+		}
+	}
+	for _, f := range next.Features {
+		i := featureIndex(before, f.Name)
+		_, altered := before.Options["default."+f.Name]
+		_, alters := next.Options["default."+f.Name]
+		if i >= 0 && d.Same && !sameDefault(before.Features[i], f) || !d.Same && (altered || alters) {
+			s.Then = append(s.Then, defaultText(s.Name, f))
+			whys = append(whys, fmt.Sprintf("the default of %s", expr.QuoteIdent(f.Name)))
+		}
+	}
+	return whys, nil
+}
+
+// columnsDiffer says what is different between two lists of columns.
+func columnsDiffer(before, next []fqgw.Column) string {
+	var whys []string
+	at := func(cols []fqgw.Column, name string) int {
+		return slices.IndexFunc(cols, func(c fqgw.Column) bool { return c.Name == name })
+	}
+	for _, c := range before {
+		if at(next, c.Name) < 0 {
+			whys = append(whys, "column "+expr.QuoteIdent(c.Name)+" is gone")
+		}
+	}
+	for _, c := range next {
+		i := at(before, c.Name)
+		switch name := expr.QuoteIdent(c.Name); {
+		case i < 0:
+			whys = append(whys, "column "+name+" is new")
+		case before[i].Type != c.Type:
+			whys = append(whys, fmt.Sprintf("column %s is %s and was %s", name, c.Type, before[i].Type))
+		case before[i].NotNull != c.NotNull:
+			whys = append(whys, fmt.Sprintf("column %s %s", name, map[bool]string{true: "is NOT NULL", false: "may be NULL"}[c.NotNull]))
+		case before[i].Field != c.Field:
+			whys = append(whys, fmt.Sprintf("column %s is another field", name))
+		}
+	}
+	if len(whys) == 0 && !slices.EqualFunc(before, next, func(a, b fqgw.Column) bool { return a.Name == b.Name }) {
+		whys = append(whys, "the columns have another order")
+	}
+	return strings.Join(whys, ", ")
+}
+
+// comments are those of an object and its columns, by what COMMENT ON names.
+func comments(kind string, name fqgw.QualifiedName, noun any) (what []string, text map[string]string) {
+	text = map[string]string{}
+	add := func(on, comment string) {
+		what = append(what, on)
+		text[on] = comment
+	}
+	columns := func(cols []fqgw.Column) {
+		for _, c := range cols {
+			add("COLUMN "+relation(name)+"."+expr.QuoteIdent(c.Name), c.Comment)
+		}
+	}
+	whole := strings.ToUpper(kind) + " " + relation(name)
+	switch n := noun.(type) {
+	case *fqgw.Source:
+		add(whole, n.Comment)
+		columns(n.Columns)
+	case *fqgw.Table:
+		add(whole, n.Comment)
+		columns(n.Columns)
+	case *fqgw.View:
+		add(whole, n.Comment)
+		columns(n.Columns)
+	case *fqgw.FeatureView:
+		add(whole, n.Comment)
+		for _, f := range n.Features {
+			add("COLUMN "+relation(name)+"."+expr.QuoteIdent(f.Name), f.Comment)
+		}
+	}
+	return what, text
+}
+
+func commentChanges(kind string, name fqgw.QualifiedName, before, next any) (sql []string) {
+	_, was := comments(kind, name, before)
+	what, is := comments(kind, name, next)
+	for _, on := range what {
+		if was[on] != is[on] {
+			sql = append(sql, commentOn(on, is[on]))
+		}
+	}
+	return sql
+}
+
+// cascade makes anew what reads what is dropped to be made again.
+func (m *migration) cascade() error {
+	for _, t := range m.now { // each behind those that it reads
+		for _, r := range t.Reads {
+			below := m.steps[r]
+			if below == nil || len(below.First) == 0 {
+				continue
+			}
+			switch s := m.steps[t.Name]; {
+			case s == nil:
+				m.want.fault(below.Text, fqgw.Errorf("2BP01", "%s \"%s\" cannot be made again, because %s \"%s\" reads it, which no file defines",
+					below.Kind, r, t.Kind, t.Name).At(below.Pos).WithHint("Write that in a file too, or DROP it, or apply with --prune."))
+			case s.Action == StepDrop:
+				s.First, s.Then = s.Then, nil
+			case s.Action != StepReplace:
+				o := m.want.object(t.Name)
+				text, err := TextOf(m.want.Catalog, o.noun)
+				if err != nil {
+					return err
+				}
+				m.replace(s, fmt.Sprintf("it reads %s \"%s\"", below.Kind, r), text, o.noun)
+			}
+		}
+	}
+	return nil
+}
