@@ -22,6 +22,7 @@ const usage = `fqgw, the feature query gateway: one definition, plain SQL, the s
   fqgw demo      start everything embedded with the NYC flights example, print a tour, keep serving
   fqgw serve     serve the data directory
   fqgw test DIR  run *.test scripts against a throw-away embedded gateway
+  fqgw apply DIR make what a gateway has defined what SQL files say: shows a plan, asks
   fqgw export    write what a gateway has defined as SQL files
   fqgw config    print the configuration as it would be used
   fqgw version   print the version
@@ -37,7 +38,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
-		"serve": serve, "demo": demo, "test": test, "export": export, "config": config,
+		"serve": serve, "demo": demo, "test": test, "export": export, "apply": apply, "config": config,
 		"version": printVersion, "--version": printVersion, "-version": printVersion,
 	}
 	run := commands[args[0]]
@@ -60,6 +61,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	case errors.As(err, &wrong):
 		fmt.Fprintf(stderr, "fqgw %s: %v\n", args[0], err)
+		return 2
+	case errors.Is(err, errChanges):
 		return 2
 	}
 	fmt.Fprintf(stderr, "fqgw %s: %v\n", args[0], explain(err))

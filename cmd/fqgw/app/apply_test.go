@@ -1,0 +1,129 @@
+package app
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// golden compares with testdata/name.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s: got\n%s", name, got)
+	}
+}
+
+// sets are the folders of testdata/apply.txt: "== folder/file" and its text.
+func sets(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	text, err := os.ReadFile("testdata/apply.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range strings.Split("\n"+string(text), "\n== ")[1:] {
+		name, body, _ := strings.Cut(part, "\n")
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(body+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestApply takes a gateway from set to set, and pins what apply prints and how it ends.
+func TestApply(t *testing.T) {
+	dir := sets(t)
+	var log strings.Builder
+	embeddedGateway(t, func(addr string, _ *App) {
+		do := func(set string, flags ...string) {
+			t.Helper()
+			args := append(append([]string{"apply", "--address", addr}, flags...), filepath.Join(dir, set))
+			code, out, errs := run(t, args...)
+			errs = strings.ReplaceAll(errs, dir+"/", "")
+			fmt.Fprintf(&log, "$ fqgw apply %s\n%s%s= %d\n\n", strings.Join(append(flags, set), " "), out, errs, code)
+		}
+		do("first", "--plan")
+		do("first") // nobody answers
+		do("first", "--yes")
+		do("first")
+		do("rewritten", "--plan")
+		sql(t, addr, "INSERT INTO labels VALUES (1, now(), 0.5), (2, now(), 1); INSERT INTO clicks VALUES (1, 2, 'buy', now())")
+		sql(t, addr, "SELECT fqgw.sync()")
+		do("second", "--plan")
+		do("second", "--yes")
+		do("second", "--plan")
+		do("table", "--yes")
+		if n := sql(t, addr, "SELECT count(*) FROM labels"); n[0] != "2" {
+			t.Errorf("%s rows are left", n)
+		}
+		do("table", "--yes", "--replace")
+		do("few", "--plan")
+		do("few", "--plan", "--prune")
+		do("few", "--yes", "--prune")
+		do("few", "--plan", "--prune")
+		do("broken", "--yes")
+		do("cycle", "--yes")
+		do("none", "--yes")
+		do("few", "--yes", "--prne")
+		if got := sql(t, addr, "SELECT name FROM fqgw.definitions"); !slices.Equal(got, []string{"clicks"}) {
+			t.Errorf("%q are left", got)
+		}
+	})
+	golden(t, "apply.golden", []byte(log.String()))
+}
+
+// TestApplyVersion: what is applied is one version of the catalog, and of an apply
+// that fails in its midst there is nothing.
+func TestApplyVersion(t *testing.T) {
+	dir := sets(t)
+	embeddedGateway(t, func(addr string, a *App) {
+		before := a.Engine().Catalog().Version
+		if code, _, errs := run(t, "apply", "--address", addr, "--yes", filepath.Join(dir, "first")); code != 0 {
+			t.Fatal(errs)
+		}
+		if after := a.Engine().Catalog().Version; after != before+1 {
+			t.Errorf("version %d became %d", before, after)
+		}
+		exported := func() string {
+			_, out, _ := run(t, "export", "--address", addr)
+			return out
+		}
+		was := exported()
+		// A topic that cannot be had fails at the end of the transaction.
+		bad := filepath.Join(t.TempDir(), "bad.sql")
+		text := "CREATE VIEW ok AS SELECT 1 AS one;\nCREATE SOURCE s (t timestamptz) WITH (topic = 'none', event_time = 't', connector = 'files', path = 'none.csv');\n"
+		if err := os.WriteFile(bad, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		code, _, errs := run(t, "apply", "--address", addr, "--yes", bad)
+		if code != 1 || !regexp.MustCompile(`bad\.sql:2:\d+: .*topic`).MatchString(errs) {
+			t.Errorf("%d: %s", code, errs)
+		}
+		if now := exported(); now != was {
+			t.Errorf("now\n%s", now)
+		}
+	})
+}
