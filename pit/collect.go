@@ -19,7 +19,7 @@ type columns struct {
 
 // columnsOf are those that a view needs.
 func columnsOf(v *fqgw.FeatureView) columns {
-	return columns{of: v.Source, needed: needs(v), versions: window.Versions(v)}
+	return columns{of: v.Source, needed: window.Needs(v), versions: window.Versions(v)}
 }
 
 // bind finds the columns in a schema. 42703 when a needed one is missing, 42804

@@ -37,7 +37,7 @@ func readersOf(v *fqgw.FeatureView, runs []fqgw.Run) []*reader {
 	var out []*reader
 	for _, run := range runs {
 		r := &reader{run: run, of: v.Source, group: -1, loaded: -1, row: make([]fqgw.Value, len(v.Source.Columns))}
-		for i, needed := range needs(v) {
+		for i, needed := range window.Needs(v) {
 			if needed {
 				r.needed = append(r.needed, i)
 			}
