@@ -206,8 +206,9 @@ func (f *folder) arrive(ft *fetch) error {
 				continue
 			}
 			f.hand = j.in.Pos
-			j.entry.unit.share.view.layout.Apply(f.touch(j.entry), &j.in)
-			f.weigh(j.entry, j.bytes)
+			l := j.entry.unit.share.view.layout
+			l.Apply(f.touch(j.entry), &j.in)
+			f.weigh(j.entry, l.Growth(j.entry.state, &j.in))
 			f.hand = nowhere
 			f.waits--
 			f.waitBytes -= j.bytes

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -288,12 +289,18 @@ func (s *source) fill(ctx context.Context, at *incarnation, v *view, shares []*s
 	}
 	h := s.p.o.Clock.Now()
 	var passes []reader
+	var places []int
+	for i, needed := range window.Needs(v.v) {
+		if needed {
+			places = append(places, i)
+		}
+	}
 	if since := oldest(v.v, h); snap.ID == 0 {
 		// there are no rows yet
 	} else if since == math.MinInt64 {
-		passes, err = s.plan(ctx, snap, [2]int64{math.MinInt64, math.MaxInt64})
+		passes, err = s.plan(ctx, snap, places, [2]int64{math.MinInt64, math.MaxInt64})
 	} else {
-		passes, err = s.plan(ctx, snap, [2]int64{since, math.MaxInt64}, [2]int64{math.MinInt64, since - 1})
+		passes, err = s.plan(ctx, snap, places, [2]int64{since, math.MaxInt64}, [2]int64{math.MinInt64, since - 1})
 	}
 	if err != nil {
 		return err
@@ -409,38 +416,31 @@ func (s *source) sendHistory(ctx context.Context, c *crew, r *router, purse *pur
 type reader func(ctx context.Context, emit func(fqgw.Event) error) error
 
 // plan finds the rows of a snapshot whose event times lie in ranges; their files
-// are known when it returns, and read later.
-func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, ranges ...[2]int64) (out []reader, err error) {
-	columns := slices.Concat(s.src().Columns, fqgw.HiddenColumns)
+// are known when it returns, and read later. Of the source's own columns the events have
+// those at places.
+func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, places []int, ranges ...[2]int64) (out []reader, err error) {
+	for i := range fqgw.HiddenColumns {
+		places = append(places, len(s.src().Columns)+i)
+	}
 	for _, times := range ranges {
 		sc := fqgw.Scan{Table: s.src().History, Snapshot: snap.ID}
 		all := times == [2]int64{math.MinInt64, math.MaxInt64}
-		if c := columns[s.src().EventTime]; c.Type.Kind() == fqgw.KindTimestamp && !all { // files are pruned by it
+		if c := s.src().Columns[s.src().EventTime]; c.Type.Kind() == fqgw.KindTimestamp && !all { // files are pruned by it
 			sc.Time, sc.From, sc.To = c.Name, times[0], times[1]
 		}
-		for _, c := range columns {
-			sc.Columns = append(sc.Columns, c.Name)
-		}
-		_, batches, err := s.p.o.History.Scan(ctx, sc)
+		batches, err := s.scanWide(ctx, sc, places)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, func(ctx context.Context, emit func(fqgw.Event) error) error {
-			for rec, err := range batches {
-				if err != nil {
-					return err
+			err := batches(func(row []fqgw.Value) error {
+				ev, ok, err := s.eventOf(row)
+				if err == nil && ok && ev.Time >= times[0] && ev.Time <= times[1] {
+					err = emit(ev)
 				}
-				if err := s.emitRows(rec, columns, func(row []fqgw.Value) error {
-					ev, ok, err := s.eventOf(row)
-					if err == nil && ok && ev.Time >= times[0] && ev.Time <= times[1] {
-						err = emit(ev)
-					}
-					return err
-				}); err != nil {
-					return err
-				}
-			}
-			return ctx.Err()
+				return err
+			})
+			return cmp.Or(err, ctx.Err())
 		})
 	}
 	return out, nil
@@ -471,9 +471,40 @@ func (s *source) eventOf(row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
 	return ev, true, nil
 }
 
+// scanWide finds the rows of a history, to be read later: each as wide as all columns,
+// the hidden ones behind the source's own, with NULL where a column is not at places.
+func (s *source) scanWide(ctx context.Context, scan fqgw.Scan, places []int) (rows func(emit func([]fqgw.Value) error) error, err error) {
+	all := slices.Concat(s.src().Columns, fqgw.HiddenColumns)
+	columns := make([]fqgw.Column, len(places))
+	for i, p := range places {
+		columns[i], scan.Columns = all[p], append(scan.Columns, all[p].Name)
+	}
+	_, batches, err := s.p.o.History.Scan(ctx, scan)
+	return func(emit func([]fqgw.Value) error) error {
+		for rec, err := range batches {
+			if err == nil {
+				err = s.emitAt(rec, columns, places, len(all), emit)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}, err
+}
+
 // emitRows gives the rows of a record batch, which it releases, each to be kept by
 // itself.
 func (s *source) emitRows(rec arrow.RecordBatch, columns []fqgw.Column, emit func([]fqgw.Value) error) error {
+	places := make([]int, len(columns))
+	for i := range places {
+		places[i] = i
+	}
+	return s.emitAt(rec, columns, places, len(columns), emit)
+}
+
+// emitAt is emitRows with rows of so many values, the batch's columns at places.
+func (s *source) emitAt(rec arrow.RecordBatch, columns []fqgw.Column, places []int, width int, emit func([]fqgw.Value) error) error {
 	took := fqgw.RecordBytes(rec)
 	s.p.budget.batches.Force(took)
 	defer s.p.budget.batches.Give(took)
@@ -483,15 +514,15 @@ func (s *source) emitRows(rec arrow.RecordBatch, columns []fqgw.Column, emit fun
 	most := int(max(min(int64(all)<<18/max(took, 1), 256), 1))
 	for from := 0; from < all; from += most {
 		n := min(all-from, most)
-		slab := make([]fqgw.Value, n*len(columns))
+		slab := make([]fqgw.Value, n*width)
 		for c := range columns {
 			a := rec.Column(c)
 			for i := range n {
-				slab[i*len(columns)+c] = fqgw.ArrowValue(a, from+i, columns[c].Type)
+				slab[i*width+places[c]] = fqgw.ArrowValue(a, from+i, columns[c].Type)
 			}
 		}
 		for i := range n {
-			if err := emit(slab[i*len(columns) : (i+1)*len(columns)]); err != nil {
+			if err := emit(slab[i*width : (i+1)*width]); err != nil {
 				return err
 			}
 		}

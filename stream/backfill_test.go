@@ -1,8 +1,12 @@
 package stream
 
 import (
+	"context"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/fqgw/fqgw"
 )
@@ -82,4 +86,51 @@ func TestHistoryWithRetractions(t *testing.T) {
 	if err := p.AddView(t.Context(), testViews(src)[0], nil); fqgw.AsError(err).Code != fqgw.CodeFeatureNotSupported {
 		t.Errorf("filled from a history with retractions: %v", err)
 	}
+}
+
+// TestFillWritesOnce: a view that nobody reads yet is written when its history is
+// folded, each state once, however often a live one is flushed meanwhile; and of the
+// history it reads what it needs.
+func TestFillWritesOnce(t *testing.T) {
+	w := newWorld(2, 4, fqgw.SetClock(t0, 0))
+	seen := &scans{}
+	p := begin(t, w, testSource(), nil, func(o *Options) {
+		o.FlushEvery = time.Nanosecond
+		o.History = scanned{o.History, seen}
+	})
+	p.rows = 1
+	for i := range 300 {
+		w.produce(t, record([]string{"a", "b", "c"}[i%3], int64(i-600), int64(i-600)))
+	}
+	p.sync(t)
+	before := p.metrics.flushKeys.Load()
+	view := testViews(testSource())[2] // by n, of WHERE n and avg(v)
+	seen.columns = nil
+	if err := p.AddView(t.Context(), view, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := p.metrics.flushKeys.Load() - before; n != 1 {
+		t.Errorf("the state of one entity was written %d times", n)
+	}
+	for _, columns := range seen.columns {
+		if slices.Contains(columns, "k") || !slices.Contains(columns, "v") {
+			t.Errorf("the fill read %q", columns)
+		}
+	}
+	if len(seen.columns) == 0 {
+		t.Error("the fill read nothing")
+	}
+}
+
+// scanned notes which columns are read of a history.
+type scanned struct {
+	fqgw.History
+	*scans
+}
+
+type scans struct{ columns [][]string }
+
+func (s scanned) Scan(ctx context.Context, sc fqgw.Scan) (*arrow.Schema, fqgw.Records, error) {
+	s.columns = append(s.columns, sc.Columns)
+	return s.History.Scan(ctx, sc)
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 
 	"github.com/fqgw/fqgw"
@@ -59,36 +58,17 @@ func (s *source) leastKnown(ctx context.Context) (int64, error) {
 	if s.src().Known == fqgw.KnownByColumn {
 		places = append(places, s.src().KnownColumn)
 	}
-	all := slices.Concat(s.src().Columns, fqgw.HiddenColumns)
-	scan := fqgw.Scan{Table: s.src().History, Snapshot: snap.ID}
-	var columns []fqgw.Column
-	for _, p := range places {
-		columns, scan.Columns = append(columns, all[p]), append(scan.Columns, all[p].Name)
-	}
-	_, batches, err := s.p.o.History.Scan(ctx, scan)
-	if err != nil {
-		return least, err
-	}
-	row := make([]fqgw.Value, len(all))
-	for rec, err := range batches {
-		if err != nil {
-			return least, err
-		}
-		err := s.emitRows(rec, columns, func(some []fqgw.Value) error {
-			for i, p := range places {
-				row[p] = some[i]
-			}
+	rows, err := s.scanWide(ctx, fqgw.Scan{Table: s.src().History, Snapshot: snap.ID}, places)
+	if err == nil {
+		err = rows(func(row []fqgw.Value) error {
 			ev, ok, err := s.eventOf(row)
 			if ok {
 				least = min(least, ev.Known)
 			}
 			return err
 		})
-		if err != nil {
-			return least, err
-		}
 	}
-	return least, nil
+	return least, err
 }
 
 // sinceIs notes that the history begins at t, or before, if the registry knows of

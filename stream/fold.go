@@ -291,7 +291,9 @@ func (f *folder) run() (err error) {
 		}
 		in := f.in
 		if f.laden() || f.stopping {
-			in = nil
+			if in = nil; !f.armed && len(f.flights) == 0 && !f.stopping { // others may have begun to fold since
+				f.flush(false, false)
+			}
 		} else if f.batch != nil {
 			if err := f.fold(); err != nil {
 				return err
@@ -322,7 +324,7 @@ func (f *folder) run() (err error) {
 			f.arm()
 		case <-idle.C:
 			f.shrink() // others may have begun to fold since
-			if !f.drains() {
+			if f.c.live && !f.drains() {
 				f.flush(true, true)
 			}
 		case <-f.c.ctx.Done():
@@ -402,10 +404,10 @@ func (f *folder) fold() error {
 			f.jobs[i] = new(job)
 		} else if b.whole {
 			l.Load(f.touch(j.entry), &j.in)
-			f.weigh(j.entry, j.bytes)
+			f.weigh(j.entry, l.Growth(j.entry.state, &j.in))
 		} else {
 			l.Apply(f.touch(j.entry), &j.in)
-			f.weigh(j.entry, j.bytes)
+			f.weigh(j.entry, l.Growth(j.entry.state, &j.in))
 		}
 	}
 	f.hand = nowhere
@@ -422,16 +424,18 @@ func (f *folder) fold() error {
 	}
 	f.shrink()
 	f.report()
-	if (f.full || f.laden()) && !f.drains() {
+	if (f.full && f.c.live || f.laden()) && !f.drains() {
 		f.flush(false, false)
 	}
 	f.arm()
 	return nil
 }
 
-// arm sees to it that what waits is flushed before long.
+// arm sees to it that what waits is flushed before long. What fills a view that nobody
+// reads yet waits until memory or the end asks for it: each state that is written while
+// its events still come is written again.
 func (f *folder) arm() {
-	if !f.armed && f.dirtyEntries > 0 {
+	if f.c.live && !f.armed && f.dirtyEntries > 0 {
 		f.armed = true
 		f.due.Reset(f.c.s.p.o.FlushEvery)
 	}

@@ -30,6 +30,7 @@ type accumulator interface {
 // kind is a sort of accumulator; aggregates of one kind share one.
 type kind struct {
 	name    string // outlives the process in the layout's hash
+	one     func() accumulator
 	make    func(n int) []accumulator
 	clear   func(accumulator)
 	skip    func(r *reader)          // passes over a packed one
@@ -44,6 +45,7 @@ func kindNamed[T any, P interface {
 	accumulator
 }](name string, skip func(*reader)) *kind {
 	k := &kind{name: name, skip: skip, size: int64(reflect.TypeFor[T]().Size()), refers: func(int64) int64 { return 0 }}
+	k.one = func() accumulator { return P(new(T)) }
 	k.make = func(n int) []accumulator {
 		all, out := make([]T, n), make([]accumulator, n)
 		for i := range all {
@@ -66,6 +68,7 @@ func kindOfEach[T any, P interface {
 }](name string, skip func(*reader), ready func(P)) *kind {
 	k := kindNamed[T, P](name, skip)
 	plain, empty := k.make, k.clear
+	k.one = func() accumulator { return k.make(1)[0] }
 	k.make = func(n int) []accumulator {
 		all := plain(n)
 		for _, a := range all {

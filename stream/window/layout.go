@@ -32,6 +32,7 @@ type Layout struct {
 	reads   []readSpec
 	slots   []slotSpec
 	kinds   []*kind   // those that are made for a parameter
+	growth  int64     // by grows
 	hash    uint32    // of everything that the state's bytes depend on, by describe
 	sums    sync.Pool // of *sums
 }
@@ -117,6 +118,7 @@ func NewLayout(v *fqgw.FeatureView) (*Layout, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.growth = l.grows()
 	sum := sha256.Sum256(text)
 	l.hash = binary.BigEndian.Uint32(sum[:])
 	return l, nil

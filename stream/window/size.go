@@ -47,13 +47,49 @@ func (l *Layout) Bytes(s *State, packed int) int64 {
 	return n + events*(inputSize+int64(len(l.filters))+int64(len(l.args))*row.Bytes())
 }
 
-// InputBytes is about what an event takes that is not applied yet, and at most
-// what a state grows by it beyond its tiles: their texts and sketches are in
-// Layout.Bytes only once the state was encoded.
+// InputBytes is about what an event takes that is not applied yet.
 func InputBytes(in *Input) int64 {
 	n := inputSize + int64(len(in.pass))
 	for i := range in.args {
 		n += in.args[i].Bytes()
+	}
+	return n
+}
+
+// Growth is about the most that a state has grown by, beyond Layout.Bytes, for an event
+// that was applied to it since it was last encoded: what accumulators refer to.
+func (l *Layout) Growth(s *State, in *Input) int64 {
+	if l.growth < 0 || in.VisibleAt() > s.horizon { // it is kept singly
+		return InputBytes(in)
+	}
+	return l.growth
+}
+
+// grows is what an event adds at most to what accumulators refer to, bytes; -1 where
+// that depends on the event: its texts, its numerics, the room of a sketch.
+func (l *Layout) grows() (n int64) {
+	const digit = 8 // of a sum of doubles: a new one comes with a value of another magnitude
+	if l.view.Latest {
+		return -1
+	}
+	for i := range l.rings {
+		for _, a := range l.rings[i].accs {
+			switch a.kind {
+			case kindCount, kindIntSum, kindIntMoments, kindBools:
+			case kindFloatSum:
+				n += digit
+			case kindFloatMoments:
+				n += 2 * digit
+			case kindMin, kindMax:
+				switch l.args[a.arg].expr.Type().Kind() {
+				case fqgw.KindInt, fqgw.KindFloat, fqgw.KindBool, fqgw.KindDate, fqgw.KindTime, fqgw.KindTimestamp:
+				default:
+					return -1
+				}
+			default:
+				return -1
+			}
+		}
 	}
 	return n
 }

@@ -152,7 +152,7 @@ func (r *ringSpec) at(tiles *[]tile, index int64) *tile {
 	}
 	t := tile{index: index, rows: make([]rowCount, len(r.filters)), accs: make([]accumulator, len(r.accs))}
 	for j := range r.accs {
-		t.accs[j] = r.accs[j].kind.make(1)[0]
+		t.accs[j] = r.accs[j].kind.one()
 	}
 	*tiles = slices.Insert(*tiles, i, t)
 	return &(*tiles)[i]
