@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/fqgw/fqgw"
+	"github.com/fqgw/fqgw/planner/expr"
 )
 
 // benchView has 13 aggregates over windows of 1 h, 3 h (hop 1 min) and 1 d (hop 15 min).
@@ -94,6 +95,68 @@ func BenchmarkRead(b *testing.B) {
 			for b.Loop() {
 				buf = l.Encode(buf[:0], s)
 			}
+		})
+	}
+}
+
+// BenchmarkLists counts one event into an hour whose tiles keep lists, beside one whose
+// tiles count, and reads it: the cost of keeping events as they are.
+func BenchmarkLists(b *testing.B) {
+	withN := func(fn string, c, n int) fqgw.Aggregate {
+		a := agg(fn, c, 0, nil)
+		a.Params = []fqgw.Value{fqgw.IntValue(int64(n))}
+		return a
+	}
+	embedding := agg("sum", colVector, 0, nil)
+	elements := make([]fqgw.Expr, 128)
+	for i := range elements {
+		elements[i] = sourceCol(colFloat)
+	}
+	embedding.Args = []fqgw.Expr{made(expr.ArrayOf(elements, fqgw.Float8))}
+	for _, c := range []struct {
+		name string
+		w    fqgw.Window
+		a    fqgw.Aggregate
+	}{
+		{"count", win(hour), agg("count", -1, 0, nil)},
+		{"rows 10", rowsOf(10), agg("array_agg", colFloat, 0, nil)},
+		{"rows 1000", rowsOf(1000), agg("array_agg", colFloat, 0, nil)},
+		{"last_n 10", win(hour), withN("last_n", colFloat, 10)},
+		{"top_k of 100", win(hour), withN("top_k", colInt, 3)},
+		{"histogram of 4", win(hour), agg("histogram", colInt, 0, nil)},
+		{"decayed_sum", win(hour), agg("decayed_sum", colFloat, 0, nil)},
+		{"sum of 128", win(hour), embedding},
+	} {
+		l := layout(b, newView([]fqgw.Window{c.w}, c.a))
+		s := l.New()
+		evs := benchEvents(6000, hour)
+		l.Advance(s, hour)
+		var in Input
+		for i, e := range evs {
+			e.Row[colInt] = fqgw.IntValue(int64(i % 100))
+			l.Reduce(&in, e)
+			l.Apply(s, &in)
+		}
+		packed := l.Encode(nil, s)
+		b.Run(c.name+"/fold", func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				e := *evs[5900+i%100]
+				e.Pos.Offset = int64(10_000 + i)
+				l.Reduce(&in, &e)
+				l.Apply(s, &in)
+			}
+		})
+		b.Run(c.name+"/answer", func(b *testing.B) {
+			a, p := Answer{Key: make([]fqgw.Value, 1)}, NewProgram(l, l.view, everyFeature(l.view))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := p.Online(&a, packed, hour); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(packed)), "bytes/entity")
+			b.ReportMetric(float64(l.Bytes(s, len(packed))), "memory/entity")
 		})
 	}
 }

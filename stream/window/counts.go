@@ -41,18 +41,33 @@ func (t *topK) add(_ *Input, v fqgw.Value) {
 }
 
 func (t *topK) count(key []byte, v fqgw.Value, n uint64) {
-	i, ok := slices.BinarySearchFunc(t.values, key, func(c counted, key []byte) int { return cmp.Compare(c.key, string(key)) })
+	i, ok := slices.BinarySearchFunc(t.values, key, func(c counted, key []byte) int {
+		switch { // operators do not copy the key
+		case c.key == string(key):
+			return 0
+		case c.key < string(key):
+			return -1
+		}
+		return 1
+	})
 	switch {
 	case ok:
-		c := &t.values[i]
-		c.n += n
-		if bytes.Compare(fqgw.AppendPacked(nil, v), fqgw.AppendPacked(nil, c.v)) < 0 {
-			c.v = v
-		}
+		t.values[i].again(v, n)
 	case len(t.values) == MaxCounted:
 		t.values, t.many = nil, true
 	default:
 		t.values = slices.Insert(t.values, i, counted{string(key), v, n})
+	}
+}
+
+// again counts an equal value n times more.
+func (c *counted) again(v fqgw.Value, n uint64) {
+	c.n += n
+	if k := v.Kind(); k != fqgw.KindNumeric && k != fqgw.KindInterval {
+		return // equal ones are the same
+	}
+	if bytes.Compare(fqgw.AppendPacked(nil, v), fqgw.AppendPacked(nil, c.v)) < 0 {
+		c.v = v
 	}
 }
 
@@ -61,9 +76,46 @@ func (t *topK) merge(o accumulator) {
 	if p.many {
 		t.values, t.many = nil, true
 	}
-	for i := 0; i < len(p.values) && !t.many; i++ {
-		c := &p.values[i]
-		t.count([]byte(c.key), c.v, c.n)
+	t.join(p.values)
+}
+
+// join counts values that are in the order of their keys.
+func (t *topK) join(list []counted) {
+	if t.many {
+		return
+	}
+	i, fresh := 0, 0
+	is := make([]bool, len(list))
+	for k := range list {
+		c := &list[k]
+		for i < len(t.values) && t.values[i].key < c.key {
+			i++
+		}
+		if i < len(t.values) && t.values[i].key == c.key {
+			t.values[i].again(c.v, c.n)
+		} else {
+			is[k] = true
+			fresh++
+		}
+	}
+	if fresh == 0 {
+		return
+	}
+	if len(t.values)+fresh > MaxCounted {
+		t.values, t.many = nil, true
+		return
+	}
+	i = len(t.values) - 1
+	t.values = slices.Grow(t.values, fresh)[:len(t.values)+fresh]
+	for k, to := len(list)-1, len(t.values)-1; fresh > 0; k-- {
+		if !is[k] {
+			continue
+		}
+		for ; i >= 0 && t.values[i].key > list[k].key; i, to = i-1, to-1 {
+			t.values[to] = t.values[i]
+		}
+		t.values[to] = list[k]
+		fresh, to = fresh-1, to-1
 	}
 }
 
@@ -88,19 +140,28 @@ func (t *topK) read(r *reader, _ int64) {
 		}
 		return
 	}
-	var key, before []byte
-	for first := true; n > 0 && !r.Bad(); n, first = n-1, false {
-		v := r.Value()
-		times := r.Uvarint()
-		key = appendDistinct(key[:0], v)
-		if v.IsNull() || times == 0 || isMinusZero(v) || !first && bytes.Compare(before, key) >= 0 {
+	var list []counted
+	var keys []byte
+	var ends []int
+	for ; n > 0 && !r.Bad(); n-- {
+		c := counted{v: r.Value(), n: r.Uvarint()}
+		keys = appendDistinct(keys, c.v)
+		if c.v.IsNull() || c.n == 0 || isMinusZero(c.v) {
 			r.Fail()
 			return
 		}
-		if !t.many {
-			t.count(key, v, times)
+		list, ends = append(list, c), append(ends, len(keys))
+	}
+	all, from := string(keys), 0
+	for i := range list {
+		list[i].key, from = all[from:ends[i]], ends[i]
+		if i > 0 && list[i-1].key >= list[i].key {
+			r.Fail()
+			return
 		}
-		before = append(before[:0], key...)
+	}
+	if !r.Bad() {
+		t.join(list)
 	}
 }
 

@@ -2,6 +2,7 @@ package window
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -27,10 +28,15 @@ func keep(at *Input, v fqgw.Value) kept {
 // at is its place in the order of events.
 func (k *kept) at() Input { return Input{Time: k.time, Known: k.known, Pos: k.pos, tie: k.tie} }
 
-// before is the order of events; -1, 0 or 1.
+// compare is the order of events.
 func (k *kept) compare(o *kept) int {
-	a, b := k.at(), o.at()
-	return a.compare(&b)
+	switch {
+	case k.time != o.time:
+		return cmp.Compare(k.time, o.time)
+	case k.known != o.known:
+		return cmp.Compare(k.known, o.known)
+	}
+	return cmp.Or(k.pos.Compare(o.pos), cmp.Compare(k.tie, o.tie))
 }
 
 // tail is the last n events, in the order of events. The union of two tails has the last n
@@ -38,6 +44,7 @@ func (k *kept) compare(o *kept) int {
 type tail struct {
 	n      int
 	events []kept
+	room   []kept // where they lie; nil: they fill their own
 }
 
 // kindTail is a kind of tails of n events.
@@ -62,10 +69,31 @@ func (t *tail) offer(k kept) {
 		t.events = slices.Insert(t.events, i, k)
 		return
 	}
-	if i > 0 { // the oldest goes
+	switch {
+	case i == 0: // it is too old
+	case i == t.n && t.n > 16:
+		t.push(k)
+	default: // the oldest goes
 		copy(t.events, t.events[1:i])
 		t.events[i-1] = k
 	}
+}
+
+// push puts an event behind the others, the oldest of which goes. They move on through
+// their room, and back to its beginning when they are at its end.
+func (t *tail) push(k kept) {
+	if len(t.events) < cap(t.events) {
+		t.events[0] = kept{}
+		t.events = append(t.events[1:], k)
+		return
+	}
+	if t.room == nil {
+		t.room = make([]kept, t.n+t.n/4)
+	}
+	copy(t.room, t.events[1:])
+	clear(t.room[t.n:])
+	t.room[t.n-1] = k
+	t.events = t.room[:t.n]
 }
 
 // join takes the events of another tail.
@@ -73,10 +101,14 @@ func (t *tail) join(events []kept) {
 	switch n := len(t.events); {
 	case len(events) == 0:
 	case n == 0:
-		t.events = slices.Clone(events[max(0, len(events)-t.n):])
+		t.events, t.room = slices.Clone(events[max(0, len(events)-t.n):]), nil
 	case t.events[n-1].compare(&events[0]) <= 0: // all of them come later
-		t.events = append(t.events, events...)
-		t.events = slices.Delete(t.events, 0, max(0, len(t.events)-t.n))
+		drop := max(0, n+len(events)-t.n)
+		if drop >= n {
+			t.events, t.room = slices.Clone(events[drop-n:]), nil
+			break
+		}
+		t.events, t.room = append(slices.Delete(t.events, 0, drop), events...), nil
 	case n == t.n && events[len(events)-1].compare(&t.events[0]) <= 0: // all of them are too old
 	default:
 		all := make([]kept, min(t.n, n+len(events)))
@@ -89,7 +121,7 @@ func (t *tail) join(events []kept) {
 			last := len(*from) - 1
 			all[i], *from = (*from)[last], (*from)[:last]
 		}
-		t.events = all
+		t.events, t.room = all, nil
 	}
 }
 
@@ -141,7 +173,11 @@ func (t *tail) unpack(r *reader, newest int64, filtered bool) {
 			r.Fail()
 		}
 	}
-	if !r.Bad() {
+	switch {
+	case r.Bad():
+	case len(t.events) == 0:
+		t.events, t.room = events, nil
+	default:
 		t.join(events)
 	}
 }
@@ -165,7 +201,7 @@ func skipTail(filtered bool) func(r *reader) {
 
 // bytes is about what the events take in memory.
 func (t *tail) bytes() int64 {
-	n := int64(cap(t.events)) * keptSize
+	n := int64(max(cap(t.events), cap(t.room))) * keptSize
 	for i := range t.events {
 		n += int64(len(t.events[i].tie)) + t.events[i].v.Bytes() - valueSize
 	}
@@ -182,12 +218,19 @@ func (l *newestN) merge(o accumulator)                    { l.join(o.(*newestN).
 func (l *newestN) append(dst []byte, newest int64) []byte { return l.pack(dst, newest, false) }
 func (l *newestN) read(r *reader, newest int64)           { l.unpack(r, newest, false) }
 func (l *newestN) result(s *slotSpec) (fqgw.Value, bool) {
-	if len(l.events) == 0 {
-		return fqgw.Null, true
+	return l.array(s)
+}
+
+// array is the values, NULL where there is none.
+func (t *tail) array(s *slotSpec) (fqgw.Value, bool) {
+	items := make([]fqgw.Value, 0, len(t.events))
+	for i := range t.events {
+		if k := &t.events[i]; !k.out {
+			items = append(items, k.v)
+		}
 	}
-	items := make([]fqgw.Value, len(l.events))
-	for i := range items {
-		items[i] = l.events[i].v
+	if len(items) == 0 {
+		return fqgw.Null, true
 	}
 	return fqgw.ArrayOf(s.typ.Elem(), items...), true
 }
@@ -211,6 +254,9 @@ func (f *frame) append(dst []byte, newest int64) []byte { return f.pack(dst, new
 func (f *frame) read(r *reader, newest int64)           { f.unpack(r, newest, false) }
 
 func (f *frame) result(s *slotSpec) (fqgw.Value, bool) {
+	if s.fn == "array_agg" {
+		return f.array(s)
+	}
 	acc := s.of.make(1)[0]
 	for i := range f.events {
 		if k := &f.events[i]; !k.out {
