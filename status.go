@@ -15,6 +15,7 @@ type StreamStatus struct {
 	Rejected   int64
 	NullKeys   int64
 	EvalErrors int64
+	Behind     int64 // of a derived source: records of the origin's partition that have not passed
 }
 
 // Lag is the number of records that are in the log but not readable online.

@@ -16,7 +16,7 @@ import (
 
 // derivedFaults are where fqgw dies while records are derived; at "" it is killed at a
 // random moment.
-var derivedFaults = []string{"before-derive:2", "after-derive:1", "", "after-derive:4", "before-land:2", "before-derive:1", "", "after-flush:3"}
+var derivedFaults = []string{"before-derive:2", "after-derive:1", "", "after-derive:2", "before-land:2", "before-derive:1", "", "after-flush:3"}
 
 // TestCrashDerived kills fqgw while records pass into a derived source: each passes once
 // and in its order, with what AS OF the time at which it was known gives.

@@ -35,6 +35,7 @@ type deriver struct {
 	mu      sync.Mutex
 	pass    *passing // nil between passes
 	changed chan struct{}
+	passed  []int64 // of the origin, by partition: what passing.next was last
 
 	floor atomic.Int64 // every record that comes is known later, or came late; MinInt64: not known
 }
@@ -131,6 +132,7 @@ func (d *deriver) work() error {
 	}
 	defer r.feed.close()
 	r.feed.sink = r.take
+	d.reachedTo(from)
 	d.publish(r)
 	defer close(r.over)
 	defer d.publish(nil)
@@ -144,6 +146,23 @@ func (d *deriver) publish(r *passing) {
 	d.pass = r
 	close(d.changed)
 	d.changed = make(chan struct{})
+}
+
+// reachedTo notes how far the origin has passed.
+func (d *deriver) reachedTo(next []int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.passed = append(d.passed[:0], next...)
+}
+
+// behind says in the status of partitions how many records of the origin, which ends
+// there, have not passed.
+func (d *deriver) behind(list []fqgw.StreamStatus, end []int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range min(len(list), len(end), len(d.passed)) {
+		list[i].Behind = max(end[i]-d.passed[i], 0)
+	}
 }
 
 // take derives and writes a batch of the origin.
@@ -176,6 +195,7 @@ func (r *passing) take(ctx context.Context, b *batch) error {
 		least = min(least, k)
 	}
 	r.d.floor.Store(least)
+	r.d.reachedTo(r.next)
 	if len(recs) < len(b.events) || len(b.events) == 0 { // the topic does not tell of what was dropped
 		return r.note(ctx)
 	}

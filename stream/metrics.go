@@ -42,6 +42,8 @@ type Metrics struct {
 	FlushMicros int64 // time that flushes took
 	Landings    int64
 	LandedRows  int64
+	Derived     int64 // records written for derived sources
+	DerivedFrom int64 // records of their origins that passed, written or dropped
 	Fences      int64 // restarts because a store stood elsewhere than it was left
 }
 
@@ -53,5 +55,5 @@ func (p *Pipeline) Metrics() Metrics {
 	return Metrics{Events: c.events.Load(), Applied: c.applied.Load(), Rejected: maps.Clone(c.rejected), DeadLetters: c.deadLetters.Load(),
 		NullKeys: c.nullKeys.Load(), EvalErrors: c.evalErrors.Load(), Flushes: c.flushes.Load(), FlushKeys: c.flushKeys.Load(),
 		FlushBytes: c.flushBytes.Load(), FlushMicros: c.flushMicros.Load(), Landings: c.landings.Load(), LandedRows: c.landedRows.Load(),
-		Fences: c.fences.Load()}
+		Derived: c.derived.Load(), DerivedFrom: c.derivedFrom.Load(), Fences: c.fences.Load()}
 }

@@ -249,8 +249,16 @@ func (p *Pipeline) Status() []fqgw.StreamStatus {
 	}
 	wg.Wait()
 	var out []fqgw.StreamStatus
+	byName := map[string][]int64{}
 	for i, s := range sources {
-		out = append(out, s.stats.status(s, ends[i])...)
+		byName[s.src().Qualified().String()] = ends[i]
+	}
+	for i, s := range sources {
+		list := s.stats.status(s, ends[i])
+		if s.deriver != nil {
+			s.deriver.behind(list, byName[s.src().Derived.Origin.Qualified().String()])
+		}
+		out = append(out, list...)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -97,6 +97,10 @@ func (a *App) metrics() []metric {
 			func(s *fqgw.StreamStatus) float64 { return float64(s.NullKeys) }),
 		perPartition("fqgw_stream_expression_errors_total", "Row expressions that raised and gave NULL.", counter,
 			func(s *fqgw.StreamStatus) float64 { return float64(s.EvalErrors) }),
+		perPartition("fqgw_stream_derive_lag_records", "Records of a derived source's origin that have not passed yet.", gauge,
+			func(s *fqgw.StreamStatus) float64 { return float64(s.Behind) }),
+		stream("fqgw_stream_derived_total", "Records written for derived sources.", func() int64 { return a.pipeline.Metrics().Derived }),
+		stream("fqgw_stream_derived_from_total", "Records of their origins that passed, written or dropped.", func() int64 { return a.pipeline.Metrics().DerivedFrom }),
 		stream("fqgw_stream_events_total", "Records that the gate accepted; again when the stream goes back.", func() int64 { return a.pipeline.Metrics().Events }),
 		stream("fqgw_stream_folds_total", "Events folded into feature views.", func() int64 { return a.pipeline.Metrics().Applied }),
 		{"fqgw_stream_refused_total", "Records that the gate refused, by SQLSTATE.", counter, []string{"sqlstate"}, func(send func(any, ...string)) {
