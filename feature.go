@@ -193,9 +193,13 @@ type FeatureView struct {
 	OID     uint32
 	Schema  string // "": public
 	Name    string
-	Version int   // of the view: 1, 2 …
-	State   int64 // the state version's number; never used again for another state
-	Pending bool  // made by a transaction that has not committed, which alone sees it
+	Version int    // of the view: 1, 2 …
+	State   int64  // the state version's number; never used again for another state
+	Pending bool   // made by a transaction that has not committed, which alone sees it
+	Of      string // the name of the view that this is a version of, where another one is current; else ""
+	Next    bool   // it becomes the current version when it is filled
+	Given   int    // the greatest number that a version of the view has had; of the current one
+	Since   int64  // since when it is what it is, microseconds by the process clock; 0: not known
 	Source  *Source
 	Keys    []KeyColumn
 	Where   Expr // over the source's columns; nil: all rows

@@ -44,6 +44,8 @@ func (s *Session) runDefinition(env *fqgw.Env, st plan.Statement) (*Result, erro
 			}
 		}
 		return r, err
+	case *plan.SetVersion:
+		return s.altered(ctx, e.SetVersion(st))
 	case *plan.Comment:
 		return s.altered(ctx, e.Comment(st))
 	case *plan.Refresh:
@@ -106,7 +108,7 @@ func command(st plan.Statement) string {
 		return "CREATE TABLE"
 	case *plan.Drop:
 		return "DROP " + strings.ToUpper(st.Kind)
-	case *plan.AlterFeature:
+	case *plan.AlterFeature, *plan.SetVersion:
 		return "ALTER FEATURE VIEW"
 	case *plan.AlterRelation:
 		return "ALTER " + strings.ToUpper(st.Kind)

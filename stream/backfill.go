@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -171,6 +170,7 @@ func (p *Pipeline) DropView(ctx context.Context, v *fqgw.FeatureView) error {
 		}
 	}
 	p.tiers.forget(v.State)
+	p.keepers.Delete(v.State)
 	return p.o.Online.Drop(ctx, v.State)
 }
 
@@ -311,11 +311,12 @@ func (s *source) fill(ctx context.Context, at *incarnation, v *view, shares []*s
 		r := newRouter(s.p.o.Online.Shards(), len(c.folders), []*view{v})
 		var rows int64
 		began := time.Now()
-		notice(howFar(v.v.Name, 0, snap.Rows, began))
+		name := s.p.keeper(v.v).Name
+		notice(howFar(name, 0, snap.Rows, began))
 		for _, pass := range passes {
 			err := s.sendHistory(ctx, c, r, purse, pass, func(more int64) {
 				rows += more
-				notice(howFar(v.v.Name, rows, snap.Rows, began))
+				notice(howFar(name, rows, snap.Rows, began))
 			})
 			if err != nil {
 				return err
@@ -548,7 +549,7 @@ func (s *source) catchUp(ctx context.Context, ses *session, v *view, shares []*s
 		if gap < s.p.far {
 			return nil
 		}
-		notice(fmt.Sprintf("filling %s: %d records of the log behind", v.v.Name, gap))
+		notice(fmt.Sprintf("filling %s: %d records of the log behind", s.p.keeper(v.v).Name, gap))
 		var f *feed
 		err := s.withCrew(ctx, ses.at, v, shares, nil, func(ctx context.Context, c *crew) (err error) {
 			if f, err = newFeed(ctx, s, c, nil, []*view{v}, from); err != nil {
@@ -566,35 +567,4 @@ func (s *source) catchUp(ctx context.Context, ses *session, v *view, shares []*s
 			return err
 		}
 	}
-}
-
-// parallel calls f for 0 … n-1, some at a time, and returns the first error.
-func parallel(n, at int, f func(i int) error) error {
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var first error
-	next := 0
-	for range min(n, at) {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				stop := first != nil
-				mu.Unlock()
-				if stop || i >= n {
-					return
-				}
-				if err := guarded(func() error { return f(i) }); err != nil {
-					mu.Lock()
-					if first == nil {
-						first = err
-					}
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return first
 }

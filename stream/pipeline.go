@@ -87,8 +87,9 @@ type Pipeline struct {
 	horizon horizon
 	ahead   ahead
 
-	budget budget
-	tiers  tiers
+	budget  budget
+	tiers   tiers
+	keepers sync.Map // by state version: the *fqgw.FeatureView that stands for it (Keep)
 
 	metrics counters
 	rows    int           // of history in a batch

@@ -398,10 +398,10 @@ func (t *table) rebuild(ctx context.Context, w *tableView, at fqgw.Snapshot, not
 		return err
 	}
 	began, done := time.Now(), int64(0)
-	notice(howFar(w.v.Name, 0, at.Rows, began))
+	notice(howFar(p.keeper(w.v).Name, 0, at.Rows, began))
 	err = t.fold(ctx, w, next.count, &h, read, func(more int64) {
 		done += more
-		notice(howFar(w.v.Name, done, at.Rows, began))
+		notice(howFar(p.keeper(w.v).Name, done, at.Rows, began))
 	})
 	if err != nil {
 		return err

@@ -303,12 +303,24 @@ func (p *Pipeline) chillAll(ctx context.Context) error {
 // leaves says whether entities of a view may go to the lake: they can, and there is a
 // reason.
 func (p *Pipeline) leaves(v *fqgw.FeatureView) bool {
-	return v.Stays() == "" && p.o.Revive != nil && (p.o.OnlineMemory > 0 || v.Retain > 0)
+	return v.Stays() == "" && p.o.Revive != nil && (p.o.OnlineMemory > 0 || p.keeper(v).Retain > 0)
+}
+
+// Keep says which version of a feature view stands for its states from now on: it is
+// called by its name, and its retain counts.
+func (p *Pipeline) Keep(v *fqgw.FeatureView) { p.keepers.Store(v.State, v) }
+
+// keeper is the version that stands for the states of v.
+func (p *Pipeline) keeper(v *fqgw.FeatureView) *fqgw.FeatureView {
+	if k, ok := p.keepers.Load(v.State); ok {
+		return k.(*fqgw.FeatureView)
+	}
+	return v
 }
 
 // lookThrough counts what the store has of a view, and adds candidates.
 func (p *Pipeline) lookThrough(ctx context.Context, s *source, v *view, most *coldest) (total int64, err error) {
-	now, real := p.o.Clock.Now(), time.Now()
+	now, real, retain := p.o.Clock.Now(), time.Now(), p.keeper(v.v).Retain
 	var t fqgw.Tier
 	err = p.o.Online.Walk(ctx, v.v.State, headBytes, func(page []fqgw.Stored) error {
 		p.tiers.mu.Lock()
@@ -329,7 +341,7 @@ func (p *Pipeline) lookThrough(ctx context.Context, s *source, v *view, most *co
 			}
 			c := candidate{s: s, v: v, key: st.Key, newest: g.Newest, bytes: st.Bytes}
 			c.over = !v.v.Latest && g.Newest != math.MinInt64 && v.layout.Spent(g.Newest, now)
-			c.must = v.v.Retain > 0 && now-g.Newest > v.v.Retain
+			c.must = retain > 0 && now-g.Newest > retain
 			if !c.over && (x.stays(st.Key, real) || g.Stub || st.Bytes < 2*stubBytes) {
 				continue
 			}

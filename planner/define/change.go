@@ -54,7 +54,8 @@ func objectWord(t pg.ObjectType) string {
 	return strings.ReplaceAll(strings.TrimPrefix(t.String(), "OBJECT_"), "_", " ")
 }
 
-// alter is ALTER FEATURE VIEW v ALTER COLUMN f SET DEFAULT … and DROP DEFAULT.
+// alter is ALTER FEATURE VIEW v ALTER COLUMN f SET DEFAULT …, DROP DEFAULT, and
+// SET (version = n).
 func (d *Definer) alter(n *pg.AlterTableStmt) (plan.Statement, error) {
 	kind := "ALTER " + objectWord(n.Objtype)
 	if d.stmt.Definition != "" {
@@ -71,9 +72,12 @@ func (d *Definer) alter(n *pg.AlterTableStmt) (plan.Statement, error) {
 		return nil, err
 	}
 	cmd := n.Cmds[0].GetAlterTableCmd()
+	if cmd.Subtype == pg.AlterTableType_AT_SetRelOptions && len(n.Cmds) == 1 {
+		return d.setVersion(v, cmd.Def.GetList().GetItems(), n.Relation.Location)
+	}
 	if cmd.Subtype != pg.AlterTableType_AT_ColumnDefault || len(n.Cmds) > 1 {
 		return nil, d.unsupported(n.Relation.Location, "this form of ALTER FEATURE VIEW").
-			WithHint("Write ALTER FEATURE VIEW %s ALTER COLUMN feature SET DEFAULT constant.", expr.QuoteIdent(v.Name))
+			WithHint("Write ALTER FEATURE VIEW %s ALTER COLUMN feature SET DEFAULT constant, or SET (version = 1).", expr.QuoteIdent(v.Name))
 	}
 	i := featureIndex(v, cmd.Name)
 	if i < 0 {

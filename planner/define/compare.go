@@ -18,20 +18,16 @@ import (
 // nor what windows are called. Versions, names and comments are not compared.
 func Compare(old, next *fqgw.FeatureView) (fqgw.Difference, error) {
 	var d fqgw.Difference
-	was, err := Form(old)
-	if err != nil {
-		return d, err
-	}
-	is, err := Form(next)
-	if err != nil {
-		return d, err
-	}
-	if d.Same = bytes.Equal(was, is); d.Same {
-		return d, nil
-	}
 	c := comparison{old: old, next: next, d: &d}
 	order, arranged := c.order()
-	if !arranged {
+	if arranged {
+		is := *next
+		c.fail(arrange(&is, order))
+		if d.Same = c.form(old) == c.form(&is); d.Same {
+			d.Order = order
+			return d, c.err
+		}
+	} else {
 		c.states()
 	}
 	if old.Offline && !next.Offline {
@@ -59,13 +55,23 @@ func (c *comparison) rebuild(format string, args ...any) {
 	c.say(format, args...)
 }
 
+func (c *comparison) fail(err error) {
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+}
+
+func (c *comparison) form(v *fqgw.FeatureView) string {
+	b, err := Form(v)
+	c.fail(err)
+	return string(b)
+}
+
 // code is what a part of a definition says, to be compared.
 func (c *comparison) code(write func(w *form)) string {
 	w := &form{}
 	write(w)
-	if w.err != nil && c.err == nil {
-		c.err = w.err
-	}
+	c.fail(w.err)
 	return string(w.b)
 }
 
@@ -92,7 +98,7 @@ func (c *comparison) order() (order string, ok bool) {
 		}
 	}
 	if err != nil {
-		c.err = err
+		c.fail(err)
 		return "", false
 	}
 	natural := len(windows) == len(c.next.Windows)

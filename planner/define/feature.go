@@ -36,9 +36,6 @@ func (d *Definer) createFeatureView(n *pg.CreateTableAsStmt) (plan.Statement, er
 	if err != nil {
 		return nil, err
 	}
-	if err := d.noReplacing(n.Into.Rel, name, "feature view"); err != nil {
-		return nil, err
-	}
 	sel := n.Query.GetSelectStmt()
 	if sel == nil {
 		return nil, d.invalid(n.Into.Rel.Location, "a feature view is defined by a SELECT")

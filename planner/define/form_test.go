@@ -155,7 +155,7 @@ func TestFormFields(t *testing.T) {
 		fields string
 	}{
 		{fqgw.Source{}, "OID Schema Name Columns Checks Connector Topic Format EventTime Known KnownColumn KeyColumn PrimaryKey Partitions MaxFuture TimeUnit Start History GateVersion Derived Earlier Steps Options SQL Comment"},
-		{fqgw.FeatureView{}, "OID Schema Name Version State Pending Source Keys Where Latest MaxAge Offline Retain Row Windows Aggregates Features Columns Options SQL Comment"},
+		{fqgw.FeatureView{}, "OID Schema Name Version State Pending Of Next Given Since Source Keys Where Latest MaxAge Offline Retain Row Windows Aggregates Features Columns Options SQL Comment"},
 		{fqgw.Table{}, "OID Schema Name Columns History Comment Version Steps"},
 		{fqgw.View{}, "OID Schema Name Columns Query SQL Path Service Comment"},
 		{fqgw.Column{}, "Name Type NotNull Field Comment Number"},

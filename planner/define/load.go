@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fqgw/fqgw"
@@ -15,8 +16,9 @@ import (
 // Load binds the stored definitions: sources, then feature views, tables and
 // views. What was decided when they were made, or changed by ALTER and COMMENT,
 // is in Object.Props: "history", "history_since" (microseconds), "comment",
-// "comment.<column>", "default.<feature>" (the SQL of a constant; NULL is
-// none, whatever the definition's COALESCE says) and "order" (arrange).
+// "comment.<column>" and "default.<feature>" (the SQL of a constant; NULL is
+// none, whatever the definition's COALESCE says). Of versions of feature views they
+// are what FeatureView.Of, Next, Given and Since say, and "order" (arrange).
 //
 // A view whose text does not bind any more is kept without columns: its text is
 // bound at each use, and says then what is missing.
@@ -141,6 +143,9 @@ func columnComments(cols []fqgw.Column, o *fqgw.Object) {
 // featureProps applies what ALTER and COMMENT changed, and the numbers.
 func featureProps(cat *fqgw.Catalog, v *fqgw.FeatureView, o *fqgw.Object) error {
 	v.OID, v.Schema, v.Name, v.Version, v.State, v.Comment = o.OID, nameOf(o).Schema, o.Name, o.Version, o.State, o.Props["comment"]
+	v.Of, v.Next = o.Props["of"], o.Props["next"] != ""
+	v.Given, _ = strconv.Atoi(o.Props["given"])
+	v.Since, _ = strconv.ParseInt(o.Props["since"], 10, 64)
 	if err := arrange(v, o.Props["order"]); err != nil {
 		return err
 	}

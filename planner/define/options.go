@@ -82,7 +82,7 @@ func optionValue(n *pg.Node) string {
 }
 
 // unknownOption is 22023 with the nearest name.
-func (d *Definer) unknownOption(o option, known ...string) error {
+func (d *Definer) unknownOption(o option, known ...string) *fqgw.Error {
 	e := d.fail(o.loc, fqgw.CodeInvalidParameter, "unrecognized parameter \"%s\"", o.name)
 	if near := fqgw.Nearest(o.name, known); near != "" {
 		return e.WithHint("Perhaps you meant \"%s\".", near)

@@ -52,7 +52,9 @@ func Texts(cat *fqgw.Catalog) ([]*Text, error) {
 		nouns = append(nouns, cat.Tables[name])
 	}
 	for _, name := range byName(cat.Features) {
-		nouns = append(nouns, cat.Features[name])
+		if v := cat.Features[name]; v.Of == "" { // the versions beside it come from its history
+			nouns = append(nouns, v)
+		}
 	}
 	for _, name := range byName(cat.Views) {
 		nouns = append(nouns, cat.Views[name])

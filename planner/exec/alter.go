@@ -113,18 +113,11 @@ func (e *Engine) Alter(st *plan.AlterRelation) Change {
 
 // rebound is the catalog of the registry's definitions with those of the transaction and put.
 func (e *Engine) rebound(ctx context.Context, n *Numbers, put []fqgw.Object) (*fqgw.Catalog, error) {
-	defs, err := e.o.Registry.Load(ctx)
+	objects, err := n.objects(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range slices.Concat(n.made(), put) {
-		if i := slices.IndexFunc(defs.Objects, func(p fqgw.Object) bool { return p.OID == o.OID }); i >= 0 {
-			defs.Objects[i] = o
-		} else {
-			defs.Objects = append(defs.Objects, o)
-		}
-	}
-	next, err := e.o.Bind(defs)
+	next, err := e.bound(objects, put)
 	if err != nil {
 		return nil, fqgw.Errorf(fqgw.AsError(err).Code, "the ALTER does not go together with what is defined: %w", err)
 	}

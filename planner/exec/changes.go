@@ -39,8 +39,8 @@ type Numbers struct {
 	e    *Engine
 	got  []int64
 	next int
-	made func() []fqgw.Object // by the changes before it, of the same transaction
-	held map[string]*Held     // the sources that are held, at COMMIT
+	made func() ([]fqgw.Object, []uint32) // put and dropped by the changes before it, of the same transaction
+	held map[string]*Held                 // the sources that are held, at COMMIT
 }
 
 // Next is a number of the sequence: "oid" or "state".
@@ -60,22 +60,36 @@ func (n *Numbers) Next(ctx context.Context, sequence string) (int64, error) {
 
 // Object is what the registry keeps of an OID, as the changes before leave it.
 func (n *Numbers) Object(ctx context.Context, oid uint32) (fqgw.Object, error) {
-	for _, o := range slices.Backward(n.made()) {
-		if o.OID == oid {
-			o.Props = maps.Clone(o.Props)
-			return o, nil
-		}
-	}
-	defs, err := n.e.o.Registry.Load(ctx)
+	all, err := n.objects(ctx)
 	if err != nil {
 		return fqgw.Object{}, err
 	}
-	for _, o := range defs.Objects {
-		if o.OID == oid {
-			return o, nil
-		}
+	o, ok := all[oid]
+	if !ok {
+		return o, fqgw.Errorf(fqgw.CodeSerialization, "the object was dropped by another transaction")
 	}
-	return fqgw.Object{}, fqgw.Errorf(fqgw.CodeSerialization, "the object was dropped by another transaction")
+	o.Props = maps.Clone(o.Props)
+	return o, nil
+}
+
+// objects is what the registry keeps, by OID, as the changes before leave it.
+func (n *Numbers) objects(ctx context.Context) (map[uint32]fqgw.Object, error) {
+	defs, err := n.e.o.Registry.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[uint32]fqgw.Object, len(defs.Objects))
+	for _, o := range defs.Objects {
+		out[o.OID] = o
+	}
+	put, gone := n.made()
+	for _, o := range put {
+		out[o.OID] = o
+	}
+	for _, oid := range gone {
+		delete(out, oid)
+	}
+	return out, nil
 }
 
 // Changes are what a transaction has pending, in order.
@@ -89,14 +103,15 @@ type pendingChange struct {
 	Change
 	numbers *Numbers
 	objects []fqgw.Object // as they were when the change was checked
+	gone    []uint32
 }
 
-// made are the objects that the changes define.
-func (c *Changes) made() (out []fqgw.Object) {
+// made are the objects that the changes define, and those that they drop.
+func (c *Changes) made() (put []fqgw.Object, gone []uint32) {
 	for _, p := range c.list {
-		out = append(out, p.objects...)
+		put, gone = append(put, p.objects...), append(gone, p.gone...)
 	}
-	return out
+	return put, gone
 }
 
 // NewChanges starts an empty list.
@@ -156,13 +171,12 @@ func (c *Changes) Add(ctx context.Context, base *fqgw.Catalog, ch Change) (*fqgw
 	cat := base
 	if ch.Define != nil {
 		cat = base.Clone()
-		before := maps.Clone(cat.Features)
-		objs, _, err := ch.Define(ctx, cat, p.numbers)
+		objs, gone, err := ch.Define(ctx, cat, p.numbers)
 		if err != nil {
 			return nil, err
 		}
-		p.objects = objs
-		pending(before, cat)
+		p.objects, p.gone = objs, gone
+		pending(base, cat)
 	}
 	if ch.Early && ch.Write != nil {
 		if err := ch.Write(ctx, nil); err != nil {
@@ -174,11 +188,12 @@ func (c *Changes) Add(ctx context.Context, base *fqgw.Catalog, ch Change) (*fqgw
 	return cat, nil
 }
 
-// pending marks the feature views of cat that were not there before. They are
+// pending marks the feature views of cat whose states were not there before. They are
 // copies: at COMMIT they are defined again.
-func pending(before map[fqgw.QualifiedName]*fqgw.FeatureView, cat *fqgw.Catalog) {
+func pending(before, cat *fqgw.Catalog) {
+	had := states(before)
 	for name, v := range cat.Features {
-		if old := before[name]; old == nil || old.State != v.State {
+		if old := had[v.State]; old == nil && !v.Offline || old != nil && old.Pending && !v.Pending {
 			c := *v
 			c.Pending = true
 			cat.Features[name] = &c
@@ -240,7 +255,7 @@ func (e *Engine) commit(ctx context.Context, c *Changes, notice func(message, hi
 			continue
 		}
 		p.numbers.next, p.numbers.held = 0, held
-		p.numbers.made = func() []fqgw.Object { return change.Put }
+		p.numbers.made = func() ([]fqgw.Object, []uint32) { return change.Put, change.Drop }
 		objs, gone, err := p.Define(ctx, cat, p.numbers)
 		if err != nil {
 			return err

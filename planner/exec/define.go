@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -76,9 +77,15 @@ func (e *Engine) CreateSource(st *plan.CreateSource) Change {
 // it is told not to or ctx ends: then it goes on in the background.
 func (e *Engine) CreateFeatureView(st *plan.CreateFeatureView) Change {
 	v := *st.View
+	var r *replacement
 	return Change{
 		Tag: "CREATE FEATURE VIEW",
-		Define: func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) ([]fqgw.Object, []uint32, error) {
+		Define: func(ctx context.Context, cat *fqgw.Catalog, n *Numbers) (put []fqgw.Object, _ []uint32, err error) {
+			r = nil
+			if old := cat.Features[v.Qualified()]; old != nil && st.OrReplace {
+				r, put, err = e.nextVersion(ctx, cat, n, old, st)
+				return put, nil, err
+			}
 			if err := taken(cat, v.Qualified()); err != nil {
 				return nil, nil, err
 			}
@@ -93,12 +100,15 @@ func (e *Engine) CreateFeatureView(st *plan.CreateFeatureView) Change {
 			if v.State, err = n.Next(ctx, "state"); err != nil {
 				return nil, nil, err
 			}
-			v.OID, v.Version, v.Source = uint32(oid), 1, src
+			v.OID, v.Version, v.Source, v.Since = uint32(oid), 1, src, e.o.Clock.Now()
 			cat.Features[v.Qualified()] = &v
 			return e.put(&v, fqgw.Object{OID: v.OID, Kind: "feature view", Schema: v.Qualified().Schema, Name: v.Name, Version: 1, State: v.State, SQL: v.SQL,
-				Path: st.Path, Props: map[string]string{}})
+				Path: st.Path, Props: map[string]string{"since": strconv.FormatInt(v.Since, 10)}})
 		},
 		After: func(ctx context.Context, notice func(string, string)) error {
+			if r != nil {
+				return e.replaced(ctx, r, st, notice)
+			}
 			if v.Offline {
 				return nil
 			}
@@ -218,7 +228,8 @@ func tableSQL(t *fqgw.Table) string {
 func quoteIdent(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
 // AlterDefault sets or drops a feature's default: a new view version over the
-// same state version, so nothing is rebuilt (SEMANTICS §4.2).
+// same state version, so nothing is rebuilt (SEMANTICS §4.2). It takes the place of
+// the one before, which is not to be read any more.
 func (e *Engine) AlterDefault(st *plan.AlterFeature) Change {
 	return Change{
 		Tag: "ALTER FEATURE VIEW",
@@ -227,8 +238,12 @@ func (e *Engine) AlterDefault(st *plan.AlterFeature) Change {
 			if old == nil {
 				return nil, nil, missing(cat, "feature view", st.View)
 			}
+			if old.Of != "" {
+				return nil, nil, isVersion(old)
+			}
 			v := *old
-			v.Version++
+			v.Version = cat.NextVersion(old)
+			v.Given, v.Since = v.Version, e.o.Clock.Now()
 			v.Features = append([]fqgw.Feature(nil), old.Features...)
 			found := false
 			for i := range v.Features {
@@ -245,6 +260,8 @@ func (e *Engine) AlterDefault(st *plan.AlterFeature) Change {
 			}
 			obj.Version = v.Version
 			setProp(&obj, "default."+st.Feature, st.SQL)
+			setProp(&obj, "given", strconv.Itoa(v.Given))
+			setProp(&obj, "since", strconv.FormatInt(v.Since, 10))
 			v.Options = withDefault(old.Options, st.Feature, st.SQL)
 			for name, sql := range v.Options {
 				if strings.HasPrefix(name, "default.") {
@@ -303,7 +320,11 @@ func (b *building) wait(ctx context.Context, v *fqgw.FeatureView, notice func(st
 				notice(*p, "")
 			}
 		case <-ctx.Done():
-			notice(fmt.Sprintf("feature view \"%s\" goes on filling in the background", v.Name), "")
+			what := "goes on filling in the background"
+			if v.Next {
+				what += ", and becomes the current version then"
+			}
+			notice(fmt.Sprintf("feature view \"%s\" %s", v.Name, what), "")
 			return ctx.Err()
 		}
 	}

@@ -38,6 +38,7 @@ func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.V
 					victims = append(victims, n.QualifiedName)
 				}
 			}
+			victims = withVersions(cat, victims)
 			if st.Purge {
 				for _, n := range victims {
 					if s := cat.Sources[n]; s != nil && s.Positions() != fqgw.TopicOffsets {
@@ -104,6 +105,23 @@ func (e *Engine) Drop(st *plan.Drop, dependsOn func(cat *fqgw.Catalog, v *fqgw.V
 	}
 }
 
+// withVersions are the relations with the versions of those that are the current
+// versions of feature views.
+func withVersions(cat *fqgw.Catalog, names []fqgw.QualifiedName) []fqgw.QualifiedName {
+	for _, name := range names {
+		v := cat.Features[name]
+		if v == nil || v.Of != "" {
+			continue
+		}
+		for _, o := range cat.VersionsOf(v) {
+			if !slices.Contains(names, o.Qualified()) {
+				names = append(names, o.Qualified())
+			}
+		}
+	}
+	return names
+}
+
 // victim is a relation that a DROP took out of the catalog.
 type victim struct {
 	oid    uint32
@@ -152,9 +170,9 @@ func (e *Engine) dropOne(cat *fqgw.Catalog, name fqgw.QualifiedName, purge bool)
 	}
 	if v := cat.Features[name]; v != nil {
 		delete(cat.Features, name)
-		g := victim{oid: v.OID, view: v}
-		if v.Options["online"] != "false" {
-			g.left = []leftover{{OID: v.OID, What: "view", Name: name.String(), State: v.State}}
+		g := victim{oid: v.OID}
+		if !v.Offline && cat.Keeper(v.State) == nil { // no other version has its states
+			g.view, g.left = v, []leftover{{OID: v.OID, What: "view", Name: name.String(), State: v.State}}
 		}
 		return g
 	}

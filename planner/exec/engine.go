@@ -44,6 +44,9 @@ type Streams interface {
 	// Chill sends what the budget of the online store and the views' retain say to the
 	// lake; when it returns that is under way. It is done from time to time anyway.
 	Chill(ctx context.Context) error
+	// Keep says which version of a feature view stands for its states from now on: it is
+	// called by its name, and its retain counts.
+	Keep(v *fqgw.FeatureView)
 	// Tier says how many entities of a view are where.
 	Tier(v *fqgw.FeatureView) fqgw.Tier
 	// Warm has states put into the online store again whose entities had left it, where
@@ -118,6 +121,8 @@ type Options struct {
 	Form func(noun any) (string, error)
 	// Definitions are the rows of fqgw.definitions.
 	Definitions func(*fqgw.Catalog) ([][]fqgw.Value, error)
+	// Compare says what is different between two definitions of a feature view.
+	Compare func(old, next *fqgw.FeatureView) (fqgw.Difference, error)
 	// Settings are those that are the process's: fqgw.clock, max_connections …
 	Settings func(name string) string
 	// Files is the folder under which SQL may read and write files.
@@ -330,6 +335,7 @@ func (e *Engine) fill(v *fqgw.FeatureView, stands bool, notice func(string)) *bu
 			})
 			if b.err == nil {
 				e.ended(v)
+				b.err = e.becomes(ctx, v)
 				return
 			}
 			if ctx.Err() != nil {

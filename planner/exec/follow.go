@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/fqgw/fqgw"
@@ -98,7 +99,8 @@ func keep(old, next *fqgw.Catalog, same func(oid uint32) bool) {
 		}
 	}
 	for name, v := range next.Views {
-		if o := old.Views[name]; o != nil && o.OID == v.OID && same(v.OID) {
+		// What it reads may be something else by now.
+		if o := old.Views[name]; o != nil && o.OID == v.OID && same(v.OID) && o.Service == v.Service && slices.Equal(o.Columns, v.Columns) {
 			next.Views[name] = o
 		}
 	}
@@ -169,12 +171,13 @@ func (e *Engine) take(ctx context.Context, old, next *fqgw.Catalog) {
 	e.fills.Go(func() { e.removeNow(e.life, left, func(string, string) {}) })
 }
 
-// states are the feature views of a catalog that are kept online, by state version.
+// states are the feature views of a catalog that are kept online, by state version: of
+// those that share one its keeper.
 func states(c *fqgw.Catalog) map[int64]*fqgw.FeatureView {
 	out := map[int64]*fqgw.FeatureView{}
 	for _, v := range c.Features {
-		if !v.Offline {
-			out[v.State] = v
+		if !v.Offline && out[v.State] == nil {
+			out[v.State] = c.Keeper(v.State)
 		}
 	}
 	return out

@@ -35,6 +35,11 @@ func (e *Engine) replace(change func(s *snapshot)) {
 
 // publish makes a catalog the newest one.
 func (e *Engine) publish(cat *fqgw.Catalog) {
+	if e.o.Streams != nil {
+		for _, v := range states(cat) {
+			e.o.Streams.Keep(v)
+		}
+	}
 	e.replace(func(s *snapshot) {
 		layouts := make(map[*fqgw.FeatureView]layout, len(cat.Features))
 		for _, v := range cat.Features {

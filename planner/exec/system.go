@@ -52,8 +52,12 @@ func (e *Engine) dynamic(name string) *plan.SystemRelation {
 		r.Rows = e.lakeFiles
 	case "definitions":
 		r.Rows = e.definitions
-	case "feature_views", "versions":
+	case "feature_views":
 		r.Rows = func(env *fqgw.Env, each func([]fqgw.Value) error) error { return e.withSince(env, known, each) }
+	case "versions":
+		since := *known
+		since.Rows = func(env *fqgw.Env, each func([]fqgw.Value) error) error { return e.withSince(env, known, each) }
+		r.Rows = func(env *fqgw.Env, each func([]fqgw.Value) error) error { return e.withProgress(env, &since, each) }
 	default:
 		return nil
 	}
@@ -71,10 +75,7 @@ func (e *Engine) sought(r *plan.SystemRelation, rows func(*fqgw.Env, *plan.Syste
 // withSince gives the rows of views their history_since: the least known time of
 // their source's records (SEMANTICS §5), NULL while there are none.
 func (e *Engine) withSince(env *fqgw.Env, r *plan.SystemRelation, each func([]fqgw.Value) error) error {
-	place := func(column string) int {
-		return slices.IndexFunc(r.Columns, func(c fqgw.Column) bool { return c.Name == column })
-	}
-	state, since := place("state_version"), place("history_since")
+	state, since := placeOf(r, "state_version"), placeOf(r, "history_since")
 	sources := map[int64]string{}
 	for _, v := range env.Session.Catalog().Features {
 		sources[v.State] = v.Source.Qualified().String()
@@ -100,6 +101,32 @@ func (e *Engine) definitions(env *fqgw.Env, each func([]fqgw.Value) error) error
 		}
 	}
 	return nil
+}
+
+// withProgress says of versions which are being filled, and how far that is.
+func (e *Engine) withProgress(env *fqgw.Env, r *plan.SystemRelation, each func([]fqgw.Value) error) error {
+	state, status, progress := placeOf(r, "state_version"), placeOf(r, "status"), placeOf(r, "progress")
+	views := states(env.Session.Catalog())
+	return r.Rows(env, func(row []fqgw.Value) error {
+		v := views[row[state].Int()]
+		if v == nil {
+			return each(row)
+		}
+		text, filling := e.filling(v)
+		next := row[status].Str() == "building"
+		switch {
+		case filling || v.Pending:
+			row[status], row[progress] = fqgw.TextValue("building"), textOrNull(text)
+		case next: // it is filled, and something keeps it from being the current one
+			row[status] = fqgw.TextValue("ready")
+		}
+		return each(row)
+	})
+}
+
+// placeOf is the index of a relation's column.
+func placeOf(r *plan.SystemRelation, column string) int {
+	return slices.IndexFunc(r.Columns, func(c fqgw.Column) bool { return c.Name == column })
 }
 
 func (e *Engine) streamStatus(_ *fqgw.Env, each func([]fqgw.Value) error) error {

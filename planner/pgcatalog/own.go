@@ -29,7 +29,7 @@ func ownRelations() []*relation {
 		own(9012, "features", fillFeatures, "feature_view", fqgw.Text, "feature", fqgw.Text, "position", fqgw.Int4, "type", fqgw.Text, "expression", fqgw.Text,
 			"window_name", fqgw.Text, "length", fqgw.Interval, "hop", fqgw.Interval, "default_value", fqgw.Text, "comment", fqgw.Text),
 		own(9013, "versions", fillVersions, "feature_view", fqgw.Text, "version", fqgw.Int4, "state_version", fqgw.Int8, "current", fqgw.Bool,
-			"history_since", fqgw.Timestamptz, "sql", fqgw.Text),
+			"history_since", fqgw.Timestamptz, "sql", fqgw.Text, "relation", fqgw.Text, "status", fqgw.Text, "progress", fqgw.Text, "since", fqgw.Timestamptz),
 		own(9015, "files", noRows, "relation", fqgw.Text, "kind", fqgw.Text, "path", fqgw.Text, "rows", fqgw.Int8, "bytes", fqgw.Int8, "keys", array,
 			"sequence", fqgw.Int8, "covered_positions", array, "used", fqgw.Bool, "created_at", fqgw.Timestamptz),
 		own(9016, "tiers", noRows, "view", fqgw.Text, "tier", fqgw.Text, "reason", fqgw.Text, "age", fqgw.Interval, "retain", fqgw.Interval,
@@ -235,21 +235,17 @@ func windowsOf(v *fqgw.FeatureView, read fqgw.Expr) []fqgw.Window {
 	return out
 }
 
-// fillVersions lists every version in the catalog: name_vN beside the current one.
+// fillVersions lists every version in the catalog, by view and number. What is being
+// filled planner/exec knows.
 func fillVersions(r *relation, s *snapshot) [][]fqgw.Value {
-	views := make([]*fqgw.FeatureView, 0, len(s.catalog.Features))
-	current := map[*fqgw.FeatureView]bool{}
-	for name, v := range s.catalog.Features {
-		views = append(views, v)
-		current[v] = current[v] || name == v.Qualified()
-	}
-	slices.SortFunc(views, func(a, b *fqgw.FeatureView) int {
-		return cmp.Or(strings.Compare(a.Qualified().String(), b.Qualified().String()), cmp.Compare(a.Version, b.Version))
+	views := slices.SortedFunc(maps.Values(s.catalog.Features), func(a, b *fqgw.FeatureView) int {
+		return cmp.Or(strings.Compare(a.Current().String(), b.Current().String()), cmp.Compare(a.Version, b.Version))
 	})
 	var out [][]fqgw.Value
-	for _, v := range slices.Compact(views) {
-		out = append(out, row(&r.SystemRelation, fields{"feature_view": text(v.Qualified().String()), "version": number(int64(v.Version)), "state_version": number(v.State),
-			"current": boolean(current[v]), "history_since": fqgw.Null, "sql": text(v.SQL)}))
+	for _, v := range views {
+		out = append(out, row(&r.SystemRelation, fields{"feature_view": text(v.Current().String()), "version": number(int64(v.Version)), "state_version": number(v.State),
+			"current": boolean(v.Of == ""), "history_since": fqgw.Null, "sql": text(v.SQL), "relation": text(v.Qualified().String()),
+			"status": text(v.Standing(s.catalog)), "progress": fqgw.Null, "since": instant(v.Since)}))
 	}
 	return out
 }

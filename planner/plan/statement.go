@@ -109,6 +109,11 @@ type (
 		Renamed [2]string                     // a column's name before and after; "" for none
 		Notices []string
 	}
+	// SetVersion makes another version of a feature view the current one.
+	SetVersion struct {
+		View    fqgw.QualifiedName
+		Version int
+	}
 	Comment struct {
 		Kind         string
 		Name         fqgw.QualifiedName
@@ -198,6 +203,7 @@ func (*CopyTo) statement()              {}
 func (*Drop) statement()                {}
 func (*AlterFeature) statement()        {}
 func (*AlterRelation) statement()       {}
+func (*SetVersion) statement()          {}
 func (*Comment) statement()             {}
 func (*Refresh) statement()             {}
 func (*Set) statement()                 {}

@@ -96,7 +96,7 @@ func Open(ctx context.Context, c Config, explicit map[string]bool, logger *slog.
 		}})
 	a.engine = exec.New(exec.Options{Online: a.online, History: a.lake, Foreign: foreign, Schemas: a.schemas,
 		Registry: a.registry, Letters: a.letters, Streams: a.pipeline, Clock: a.clock,
-		Logger: logger, Catalog: catalog, Bind: define.Load, Form: define.FormHash, Definitions: define.Rows, Derive: define.Derive, Settings: a.fact, Files: filepath.Join(a.config.Data, "files"),
+		Logger: logger, Catalog: catalog, Bind: define.Load, Form: define.FormHash, Compare: define.Compare, Definitions: define.Rows, Derive: define.Derive, Settings: a.fact, Files: filepath.Join(a.config.Data, "files"),
 		WriteParquet: iceberg.WriteParquet, MemoryLimit: sizeOf(c.Memory),
 		SessionLimit: sizeOf(c.Session), Total: a.memory, Fault: fault, MakeTopics: c.Kafka == "embedded"})
 	a.planner = planner.New(a.engine)
