@@ -181,7 +181,11 @@ func translateRegex(p, flags string) (string, error) {
 			if c == '[' && i+1 < len(p) && strings.IndexByte(":.=", p[i+1]) >= 0 {
 				end := strings.Index(p[i+2:], string(p[i+1])+"]")
 				if end >= 0 {
-					b.WriteString(p[i : i+2+end+2])
+					if class := regexClasses()[p[i+2:i+2+end]]; class != "" && p[i+1] == ':' {
+						b.WriteString(class)
+					} else {
+						b.WriteString(p[i : i+2+end+2])
+					}
 					i += 2 + end + 1
 					continue
 				}
@@ -228,7 +232,13 @@ func translateRegex(p, flags string) (string, error) {
 func regexEscape(c byte, inClass bool) (string, error) {
 	switch {
 	case strings.IndexByte("dwsDWSnrtfvaAbB", c) >= 0:
-		switch {
+		switch class := regexClasses()[map[byte]string{'w': "word", 'W': "word", 's': "space", 'S': "space"}[c]]; {
+		case class != "" && inClass && (c == 'w' || c == 's'):
+			return class, nil
+		case class != "" && !inClass && (c == 'W' || c == 'S'):
+			return "[^" + class + "]", nil
+		case class != "" && !inClass:
+			return "[" + class + "]", nil
 		case c == 'b' && !inClass:
 			return `\x08`, nil
 		case c == 'B' && !inClass:
