@@ -51,6 +51,7 @@ var rooms = map[string][]string{
 	"connectors/registry":   {"."},
 	"connectors/embedded":   {"."},
 	"connectors/storetest":  {"."},
+	"cmd/fqgw/app/suite":    {"planner/expr"},
 	"cmd/fqgw/app":          {"*"},
 	"cmd/fqgw":              {"cmd/fqgw/app"},
 	"sql-tests":             {"cmd/fqgw/app"},

@@ -4,15 +4,17 @@
     expectations.py HOST:PORT POSTGRES_URL
 
 The gateway's directory must be new. One checkpoint runs over the history of a source and over a feature view as of a time, in fqgw and over
-tables of PostgreSQL with the same rows: every result must be the same. The last
-line is `N passed, N failed`.
+tables of PostgreSQL with the same rows: every result must be the same. Then suites become CHECKs by `fqgw import-expectations` ($FQGW is the
+program): of the rows of a pandas frame those are refused as records that Great Expectations calls unexpected. The last line is `N passed, N failed`.
 """
 import datetime as dt
 import decimal
 import json
 import os
 import re
+import subprocess
 import sys
+import tempfile
 import traceback
 import warnings
 
@@ -21,7 +23,9 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 import great_expectations as gx  # noqa: E402
 import great_expectations.expectations as gxe  # noqa: E402
+import pandas as pd  # noqa: E402
 import sqlalchemy as sa  # noqa: E402
+from great_expectations.expectations.row_conditions import Column  # noqa: E402
 
 # Great Expectations 1.24.1 cannot write the numpy.bool that its quantiles' success is, whatever the database.
 json.JSONEncoder.default = lambda _, v: v.item()
@@ -234,6 +238,109 @@ class Checks:
     def view_as_of_by_setting(self):
         self.same("view", lambda s: s.add_table_asset("a", table_name="gx_view"), lambda s: s.add_table_asset("a", table_name="gx_view"),
                   self.fqgw_url + "?options=-c%20fqgw.as_of%3D" + AS_OF.replace(" ", "T").replace(":", "%3A"))
+
+    def checks_refuse_what_is_unexpected(self):
+        rows = [(a, b, s, t) for a in (None, -1, 0, 3, 7) for b in (None, 0, 3) for s, t in (
+            (None, None), ("", "x"), ("buy", None), ("zoë", "zoë"), ("two words", "buy"), ("a\nb", "ab1"), ("[x]", "x]"))]
+        frame = pd.DataFrame(rows, columns=["a", "b", "s", "t"])
+        with self.fqgw.begin() as c:
+            c.execute(sa.text(f"CREATE SOURCE gx_rows ({ROWS}) WITH (topic = 'gx_rows', format = 'json', event_time = 'ts', partitions = 1)"))
+        with self.fqgw.begin() as c:
+            c.execute(sa.text("INSERT INTO gx_rows VALUES (:a, :b, :s, :t, now())"), [dict(zip("abst", r)) for r in rows])
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+        batch = context.data_sources.add_pandas("p").add_dataframe_asset("a").add_batch_definition_whole_dataframe("b").get_batch({"dataframe": frame})
+        bad = 0
+        for i, e in enumerate(of_rows()):
+            result = batch.validate(e, result_format="COMPLETE")
+            want = sorted(result.result["unexpected_index_list"])
+            one = gx.ExpectationSuite(name=f"one{i}")
+            one.add_expectation(e)
+            (check,) = imported(one, "--columns", "--source", f"gx_{i}").splitlines()
+            with self.fqgw.begin() as c:
+                c.execute(sa.text(f"CREATE SOURCE gx_{i} ({ROWS}, {check.replace(':', chr(92) + ':')}) WITH (topic = 'gx_rows', format = 'json', event_time = 'ts')"))
+            with self.fqgw.begin() as c:
+                c.execute(sa.text("SELECT fqgw.sync()"))
+                got = [r[0] for r in c.execute(sa.text(f"SELECT \"offset\" FROM fqgw.dead_letters WHERE source = 'gx_{i}' ORDER BY 1"))]
+                landed = c.execute(sa.text(f"SELECT count(*) FROM gx_{i}")).scalar()
+                c.execute(sa.text(f"DROP SOURCE gx_{i}"))
+            if got != want or landed != len(rows) - len(want) or not 0 < len(want) < len(rows):
+                bad += 1
+                print(f"    {check}\n      refused    {[rows[x] for x in got if x not in want][:5]} and not {[rows[x] for x in want if x not in got][:5]}, {len(want)} are unexpected")
+        assert not bad, f"{bad} checks differ"
+
+    def suite_says_what_it_cannot(self):
+        s = gx.ExpectationSuite(name="events")
+        for e in [gxe.ExpectColumnValuesToBeUnique(column="a"), gxe.ExpectTableRowCountToEqual(value=3), gxe.ExpectColumnMeanToBeBetween(column="a", min_value=1),
+                  gxe.ExpectColumnValuesToNotBeNull(column="a", mostly=0.9), gxe.ExpectColumnValuesToNotBeNull(column="a")]:
+            s.add_expectation(e)
+        p = run_import(s)
+        assert p.returncode == 0 and p.stdout == "ALTER SOURCE events ALTER COLUMN a SET NOT NULL;\n", p
+        assert p.stderr.count("not said: ") == 4 and "many rows" in p.stderr, p.stderr
+        assert run_import(s, "--strict").returncode == 1
+
+
+ROWS = "a int, b int, s text, t text, ts timestamptz NOT NULL"
+
+
+def of_rows():
+    """Expectations of which each calls some of the rows unexpected."""
+    gc = dict(condition_parser="great_expectations")
+    pc = dict(condition_parser="pandas")
+    return [
+        gxe.ExpectColumnValuesToNotBeNull(column="a"),
+        gxe.ExpectColumnValuesToBeNull(column="s"),
+        gxe.ExpectColumnValuesToBeBetween(column="a", min_value=0, max_value=3),
+        gxe.ExpectColumnValuesToBeBetween(column="a", min_value=0, max_value=7, strict_min=True, strict_max=True),
+        gxe.ExpectColumnValuesToBeBetween(column="a", max_value=-0.5),
+        gxe.ExpectColumnValuesToBeInSet(column="s", value_set=["buy", "zoë", "it's"]),
+        gxe.ExpectColumnValuesToBeInSet(column="a", value_set=[0, -1]),
+        gxe.ExpectColumnValuesToNotBeInSet(column="a", value_set=[3]),
+        gxe.ExpectColumnValuesToMatchRegex(column="s", regex=r"^\w+$"),
+        gxe.ExpectColumnValuesToMatchRegex(column="s", regex=r"o.*s"),
+        gxe.ExpectColumnValuesToMatchRegex(column="s", regex=r"a.b|\bw"),
+        gxe.ExpectColumnValuesToMatchRegex(column="s", regex=r"(?s)a.b"),
+        gxe.ExpectColumnValuesToMatchRegex(column="s", regex=r"(?i)^(?P<first>B)\x75y$"),
+        gxe.ExpectColumnValuesToMatchRegex(column="t", regex=r"[]x[]{1,}$|^[^b]{,2}$"),
+        gxe.ExpectColumnValuesToNotMatchRegex(column="t", regex=r"\d"),
+        gxe.ExpectColumnValuesToMatchRegexList(column="s", regex_list=["^b", "y$"], match_on="all"),
+        gxe.ExpectColumnValuesToMatchRegexList(column="s", regex_list=["^b", "ë"]),
+        gxe.ExpectColumnValuesToNotMatchRegexList(column="s", regex_list=["^b", "ë"]),
+        gxe.ExpectColumnValueLengthsToBeBetween(column="s", min_value=1, max_value=3),
+        gxe.ExpectColumnValueLengthsToEqual(column="s", value=3),
+        gxe.ExpectColumnPairValuesAToBeGreaterThanB(column_A="a", column_B="b"),
+        gxe.ExpectColumnPairValuesAToBeGreaterThanB(column_A="a", column_B="b", or_equal=True, ignore_row_if="either_value_is_missing"),
+        gxe.ExpectColumnPairValuesToBeEqual(column_A="s", column_B="t"),
+        gxe.ExpectColumnPairValuesToBeEqual(column_A="a", column_B="b", ignore_row_if="neither"),
+        gxe.ExpectColumnPairValuesToBeInSet(column_A="a", column_B="b", value_pairs_set=[(0, 0), (3, 0), (7, None)]),
+        gxe.ExpectMulticolumnSumToEqual(column_list=["a", "b"], sum_total=3),
+        gxe.ExpectMulticolumnSumToEqual(column_list=["a", "b"], sum_total=3, ignore_row_if="any_value_is_missing"),
+        gxe.ExpectSelectColumnValuesToBeUniqueWithinRecord(column_list=["a", "b"]),
+        gxe.ExpectSelectColumnValuesToBeUniqueWithinRecord(column_list=["s", "t"], ignore_row_if="any_value_is_missing"),
+        gxe.ExpectSelectColumnValuesToBeUniqueWithinRecord(column_list=["s", "t"], ignore_row_if="never"),
+        gxe.ExpectColumnValuesToBeBetween(column="a", min_value=3, row_condition='col("s") == "buy"', **gc),
+        gxe.ExpectColumnValuesToBeBetween(column="a", min_value=3, row_condition='col("b").notNull()', **gc),
+        gxe.ExpectColumnValuesToNotBeNull(column="a", row_condition='col("b") >= 3', **gc),
+        gxe.ExpectColumnValuesToNotBeNull(column="a", row_condition=(Column("b") == 3) & (Column("s").is_in(["buy", "zoë"]))),
+        gxe.ExpectColumnValuesToNotBeNull(column="a", row_condition=(Column("b").is_null()) | (Column("s").is_not_in(["buy", "zoë"]))),
+        gxe.ExpectColumnValuesToNotBeNull(column="a", row_condition=Column("b") != 3),
+        gxe.ExpectColumnValuesToNotBeNull(column="a", row_condition='b == 3 and (s == "buy" or t != "x")', **pc),
+        gxe.ExpectColumnValuesToNotBeNull(column="a", row_condition='not (b > 0) and s not in ["buy"]', **pc),
+        gxe.ExpectColumnValuesToNotBeNull(column="a", row_condition="s.notnull() & ~(b < 3)", **pc),
+    ]
+
+
+def run_import(s, *flags):
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+        json.dump(s.to_json_dict(), f)
+        f.flush()
+        return subprocess.run([os.environ["FQGW"], "import-expectations", *flags, f.name], capture_output=True, text=True)
+
+
+def imported(s, *flags):
+    p = run_import(s, "--strict", *flags)
+    assert p.returncode == 0, (p.stderr, s.to_json_dict())
+    return p.stdout
 
 
 def main():

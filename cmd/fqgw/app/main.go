@@ -24,6 +24,8 @@ const usage = `fqgw, the feature query gateway: one definition, plain SQL, the s
   fqgw test DIR  run *.test scripts against a throw-away embedded gateway
   fqgw apply DIR make what a gateway has defined what SQL files say: shows a plan, asks
   fqgw export    write what a gateway has defined as SQL files
+  fqgw import-expectations SUITE.json
+                 print a Great Expectations suite as constraints of a source
   fqgw config    print the configuration as it would be used
   fqgw version   print the version
 
@@ -38,7 +40,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
-		"serve": serve, "demo": demo, "test": test, "export": export, "apply": apply, "config": config,
+		"serve": serve, "demo": demo, "test": test, "export": export, "apply": apply, "config": config, "import-expectations": importExpectations,
 		"version": printVersion, "--version": printVersion, "-version": printVersion,
 	}
 	run := commands[args[0]]
