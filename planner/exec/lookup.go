@@ -110,7 +110,7 @@ func (e *Engine) compile(node plan.Node, exprs []fqgw.Expr) (*lookup, error) {
 		}
 	}
 	const probe, slot, value = 400, 64, 48
-	l.bytes = probe + int64(slot*max(len(l.view.Aggregates), len(l.view.Row))+value*(l.width+len(l.outputs)))
+	l.bytes = probe + int64(slot*max(len(l.view.Aggregates), len(l.view.Row))+value*(l.width+len(l.outputs))) + l.program.Shown().ListBytes()
 	return l, nil
 }
 

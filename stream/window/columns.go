@@ -74,7 +74,38 @@ func (c *Columns) Statuses(slot int, instead, all bool) (counts [fqgw.StatusTime
 }
 
 // ColumnBytes is about what the answer to a question takes in columns.
-func (l *Layout) ColumnBytes() int64 { return 1 + int64(len(l.slots))*(valueSize+1) }
+func (l *Layout) ColumnBytes() int64 { return 1 + int64(len(l.slots))*(valueSize+1) + l.ListBytes() }
+
+// ListBytes is about what the lists among the results of an answer take at the most: they
+// are longer than other values, and known to be.
+func (l *Layout) ListBytes() (n int64) {
+	if l.view.Latest {
+		return 0
+	}
+	for i := range l.slots {
+		if l.slots[i].read >= 0 {
+			n += valueSize * listLength(&l.view.Aggregates[i], l.view.Windows[l.view.Aggregates[i].Window])
+		}
+	}
+	return n
+}
+
+// listLength is how many elements the result of an aggregate can have, about how many
+// where it does not say; 0 of another result.
+func listLength(a *fqgw.Aggregate, w fqgw.Window) int64 {
+	switch {
+	case !a.Type.IsArray():
+		return 0
+	case a.Func == "array_agg":
+		return int64(w.Rows)
+	case a.Func == "histogram":
+		return int64(len(a.Params[0].List().Items) + 1)
+	case len(a.Params) > 0: // last_n, top_k
+		return a.Params[0].Int()
+	}
+	const some = 256
+	return some
+}
 
 // Fill is Answer into columns: the answer to question i goes to the places of it, which
 // are one at the least. Places are filled once.

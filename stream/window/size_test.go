@@ -4,7 +4,21 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"testing"
+
+	"github.com/fqgw/fqgw"
 )
+
+// TestListBytes: what an answer refers to is known beforehand where it is a list.
+func TestListBytes(t *testing.T) {
+	l := layout(t, newView([]fqgw.Window{rowsOf(1000), win(hour)}, agg("array_agg", colFloat, 0, nil), agg("sum", colFloat, 0, nil), agg("last_n", colInt, 1, nil),
+		agg("top_k", colText, 1, nil), agg("histogram", colInt, 1, nil)))
+	if got, want := l.ListBytes(), valueSize*(1000+7+3+4); got != want {
+		t.Errorf("%d bytes, want %d", got, want)
+	}
+	if few := l.Only(l.view, []int{1}); few.ListBytes() != 0 || few.ColumnBytes() >= l.ColumnBytes()-l.ListBytes()+1 {
+		t.Errorf("of a sum %d and %d bytes", few.ListBytes(), few.ColumnBytes())
+	}
+}
 
 // TestBytes: the estimate is within a factor of three of what the heap says, for
 // every layout of the tests, small states and large ones together.
