@@ -146,16 +146,21 @@ func (s *source) unjudged(ctx context.Context) (fqgw.Marks, error) {
 	if err := s.still(ctx, at); err != nil {
 		return nil, fqgw.Errorf(fqgw.CodeSerialization, "%w", err).WithHint("Try again in a moment.")
 	}
-	from := make(fqgw.Marks, len(end))
-	for p := range from {
-		from[p] = fqgw.Mark{Epoch: at.epoch, Next: end[p]}
+	from := make(fqgw.Marks, max(len(end), at.owned))
+	for p := range from { // of partitions that only the topic before had, what that had is judged
+		if from[p].Epoch = at.epoch; p < len(end) {
+			from[p].Next = end[p]
+		}
 	}
 	if ahead := s.frontier.ahead(s.p.o.Clock.Now()); ahead != nil {
-		if from, err = s.before(ctx, from, ahead); err != nil {
+		if from, err = s.before(ctx, from, end, ahead); err != nil {
 			return nil, err
 		}
 	}
 	for _, g := range s.newest().Earlier { // whatever the clock did since
+		for p := len(from); p < len(g.Until); p++ {
+			from = append(from, fqgw.Mark{Epoch: at.epoch})
+		}
 		from = further(from, g.Until)
 	}
 	return from, nil
@@ -163,7 +168,7 @@ func (s *source) unjudged(ctx context.Context) (fqgw.Marks, error) {
 
 // before lowers positions to those of records that the clock holds back, by partition, but
 // not below what was landed, applied or refused before the clock went back.
-func (s *source) before(ctx context.Context, from fqgw.Marks, ahead map[int32]int64) (fqgw.Marks, error) {
+func (s *source) before(ctx context.Context, from fqgw.Marks, end []int64, ahead map[int32]int64) (fqgw.Marks, error) {
 	snap, err := s.p.o.History.Current(ctx, s.src().History)
 	if err != nil {
 		return nil, err
@@ -182,7 +187,7 @@ func (s *source) before(ctx context.Context, from fqgw.Marks, ahead map[int32]in
 		}
 	}
 	for p, offset := range ahead {
-		if int(p) >= len(from) || offset >= from[p].Next {
+		if int(p) >= len(end) || offset >= from[p].Next {
 			continue
 		}
 		at := fqgw.Mark{Epoch: from[p].Epoch, Next: offset}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/stream/decode"
-	"github.com/fqgw/fqgw/stream/quality"
 	"github.com/fqgw/fqgw/stream/window"
 )
 
@@ -30,7 +29,7 @@ func TestModel(t *testing.T) {
 		for seed := range seeds {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
-				m := runModel(t, uint64(seed))
+				m := runModel(t, uint64(seed), nil)
 				left.Add(m.left)
 				loaded.Add(m.loaded)
 				read.Add(int64(m.colds))
@@ -59,9 +58,15 @@ type model struct {
 	left    int64 // that went there
 	loaded  int64 // that came back for an event
 	trust   bool  // nothing but the compare of a flush guards the online store
+
+	alters   bool      // gate versions come
+	versions []version // as they came; nil: none did
+	altered  int       // how many came
+	newest   bool      // a mutant: the process judges by the newest alone
+	errorf   func(format string, args ...any)
 }
 
-func runModel(t *testing.T, seed uint64) *model {
+func runModel(t *testing.T, seed uint64, tune func(*model)) *model {
 	r := rand.New(rand.NewPCG(seed, 77))
 	m := &model{t: t, r: r, src: testSource(), decoder: newLines, trust: seed%2 == 0}
 	m.w = newWorld(1+r.IntN(3), []uint32{1, 4, 16}[r.IntN(3)], fqgw.SetClock(t0, 0))
@@ -71,10 +76,16 @@ func runModel(t *testing.T, seed uint64) *model {
 		m.src = testChangelog()
 		m.views = changelogViews(m.src)
 	}
+	if tune != nil {
+		tune(m)
+	}
 	var free []chan struct{}
 	var replica *memOnline
 	m.boot()
 	for range 6 + r.IntN(10) {
+		if m.alters && len(free) == 0 && r.IntN(3) == 0 { // what a zombie judges is its own
+			m.alter()
+		}
 		switch r.IntN(13) {
 		case 0, 1, 2:
 			m.produce(r.IntN(300))
@@ -187,7 +198,12 @@ func (m *model) boot() {
 	p.trip, p.part = []int{1, 64}[m.r.IntN(2)], []int{1, 3, 256}[m.r.IntN(3)]
 	p.plug.flaky.Store(m.r.IntN(4) == 0)
 	m.p = p
-	if err := p.AddSource(context.Background(), m.src); err != nil {
+	src := m.src
+	if m.newest {
+		mutant := *m.src
+		mutant.Earlier, src = nil, &mutant
+	}
+	if err := p.AddSource(context.Background(), src); err != nil {
 		m.t.Fatal(err)
 	}
 	for _, v := range m.views[:m.added] {
@@ -331,6 +347,10 @@ func (m *model) crash() chan struct{} {
 // check compares with a plain fold of the log, as far as the clock is.
 func (m *model) check() {
 	t, h := m.t, m.w.clock.Now()
+	errorf := m.errorf
+	if errorf == nil {
+		errorf = t.Errorf
+	}
 	want, ends, accepted, refused := m.plainFold(h)
 	m.w.online.mu.Lock()
 	defer m.w.online.mu.Unlock()
@@ -348,7 +368,7 @@ func (m *model) check() {
 			}
 			for k, b := range states {
 				if k.Shard(m.w.online.shards) != u.Shard {
-					t.Errorf("%s: %s is in shard %d", v.Name, k, u.Shard)
+					errorf("%s: %s is in shard %d", v.Name, k, u.Shard)
 				}
 				if b, err = m.w.whole(l, k, b); err != nil {
 					t.Fatal(err)
@@ -362,18 +382,18 @@ func (m *model) check() {
 			}
 			for p, mark := range m.w.online.marks[u] {
 				if p < len(ends) && (mark.Next != ends[p] || int(mark.Epoch) != len(m.w.log.past)) {
-					t.Errorf("%s shard %d: partition %d at %+v after sync, want %d", v.Name, u.Shard, p, mark, ends[p])
+					errorf("%s shard %d: partition %d at %+v after sync, want %d", v.Name, u.Shard, p, mark, ends[p])
 				}
 			}
 		}
 		for k, b := range want[i] {
 			if !bytes.Equal(got[k], b) {
-				t.Errorf("%s: %s differs:\n got %x\nwant %x", v.Name, k, got[k], b)
+				errorf("%s: %s differs:\n got %x\nwant %x", v.Name, k, got[k], b)
 			}
 			delete(got, k)
 		}
 		for k := range got {
-			t.Errorf("%s: %s should not be there", v.Name, k)
+			errorf("%s: %s should not be there", v.Name, k)
 		}
 	}
 	m.w.history.mu.Lock()
@@ -383,33 +403,37 @@ func (m *model) check() {
 		at := row[len(m.src.Columns):] // the hidden columns
 		pos := fqgw.Position{Epoch: int32(at[0].Int()), Partition: int32(at[1].Int()), Offset: at[2].Int(), Sub: int32(at[3].Int())}
 		landed[pos]++
-		if known, ok := accepted[pos]; ok && known != at[5].Int() {
-			t.Errorf("%v landed as known at %d, not %d", pos, at[5].Int(), known)
+		ev, ok := accepted[pos]
+		if ok && ev.Known != at[5].Int() {
+			errorf("%v landed as known at %d, not %d", pos, at[5].Int(), ev.Known)
+		}
+		if is := row[:len(m.src.Columns)]; ok && !bytes.Equal(fqgw.AppendPackedRow(nil, is), fqgw.AppendPackedRow(nil, ev.Row)) {
+			errorf("%v landed as %v, not %v", pos, is, ev.Row)
 		}
 	}
 	for pos := range accepted {
 		if landed[pos] != 1 {
-			t.Errorf("%v landed %d times", pos, landed[pos])
+			errorf("%v landed %d times", pos, landed[pos])
 		}
 		delete(landed, pos)
 	}
 	for pos, n := range landed {
-		t.Errorf("%v landed %d times and should not have", pos, n)
+		errorf("%v landed %d times and should not have", pos, n)
 	}
 	for pos := range m.w.registry.letters {
 		if !refused[pos] {
-			t.Errorf("%v is a dead letter and should not be", pos)
+			errorf("%v is a dead letter and should not be", pos)
 		}
 		delete(refused, pos)
 	}
 	for pos := range refused {
-		t.Errorf("%v should be a dead letter", pos)
+		errorf("%v should be a dead letter", pos)
 	}
 	if m.src.Changelog() { // by the first change without a row before, at the latest, windows lapsed
 		for _, row := range m.w.history.rows {
 			at := row[len(m.src.Columns):]
 			if op := at[4].Str(); (op == "upsert" || op == "delete_key") && m.p.Follows(m.views[1], at[5].Int()) == nil {
-				t.Errorf("a change %s known at %d goes unnoticed", op, at[5].Int())
+				errorf("a change %s known at %d goes unnoticed", op, at[5].Int())
 			}
 		}
 	}
@@ -418,17 +442,10 @@ func (m *model) check() {
 // plainFold is the law without a pipeline: every change of every accepted record, in order,
 // applied at the horizon; of each partition those before the first that is
 // ahead of the clock.
-func (m *model) plainFold(h int64) (states []map[fqgw.EntityKey][]byte, ends []int64, accepted map[fqgw.Position]int64, refused map[fqgw.Position]bool) {
+func (m *model) plainFold(h int64) (states []map[fqgw.EntityKey][]byte, ends []int64, accepted map[fqgw.Position]fqgw.Event, refused map[fqgw.Position]bool) {
 	t, log := m.t, m.w.log
-	if m.decoder == nil {
-		m.decoder = decode.New
-	}
-	d, err := m.decoder(m.src)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gate := quality.New(m.src)
-	accepted, refused = map[fqgw.Position]int64{}, map[fqgw.Position]bool{}
+	laws := m.laws()
+	accepted, refused = map[fqgw.Position]fqgw.Event{}, map[fqgw.Position]bool{}
 	var events []fqgw.Event
 	floors := map[int]int64{} // of a changelog: by partition the known time of the last change
 	for epoch, parts := range append(slices.Clone(log.past), log.parts) {
@@ -440,12 +457,13 @@ func (m *model) plainFold(h int64) (states []map[fqgw.EntityKey][]byte, ends []i
 				}
 				ends[p]++
 				at := fqgw.Position{Epoch: int32(epoch), Partition: int32(p), Offset: r.Offset}
-				changes, err := d.Decode(&r, nil)
+				law := laws(at)
+				changes, err := law.Decode(&r, nil)
 				for i := range changes {
 					changes[i].Pos = at
 					changes[i].Pos.Sub = int32(i)
 					if err == nil {
-						err = gate.Judge(&changes[i], r.Timestamp)
+						err = law.Judge(&changes[i], r.Timestamp)
 					}
 				}
 				if err != nil {
@@ -462,7 +480,8 @@ func (m *model) plainFold(h int64) (states []map[fqgw.EntityKey][]byte, ends []i
 							changes[i].Time = floors[p]
 						}
 					}
-					accepted[changes[i].Pos] = changes[i].Known
+					changes[i].Row = law.now(changes[i].Row, m.src)
+					accepted[changes[i].Pos] = changes[i]
 				}
 				events = append(events, changes...)
 			}
