@@ -27,6 +27,36 @@ func (n QualifiedName) String() string {
 	return namePart(n.Schema) + "." + namePart(n.Name)
 }
 
+// ParseName is the name whose String is text.
+func ParseName(text string) QualifiedName {
+	var parts []string
+	for len(text) > 0 {
+		end := strings.IndexByte(text, '.')
+		if text[0] == '"' {
+			for end = 1; end < len(text) && (text[end] != '"' || strings.HasPrefix(text[end:], `""`)); end++ {
+				if text[end] == '"' {
+					end++
+				}
+			}
+			parts = append(parts, strings.ReplaceAll(text[1:end], `""`, `"`))
+			text = strings.TrimPrefix(text[min(end+1, len(text)):], ".")
+			continue
+		}
+		if end < 0 {
+			end = len(text)
+		}
+		parts = append(parts, text[:end])
+		text = strings.TrimPrefix(text[end:], ".")
+	}
+	switch len(parts) {
+	case 0:
+		return QualifiedName{}
+	case 1:
+		return Public(parts[0])
+	}
+	return QualifiedName{parts[0], parts[1]}
+}
+
 // Dotted is schema.name, the bare name in public: a relation's name in another
 // system, where the relation says none. Unlike String it can mean two relations.
 func (n QualifiedName) Dotted() string {

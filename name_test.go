@@ -25,3 +25,15 @@ func TestQualifiedName(t *testing.T) {
 		t.Errorf("a source without a schema is %v", s.Qualified())
 	}
 }
+
+// ParseName takes back what String gives, whatever the names have in them.
+func TestParseName(t *testing.T) {
+	for _, schema := range []string{fqgw.PublicSchema, "s", "a.b", `q"q`, `"`} {
+		for _, name := range []string{"v", "a.b", `a"b`, `"`, `".`, "ä ö", "1"} {
+			n := fqgw.QualifiedName{schema, name}
+			if got := fqgw.ParseName(n.String()); got != n {
+				t.Errorf("%q is read as %q, want %q", n.String(), got, n)
+			}
+		}
+	}
+}

@@ -137,7 +137,7 @@ func (s *Session) envOf(ctx context.Context, t *fqgw.TrainingSet) (*fqgw.Env, er
 	return env, nil
 }
 
-// bound is a training set's statement, bound to the catalog as it is.
+// bound is a training set's statement, bound to what its names meant.
 func (s *Session) bound(t *fqgw.TrainingSet, args []fqgw.Value) (plan.Statement, error) {
 	stmts, err := parse.Parse(t.SQL)
 	if err != nil {
@@ -147,7 +147,7 @@ func (s *Session) bound(t *fqgw.TrainingSet, args []fqgw.Value) (plan.Statement,
 		return nil, fqgw.Errorf(fqgw.CodeDataCorrupted, "%d statements", len(stmts))
 	}
 	e := s.planner.engine
-	b := &bind.Binder{Catalog: e.Catalog(), System: e.SystemRelation, SearchPath: t.Path, Stmt: stmts[0]}
+	b := &bind.Binder{Catalog: e.CatalogOf(t), System: e.SystemRelation, SearchPath: t.Path, Stmt: stmts[0]}
 	if at := t.Settings["fqgw.as_of"]; at != "" {
 		v, err := expr.Parse(at, fqgw.Timestamptz, nil)
 		if err != nil {

@@ -69,6 +69,36 @@ func (e *Engine) unchanged(cat *fqgw.Catalog, t *fqgw.TrainingSet, r fqgw.Traini
 	return nil
 }
 
+// CatalogOf is the catalog in which the relations that a training set names have the
+// names that they had: a version of a feature view is called otherwise once another one
+// is the current one.
+func (e *Engine) CatalogOf(t *fqgw.TrainingSet) *fqgw.Catalog {
+	cat := e.Catalog()
+	out := cat.Clone()
+	for _, r := range t.Relations {
+		name := fqgw.ParseName(r.Name)
+		noun, _ := nounOf(cat, r.OID)
+		if noun == nil {
+			continue
+		}
+		delete(out.Sources, name)
+		delete(out.Features, name)
+		delete(out.Tables, name)
+		delete(out.Views, name)
+		switch n := noun.(type) {
+		case *fqgw.Source:
+			out.Sources[name] = n
+		case *fqgw.FeatureView:
+			out.Features[name] = n
+		case *fqgw.Table:
+			out.Tables[name] = n
+		case *fqgw.View:
+			out.Views[name] = n
+		}
+	}
+	return out
+}
+
 // nounOf is the relation of an OID, with its version; nil when there is none.
 func nounOf(cat *fqgw.Catalog, oid uint32) (noun any, version int) {
 	for _, s := range cat.Sources {
