@@ -269,6 +269,24 @@ class Checks:
                 print(f"    {check}\n      refused    {[rows[x] for x in got if x not in want][:5]} and not {[rows[x] for x in want if x not in got][:5]}, {len(want)} are unexpected")
         assert not bad, f"{bad} checks differ"
 
+    def statements_alter_a_source(self):
+        s = gx.ExpectationSuite(name="gx_alter")
+        for e in of_rows():
+            s.add_expectation(e)
+        statements = imported(s).splitlines()
+        with self.fqgw.begin() as c:
+            c.execute(sa.text(f"CREATE SOURCE gx_alter ({ROWS}) WITH (topic = 'gx_alter', format = 'json', event_time = 'ts')"))
+        raw = self.fqgw.raw_connection()
+        for one in statements:
+            raw.cursor().execute(one)
+            raw.commit()
+        raw.close()
+        i = sa.inspect(self.fqgw)
+        checks = {c["name"] for c in i.get_check_constraints("gx_alter")}
+        assert len(statements) == len(of_rows()) and len(checks) == len(statements) - 1, (statements, checks)
+        assert all(n.startswith("gx_alter_") and f" {n} " in "".join(statements) for n in checks), checks
+        assert [c["name"] for c in i.get_columns("gx_alter") if not c["nullable"]] == ["a", "ts"]
+
     def suite_says_what_it_cannot(self):
         s = gx.ExpectationSuite(name="events")
         for e in [gxe.ExpectColumnValuesToBeUnique(column="a"), gxe.ExpectTableRowCountToEqual(value=3), gxe.ExpectColumnMeanToBeBetween(column="a", min_value=1),
