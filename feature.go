@@ -22,6 +22,7 @@ type Check struct {
 	Name string
 	Expr Expr // over the source's columns
 	SQL  string
+	Text string // the expression as it was written, on one line; "": as SQL says it
 }
 
 // KnownBy says where a source's known times come from (SEMANTICS §1).

@@ -478,5 +478,8 @@ func (a *altering) rename(from, to string) error {
 			c.Name = to
 		}
 	})
+	for k := range s.Checks {
+		s.Checks[k].Text = checkRenamed(s.Checks[k].Text, from, to)
+	}
 	return nil
 }

@@ -159,7 +159,7 @@ func TestFormFields(t *testing.T) {
 		{fqgw.Table{}, "OID Schema Name Columns History Comment Version Steps"},
 		{fqgw.View{}, "OID Schema Name Columns Query SQL Path Service Comment"},
 		{fqgw.Column{}, "Name Type NotNull Field Comment Number"},
-		{fqgw.Check{}, "Name Expr SQL"},
+		{fqgw.Check{}, "Name Expr SQL Text"},
 		{fqgw.KeyColumn{}, "Name Column Type"},
 		{fqgw.Window{}, "Name Length Hop Rows"},
 		{fqgw.Aggregate{}, "Func Star Args Params Filter Window Type"},

@@ -200,14 +200,14 @@ func (m *migration) change(s *Step, t *Text, noun any) error {
 		case *fqgw.Source:
 			whys, err = m.alterSource(s, before.(*fqgw.Source), n)
 		case *fqgw.Table:
-			m.replace(s, "its columns differ: "+columnsDiffer(before.(*fqgw.Table).Columns, n.Columns), t, n)
-			return nil
+			if whys, err = m.alterTable(s, t, before.(*fqgw.Table), n); err != nil || s.Action == StepReplace {
+				return err
+			}
 		case *fqgw.FeatureView:
 			whys, err = m.alterFeature(s, t, before.(*fqgw.FeatureView), n)
 		case *fqgw.View:
-			whys = []string{"its query differs"}
-			if d := columnsDiffer(before.(*fqgw.View).Columns, n.Columns); d != "" {
-				whys = []string{d}
+			if _, whys = columnActions(before.(*fqgw.View).Columns, n.Columns); len(whys) == 0 {
+				whys = []string{"its query differs"}
 			}
 			s.Then = under(t.Path, "CREATE OR REPLACE"+strings.TrimPrefix(t.Create, "CREATE"))
 		}
@@ -220,20 +220,9 @@ func (m *migration) change(s *Step, t *Text, noun any) error {
 		whys = append(whys, "comments")
 	}
 	if len(s.Then) > 0 {
-		s.Action, s.Why = StepChange, strings.Join(whys, "; ")
+		s.Action, s.Why = StepChange, strings.Join(whys, ", ")
 	}
 	return nil
-}
-
-// alterSource changes a source in place, where that can be.
-func (m *migration) alterSource(s *Step, before, next *fqgw.Source) ([]string, error) {
-	why := columnsDiffer(before.Columns, next.Columns)
-	if why == "" {
-		why = "its options or CHECKs differ"
-	}
-	m.want.fault(s.Text, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "source \"%s\" cannot be changed in place", s.Name).At(s.Pos).
-		WithDetail("%s.", why).WithHint("DROP it and what reads it by hand, and apply again: topic and history stay."))
-	return nil, nil
 }
 
 // alterFeature makes a feature view what it shall be: its defaults alone, or its next version.
@@ -267,36 +256,6 @@ func (m *migration) alterFeature(s *Step, t *Text, before, next *fqgw.FeatureVie
 		}
 	}
 	return whys, nil
-}
-
-// columnsDiffer says what is different between two lists of columns.
-func columnsDiffer(before, next []fqgw.Column) string {
-	var whys []string
-	at := func(cols []fqgw.Column, name string) int {
-		return slices.IndexFunc(cols, func(c fqgw.Column) bool { return c.Name == name })
-	}
-	for _, c := range before {
-		if at(next, c.Name) < 0 {
-			whys = append(whys, "column "+expr.QuoteIdent(c.Name)+" is gone")
-		}
-	}
-	for _, c := range next {
-		i := at(before, c.Name)
-		switch name := expr.QuoteIdent(c.Name); {
-		case i < 0:
-			whys = append(whys, "column "+name+" is new")
-		case before[i].Type != c.Type:
-			whys = append(whys, fmt.Sprintf("column %s is %s and was %s", name, c.Type, before[i].Type))
-		case before[i].NotNull != c.NotNull:
-			whys = append(whys, fmt.Sprintf("column %s %s", name, map[bool]string{true: "is NOT NULL", false: "may be NULL"}[c.NotNull]))
-		case before[i].Field != c.Field:
-			whys = append(whys, fmt.Sprintf("column %s is another field", name))
-		}
-	}
-	if len(whys) == 0 && !slices.EqualFunc(before, next, func(a, b fqgw.Column) bool { return a.Name == b.Name }) {
-		whys = append(whys, "the columns have another order")
-	}
-	return strings.Join(whys, ", ")
 }
 
 // comments are those of an object and its columns, by what COMMENT ON names.

@@ -190,7 +190,11 @@ func (d *Definer) check(s *fqgw.Source, k *pg.Constraint, column string) error {
 	case taken[name]:
 		return d.fail(k.Location, "42710", "constraint \"%s\" for relation \"%s\" already exists", name, s.Name)
 	}
-	s.Checks = append(s.Checks, fqgw.Check{Name: name, Expr: e, SQL: e.String()})
+	text, err := exprText(k.RawExpr)
+	if err != nil { // a tree that there is no way back from
+		text = ""
+	}
+	s.Checks = append(s.Checks, fqgw.Check{Name: name, Expr: e, SQL: e.String(), Text: text})
 	return nil
 }
 

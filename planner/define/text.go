@@ -113,7 +113,7 @@ func TextOf(cat *fqgw.Catalog, noun any) (t *Text, err error) {
 		if n.Derived != nil {
 			t, err = derivedText(cat, n)
 		} else {
-			t, err = sourceText(n)
+			t = sourceText(n)
 		}
 	case *fqgw.Table:
 		t = tableText(n)
@@ -270,7 +270,16 @@ func spanText(us int64) string {
 	return expr.Text(fqgw.SpanValue(fqgw.Span{Days: int32(us / day), Micros: us % day}), fqgw.Interval, nil)
 }
 
-// withText is a WITH list; the part of a name behind its first dot is another name.
+// optionName is the name of an option; what is behind its first dot is another name.
+func optionName(option string) string {
+	of, name, dotted := strings.Cut(option, ".")
+	if !dotted {
+		return expr.QuoteIdent(of)
+	}
+	return expr.QuoteIdent(of) + "." + expr.QuoteIdent(name)
+}
+
+// withText is a WITH list.
 func withText(opts [][2]string) string {
 	if len(opts) == 0 {
 		return ""
@@ -278,12 +287,7 @@ func withText(opts [][2]string) string {
 	list := make([]string, len(opts))
 	long := 0
 	for i, o := range opts {
-		of, name, dotted := strings.Cut(o[0], ".")
-		key := expr.QuoteIdent(of)
-		if dotted {
-			key += "." + expr.QuoteIdent(name)
-		}
-		list[i] = key + " = " + expr.QuoteLiteral(o[1])
+		list[i] = optionName(o[0]) + " = " + expr.QuoteLiteral(o[1])
 		long += len(list[i]) + 2
 	}
 	if long > 100 {

@@ -5,25 +5,21 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
 
 	"github.com/fqgw/fqgw"
-	"github.com/fqgw/fqgw/planner/bind"
 	"github.com/fqgw/fqgw/planner/expr"
+	"github.com/fqgw/fqgw/planner/parse"
 	"github.com/fqgw/fqgw/stream/decode"
 )
 
 // sourceText is a source: its columns and options as they are, its CHECKs as they
 // were written.
-func sourceText(s *fqgw.Source) (*Text, error) {
+func sourceText(s *fqgw.Source) *Text {
 	t := &Text{Kind: "source", Name: s.Qualified()}
-	checks, err := checkTexts(s)
-	if err != nil {
-		return nil, err
-	}
+	checks := checkTexts(s)
 	var elts []string
 	for i, c := range s.Columns {
 		key := len(s.PrimaryKey) == 1 && s.PrimaryKey[0] == i
@@ -54,73 +50,54 @@ func sourceText(s *fqgw.Source) (*Text, error) {
 	t.Create = "CREATE SOURCE " + relation(t.Name) + " (\n    " + strings.Join(elts, ",\n    ") + "\n)" + withText(sourceOptionsOf(s))
 	t.comment("SOURCE "+relation(t.Name), s.Comment)
 	t.columnComments(s.Columns)
-	return t, nil
+	return t
 }
 
 // checkText is a CHECK, and the column with which it stands; "" if with none.
 type checkText struct{ column, text string }
 
-// checkTexts are the CHECKs of a source in their order: those that stand with columns
-// come first.
-func checkTexts(s *fqgw.Source) ([]checkText, error) {
-	if len(s.Checks) == 0 {
-		return nil, nil
-	}
-	st, err := statementOf(s.SQL)
-	if err != nil {
-		return nil, err
-	}
-	written := writtenChecks(st.Node.GetCreateStmt().GetTableElts())
-	b := &bind.Binder{Definition: true, Stmt: st}
-	for i := range written {
-		if e, err := b.Expr(written[i].expr, bind.ColumnsScope(s.Name, s.Columns)); err == nil {
-			written[i].sql = e.String()
-		}
-	}
+// checkTexts are the CHECKs of a source in their order. The first ones stand with the
+// columns that they are about, as long as that is the order in which they are read.
+func checkTexts(s *fqgw.Source) []checkText {
 	var out []checkText
 	taken := map[string]bool{}
+	column := 0 // that the one before stands with; past all of them when it stands with none
 	for _, c := range s.Checks {
-		k := checkText{text: c.SQL}
-		if i := slices.IndexFunc(written, func(w writtenCheck) bool { return w.sql == c.SQL }); i >= 0 { // shorter
-			k.column = written[i].column
-			if text, err := exprText(written[i].expr); err == nil {
-				k.text = text
-			}
-		}
-		k.text = "CHECK (" + k.text + ")"
-		if c.Name != checkName(s.Name, k.column, c.Expr, s.Columns, taken) {
+		k := checkText{text: "CHECK (" + cmp.Or(c.Text, c.SQL) + ")"}
+		named := c.Name != checkName(s.Name, "", c.Expr, s.Columns, taken)
+		if named {
 			k.text = "CONSTRAINT " + expr.QuoteIdent(c.Name) + " " + k.text
+		}
+		if read := expr.Columns(c.Expr); len(read) == 1 && read[0] >= column && !named {
+			column, k.column = read[0], s.Columns[read[0]].Name
+		} else {
+			column = len(s.Columns)
 		}
 		taken[c.Name] = true
 		out = append(out, k)
 	}
-	return out, nil
-}
-
-type writtenCheck struct {
-	column string
-	expr   *pg.Node
-	sql    string // as it is bound
-}
-
-// writtenChecks are the CHECKs of a CREATE SOURCE in the order in which they are bound.
-func writtenChecks(elts []*pg.Node) (out []writtenCheck) {
-	add := func(k *pg.Constraint, column string) {
-		if k.GetContype() == pg.ConstrType_CONSTR_CHECK {
-			out = append(out, writtenCheck{column: column, expr: k.RawExpr})
-		}
-	}
-	for _, n := range elts {
-		for _, k := range n.GetColumnDef().GetConstraints() {
-			add(k.GetConstraint(), n.GetColumnDef().Colname)
-		}
-	}
-	for _, n := range elts {
-		if k := n.GetConstraint(); k != nil {
-			add(k, "")
-		}
-	}
 	return out
+}
+
+// checkRenamed is the text of an expression in which a column has another name; "" if
+// there is none.
+func checkRenamed(text, from, to string) string {
+	n, err := parse.Expr(text)
+	if err != nil {
+		return ""
+	}
+	text, err = exprText(edited(n, func(x *pg.Node) *pg.Node {
+		r := x.GetColumnRef()
+		if r == nil || last(words(r.Fields)) != from {
+			return nil
+		}
+		fields := append(slices.Clone(r.Fields[:len(r.Fields)-1]), pg.MakeStrNode(to))
+		return &pg.Node{Node: &pg.Node_ColumnRef{ColumnRef: &pg.ColumnRef{Fields: fields, Location: r.Location}}}
+	}))
+	if err != nil {
+		return ""
+	}
+	return text
 }
 
 // checkName is the name that PostgreSQL gives a CHECK without one.
@@ -179,8 +156,8 @@ func sourceOptionsOf(s *fqgw.Source) (opts [][2]string) {
 	if s.KeyColumn >= 0 {
 		add("key", s.Columns[s.KeyColumn].Name)
 	}
-	if s.Partitions > 0 {
-		add("partitions", strconv.Itoa(s.Partitions))
+	if n := s.Options["partitions"]; n != "" { // what was said: the topic's own are not its definition
+		add("partitions", n)
 	}
 	if topic && s.Start != "earliest" {
 		add("start", s.Start)

@@ -95,6 +95,35 @@ func TestApply(t *testing.T) {
 	golden(t, "apply.golden", []byte(log.String()))
 }
 
+// TestApplyAlter: columns, CHECKs and options of sources and tables change in place; what
+// is exported then is applied without a change.
+func TestApplyAlter(t *testing.T) {
+	dir := sets(t)
+	var log strings.Builder
+	embeddedGateway(t, func(addr string, _ *App) {
+		do := func(set string, flags ...string) {
+			t.Helper()
+			args := append(append([]string{"apply", "--address", addr}, flags...), filepath.Join(dir, set))
+			code, out, errs := run(t, args...)
+			errs = strings.ReplaceAll(errs, dir+"/", "")
+			fmt.Fprintf(&log, "$ fqgw apply %s\n%s%s= %d\n\n", strings.Join(append(flags, set), " "), out, errs, code)
+		}
+		do("first", "--yes")
+		sql(t, addr, "INSERT INTO labels VALUES (1, now(), 0.5)")
+		do("between", "--yes")
+		do("topic", "--yes")
+		do("altered", "--yes")
+		do("altered", "--yes")
+		exported := filepath.Join(dir, "exported")
+		if code, _, errs := run(t, "export", "--address", addr, exported); code != 0 {
+			t.Fatal(errs)
+		}
+		do("exported", "--plan")
+		do("first", "--yes")
+	})
+	golden(t, "apply_alter.golden", []byte(log.String()))
+}
+
 // TestApplyVersion: what is applied is one version of the catalog, and of an apply
 // that fails in its midst there is nothing.
 func TestApplyVersion(t *testing.T) {
