@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"slices"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/bind"
@@ -33,7 +34,7 @@ func (s *Session) migration(ctx context.Context, args []fqgw.Value) ([][]fqgw.Va
 	sequence := sequences(m.Steps)
 	for i, st := range m.Steps {
 		r := migrationRow{action: st.Action, kind: st.Kind, name: st.Name.String(), why: st.Why, text: st.Text, position: st.Pos,
-			statements: append(append([]string{}, st.First...), st.Then...), sequence: sequence[i]}
+			statements: slices.Concat(st.First, st.Then, st.Later), sequence: sequence[i]}
 		if st.Kind == "schema" {
 			r.name = st.Name.Schema
 		}
@@ -52,7 +53,8 @@ func (s *Session) migration(ctx context.Context, args []fqgw.Value) ([][]fqgw.Va
 }
 
 // sequences number the statements of steps in the order in which they are to be run,
-// from 1: what comes first of the last step first.
+// from 1: what comes first of the last step first. Those for when the transaction has
+// ended are 0.
 func sequences(steps []define.Step) [][]int {
 	out := make([][]int, len(steps))
 	n := 0
@@ -67,6 +69,7 @@ func sequences(steps []define.Step) [][]int {
 	}
 	for i := range steps {
 		take(i, len(steps[i].Then))
+		out[i] = append(out[i], make([]int, len(steps[i].Later))...)
 	}
 	return out
 }

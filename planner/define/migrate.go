@@ -29,8 +29,9 @@ type Step struct {
 	Text   int          // the index of the text that defines it, -1 for none
 	Pos    int          // the character in it
 	// First are statements to be run before those of all steps, of the last step first;
-	// Then those of its own, in the order of the steps.
-	First, Then []string
+	// Then those of its own, in the order of the steps; Later those for when their
+	// transaction has ended, and a feature view's next version is the current one.
+	First, Then, Later []string
 }
 
 // Migration is how a catalog becomes what texts say.
@@ -216,7 +217,7 @@ func (m *migration) change(s *Step, t *Text, noun any) error {
 		}
 	}
 	if comments := commentChanges(s.Kind, s.Name, before, noun); len(comments) > 0 {
-		s.Then = append(s.Then, comments...)
+		s.behind(fqgw.Difference{Rebuild: s.Fills != nil}, comments...)
 		whys = append(whys, "comments")
 	}
 	if len(s.Then) > 0 {
@@ -248,14 +249,23 @@ func (m *migration) alterFeature(s *Step, t *Text, before, next *fqgw.FeatureVie
 	}
 	for _, f := range next.Features {
 		i := featureIndex(before, f.Name)
-		_, altered := before.Options["default."+f.Name]
-		_, alters := next.Options["default."+f.Name]
-		if i >= 0 && d.Same && !sameDefault(before.Features[i], f) || !d.Same && (altered || alters) {
-			s.Then = append(s.Then, defaultText(s.Name, f))
+		_, alters := next.Options["default."+f.Name] // the next version has those of its statement
+		if i >= 0 && d.Same && !sameDefault(before.Features[i], f) || !d.Same && alters {
+			s.behind(d, defaultText(s.Name, f))
 			whys = append(whys, fmt.Sprintf("the default of %s", expr.QuoteIdent(f.Name)))
 		}
 	}
 	return whys, nil
+}
+
+// behind adds what is to be done behind the replacement of a feature view, which is
+// another one when that is done.
+func (s *Step) behind(d fqgw.Difference, sql ...string) {
+	if d.Rebuild {
+		s.Later = append(s.Later, sql...)
+	} else {
+		s.Then = append(s.Then, sql...)
+	}
 }
 
 // comments are those of an object and its columns, by what COMMENT ON names.

@@ -300,7 +300,12 @@ func (a *applying) carryOut(ctx context.Context, conn *pgx.Conn, shown []change)
 		}
 	}
 	slices.SortFunc(all, func(a, b statement) int { return cmp.Compare(a.number, b.number) })
+	var later []statement
 	for _, s := range all {
+		if s.number == 0 {
+			later = append(later, s)
+			continue
+		}
 		if _, err := tx.Exec(ctx, s.sql); err != nil {
 			return fmt.Errorf("nothing was done: %s: %s\n  in %s", a.place(s.of.Definition, s.of.Position), describeError(err),
 				strings.ReplaceAll(s.sql, "\n", "\n    "))
@@ -311,6 +316,18 @@ func (a *applying) carryOut(ctx context.Context, conn *pgx.Conn, shown []change)
 			return errors.New("stopped while it was carried out: all of it is defined, and fills go on, or nothing is: --plan tells")
 		}
 		return fmt.Errorf("it was not carried out: %s", describeError(err))
+	}
+	// The next version of a feature view is there when the transaction has ended.
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		for _, s := range later {
+			if _, err := tx.Exec(ctx, s.sql); err != nil {
+				return fmt.Errorf("%s: %s\n  in %s", a.place(s.of.Definition, s.of.Position), describeError(err), s.sql)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("all but defaults and comments of next versions is done: apply again: %w", err)
 	}
 	fmt.Fprintln(a.out, "Applied.")
 	return nil

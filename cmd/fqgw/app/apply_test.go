@@ -110,6 +110,8 @@ func TestApplyAlter(t *testing.T) {
 		}
 		do("first", "--yes")
 		sql(t, addr, "INSERT INTO labels VALUES (1, now(), 0.5)")
+		do("version", "--yes")
+		do("version", "--yes")
 		do("between", "--yes")
 		do("topic", "--yes")
 		do("altered", "--yes")
