@@ -26,7 +26,13 @@ func naiveRead(l *Layout, s *State, t int64) Reading {
 		if rd.acc >= 0 {
 			acc = ring.accs[rd.acc].kind.make(1)[0]
 		}
-		for _, tile := range s.rings[rd.ring] {
+		tiles := s.rings[rd.ring]
+		for _, a := range s.ahead {
+			if a.horizon <= r.T {
+				tiles = append(tiles[:len(tiles):len(tiles)], a.rings[rd.ring]...)
+			}
+		}
+		for _, tile := range tiles {
 			r.Exists = r.Exists || tile.index >= ring.low(r.T, ring.length)
 			if tile.index >= ring.low(r.T, rd.length) && tile.rows[rd.filter].n > 0 {
 				rows.merge(tile.rows[rd.filter])

@@ -24,6 +24,8 @@ import (
 //	         them its event time
 //	uvarint  events kept singly; each: the place in the order of events, the
 //	         filters as bits, the arguments
+//	ahead    views without keys only: uvarint states; each: by how much its
+//	         second is ahead of the one before, the rings
 //
 // Times are written relative to H. An entity without events has no bytes.
 const (
@@ -35,7 +37,7 @@ const (
 // events, H), nothing for an entity without events. It changes nothing that can
 // be seen in s.
 func (l *Layout) Encode(dst []byte, s *State) []byte {
-	if s.empty() {
+	if l.nothing(s) {
 		return dst
 	}
 	dst = binary.BigEndian.AppendUint32(append(dst, codecVersion), l.hash)
@@ -50,6 +52,9 @@ func (l *Layout) Encode(dst []byte, s *State) []byte {
 	dst = appendUvarint(dst, uint64(len(s.held)))
 	for i := range s.held {
 		dst = l.appendHeld(dst, &s.held[i], s.horizon)
+	}
+	if l.beats() {
+		dst = l.appendAhead(dst, s)
 	}
 	return dst
 }
@@ -88,7 +93,10 @@ func (l *Layout) Decode(b []byte) (*State, error) {
 	for in := range l.heldInputs(r, s.horizon) {
 		s.held = append(s.held, in)
 	}
-	if r.Bad() || r.Left() > 0 || s.empty() {
+	if l.beats() {
+		l.decodeAhead(r, s)
+	}
+	if r.Bad() || r.Left() > 0 || l.nothing(s) || l.beats() && (len(s.held) > 0 || fqgw.Floor(s.horizon, beat) != s.horizon) {
 		return nil, l.damaged()
 	}
 	return s, nil

@@ -55,6 +55,7 @@ func goldenViews() map[string]*fqgw.FeatureView {
 		"deleted":  newVersions(nil),
 		"table": overTable(newView([]fqgw.Window{win(hour), win(0)}, agg("count", -1, 0, nil), agg("sum", colNumeric, 0, paid), agg("avg", colFloat, 1, nil),
 			agg("stddev_pop", colInt, 1, paid))),
+		"everywhere": keyless(newView([]fqgw.Window{win(hour), win(0)}, agg("count", -1, 0, nil), agg("sum", colFloat, 1, paid), agg("last_value", colText, 0, nil))),
 	}
 }
 

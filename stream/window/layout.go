@@ -358,6 +358,9 @@ func (l *Layout) describe() ([]byte, error) {
 	var b bytes.Buffer
 	where, err := l.encoded(l.view.Where)
 	fmt.Fprintf(&b, "latest=%t max_age=%d where=%x\n", l.view.Latest, l.view.MaxAge, where)
+	if l.beats() {
+		fmt.Fprintf(&b, "beat=%d\n", beat)
+	}
 	for _, f := range l.filters {
 		fmt.Fprintf(&b, "filter %x\n", f.code)
 	}

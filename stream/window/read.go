@@ -60,6 +60,7 @@ func (l *Layout) Read(s *State, t int64) Reading {
 	for k := range s.held {
 		l.addHeld(sum, &s.held[k], r.T)
 	}
+	l.readAhead(s, sum, r.T)
 	l.finish(sum, &r)
 	return r
 }
@@ -81,8 +82,8 @@ func (l *Layout) clear(r *Reading, h, t int64) {
 
 // at makes r an answer that says nothing yet for a state of horizon h.
 func (l *Layout) at(r *Reading, h, t int64) {
-	if len(l.view.Keys) == 0 {
-		t = fqgw.Floor(t, 1_000_000)
+	if l.beats() {
+		t = fqgw.Floor(t, beat)
 	}
 	r.T, r.Exists, r.OutsideMaxAge, r.packed = max(t, h), false, false, nil
 }

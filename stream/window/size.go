@@ -39,6 +39,12 @@ func (l *Layout) Bytes(s *State, packed int) int64 {
 			}
 		}
 	}
+	for range s.ahead { // of which each has a tile in each ring, or a few
+		n += stateSize
+		for i := range l.rings {
+			n += tileSize + int64(len(l.rings[i].filters))*countSize + l.rings[i].size
+		}
+	}
 	var row fqgw.Value
 	events := int64(len(s.held))
 	if s.latest.has {

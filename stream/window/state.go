@@ -15,6 +15,7 @@ type State struct {
 	rings   [][]tile  // by Layout.rings; in each the non-empty tiles by index
 	latest  latest    // latest-row views
 	held    []Input   // events that are not visible at H, in the order of events
+	ahead   []*State  // of a view without keys instead: they are folded, by when they become visible
 }
 
 // tile has what is known of the events in [index*hop, (index+1)*hop).
@@ -76,14 +77,19 @@ func (l *Layout) Apply(s *State, in *Input) {
 // Load is Apply for events in any order, as a backfill reads them: the caller
 // sees to it that no position comes twice.
 func (l *Layout) Load(s *State, in *Input) {
-	if in.VisibleAt() <= s.horizon {
+	at := l.visibleAt(in)
+	if at <= s.horizon {
 		l.Fold(s, in)
 		return
 	}
-	if !l.reaches(in.Time, in.VisibleAt()) {
+	if !l.reaches(in.Time, at) {
 		return // known too late for any window: nobody will ever see it
 	}
 	l.mark(s, in)
+	if l.beats() {
+		l.put(s, in, at)
+		return
+	}
 	i, _ := slices.BinarySearchFunc(s.held, in, func(a Input, b *Input) int { return a.compare(b) })
 	s.held = slices.Insert(s.held, i, in.clone())
 }
@@ -92,7 +98,7 @@ func (l *Layout) Load(s *State, in *Input) {
 // caller has decided that a reader at H sees it, and that its position was not
 // counted before. The point-in-time join uses it.
 func (l *Layout) Fold(s *State, in *Input) {
-	if !l.reaches(in.Time, min(in.VisibleAt(), s.horizon)) {
+	if !l.reaches(in.Time, min(l.visibleAt(in), s.horizon)) {
 		return
 	}
 	l.mark(s, in)
@@ -100,8 +106,12 @@ func (l *Layout) Fold(s *State, in *Input) {
 }
 
 // Advance moves the horizon to h if that is later: events that became visible
-// are folded, and what no T >= h can reach is dropped.
+// are folded, and what no T >= h can reach is dropped. The horizon of a view without
+// keys stands at the whole second before.
 func (l *Layout) Advance(s *State, h int64) {
+	if l.beats() {
+		h = fqgw.Floor(h, beat)
+	}
 	if h <= s.horizon {
 		return
 	}
@@ -115,6 +125,7 @@ func (l *Layout) Advance(s *State, h int64) {
 		}
 		s.rings[i] = slices.Delete(tiles, 0, n)
 	}
+	l.absorb(s)
 	s.held = slices.DeleteFunc(s.held, func(in Input) bool {
 		if in.VisibleAt() > h {
 			return false
@@ -222,9 +233,15 @@ func (l *Layout) mark(s *State, in *Input) {
 	}
 }
 
-// empty says that the state is that of an entity without events, for which
-// nothing is stored.
+// nothing says that nothing is stored of the state: it is that of an entity without
+// events. Of a view without keys there is its horizon still, the second that it was
+// written for.
+func (l *Layout) nothing(s *State) bool {
+	return s.empty() && !(l.beats() && s.horizon > math.MinInt64)
+}
+
+// empty says that the state is that of an entity without events.
 func (s *State) empty() bool {
-	return len(s.own) == 0 && len(s.held) == 0 && !s.latest.has &&
+	return len(s.own) == 0 && len(s.held) == 0 && len(s.ahead) == 0 && !s.latest.has &&
 		!slices.ContainsFunc(s.rings, func(t []tile) bool { return len(t) > 0 })
 }
