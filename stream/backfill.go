@@ -426,7 +426,8 @@ func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, places []int, ran
 	for _, times := range ranges {
 		sc := fqgw.Scan{Table: s.src().History, Snapshot: snap.ID}
 		all := times == [2]int64{math.MinInt64, math.MaxInt64}
-		if c := s.src().Columns[s.src().EventTime]; c.Type.Kind() == fqgw.KindTimestamp && !all { // files are pruned by it
+		// Files are pruned by the event time, which the row before a change may lack.
+		if c := s.src().Columns[s.src().EventTime]; c.Type.Kind() == fqgw.KindTimestamp && !all && !s.src().Changelog() {
 			sc.Time, sc.From, sc.To = c.Name, times[0], times[1]
 		}
 		batches, err := s.scanWide(ctx, sc, places)

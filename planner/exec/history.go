@@ -239,7 +239,7 @@ func (e *Engine) historyOf(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64)
 func (e *Engine) scanOf(v *fqgw.FeatureView, minT, maxT int64) fqgw.Scan {
 	s := v.Source
 	scan := fqgw.Scan{Table: s.History, Columns: eventColumns(s, pit.Columns(v)), Batch: e.batchBytes()}
-	if !window.Versions(v) { // whose rows may have none
+	if !v.Source.Changelog() { // whose rows before changes may have none
 		scan.Time = s.Columns[s.EventTime].Name
 		scan.From, scan.To = pit.Range(v, minT, maxT)
 	}
