@@ -182,14 +182,17 @@ type Feature struct {
 	Name    string
 	Type    Type
 	Read    Expr  // over the row (join keys…, slots…); see FeatureView
-	Slots   []int // the slots that Read names, ascending
+	Slots   []int // the slots that Read names, ascending: of the view's own aggregates
+	Globals []int // and those of Global, counted from its first
 	Default Value // NULL: none. Replaces NULL, whatever its cause (SEMANTICS §4.2)
+	Instead Expr  // a default that names slots of Global, over the row that Read has; nil: Default
 	Comment string
 }
 
 // FeatureView is one version of a feature view. Its slots are what the state
 // keeps: the aggregates of a windowed view, the Row expressions of a
-// latest-row view. A feature is an expression over (join keys…, slots…).
+// latest-row view. A feature is an expression over (join keys…, slots…), of which the
+// slots of Global are the last.
 type FeatureView struct {
 	OID     uint32
 	Schema  string // "": public
@@ -213,6 +216,7 @@ type FeatureView struct {
 
 	Windows    []Window    // windowed only
 	Aggregates []Aggregate // windowed only: the slots
+	Global     Globals     // windowed only
 
 	Features []Feature
 	Columns  []OutputColumn // the SELECT list in its order
@@ -271,7 +275,7 @@ func (v *FeatureView) Age() (age int64) {
 	return age
 }
 
-// SlotTypes are the types of the slots, in order.
+// SlotTypes are the types of the slots, in order, those of Global behind the others.
 func (v *FeatureView) SlotTypes() []Type {
 	var out []Type
 	if v.Latest {
@@ -282,6 +286,9 @@ func (v *FeatureView) SlotTypes() []Type {
 	}
 	for i := range v.Aggregates {
 		out = append(out, v.Aggregates[i].Type)
+	}
+	for i := range v.Global.Aggregates {
+		out = append(out, v.Global.Aggregates[i].Type)
 	}
 	return out
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -114,6 +115,9 @@ const deadlineSetup = `CREATE SOURCE c (k text, v int, t timestamptz NOT NULL) W
 CREATE FEATURE VIEW w AS SELECT k, count(*) OVER h AS n, sum(v) OVER h AS total, COALESCE(max(v) OVER h, -1) AS most
 FROM c WINDOW h AS (PARTITION BY k ORDER BY t RANGE '1 hour' PRECEDING);
 CREATE FEATURE VIEW r AS SELECT DISTINCT ON (k) k, v FROM c ORDER BY k, t DESC;
+CREATE FEATURE VIEW g AS SELECT k, count(*) OVER h AS n, COALESCE(sum(v) OVER h, sum(v) OVER a) AS total, max(v) OVER a AS most, COALESCE(min(v) OVER h, min(v) FILTER (WHERE v > 9) OVER a, -3) AS least
+FROM c WINDOW h AS (PARTITION BY k ORDER BY t RANGE '1 hour' PRECEDING), a AS (ORDER BY t RANGE '1 hour' PRECEDING);
+CREATE FEATURE VIEW e AS SELECT count(*) OVER a AS n, sum(v) OVER a AS total FROM c WINDOW a AS (ORDER BY t RANGE '1 hour' PRECEDING);
 CREATE VIEW service AS SELECT w.k, w.n, w.most, r.v, w.most + 1 AS next FROM w LEFT JOIN r ON r.k = w.k;
 INSERT INTO c VALUES ('a', 5, '2024-01-01 11:30Z');
 SELECT fqgw.sync()`
@@ -129,6 +133,11 @@ var deadlineReads = []struct{ sql, answered, late string }{
 		"a|NULL|-1|timeout|timeout\nnever|NULL|-1|timeout|timeout\nNULL|NULL|-1|not_found|default"},
 	{`SELECT s.k, f.n, feature_status(f.n) FROM (VALUES ('a'), ('never')) AS s(k) JOIN w AS f ON f.k = s.k`, "a|1|present", "a|NULL|timeout\nnever|NULL|timeout"},
 	{`SELECT s.k, f.n, f.v, f.next FROM (VALUES ('a')) AS s(k) LEFT JOIN service AS f ON f.k = s.k`, "a|1|5|6", "a|NULL|NULL|0"},
+	// The last published global values stand in, as values and as defaults.
+	{`SELECT k, n, total, most, least, feature_status(g.n), feature_status(g.total), feature_status(g.most), feature_status(g.least) FROM g WHERE k = 'a'`,
+		"a|1|5|5|5|present|present|present|present", "a|NULL|5|5|-3|timeout|timeout|timeout|timeout"},
+	{`SELECT s.k, f.n, f.total, f.most, feature_status(f.total) FROM (VALUES ('never')) AS s(k) LEFT JOIN g AS f ON f.k = s.k`, "never|0|5|5|default", "never|NULL|5|5|timeout"},
+	{`SELECT n, total FROM e`, "1|5", "1|5"},
 	// History does not ask the online store.
 	{`SELECT n, most, feature_status(w.most) FROM w AS OF now() WHERE k = 'a'`, "1|5|present", "1|5|present"},
 	{`SELECT 1`, "1", "1"},
@@ -210,6 +219,24 @@ func TestDeadline(t *testing.T) {
 		check("", "0")
 		check("refusing", "100ms")
 		check("", "10 min")
+		// What was published grows old: it still gives its value (SEMANTICS §3.8).
+		p.set("stalled")
+		ages := func(want string) {
+			t.Helper()
+			const sql = "SELECT n, total, feature_status(e.n) FROM e"
+			for until := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+				got, err := run("extended", sql)
+				if err != nil || got != want && time.Now().After(until) {
+					t.Fatalf("%s: %s, %v, it must be %s", sql, got, err, want)
+				}
+				if got == want {
+					return
+				}
+			}
+		}
+		ages("1|5|timeout")
+		p.set("")
+		ages("1|5|present")
 		if _, err := run("simple", "SET fqgw.deadline = 'soon'"); err == nil || !strings.Contains(err.Error(), "22023") {
 			t.Errorf("SET fqgw.deadline = 'soon': %v", err)
 		}

@@ -22,7 +22,8 @@ const benchEvents = 400_000
 
 // BenchmarkFold is decode, gate, fold and the rows for the landing of JSON events
 // of about 120 bytes, 100,000 entities with zipf-like keys, count, sum(double) and
-// max over 5 min, 1 h and 1 d; the stores are in memory and keep nothing.
+// max over 5 min, 1 h and 1 d, without them, and with the same over all entities as
+// well; the stores are in memory and keep nothing.
 func BenchmarkFold(b *testing.B) {
 	src := benchSource()
 	price := &expr.Column{Index: 3, Typ: fqgw.Float8, Name: "price"}
@@ -33,14 +34,21 @@ func BenchmarkFold(b *testing.B) {
 			fqgw.Aggregate{Func: "sum", Args: []fqgw.Expr{price}, Window: i, Type: fqgw.Float8},
 			fqgw.Aggregate{Func: "max", Args: []fqgw.Expr{price}, Window: i, Type: fqgw.Float8})
 	}
+	everywhere := &fqgw.FeatureView{Name: "everywhere", State: 2, Source: src, Windows: v.Windows, Aggregates: v.Aggregates}
 	recs := benchRecords()
-	for _, views := range []bool{false, true} {
-		b.Run(fmt.Sprintf("views=%v", views), func(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		views []*fqgw.FeatureView
+	}{{"views=false", nil}, {"views=true", []*fqgw.FeatureView{v}}, {"views=global", []*fqgw.FeatureView{v, everywhere}}} {
+		b.Run(c.name, func(b *testing.B) {
 			benchStream(b, recs, func(o *Options) { o.History = forgetful{o.History} }, func(p *Pipeline) error {
-				if err := p.AddSource(b.Context(), src); err != nil || !views {
-					return err
+				err := p.AddSource(b.Context(), src)
+				for _, v := range c.views {
+					if err == nil {
+						err = p.AddView(b.Context(), v, nil)
+					}
 				}
-				return p.AddView(b.Context(), v, nil)
+				return err
 			})
 		})
 	}

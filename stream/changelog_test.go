@@ -35,6 +35,12 @@ func changelogViews(s *fqgw.Source) []*fqgw.FeatureView {
 	}
 }
 
+// changelogEverywhere is windows over all entities of the table.
+func changelogEverywhere(s *fqgw.Source) *fqgw.FeatureView {
+	return &fqgw.FeatureView{Name: "all", State: 4, Source: s, Windows: []fqgw.Window{{Name: "w", Length: 600 * sec, Hop: 10 * sec}}, Aggregates: []fqgw.Aggregate{
+		{Func: "count", Star: true, Type: fqgw.Int8}, {Func: "sum", Args: []fqgw.Expr{column(2, fqgw.Float8)}, Type: fqgw.Float8, Filter: above(column(3, fqgw.Int8), 20)}}}
+}
+
 // changed makes changes of the rows of a record.
 func changed(r *rand.Rand, value []byte) []byte {
 	var out [][]byte

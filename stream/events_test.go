@@ -55,7 +55,7 @@ func testViews(s *fqgw.Source) []*fqgw.FeatureView {
 		{Name: "by_n", State: 3, Source: s, Keys: []fqgw.KeyColumn{{Name: "n", Column: 3, Type: fqgw.Int8}}, Where: above(n, 5),
 			Windows: []fqgw.Window{{Name: "w", Length: 600 * sec, Hop: 10 * sec}}, Aggregates: []fqgw.Aggregate{{Func: "avg", Args: []fqgw.Expr{v}, Type: fqgw.Float8}}},
 		{Name: "all", State: 4, Source: s, Windows: []fqgw.Window{{Name: "w", Length: 600 * sec, Hop: 10 * sec}},
-			Aggregates: []fqgw.Aggregate{{Func: "first_value", Args: []fqgw.Expr{k}, Type: fqgw.Text}}},
+			Aggregates: []fqgw.Aggregate{{Func: "first_value", Args: []fqgw.Expr{k}, Type: fqgw.Text}, {Func: "sum", Args: []fqgw.Expr{v}, Type: fqgw.Float8}}},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -69,6 +70,7 @@ func (f *folder) flush(idle, look bool) {
 	}
 	clear(f.dirty[len(later):])
 	f.dirty, f.full = later, false
+	f.publish(idle, to)
 	if idle {
 		for _, sh := range f.shares {
 			for _, u := range sh.units {
@@ -157,7 +159,9 @@ func (f *folder) pack(fl *flight, u *unit) {
 	part.To = byPartition(u.flying, partitions)
 	fl.add(round, part, len(arena))
 	fl.units = append(fl.units, u)
-	f.dirtyEntries -= len(u.dirty)
+	if u.beat == nil {
+		f.dirtyEntries -= len(u.dirty)
+	}
 	fl.entries = append(fl.entries, u.dirty...)
 	u.dirty = u.dirty[:0]
 }
@@ -367,6 +371,9 @@ func (s *source) claim(ctx context.Context, at *incarnation, v *view, folders in
 	for i, u := range units {
 		sh := shares[i%folders]
 		u.share = sh
+		if key, _ := fqgw.EncodeKey(); v.global() && key.Shard(shards) == u.id.Shard {
+			u.beat = &beat{key: key, published: math.MinInt64}
+		}
 		// A first claim of a unit without positions: nobody ever wrote to it.
 		u.complete = !slices.ContainsFunc(u.marks, func(m fqgw.Mark) bool { return m.Generation > 1 || m.Epoch > 0 || m.Next > 0 })
 		sh.units[uint32(i)] = u

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -127,6 +128,7 @@ type unit struct {
 	dirty    []*entry
 	complete bool   // what is not in entries is not in the store either
 	waits    []*job // events of entities that cannot be loaded yet; nothing of the unit is flushed meanwhile
+	beat     *beat  // of the unit of global windows; nil of others
 }
 
 // entry is one entity in the write-back cache.
@@ -158,6 +160,7 @@ type folder struct {
 	in           chan msg[*folder]
 	shares       []*share
 	sets         map[int32][]*share
+	beats        []*unit // of global windows; they are not among dirty
 	h            int64   // horizon: the clock at the latest batch or flush, never going back
 	progress     []int64 // by partition: every position below was taken
 	batch        *batch  // of which some is not folded yet
@@ -222,6 +225,9 @@ func (f *folder) attach(sh *share) {
 		for _, e := range u.entries {
 			f.cache.push(e)
 		}
+		if u.beat != nil {
+			f.beats = append(f.beats, u)
+		}
 	}
 }
 
@@ -246,7 +252,9 @@ func (f *folder) detach(v *view) *share {
 		for _, e := range u.entries {
 			f.cache.remove(e)
 		}
-		f.dirtyEntries -= len(u.dirty)
+		if u.beat == nil {
+			f.dirtyEntries -= len(u.dirty)
+		}
 		for _, e := range u.dirty {
 			f.dirtyBytes -= e.bytes
 		}
@@ -263,6 +271,7 @@ func (f *folder) detach(v *view) *share {
 		}
 	}
 	f.dirty = dirty
+	f.beats = slices.DeleteFunc(f.beats, func(u *unit) bool { return u.share == sh })
 	return sh
 }
 
@@ -270,6 +279,8 @@ func (f *folder) detach(v *view) *share {
 func (f *folder) run() (err error) {
 	idle := time.NewTicker(idleAdvance)
 	defer idle.Stop()
+	beat := time.NewTicker(beatEvery)
+	defer beat.Stop()
 	defer f.due.Stop()
 	defer func() {
 		if what := recover(); what != nil {
@@ -322,6 +333,10 @@ func (f *folder) run() (err error) {
 				f.flush(false, false)
 			}
 			f.arm()
+		case <-f.beating(beat):
+			if err := f.beat(); err != nil {
+				return err
+			}
 		case <-idle.C:
 			f.shrink() // others may have begun to fold since
 			if f.c.live && !f.drains() {
@@ -347,6 +362,9 @@ func (f *folder) settle() (done bool, err error) {
 		f.launched = nil
 		if (len(f.barriers) == 0 || f.waits > 0) && !f.stopping {
 			return false, nil
+		}
+		if err := f.meet(); err != nil {
+			return false, err
 		}
 		f.launched, f.barriers = f.barriers, nil
 		if f.flush(true, len(f.launched) > 0); len(f.flights) == 0 && len(f.launched) == 0 {
@@ -483,13 +501,17 @@ func (f *folder) touch(e *entry) *window.State {
 func (f *folder) soil(e *entry) {
 	if !e.dirty {
 		e.dirty = true
+		f.dirtyBytes += e.bytes
+		if e.unit.beat != nil {
+			e.unit.dirty = append(e.unit.dirty, e)
+			return
+		}
 		if len(e.unit.dirty) == 0 {
 			f.dirty = append(f.dirty, e.unit)
 		}
 		e.unit.dirty = append(e.unit.dirty, e)
 		f.full = f.full || len(e.unit.dirty) >= flushKeys
 		f.dirtyEntries++
-		f.dirtyBytes += e.bytes
 	}
 }
 

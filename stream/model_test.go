@@ -74,7 +74,7 @@ func runModel(t *testing.T, seed uint64, tune func(*model)) *model {
 	m.views = testViews(m.src)
 	if seed%3 == 1 {
 		m.src = testChangelog()
-		m.views = changelogViews(m.src)
+		m.views = append(changelogViews(m.src), changelogEverywhere(m.src))
 	}
 	if tune != nil {
 		tune(m)
@@ -493,6 +493,10 @@ func (m *model) plainFold(h int64) (states []map[fqgw.EntityKey][]byte, ends []i
 			t.Fatal(err)
 		}
 		entities := map[fqgw.EntityKey]*window.State{}
+		if k, ok := fqgw.EncodeKey(); ok && len(v.Keys) == 0 { // its only entity is there always
+			entities[k] = l.New()
+			l.Advance(entities[k], h)
+		}
 		for i := range events {
 			in, keep, _ := l.Input(&events[i])
 			k, ok := l.Key(events[i].Row)

@@ -65,8 +65,13 @@ func (f *definition) readScope() *bind.Scope {
 		c := f.view.Source.Columns[k.Column]
 		cols = append(cols, fqgw.Column{Name: c.Name, Type: c.Type})
 	}
+	own := len(f.view.Aggregates)
 	for i, t := range f.view.SlotTypes() {
-		cols = append(cols, fqgw.Column{Name: slotName(i), Type: t})
+		s := slot{index: i}
+		if i >= own {
+			s = slot{i - own, true}
+		}
+		cols = append(cols, fqgw.Column{Name: s.name(), Type: t})
 	}
 	return bind.ColumnsScope(f.rel, cols)
 }
@@ -95,7 +100,7 @@ func (f *definition) slotted(n *pg.Node) (*pg.Node, error) {
 			failed = err
 			return n
 		}
-		return columnRef(slotName(slot), c.Location)
+		return columnRef(slot.name(), c.Location)
 	})
 	return out, failed
 }
@@ -144,56 +149,59 @@ func (f *definition) onlyKeys(n *pg.Node) error {
 }
 
 // aggregate is the slot of a window aggregate; equal ones share a slot.
-func (f *definition) aggregate(c *pg.FuncCall) (int, error) {
+func (f *definition) aggregate(c *pg.FuncCall) (s slot, err error) {
 	names := words(c.Funcname)
 	name := strings.ToLower(last(names))
 	if len(names) > 1 && names[0] != "pg_catalog" && names[0] != "fqgw" {
-		return 0, f.fail(c.Location, fqgw.CodeInvalidSchema, "schema \"%s\" does not exist", names[0])
+		return s, f.fail(c.Location, fqgw.CodeInvalidSchema, "schema \"%s\" does not exist", names[0])
 	}
 	switch {
 	case c.AggDistinct && name == "count":
-		return 0, f.unsupported(c.Location, "count(DISTINCT) in a feature view").WithHint("Use approx_count_distinct(x).")
+		return s, f.unsupported(c.Location, "count(DISTINCT) in a feature view").WithHint("Use approx_count_distinct(x).")
 	case c.AggDistinct:
-		return 0, f.unsupported(c.Location, "DISTINCT in an aggregate of a feature view").WithHint("Use approx_count_distinct(x) for a count.")
+		return s, f.unsupported(c.Location, "DISTINCT in an aggregate of a feature view").WithHint("Use approx_count_distinct(x) for a count.")
 	case c.AggWithinGroup:
-		return 0, f.unsupported(c.Location, "WITHIN GROUP in a feature view").WithHint("Use approx_percentile(x, q).")
+		return s, f.unsupported(c.Location, "WITHIN GROUP in a feature view").WithHint("Use approx_percentile(x, q).")
 	case len(c.AggOrder) > 0:
-		return 0, f.unsupported(c.Location, "ORDER BY in an aggregate of a feature view").WithHint("Events are in the order of their time.")
+		return s, f.unsupported(c.Location, "ORDER BY in an aggregate of a feature view").WithHint("Events are in the order of their time.")
 	case c.FuncVariadic:
-		return 0, f.unsupported(c.Location, "VARIADIC in an aggregate of a feature view")
+		return s, f.unsupported(c.Location, "VARIADIC in an aggregate of a feature view")
 	case c.AggFilter != nil && (name == "first_value" || name == "last_value"): // SEMANTICS §2.1
-		return 0, f.fail(c.Location, fqgw.CodeFeatureNotSupported, "FILTER is not implemented for non-aggregate window functions").
+		return s, f.fail(c.Location, fqgw.CodeFeatureNotSupported, "FILTER is not implemented for non-aggregate window functions").
 			WithHint("%s is one in PostgreSQL. Make a feature view of those events alone, with WHERE.", name)
 	}
 	a := fqgw.Aggregate{Func: name, Star: c.AggStar}
 	if err := f.arguments(c, &a); err != nil {
-		return 0, err
+		return s, err
 	}
 	if c.AggFilter != nil {
-		var err error
 		if a.Filter, err = f.condition(c.AggFilter, "FILTER"); err != nil {
-			return 0, err
+			return s, err
 		}
 	}
 	w, err := f.over(c.Over)
 	if err != nil {
-		return 0, err
+		return s, err
 	}
 	if err := window.Over(a.Func, w.Window); err != nil {
-		return 0, f.at(err, c.Location)
+		return s, f.at(err, c.Location)
 	}
 	a.Window = w.slot
-	key, err := slotKey(&a)
+	key, err := slotKey(&a, w.global)
 	if err != nil {
-		return 0, err
+		return s, err
 	}
-	if i, ok := f.slots[key]; ok {
-		return i, nil
+	if s, ok := f.slots[key]; ok {
+		return s, nil
 	}
-	i := len(f.view.Aggregates)
-	f.slots[key] = i
-	f.view.Aggregates = append(f.view.Aggregates, a)
-	return i, nil
+	list := &f.view.Aggregates
+	if w.global {
+		list = &f.view.Global.Aggregates
+	}
+	s = slot{len(*list), w.global}
+	f.slots[key] = s
+	*list = append(*list, a)
+	return s, nil
 }
 
 // arguments binds and types the arguments of an aggregate.
@@ -263,8 +271,8 @@ func (f *definition) param(a *fqgw.Aggregate, e fqgw.Expr) (fqgw.Expr, error) {
 
 // slotKey is what makes two slots the same: the aggregate, its window and
 // parameters, the trees of its arguments and its FILTER.
-func slotKey(a *fqgw.Aggregate) (string, error) {
-	key := fqgw.AppendPackedRow(fmt.Appendf(nil, "%q %t %d ", a.Func, a.Star, a.Window), a.Params)
+func slotKey(a *fqgw.Aggregate, global bool) (string, error) {
+	key := fqgw.AppendPackedRow(fmt.Appendf(nil, "%q %t %t %d ", a.Func, a.Star, global, a.Window), a.Params)
 	for _, e := range append(a.Args[:len(a.Args):len(a.Args)], a.Filter) {
 		var err error
 		if key, err = expr.Encode(key, e); err != nil {

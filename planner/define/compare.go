@@ -226,15 +226,15 @@ func arrange(v *fqgw.FeatureView, order string) error {
 		f := &v.Features[i]
 		f.Read = expr.Rewrite(f.Read, func(e fqgw.Expr) fqgw.Expr {
 			c, ok := e.(*expr.Column)
-			if !ok || c.Index < len(v.Keys) {
+			if !ok || c.Index < len(v.Keys) || c.Index >= len(v.Keys)+of { // those of global windows stay
 				return e
 			}
 			moved := *c
 			moved.Index = len(v.Keys) + at[c.Index-len(v.Keys)]
-			moved.Name = slotName(moved.Index - len(v.Keys))
+			moved.Name = slot{index: moved.Index - len(v.Keys)}.name()
 			return &moved
 		})
-		f.Slots = slots(f.Read, len(v.Keys))
+		f.Slots, f.Globals = slotsOf(v, f.Read)
 	}
 	return nil
 }
@@ -288,12 +288,13 @@ func (c *comparison) states() {
 
 // sizes compares the windows that both have by their names.
 func (c *comparison) sizes() {
-	for _, w := range c.next.Windows {
-		i := slices.IndexFunc(c.old.Windows, func(o fqgw.Window) bool { return o.Name == w.Name })
+	before := slices.Concat(c.old.Windows, c.old.Global.Windows)
+	for _, w := range slices.Concat(c.next.Windows, c.next.Global.Windows) {
+		i := slices.IndexFunc(before, func(o fqgw.Window) bool { return o.Name == w.Name })
 		if i < 0 {
 			continue
 		}
-		was := c.old.Windows[i]
+		was := before[i]
 		text := func(win fqgw.Window) string { return c.code(func(f *form) { f.window(win) }) }
 		switch {
 		case text(was) == text(w):
@@ -377,7 +378,9 @@ func (c *comparison) reads() {
 		}
 	}
 	read := func(f *fqgw.Feature) string { return c.code(func(w *form) { w.typ(f.Type); w.tree(f.Read) }) }
-	value := func(f *fqgw.Feature) string { return string(fqgw.AppendPacked(nil, f.Default)) }
+	value := func(f *fqgw.Feature) string {
+		return c.code(func(w *form) { w.text(string(fqgw.AppendPacked(nil, f.Default))); w.tree(f.Instead) })
+	}
 	for i := range next.Features {
 		f := &next.Features[i]
 		j := featureIndex(old, f.Name)

@@ -25,7 +25,7 @@ type definition struct {
 
 	windows map[string]*windowSpec // the WINDOW clause
 	used    []*windowSpec          // the view's windows
-	slots   map[string]int         // by what they compute
+	slots   map[string]slot        // by what they compute
 	inline  int                    // how many inline windows have been named
 	group   bool                   // it was written with GROUP BY
 }
@@ -46,7 +46,7 @@ func (d *Definer) createFeatureView(n *pg.CreateTableAsStmt) (plan.Statement, er
 	case into.TableSpaceName != "":
 		return nil, d.unsupported(into.Rel.Location, "TABLESPACE")
 	}
-	f := &definition{Definer: d, sel: sel, binder: d.rowBinder(), names: words(n.Into.ColNames), slots: map[string]int{},
+	f := &definition{Definer: d, sel: sel, binder: d.rowBinder(), names: words(n.Into.ColNames), slots: map[string]slot{},
 		view: &fqgw.FeatureView{Schema: name.Schema, Name: name.Name, SQL: d.stmt.Text}}
 	if f.options, err = d.optionList(n.Into.Options); err != nil {
 		return nil, err
@@ -288,8 +288,12 @@ func (f *definition) finish() error {
 			return f.invalid(f.where(), "join key \"%s\" is not in the SELECT list", k.Name).WithHint("Add %s to the SELECT list.", expr.QuoteIdent(k.Name))
 		}
 	}
+	if len(f.view.Keys) > 0 && !f.view.Latest && len(f.view.Windows) == 0 {
+		return f.invalid(f.where(), "no aggregate uses a window with PARTITION BY, so that there is no entity").
+			WithHint("Leave the join keys out: windows without PARTITION BY are over all entities, and make one row.")
+	}
 	for i := range f.view.Features {
-		f.view.Features[i].Slots = slots(f.view.Features[i].Read, len(f.view.Keys))
+		f.view.Features[i].Slots, f.view.Features[i].Globals = slotsOf(f.view, f.view.Features[i].Read)
 	}
 	if len(f.view.Features) == 0 {
 		return f.invalid(f.where(), "a feature view needs a feature beside its join keys")
@@ -297,21 +301,39 @@ func (f *definition) finish() error {
 	return nil
 }
 
-// slots are those that an expression over the row (join keys…, slots…) names.
-func slots(read fqgw.Expr, keys int) []int {
-	var out []int
+// slotsOf are the slots that an expression over the row (join keys…, slots…) names, and
+// those of the global windows.
+func slotsOf(v *fqgw.FeatureView, read fqgw.Expr) (own, global []int) {
+	keys, all := len(v.Keys), firstGlobal(v)
 	for _, i := range expr.Columns(read) {
-		if i >= keys {
-			out = append(out, i-keys)
+		switch {
+		case i >= all && !v.Latest:
+			global = append(global, i-all)
+		case i >= keys:
+			own = append(own, i-keys)
 		}
 	}
-	slices.Sort(out)
-	return out
+	slices.Sort(own)
+	slices.Sort(global)
+	return own, global
+}
+
+// firstGlobal is where in the row the slots of the global windows begin.
+func firstGlobal(v *fqgw.FeatureView) int { return len(v.Keys) + len(v.Aggregates) }
+
+// standsIn says that an expression may be a default: it is constant, or has no columns
+// but slots of global windows.
+func (f *definition) standsIn(e fqgw.Expr) bool {
+	if expr.Constant(e) {
+		return true
+	}
+	columns := expr.Columns(e)
+	return !f.view.Latest && len(columns) > 0 && slices.Min(columns) >= firstGlobal(f.view)
 }
 
 // readFeature splits a bound feature into what is read and its default: of a
-// top-level COALESCE the constants at its end, of which the first that is not
-// NULL counts. The first argument is always read, be it a constant too.
+// top-level COALESCE the constants and global windows at its end, of which the first
+// that is not NULL counts. The first argument is always read, be it one of them too.
 func (f *definition) readFeature(e fqgw.Expr, loc int32) (fqgw.Feature, error) {
 	if e.Type() == fqgw.Unknown {
 		var err error
@@ -325,10 +347,21 @@ func (f *definition) readFeature(e fqgw.Expr, loc int32) (fqgw.Feature, error) {
 		return out, nil
 	}
 	n := len(c.Args)
-	for n > 1 && expr.Constant(c.Args[n-1]) {
+	for n > 1 && f.standsIn(c.Args[n-1]) {
 		n--
 	}
+	var err error
+	if slices.ContainsFunc(c.Args[n:], func(a fqgw.Expr) bool { return !expr.Constant(a) }) {
+		if out.Instead = c.Args[n]; len(c.Args)-n > 1 {
+			if out.Instead, err = expr.Coalesce(slices.Clone(c.Args[n:])); err != nil {
+				return out, f.at(err, loc)
+			}
+		}
+	}
 	for _, k := range c.Args[n:] {
+		if out.Instead != nil {
+			break
+		}
 		v, err := k.Eval(&fqgw.Env{}, nil)
 		if err != nil {
 			return out, f.at(err, loc)
@@ -338,7 +371,6 @@ func (f *definition) readFeature(e fqgw.Expr, loc int32) (fqgw.Feature, error) {
 			break
 		}
 	}
-	var err error
 	if out.Read = c.Args[0]; n > 1 {
 		out.Read, err = expr.Coalesce(c.Args[:n])
 	}
@@ -410,7 +442,7 @@ func (f *definition) settle() (noWait bool, err error) {
 	if f.view.Offline && f.view.Retain > 0 {
 		return false, f.invalid(f.optionLoc("retain"), "retain is for views that are kept online").WithHint("Leave out online = false, or retain.")
 	}
-	for i, w := range f.used {
+	for _, w := range f.used {
 		if w.Length > 0 {
 			w.Hop = fqgw.DefaultHop(w.Length)
 			if h := hops["hop"]; h > 0 {
@@ -426,7 +458,7 @@ func (f *definition) settle() (noWait bool, err error) {
 			}
 			w.Hop = h
 		}
-		f.view.Windows[i] = w.Window
+		(*f.windowsWith(w))[w.slot] = w.Window
 	}
 	return noWait, nil
 }
@@ -436,5 +468,16 @@ func (f *definition) optionLoc(name string) int32 {
 	return f.options[i].loc
 }
 
-// slotName names slot i in expressions over (join keys…, slots…).
-func slotName(i int) string { return "_fq_slot_" + strconv.Itoa(i) }
+// slot is a slot of the view, or one of its global windows, which are counted apart.
+type slot struct {
+	index  int
+	global bool
+}
+
+// name is the slot's in expressions over (join keys…, slots…).
+func (s slot) name() string {
+	if s.global {
+		return "_fq_slot_global_" + strconv.Itoa(s.index)
+	}
+	return "_fq_slot_" + strconv.Itoa(s.index)
+}

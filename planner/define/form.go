@@ -212,12 +212,20 @@ func (w *form) state(v *fqgw.FeatureView) {
 		w.trees(v.Row)
 		return
 	}
-	w.count(len(v.Windows))
-	for _, win := range v.Windows {
+	w.windows(v.Windows, v.Aggregates)
+	if len(v.Global.Windows) > 0 {
+		w.text("everywhere")
+		w.windows(v.Global.Windows, v.Global.Aggregates)
+	}
+}
+
+func (w *form) windows(windows []fqgw.Window, aggregates []fqgw.Aggregate) {
+	w.count(len(windows))
+	for _, win := range windows {
 		w.window(win)
 	}
-	w.count(len(v.Aggregates))
-	for _, a := range v.Aggregates {
+	w.count(len(aggregates))
+	for _, a := range aggregates {
 		w.aggregate(a)
 	}
 }
@@ -253,6 +261,10 @@ func (w *form) view(v *fqgw.FeatureView) {
 		w.typ(f.Type)
 		w.tree(f.Read)
 		w.text(string(fqgw.AppendPacked(nil, f.Default)))
+		if f.Instead != nil {
+			w.text("instead")
+			w.tree(f.Instead)
+		}
 	}
 	w.count(len(v.Columns))
 	for _, c := range v.Columns {

@@ -62,6 +62,11 @@ var sameForms = [][]string{
 	{`CREATE VIEW v AS SELECT user_id, price + 1 AS q FROM clicks WHERE kind <> 'a'`},
 
 	{`CREATE SOURCE s (t timestamptz) WITH (event_time = 't', format = 'protobuf', message = 'A', schema = 'syntax="proto3"; message A { int64 t = 1; } message B { int64 t = 2; }')`},
+	{`CREATE FEATURE VIEW v AS SELECT user_id, COALESCE(sum(price) OVER w, sum(price) OVER a, 0) AS a FROM clicks
+		WINDOW w AS (PARTITION BY user_id ORDER BY ts RANGE '1 day' PRECEDING), a AS (ORDER BY ts RANGE '1 day' PRECEDING)`,
+		`CREATE FEATURE VIEW v AS SELECT user_id, COALESCE(sum(price) OVER w, sum(price) OVER (ORDER BY ts RANGE '24 hours' PRECEDING), 0) AS a FROM clicks
+		WINDOW w AS (PARTITION BY user_id ORDER BY ts RANGE '1 day' PRECEDING)`},
+	{`CREATE FEATURE VIEW v AS SELECT sum(price) OVER a AS a FROM clicks WINDOW a AS (ORDER BY ts RANGE '1 day' PRECEDING)`},
 	{`CREATE SOURCE s (t timestamptz) WITH (event_time = 't', format = 'protobuf', message = 'B', schema = 'syntax="proto3"; message A { int64 t = 1; } message B { int64 t = 2; }')`},
 
 	{`CREATE SOURCE s AS SELECT user_id, ts, price * 2 AS twice FROM clicks WHERE price > 0`,
@@ -137,10 +142,11 @@ func TestStateForms(t *testing.T) {
 	const window = " FROM clicks WINDOW w AS (PARTITION BY user_id ORDER BY ts RANGE '1 day' PRECEDING)"
 	base := state("CREATE FEATURE VIEW v AS SELECT user_id, sum(price) OVER w AS a" + window)
 	for sql, same := range map[string]bool{
-		"SELECT user_id AS u, COALESCE(sum(price) OVER w, 1) + 1 AS b": true,
-		"SELECT user_id, sum(price) OVER w AS a, 1 AS one":             true,
-		"SELECT user_id, sum(qty) OVER w AS a":                         false,
-		"SELECT user_id, sum(price) OVER w AS a, count(*) OVER w AS n": false,
+		"SELECT user_id AS u, COALESCE(sum(price) OVER w, 1) + 1 AS b":                    true,
+		"SELECT user_id, sum(price) OVER w AS a, 1 AS one":                                true,
+		"SELECT user_id, sum(qty) OVER w AS a":                                            false,
+		"SELECT user_id, sum(price) OVER w AS a, count(*) OVER w AS n":                    false,
+		"SELECT user_id, COALESCE(sum(price) OVER w, sum(price) OVER (ORDER BY ts)) AS a": false,
 	} {
 		if got := state("CREATE FEATURE VIEW v AS "+sql+window) == base; got != same {
 			t.Errorf("%s: the same states: %v", sql, got)
@@ -155,7 +161,7 @@ func TestFormFields(t *testing.T) {
 		fields string
 	}{
 		{fqgw.Source{}, "OID Schema Name Columns Checks Connector Topic Format EventTime Known KnownColumn KeyColumn PrimaryKey Partitions MaxFuture TimeUnit Start History GateVersion Derived Earlier Steps Options SQL Comment"},
-		{fqgw.FeatureView{}, "OID Schema Name Version State Pending Of Next Given Since Source Keys Where Latest MaxAge Offline Retain Row Windows Aggregates Features Columns Options SQL Comment"},
+		{fqgw.FeatureView{}, "OID Schema Name Version State Pending Of Next Given Since Source Keys Where Latest MaxAge Offline Retain Row Windows Aggregates Global Features Columns Options SQL Comment"},
 		{fqgw.Table{}, "OID Schema Name Columns History Comment Version Steps"},
 		{fqgw.View{}, "OID Schema Name Columns Query SQL Path Service Comment"},
 		{fqgw.Column{}, "Name Type NotNull Field Comment Number"},
@@ -163,7 +169,8 @@ func TestFormFields(t *testing.T) {
 		{fqgw.KeyColumn{}, "Name Column Type"},
 		{fqgw.Window{}, "Name Length Hop Rows"},
 		{fqgw.Aggregate{}, "Func Star Args Params Filter Window Type"},
-		{fqgw.Feature{}, "Name Type Read Slots Default Comment"},
+		{fqgw.Feature{}, "Name Type Read Slots Globals Default Instead Comment"},
+		{fqgw.Globals{}, "Windows Aggregates"},
 		{fqgw.OutputColumn{}, "Name Key Feature"},
 	} {
 		var got []string

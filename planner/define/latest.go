@@ -111,11 +111,11 @@ func (f *definition) latestColumn(t *pg.ResTarget) error {
 	}
 	slot, ok := f.slots[string(key)]
 	if !ok {
-		slot = len(f.view.Row)
+		slot.index = len(f.view.Row)
 		f.slots[string(key)] = slot
 		f.view.Row = append(f.view.Row, feature.Read)
 	}
-	feature.Read = &expr.Column{Index: len(f.view.Keys) + slot, Typ: feature.Type, Name: slotName(slot)}
+	feature.Read = &expr.Column{Index: len(f.view.Keys) + slot.index, Typ: feature.Type, Name: slot.name()}
 	f.output(t, -1, feature)
 	return nil
 }

@@ -169,6 +169,7 @@ func featureProps(cat *fqgw.Catalog, v *fqgw.FeatureView, o *fqgw.Object) error 
 		if v.Features[i].Default, _, err = d.defaultValue(n, v.Features[i].Type); err != nil {
 			return err
 		}
+		v.Features[i].Instead = nil
 		v.Options[prop] = sql
 	}
 	return nil

@@ -28,8 +28,9 @@ const (
 // windowSpec is a window of the definition.
 type windowSpec struct {
 	fqgw.Window
-	def  *pg.WindowDef // with what it takes over from a window it names
-	slot int           // index in the view's windows, -1 while unused
+	def    *pg.WindowDef // with what it takes over from a window it names
+	global bool          // it is over all entities
+	slot   int           // index in the view's windows, or its global ones, -1 while unused
 }
 
 // windowClause reads the WINDOW clause.
@@ -70,7 +71,7 @@ func (f *definition) over(def *pg.WindowDef) (*windowSpec, error) {
 		return nil, err
 	}
 	for _, u := range f.used {
-		if u.Length == w.Length && u.Rows == w.Rows && f.windows[u.Name] != u {
+		if u.Length == w.Length && u.Rows == w.Rows && u.global == w.global && f.windows[u.Name] != u {
 			return u, nil
 		}
 	}
@@ -84,10 +85,19 @@ func (f *definition) over(def *pg.WindowDef) (*windowSpec, error) {
 
 func (f *definition) use(w *windowSpec) {
 	if w.slot < 0 {
-		w.slot = len(f.used)
+		list := f.windowsWith(w)
+		w.slot = len(*list)
 		f.used = append(f.used, w)
-		f.view.Windows = append(f.view.Windows, w.Window)
+		*list = append(*list, w.Window)
 	}
+}
+
+// windowsWith are the view's windows of which w is one.
+func (f *definition) windowsWith(w *windowSpec) *[]fqgw.Window {
+	if w.global {
+		return &f.view.Global.Windows
+	}
+	return &f.view.Windows
 }
 
 // window analyses a window definition; the first one gives the join keys.
@@ -99,8 +109,10 @@ func (f *definition) window(def *pg.WindowDef) (*windowSpec, error) {
 			return nil, err
 		}
 	}
-	if err := f.partition(w.def); err != nil {
-		return nil, err
+	if w.global = len(w.def.PartitionClause) == 0; !w.global { // SEMANTICS §2.3
+		if err := f.partition(w.def); err != nil {
+			return nil, err
+		}
 	}
 	if err := f.order(w.def); err != nil {
 		return nil, err
@@ -131,10 +143,6 @@ func (f *definition) takeOver(def *pg.WindowDef) (*pg.WindowDef, error) {
 }
 
 func (f *definition) partition(def *pg.WindowDef) error {
-	if len(def.PartitionClause) == 0 {
-		return f.unsupported(def.Location, "a window without PARTITION BY in a feature view").
-			WithHint("Write PARTITION BY and the join keys.")
-	}
 	if len(f.view.Keys) == 0 {
 		return f.keys(def.PartitionClause, "PARTITION BY")
 	}

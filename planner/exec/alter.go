@@ -292,7 +292,11 @@ func (e *Engine) redefine(ctx context.Context, cat *fqgw.Catalog, held map[strin
 }
 
 func (e *Engine) redefineOne(ctx context.Context, cat *fqgw.Catalog, s *fqgw.Source, release func(), notice func(string, string)) {
-	late, err := e.o.Streams.Redefine(ctx, s, cat.FeaturesOf(s), release)
+	var kept []*fqgw.FeatureView
+	for _, v := range cat.FeaturesOf(s) {
+		kept = append(kept, v.Parts()...)
+	}
+	late, err := e.o.Streams.Redefine(ctx, s, kept, release)
 	switch {
 	case err != nil:
 		e.o.Logger.Warn("a source that was altered does not go on", "source", s.Name, "error", err)

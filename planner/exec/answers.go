@@ -34,6 +34,8 @@ type looked struct {
 	slab    []fqgw.Value
 	tally   tally
 	cold    map[fqgw.EntityKey]bool // that were asked of the lake, in all chunks
+	global  *window.Reading         // online: the global windows, nil where they are not known
+	stale   bool                    // and older than they must be
 }
 
 // room is what a run of a lookup needs besides its program. It is used again by
@@ -46,8 +48,9 @@ type room struct {
 	places   []place
 	entities []fqgw.EntityKey
 	reads    []fqgw.UnitRead
-	states   []packedState    // of the chunk, online
-	readings []window.Reading // of the chunk, from history
+	states   []packedState     // of the chunk, online
+	readings []window.Reading  // of the chunk, from history
+	then     []*window.Reading // of the chunk, from history: the global windows
 	answer   window.Answer
 	joined   []fqgw.Value // a row with all its columns
 }
@@ -71,8 +74,10 @@ func (m *room) free() {
 	clear(m.reads[:cap(m.reads)])
 	clear(m.states)
 	clear(m.readings)
+	clear(m.then)
 	clear(m.joined[:cap(m.joined)])
 	m.spine, m.probes, m.parts, m.keyBytes, m.states, m.readings = m.spine[:0], m.probes[:0], m.parts[:0], m.keyBytes[:0], m.states[:0], m.readings[:0]
+	m.then = m.then[:0]
 	m.answer.Forget()
 	rooms.Put(m)
 }
@@ -178,10 +183,16 @@ func (r *looked) advance() error {
 func (r *looked) answerOf(p *probe) error {
 	a, i := &r.answer, r.next-1-r.first
 	a.Key, a.Late = nil, false
+	a.Global, a.Stale = r.global, r.stale
+	if r.history && r.lookup.globals != nil {
+		a.Global = r.then[i]
+	}
 	if p.ok {
 		a.Key = p.parts
 	}
 	switch {
+	case !r.view.Keyed():
+		r.program.Empty(a, p.t)
 	case r.history:
 		r.program.Of(a, &r.readings[i])
 	case !p.ok:

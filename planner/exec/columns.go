@@ -47,7 +47,7 @@ func columnJoinOf(l *lookup) *columnJoin {
 	if l.input == nil || l.at == nil || !pit.LooksUp(v) && (v.Latest || len(v.Keys) == 0) || len(l.tuples) != 1 {
 		return nil
 	}
-	if l.on != nil && expr.HasSubquery(l.on) {
+	if l.globals != nil || l.on != nil && expr.HasSubquery(l.on) {
 		return nil
 	}
 	j := &columnJoin{lookup: l}

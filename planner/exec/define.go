@@ -248,7 +248,7 @@ func (e *Engine) AlterDefault(st *plan.AlterFeature) Change {
 			found := false
 			for i := range v.Features {
 				if v.Features[i].Name == st.Feature {
-					v.Features[i].Default, found = st.Default, true
+					v.Features[i].Default, v.Features[i].Instead, found = st.Default, nil, true
 				}
 			}
 			if !found {

@@ -172,7 +172,7 @@ func (e *Engine) dropOne(cat *fqgw.Catalog, name fqgw.QualifiedName, purge bool)
 		delete(cat.Features, name)
 		g := victim{oid: v.OID}
 		if !v.Offline && cat.Keeper(v.State) == nil { // no other version has its states
-			g.view, g.left = v, []leftover{{OID: v.OID, What: "view", Name: name.String(), State: v.State}}
+			g.view, g.left = v, leftStates(v)
 		}
 		return g
 	}

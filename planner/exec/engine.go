@@ -4,6 +4,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -157,6 +158,7 @@ type Engine struct {
 	joined     joined
 	cold       cold
 	derived    derivations
+	everywhere everywhere
 	memory     *fqgw.Memory  // of all sessions
 	looked     atomic.Uint32 // shards that Waiting has looked at
 	extents    sync.Map      // by the lake's name of a table: its extent, for a moment
@@ -238,13 +240,14 @@ func (e *Engine) Start(ctx context.Context) error {
 	}
 	for _, v := range states(c) {
 		// Before the fill claims the units, which makes them look taken.
-		stands, err := e.o.Streams.Stands(ctx, v)
+		stands, err := e.stands(ctx, v)
 		if err != nil {
 			e.o.Logger.Warn("it cannot be told whether a feature view is in the online store", "view", v.Name, "error", err)
 		}
 		e.fill(v, stands, func(string) {})
 	}
 	e.fills.Go(e.follow)
+	e.fills.Go(e.publishedSoon)
 	e.fills.Go(e.compactSoon)
 	return nil
 }
@@ -297,7 +300,10 @@ func (e *Engine) Sync(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	return e.o.Streams.Sync(ctx)
+	if err := e.o.Streams.Sync(ctx); err != nil {
+		return err
+	}
+	return e.readEverywhere(ctx)
 }
 
 // SystemRelation finds a relation of pg_catalog, information_schema or fqgw.
@@ -329,10 +335,13 @@ func (e *Engine) fill(v *fqgw.FeatureView, stands bool, notice func(string)) *bu
 		defer e.fills.Done()
 		defer close(b.done)
 		for again := tryAgain; ; {
-			b.err = e.o.Streams.AddView(ctx, v, func(msg string) {
-				b.progress.Store(&msg)
-				notice(msg)
-			})
+			b.err = nil
+			for _, part := range v.Parts() {
+				b.err = cmp.Or(b.err, e.o.Streams.AddView(ctx, part, func(msg string) {
+					b.progress.Store(&msg)
+					notice(msg)
+				}))
+			}
 			if b.err == nil {
 				e.ended(v)
 				b.err = e.becomes(ctx, v)

@@ -336,17 +336,24 @@ func (e *Engine) describeView(env *fqgw.Env, kind string, v *fqgw.FeatureView, a
 		}
 		note("Join key", "%s", k)
 	}
-	for _, w := range v.Windows {
-		if w.Rows > 0 {
-			note("Window "+w.Name, "the last %d events", w.Rows)
-			continue
+	windows := func(kind string, list []fqgw.Window, how string) {
+		for _, w := range list {
+			switch {
+			case w.Rows > 0:
+				note(kind+w.Name, "the last %d events%s", w.Rows, how)
+			case w.Length == 0:
+				note(kind+w.Name, "lifetime%s", how)
+			default:
+				note(kind+w.Name, "length %s, hop %s, tail at most %s too long%s", span(env, w.Length), span(env, w.Hop), span(env, w.Hop), how)
+			}
 		}
-		if w.Length == 0 {
-			note("Window "+w.Name, "lifetime")
-			continue
-		}
-		note("Window "+w.Name, "length %s, hop %s, tail at most %s too long", span(env, w.Length), span(env, w.Hop), span(env, w.Hop))
 	}
+	windows("Window ", v.Windows, "")
+	second := ", of all entities at the last published second"
+	if at != nil {
+		second = ", of all entities at the whole second before"
+	}
+	windows("Global window ", v.Global.Windows, second)
 	if v.MaxAge > 0 {
 		note("Max age", "%s", span(env, v.MaxAge))
 	}

@@ -142,7 +142,7 @@ func (e *Engine) take(ctx context.Context, old, next *fqgw.Catalog) {
 	was, is := states(old), states(next)
 	for state, v := range is {
 		if was[state] == nil {
-			stands, _ := e.o.Streams.Stands(ctx, v) // it is filled again when that cannot be told
+			stands, _ := e.stands(ctx, v) // it is filled again when that cannot be told
 			e.fill(v, stands, func(string) {})
 		}
 	}
@@ -161,7 +161,7 @@ func (e *Engine) take(ctx context.Context, old, next *fqgw.Catalog) {
 	for state, v := range was {
 		if is[state] == nil {
 			e.forget(ctx, v)
-			left = append(left, leftover{OID: v.OID, What: "view", Name: v.Qualified().String(), State: state})
+			left = append(left, leftStates(v)...)
 		}
 	}
 	if err := e.leave(ctx, left); err != nil {

@@ -39,15 +39,32 @@ func (r *looked) readHistory() error {
 			minT, maxT, maxK = min(minT, p.t), max(maxT, p.t), max(maxK, p.k)
 		}
 	}
+	if r.globals != nil { // of which a probe without an entity has a value too
+		for i := range probes {
+			if p := &probes[i]; p.timed {
+				minT, maxT, maxK = min(minT, p.t), max(maxT, p.t), max(maxK, p.k)
+			}
+		}
+	}
 	if maxT < minT { // no probe has an entity
 		for i := range probes {
 			r.readings[i] = l.Empty(probes[i].t)
 		}
+		r.then = make([]*window.Reading, len(probes))
 		return nil
 	}
 	e.noticeFuture(env, maxT)
 	if err := e.waitView(env, v, maxK); err != nil {
 		return err
+	}
+	if r.globals != nil {
+		var err error
+		if r.then, err = e.everywhereThen(env, r.globals, probes, r.limit.memory); err != nil {
+			return err
+		}
+	}
+	if !v.Keyed() {
+		return nil
 	}
 	join := func() error {
 		late, found := unknown{by: maxK}, false
@@ -152,6 +169,15 @@ func (e *Engine) allThen(env *fqgw.Env, l *lookup) (fqgw.Rows, error) {
 	late := unknown{by: k}
 	found := false
 	var a window.Answer
+	if l.globals != nil {
+		memory := e.memoryOf(env)
+		then, err := e.everywhereThen(env, l.globals, []probe{{t: t, k: k, timed: true}}, memory)
+		memory.Close()
+		if err != nil {
+			return nil, err
+		}
+		a.Global = then[0]
+	}
 	row := func(key fqgw.EntityKey, r *window.Reading) (_ []fqgw.Value, shown bool, err error) {
 		if a.Key, err = fqgw.DecodeKey(key); err != nil {
 			return nil, false, err
@@ -225,7 +251,18 @@ func eventMemory(whole *fqgw.Memory) *fqgw.Memory {
 // historyOf is what of a source's history can matter to a view at times from
 // minT to maxT: scanned anew whenever it is read.
 func (e *Engine) historyOf(env *fqgw.Env, v *fqgw.FeatureView, minT, maxT int64) fqgw.Records {
-	scan := e.scanOf(v, minT, maxT)
+	return e.recordsOf(env, v, e.scanOf(v, minT, maxT))
+}
+
+// historyIn is the rows of a source's history with event times from and to, with what a
+// view needs of them.
+func (e *Engine) historyIn(env *fqgw.Env, v *fqgw.FeatureView, from, to int64) fqgw.Records {
+	scan := e.scanOf(v, to, to)
+	scan.From, scan.To = from, to
+	return e.recordsOf(env, v, scan)
+}
+
+func (e *Engine) recordsOf(env *fqgw.Env, v *fqgw.FeatureView, scan fqgw.Scan) fqgw.Records {
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		records, err := e.readPinned(env, v.Source, scan)
 		if err != nil {

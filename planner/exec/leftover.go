@@ -69,6 +69,14 @@ func (e *Engine) note(ctx context.Context, change func([]leftover) []leftover) e
 	return err
 }
 
+// leftStates are the states of a view that is dropped.
+func leftStates(v *fqgw.FeatureView) (out []leftover) {
+	for _, part := range v.Parts() {
+		out = append(out, leftover{OID: v.OID, What: "view", Name: v.Qualified().String(), State: part.State})
+	}
+	return out
+}
+
 func (e *Engine) leave(ctx context.Context, some []leftover) error {
 	if len(some) == 0 {
 		return nil

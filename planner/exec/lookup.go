@@ -16,6 +16,7 @@ import (
 type lookup struct {
 	view    *fqgw.FeatureView
 	program *window.Program
+	globals *window.Layout // of the global windows that are shown; nil: none are
 	outputs []fqgw.Output
 	types   []fqgw.Type // of the join keys
 
@@ -98,6 +99,9 @@ func (e *Engine) compile(node plan.Node, exprs []fqgw.Expr) (*lookup, error) {
 		return nil, err
 	}
 	l.program = window.NewProgram(layout, l.view, l.outputs)
+	if l.globals, err = justGlobals(l.view, l.program); err != nil {
+		return nil, err
+	}
 	if j := columnJoinOf(l); j != nil {
 		below, err := e.lookupOf(l.input)
 		if err != nil {
@@ -110,7 +114,8 @@ func (e *Engine) compile(node plan.Node, exprs []fqgw.Expr) (*lookup, error) {
 		}
 	}
 	const probe, slot, value = 400, 64, 48
-	l.bytes = probe + int64(slot*max(len(l.view.Aggregates), len(l.view.Row))+value*(l.width+len(l.outputs))) + l.program.Shown().ListBytes()
+	slots := max(len(l.view.Aggregates), len(l.view.Row)) + len(l.view.Global.Aggregates)
+	l.bytes = probe + int64(slot*slots+value*(l.width+len(l.outputs))) + l.program.Shown().ListBytes()
 	return l, nil
 }
 
@@ -203,6 +208,9 @@ func (e *Engine) lookOver(env *fqgw.Env, l *lookup, spine fqgw.Rows) (fqgw.Rows,
 	if r.history {
 		r.limit.rows = spineRows
 		err = memory.Reserve(memory.Limit() / joinShare)
+	}
+	if err == nil && l.globals != nil && !r.history {
+		r.global, r.stale, err = e.lastPublished(r.env, l.view, r.env.Now)
 	}
 	switch {
 	case err != nil:

@@ -23,6 +23,9 @@ type place struct {
 // readOnline asks the online store for the chunk's entities, in one trip. T is
 // env.Now.
 func (r *looked) readOnline() error {
+	if !r.view.Keyed() {
+		return nil
+	}
 	probes := r.probes[r.next:r.end]
 	r.plan(probes)
 	ctx, cancel, limited := deadline(r.env)

@@ -30,7 +30,7 @@ func TestLateKeys(t *testing.T) {
 	e := &Engine{o: Options{Online: store}}
 	e.snap.Store(&snapshot{})
 	env := &fqgw.Env{Ctx: t.Context(), Deadline: time.Millisecond}
-	r := &looked{lookup: &lookup{view: &fqgw.FeatureView{Source: &fqgw.Source{}}}, room: &room{entities: make([]fqgw.EntityKey, 0, 8)}, e: e, env: env}
+	r := &looked{lookup: &lookup{view: &fqgw.FeatureView{Source: &fqgw.Source{}, Keys: make([]fqgw.KeyColumn, 1)}}, room: &room{entities: make([]fqgw.EntityKey, 0, 8)}, e: e, env: env}
 	for _, key := range []fqgw.EntityKey{"a", "b"} {
 		r.probes, r.end = []probe{{key: key, ok: true}}, 1
 		if err := r.readOnline(); err != nil || !r.late {

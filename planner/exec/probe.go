@@ -15,6 +15,7 @@ type probe struct {
 	key   fqgw.EntityKey
 	t, k  int64
 	ok    bool
+	timed bool // the time is not NULL
 	alien bool // a value that no key equals: no entity has it
 
 	from, to int // of the key in room.keyBytes, until it is made
@@ -22,7 +23,7 @@ type probe struct {
 
 // ask adds a probe for the entity of the parts that were put last into room.parts.
 func (r *looked) ask(parts []fqgw.Value, t, k int64, ok bool) {
-	p := probe{parts: parts, t: t, k: k, from: len(r.keyBytes)}
+	p := probe{parts: parts, t: t, k: k, timed: ok, from: len(r.keyBytes)}
 	var key bool
 	if r.keyBytes, key = fqgw.AppendKeyBytes(r.keyBytes, parts); !key {
 		r.keyBytes = r.keyBytes[:p.from]

@@ -133,9 +133,14 @@ func (e *Engine) readable(v *fqgw.FeatureView) error {
 		}
 		return reading(v, progress)
 	}
-	if s.filling[v.State] {
-		progress, _ := e.o.Streams.Filling(v)
-		return reading(v, progress)
+	if len(s.filling) == 0 {
+		return nil
+	}
+	for _, part := range v.Parts() {
+		if s.filling[part.State] {
+			progress, _ := e.o.Streams.Filling(part)
+			return reading(v, progress)
+		}
 	}
 	return nil
 }

@@ -21,8 +21,10 @@ func (e *Engine) Waiting(ctx context.Context) []string {
 		if progress, filling := e.filling(v); filling {
 			out = append(out, waiting(v.Name, cmp.Or(progress, "filling begins")))
 		} else {
-			reads = append(reads, fqgw.UnitRead{Unit: fqgw.Unit{State: v.State, Shard: shard}})
-			names = append(names, v.Name)
+			for _, part := range v.Parts() {
+				reads = append(reads, fqgw.UnitRead{Unit: fqgw.Unit{State: part.State, Shard: shard}})
+				names = append(names, v.Name)
+			}
 		}
 	}
 	if len(reads) == 0 {
@@ -44,7 +46,11 @@ func waiting(view, why string) string { return fmt.Sprintf("feature view %q: %s"
 
 // filling says whether a view is being made, and how far that is.
 func (e *Engine) filling(v *fqgw.FeatureView) (progress string, filling bool) {
-	progress, filling = e.o.Streams.Filling(v)
+	for _, part := range v.Parts() {
+		if p, is := e.o.Streams.Filling(part); is && !filling {
+			progress, filling = p, true
+		}
+	}
 	b := e.snap.Load().building[v.State]
 	if b == nil {
 		return progress, filling

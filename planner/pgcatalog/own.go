@@ -113,7 +113,7 @@ func fillFeatureViews(r *relation, s *snapshot) [][]fqgw.Value {
 		for _, k := range v.Keys {
 			keys = append(keys, k.Name)
 		}
-		for _, w := range v.Windows {
+		for _, w := range slices.Concat(v.Windows, v.Global.Windows) {
 			windows = append(windows, w.Name)
 		}
 		for _, f := range v.Features {
@@ -135,7 +135,10 @@ func fillFeatures(r *relation, s *snapshot) [][]fqgw.Value {
 		for i := range v.Features {
 			f := &v.Features[i]
 			def := fqgw.Null
-			if !f.Default.IsNull() {
+			switch {
+			case f.Instead != nil:
+				def = text(expression(v, f.Instead))
+			case !f.Default.IsNull():
 				def = text(expr.Text(f.Default, f.Type, nil))
 			}
 			base := fields{"feature_view": text(name.String()), "feature": text(f.Name), "position": number(int64(i + 1)), "type": text(f.Type.String()),
@@ -163,7 +166,9 @@ func expression(v *fqgw.FeatureView, read fqgw.Expr) string {
 		if slot := c.Index - len(v.Keys); slot < len(v.Row) {
 			return v.Row[slot]
 		} else if slot < len(v.Aggregates) {
-			return &printed{c, aggregateSQL(v, &v.Aggregates[slot])}
+			return &printed{c, aggregateSQL(&v.Aggregates[slot], v.Windows)}
+		} else if slot -= len(v.Aggregates); slot < len(v.Global.Aggregates) && !v.Latest {
+			return &printed{c, aggregateSQL(&v.Global.Aggregates[slot], v.Global.Windows)}
 		}
 		return e
 	}).String()
@@ -177,7 +182,7 @@ type printed struct {
 
 func (p *printed) String() string { return p.sql }
 
-func aggregateSQL(v *fqgw.FeatureView, a *fqgw.Aggregate) string {
+func aggregateSQL(a *fqgw.Aggregate, windows []fqgw.Window) string {
 	var args []string
 	for _, x := range a.Args {
 		args = append(args, x.String())
@@ -192,7 +197,7 @@ func aggregateSQL(v *fqgw.FeatureView, a *fqgw.Aggregate) string {
 	if a.Filter != nil {
 		s += " FILTER (WHERE " + a.Filter.String() + ")"
 	}
-	return s + " OVER " + expr.QuoteIdent(v.Windows[a.Window].Name)
+	return s + " OVER " + expr.QuoteIdent(windows[a.Window].Name)
 }
 
 func paramText(v fqgw.Value) string {
@@ -218,19 +223,26 @@ func paramText(v fqgw.Value) string {
 func windowsOf(v *fqgw.FeatureView, read fqgw.Expr) []fqgw.Window {
 	var used []int
 	expr.Walk(read, func(e fqgw.Expr) bool {
-		if c, ok := e.(*expr.Column); ok && c.Index >= len(v.Keys) && c.Index-len(v.Keys) < len(v.Aggregates) {
-			if w := v.Aggregates[c.Index-len(v.Keys)].Window; !slices.Contains(used, w) {
-				used = append(used, w)
-			}
+		c, ok := e.(*expr.Column)
+		if !ok || c.Index < len(v.Keys) || v.Latest {
+			return true
+		}
+		w := -1
+		if slot := c.Index - len(v.Keys); slot < len(v.Aggregates) {
+			w = v.Aggregates[slot].Window
+		} else if slot -= len(v.Aggregates); slot < len(v.Global.Aggregates) {
+			w = len(v.Windows) + v.Global.Aggregates[slot].Window
+		}
+		if w >= 0 && !slices.Contains(used, w) {
+			used = append(used, w)
 		}
 		return true
 	})
 	slices.Sort(used)
+	all := slices.Concat(v.Windows, v.Global.Windows)
 	var out []fqgw.Window
 	for _, w := range used {
-		if w >= 0 && w < len(v.Windows) {
-			out = append(out, v.Windows[w])
-		}
+		out = append(out, all[w])
 	}
 	return out
 }

@@ -128,14 +128,18 @@ func NewLayout(v *fqgw.FeatureView) (*Layout, error) {
 // the other slots; what is said of whether there is a row stays. Its states are
 // not those of the online store. v is the layout's view or a later version of it.
 func (l *Layout) Only(v *fqgw.FeatureView, features []int) *Layout {
+	return l.Just(func(slot int) bool {
+		return slices.ContainsFunc(features, func(f int) bool { return slices.Contains(v.Features[f].Slots, slot) })
+	})
+}
+
+// Just is a layout that computes the slots that are wanted, as Only does.
+func (l *Layout) Just(wanted func(slot int) bool) *Layout {
 	if l.view.Latest {
 		return l
 	}
 	n := &Layout{view: l.view, filters: []filter{{}}, hash: ^l.hash}
-	err := n.windows(func(slot int) bool {
-		return slices.ContainsFunc(features, func(f int) bool { return slices.Contains(v.Features[f].Slots, slot) })
-	})
-	if err != nil {
+	if err := n.windows(wanted); err != nil {
 		return l // it made l's slots
 	}
 	return n

@@ -21,15 +21,18 @@ type Program struct {
 	outputs  []output
 	computed []int // the features whose read expression is more than a slot
 	needs    []int // the slots that these name
+	globals  []int // and of the global windows, with those that defaults name
 }
 
 // output is one column.
 type output struct {
 	kind     fqgw.OutputKind
 	index    int // of the key or the feature
-	slot     int // the slot that is the feature's value, -1 for a computed one
-	computed int // its place in Program.computed
+	slot     int // the slot that is the feature's value, -1 for another one
+	global   int // the slot of the global windows that is it, -1 for another one
+	computed int // the place of one that is neither in Program.computed
 	instead  fqgw.Value
+	feature  *fqgw.Feature // nil of what is none
 }
 
 // ringWanted says where the parts of a whole ring go: their index in the ring of
@@ -58,6 +61,11 @@ type Answer struct {
 	// Late says that the online store did not answer within the deadline: the
 	// defaults stand in, with the status timeout.
 	Late bool
+	// Global is the reading of the view's global windows, nil where none is known; it is
+	// kept by many, and put here before the answer is made. Stale says that it is not
+	// what it must be by now: what is made of it has the status timeout.
+	Global *Reading
+	Stale  bool
 
 	Reading
 	in     reader
@@ -87,14 +95,15 @@ func NewProgram(l *Layout, v *fqgw.FeatureView, outputs []fqgw.Output) *Program 
 	p := &Program{view: v, whole: l}
 	var features []int
 	for _, o := range outputs {
-		out := output{kind: o.Kind, index: o.Index, slot: -1}
+		out := output{kind: o.Kind, index: o.Index, slot: -1, global: -1}
 		if o.Kind == fqgw.OutFeature || o.Kind == fqgw.OutStatus || o.Kind == fqgw.OutTime {
 			f := &v.Features[o.Index]
-			out.instead = f.Default
+			out.instead, out.feature = f.Default, f
+			p.globals = append(p.globals, globalsOf(v, f)...)
 			if !slices.Contains(features, o.Index) {
 				features = append(features, o.Index)
 			}
-			if out.slot = slotOf(v, f); out.slot < 0 {
+			if out.slot, out.global = slotOf(v, f); out.slot < 0 && out.global < 0 {
 				if out.computed = slices.Index(p.computed, o.Index); out.computed < 0 {
 					out.computed = len(p.computed)
 					p.computed = append(p.computed, o.Index)
@@ -106,6 +115,8 @@ func NewProgram(l *Layout, v *fqgw.FeatureView, outputs []fqgw.Output) *Program 
 	}
 	slices.Sort(p.needs)
 	p.needs = slices.Compact(p.needs)
+	slices.Sort(p.globals)
+	p.globals = slices.Compact(p.globals)
 	p.shown = l.Only(v, features)
 	for i := range p.shown.rings {
 		p.rings = append(p.rings, p.wanted(i))
@@ -113,20 +124,24 @@ func NewProgram(l *Layout, v *fqgw.FeatureView, outputs []fqgw.Output) *Program 
 	return p
 }
 
-// slotOf is the slot that is a feature's value, -1 when the value is computed.
-func slotOf(v *fqgw.FeatureView, f *fqgw.Feature) int {
+// slotOf is the slot that is a feature's value, or that of the global windows; -1 when it
+// is another.
+func slotOf(v *fqgw.FeatureView, f *fqgw.Feature) (own, global int) {
 	c, ok := f.Read.(*expr.Column)
 	if !ok || c.Level != 0 || c.Index < len(v.Keys) {
-		return -1
+		return -1, -1
 	}
-	return c.Index - len(v.Keys)
+	if n := c.Index - len(v.Keys) - len(v.Aggregates); n >= 0 && !v.Latest {
+		return -1, n
+	}
+	return c.Index - len(v.Keys), -1
 }
 
 // Plain is the slot that output i is, and what stands for it where it is NULL, NULL for
 // nothing; ok is false of another output than a feature that is a slot.
 func (p *Program) Plain(i int) (slot int, instead fqgw.Value, ok bool) {
 	o := &p.outputs[i]
-	return o.slot, o.instead, o.kind == fqgw.OutFeature && o.slot >= 0
+	return o.slot, o.instead, o.kind == fqgw.OutFeature && o.slot >= 0 && o.feature.Instead == nil
 }
 
 // wanted finds what of a ring is shown: an aggregate has its filter and its
@@ -298,15 +313,10 @@ var definitionEnv fqgw.Env
 // compute evaluates the read expressions that are more than a slot.
 func (p *Program) compute(a *Answer) {
 	a.values = a.values[:0]
-	if len(p.computed) == 0 || a.Key == nil || a.Late || p.view.Latest && !a.Exists {
+	if len(p.computed) == 0 || a.Key == nil || p.view.Latest && !a.Exists {
 		return
 	}
-	a.row = append(a.row[:0], a.Key...)
-	a.row = slices.Grow(a.row, len(p.whole.slots))[:len(a.Key)+len(p.whole.slots)]
-	clear(a.row[len(a.Key):])
-	for _, i := range p.needs {
-		a.row[len(a.Key)+i] = a.slot(i)
-	}
+	p.row(a)
 	for _, i := range p.computed {
 		f := &p.view.Features[i]
 		out := FeatureValue{Time: NoTime}
@@ -316,6 +326,12 @@ func (p *Program) compute(a *Answer) {
 		for _, s := range f.Slots {
 			out.Time = max(out.Time, a.time(s))
 			bad = bad || out.Value.IsNull() && a.failed(s)
+		}
+		if a.Global != nil {
+			for _, s := range f.Globals {
+				out.Time = max(out.Time, a.Global.time(s))
+				bad = bad || out.Value.IsNull() && a.Global.failed(s)
+			}
 		}
 		if err != nil {
 			out.Value = fqgw.Null
@@ -342,10 +358,12 @@ func (a *Answer) status(null, bad bool) fqgw.Status {
 func (p *Program) feature(a *Answer, o *output) FeatureValue {
 	out := FeatureValue{Status: fqgw.StatusNotFound, Time: NoTime}
 	switch {
-	case a.Late:
-		out.Value, out.Status = o.instead, fqgw.StatusTimeout
+	case a.Late && (len(o.feature.Globals) == 0 || len(o.feature.Slots) > 0):
+		out.Value, out.Status = p.instead(a, o), fqgw.StatusTimeout
 		return out
 	case a.Key == nil:
+	case o.global >= 0:
+		out = a.global(o.global)
 	case a.Exists || !p.view.Latest:
 		if o.slot < 0 {
 			out = a.values[o.computed]
@@ -356,8 +374,15 @@ func (p *Program) feature(a *Answer, o *output) FeatureValue {
 	case a.OutsideMaxAge:
 		out.Status = fqgw.StatusOutsideMaxAge
 	}
-	if out.Value.IsNull() && !o.instead.IsNull() {
-		out.Value, out.Status = o.instead, fqgw.StatusDefault
+	late := a.Late || a.Stale && a.Key != nil && len(o.feature.Globals) > 0
+	if out.Value.IsNull() {
+		if v := p.instead(a, o); !v.IsNull() {
+			out.Value, out.Status = v, fqgw.StatusDefault
+			late = late || a.Stale && o.feature.Instead != nil
+		}
+	}
+	if late {
+		out.Status = fqgw.StatusTimeout
 	}
 	return out
 }
