@@ -83,6 +83,7 @@ func (d *deriver) run() {
 		if s.life.Err() != nil {
 			return
 		}
+		s.broke(err)
 		d.trouble(err)
 		if time.Since(began) > time.Minute || hasMoved(err) {
 			again.Reset()
@@ -208,10 +209,12 @@ func (r *passing) records(ctx context.Context, b *batch) ([]fqgw.LogRecord, erro
 	var rows [][]fqgw.Value
 	var of []int
 	for again := tryAgain; len(b.events) > 0; {
+		over := r.sayLate()
 		err := r.settled(ctx)
 		if err == nil {
 			rows, of, err = r.rows(ctx, b)
 		}
+		over()
 		if err == nil {
 			r.d.trouble(nil)
 			break
@@ -237,6 +240,33 @@ func (r *passing) records(ctx context.Context, b *batch) ([]fqgw.LogRecord, erro
 			Headers: []fqgw.Header{{Name: OriginHeader, Value: originText(ev.Pos, name)}}}
 	}
 	return recs, nil
+}
+
+// sayLate says after a second why a batch waits, unless over is called before.
+func (r *passing) sayLate() (over func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-done:
+			return
+		case <-time.After(time.Second):
+		}
+		text := "what it looks up is not applied yet"
+		for _, v := range r.d.s.src().Derived.Views {
+			if s, err := r.d.s.p.source(v.Source.Qualified().String()); err == nil {
+				if why := s.stats.text(); why != "" {
+					text += fmt.Sprintf(": source \"%s\": %s", s.src().Qualified(), why)
+					break
+				}
+			}
+		}
+		r.d.s.stats.trouble("deriving", text)
+	}()
+	return func() {
+		close(done)
+		<-ended
+	}
 }
 
 // rows are those of a batch's events: the fresh ones see what is served now, the others
@@ -402,8 +432,10 @@ func (d *deriver) passedBy(ctx context.Context, k int64, notice func(string)) er
 }
 
 // shown waits until the topic shows what was written below some offsets: brokers may end
-// a transaction a moment after they have said that they will.
+// a transaction a moment after they have said that they will. What was written into a
+// topic that is gone is not waited for.
 func (d *deriver) shown(ctx context.Context, below []int64) error {
+	topic := d.s.at.Load().ID
 	for again := (fqgw.Backoff{First: time.Millisecond, Most: 100 * time.Millisecond}); ; {
 		_, end, err := d.s.log.Offsets(ctx, d.s.src().Topic)
 		if err != nil {
@@ -413,7 +445,7 @@ func (d *deriver) shown(ctx context.Context, below []int64) error {
 		for p, o := range below {
 			missing = missing || p < len(end) && end[p] < o
 		}
-		if !missing || !again.Wait(ctx) {
+		if !missing || d.s.at.Load().ID != topic || !again.Wait(ctx) {
 			return ctx.Err()
 		}
 	}
