@@ -44,6 +44,8 @@ func (s *Session) runDefinition(env *fqgw.Env, st plan.Statement) (*Result, erro
 			}
 		}
 		return r, err
+	case *plan.Rename:
+		return s.altered(ctx, e.Rename(st))
 	case *plan.SetVersion:
 		return s.altered(ctx, e.SetVersion(st))
 	case *plan.Comment:
@@ -111,6 +113,8 @@ func command(st plan.Statement) string {
 	case *plan.AlterFeature, *plan.SetVersion:
 		return "ALTER FEATURE VIEW"
 	case *plan.AlterRelation:
+		return "ALTER " + strings.ToUpper(st.Kind)
+	case *plan.Rename:
 		return "ALTER " + strings.ToUpper(st.Kind)
 	case *plan.Refresh:
 		return "REFRESH MATERIALIZED VIEW"

@@ -93,6 +93,8 @@ func (d *Definer) bind(whole *pg.Node) (plan.Statement, error) {
 	case *pg.Node_RenameStmt:
 		if r := n.RenameStmt; r.RenameType == pg.ObjectType_OBJECT_COLUMN && r.RelationType == pg.ObjectType_OBJECT_TABLE {
 			return d.renameColumn(r)
+		} else if kind := renamedKind(r.RenameType); kind != "" {
+			return d.rename(kind, r)
 		}
 	case *pg.Node_CommentStmt:
 		return d.comment(n.CommentStmt)

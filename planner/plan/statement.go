@@ -109,6 +109,12 @@ type (
 		Renamed [2]string                     // a column's name before and after; "" for none
 		Notices []string
 	}
+	// Rename gives a relation another name, in its schema.
+	Rename struct {
+		Kind string // "feature view", "table", "view"
+		Name fqgw.QualifiedName
+		To   string
+	}
 	// SetVersion makes another version of a feature view the current one.
 	SetVersion struct {
 		View    fqgw.QualifiedName
@@ -203,6 +209,7 @@ func (*CopyTo) statement()              {}
 func (*Drop) statement()                {}
 func (*AlterFeature) statement()        {}
 func (*AlterRelation) statement()       {}
+func (*Rename) statement()              {}
 func (*SetVersion) statement()          {}
 func (*Comment) statement()             {}
 func (*Refresh) statement()             {}
