@@ -90,7 +90,7 @@ func (e *Engine) nextVersion(ctx context.Context, cat *fqgw.Catalog, n *Numbers,
 		return r, nil, err
 	}
 	e.called(&obj, r.view, 0, false)
-	switched, err := e.succeed(ctx, n, cat, old, &obj)
+	switched, err := e.succeed(ctx, n, cat, old, &v, &obj)
 	if err != nil {
 		return r, nil, err
 	}
@@ -147,8 +147,13 @@ func (e *Engine) called(o *fqgw.Object, view fqgw.QualifiedName, version int, ne
 }
 
 // succeed makes next, which has no name yet or one beside the current one, the current
-// version in the place of old. 42P16 where a view reads columns that it lacks.
-func (e *Engine) succeed(ctx context.Context, n *Numbers, cat *fqgw.Catalog, old *fqgw.FeatureView, next *fqgw.Object) ([]fqgw.Object, error) {
+// version in the place of old; v is what next defines. 42P16 where a view reads columns
+// that it lacks, or a derived source would have others.
+func (e *Engine) succeed(ctx context.Context, n *Numbers, cat *fqgw.Catalog, old, v *fqgw.FeatureView, next *fqgw.Object) ([]fqgw.Object, error) {
+	if detail := e.underivable(cat, old, v); len(detail) > 0 {
+		return nil, fqgw.Errorf("42P16", "feature view \"%s\" cannot become version %d: derived sources depend on its columns", old.Name, next.Version).
+			WithDetail("%s", strings.Join(detail, "\n")).WithHint("Keep those columns and their types, or drop the derived sources first.")
+	}
 	was, err := n.Object(ctx, old.OID)
 	if err != nil {
 		return nil, err
@@ -167,6 +172,23 @@ func (e *Engine) succeed(ctx context.Context, n *Numbers, cat *fqgw.Catalog, old
 			WithDetail("%s", strings.Join(detail, "\n")).WithHint("Keep those columns, or change or drop the views first.")
 	}
 	return put, nil
+}
+
+// underivable are the derived sources that look a feature view up and could not, or would
+// have other columns, with next in its place: their topics and histories have those that they have.
+func (e *Engine) underivable(cat *fqgw.Catalog, old, next *fqgw.FeatureView) (detail []string) {
+	trial := cat.Clone()
+	trial.Features[old.Current()] = next
+	for name, s := range cat.Sources {
+		if !s.Reads(old.Current()) {
+			continue
+		}
+		if _, err := e.o.Derive(trial, s); err != nil {
+			detail = append(detail, fmt.Sprintf("source %s: %s", name, fqgw.AsError(err).Message))
+		}
+	}
+	slices.Sort(detail)
+	return detail
 }
 
 // torn are the views that lack a column they had, or have it with another type.
@@ -269,7 +291,7 @@ func (e *Engine) makeCurrent(ctx context.Context, cat *fqgw.Catalog, n *Numbers,
 	if err != nil {
 		return nil, nil, err
 	}
-	put, err := e.succeed(ctx, n, cat, old, &next)
+	put, err := e.succeed(ctx, n, cat, old, v, &next)
 	if err == nil {
 		err = e.rebind(ctx, n, cat, put)
 	}
