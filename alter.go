@@ -50,6 +50,16 @@ func (s *Source) GateAt(number int) (*Source, *Gate) {
 	return s, nil
 }
 
+// Since is the number of the gate version that a column came with.
+func (s *Source) Since(column int) int {
+	for i, g := range s.Earlier {
+		if g.Places == nil || g.Places[column] >= 0 {
+			return i + 1
+		}
+	}
+	return len(s.Earlier) + 1
+}
+
 // FirstOwn are the columns that the source's history was made with, which Steps changed
 // since.
 func (s *Source) FirstOwn() []Column {

@@ -59,6 +59,9 @@ func TestGateVersions(t *testing.T) {
 			t.Errorf("a row of version %d is %v, want %v", n+1, got, want)
 		}
 	}
+	if one.Since(0) != 1 || three.Since(0) != 1 || three.Since(1) != 2 {
+		t.Errorf("columns came with the versions %d, %d and %d, want 1, 1 and 2", one.Since(0), three.Since(0), three.Since(1))
+	}
 	if src, g := three.GateAt(3); src != three || g != nil || three.GateVersion != 3 {
 		t.Errorf("version 3 is %v", src)
 	}

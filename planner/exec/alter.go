@@ -292,9 +292,11 @@ func (e *Engine) redefine(ctx context.Context, cat *fqgw.Catalog, held map[strin
 }
 
 func (e *Engine) redefineOne(ctx context.Context, cat *fqgw.Catalog, s *fqgw.Source, release func(), notice func(string, string)) {
-	var kept []*fqgw.FeatureView
+	var kept []*fqgw.FeatureView // of those that share states their keeper
 	for _, v := range cat.FeaturesOf(s) {
-		kept = append(kept, v.Parts()...)
+		if k := cat.Keeper(v.State); k != nil {
+			kept = append(kept, k.Parts()...)
+		}
 	}
 	late, err := e.o.Streams.Redefine(ctx, s, kept, release)
 	switch {

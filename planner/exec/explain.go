@@ -12,6 +12,7 @@ import (
 	"github.com/fqgw/fqgw/planner/expr"
 	"github.com/fqgw/fqgw/planner/plan"
 	"github.com/fqgw/fqgw/planner/relational"
+	"github.com/fqgw/fqgw/stream/window"
 )
 
 // Routes are what Route says.
@@ -368,6 +369,11 @@ func (e *Engine) describeView(env *fqgw.Env, kind string, v *fqgw.FeatureView, a
 	}
 	if since, ok := e.o.Streams.Since(v.Source.Qualified().String()); ok {
 		note("History since", "%s", fqgw.TimeText(since))
+	}
+	for c, needed := range window.Needs(v) {
+		if n := v.Source.Since(c); needed && n > 1 {
+			note("History of column "+v.Source.Columns[c].Name, "since gate version %d, NULL in records before", n)
+		}
 	}
 	return s
 }

@@ -55,6 +55,9 @@ func (e *Engine) unchanged(cat *fqgw.Catalog, t *fqgw.TrainingSet, r fqgw.Traini
 		}
 		return err
 	}
+	if r.Kind == "source" { // a later gate version changes no row that was read; the bytes are compared
+		return nil
+	}
 	if version != r.Version {
 		return notRebuilt(t, "%s \"%s\" is at version %d now, it was made with version %d", r.Kind, r.Name, version, r.Version)
 	}

@@ -2,6 +2,7 @@ package pgcatalog
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -23,7 +24,8 @@ func ownRelations() []*relation {
 			"record_time", fqgw.Timestamptz, "rejected_at", fqgw.Timestamptz, "reason", fqgw.Text, "column_name", fqgw.Text, "key", fqgw.Text, "payload", fqgw.Text,
 			"headers", fqgw.Text.Array(), "replayed_at", fqgw.Timestamptz),
 		own(9010, "sources", fillSources, "name", fqgw.Text, "connector", fqgw.Text, "topic", fqgw.Text, "format", fqgw.Text, "event_time", fqgw.Text,
-			"known_time", fqgw.Text, "max_future", fqgw.Interval, "history", fqgw.Text, "columns", array, "gate_version", fqgw.Int4, "sql", fqgw.Text, "comment", fqgw.Text),
+			"known_time", fqgw.Text, "max_future", fqgw.Interval, "history", fqgw.Text, "columns", array, "gate_version", fqgw.Int4,
+			"gate_from", array, "sql", fqgw.Text, "comment", fqgw.Text),
 		own(9011, "feature_views", fillFeatureViews, "name", fqgw.Text, "version", fqgw.Int4, "state_version", fqgw.Int8, "source", fqgw.Text, "keys", array,
 			"kind", fqgw.Text, "max_age", fqgw.Interval, "windows", array, "features", array, "history_since", fqgw.Timestamptz, "sql", fqgw.Text, "comment", fqgw.Text),
 		own(9012, "features", fillFeatures, "feature_view", fqgw.Text, "feature", fqgw.Text, "position", fqgw.Int4, "type", fqgw.Text, "expression", fqgw.Text,
@@ -96,7 +98,20 @@ func fillSources(r *relation, s *snapshot) [][]fqgw.Value {
 		}
 		out = append(out, row(&r.SystemRelation, fields{"name": text(name.String()), "connector": text(src.Connector), "topic": textOrNull(src.Topic), "format": textOrNull(src.Format),
 			"event_time": textOrNull(eventTime), "known_time": text(known), "max_future": span(src.MaxFuture), "history": textOrNull(src.History),
-			"columns": texts(names(plain(src.Columns))), "gate_version": number(int64(src.GateVersion)), "sql": text(src.SQL), "comment": textOrNull(src.Comment)}))
+			"columns": texts(names(plain(src.Columns))), "gate_version": number(int64(src.GateVersion)),
+			"gate_from": texts(gatesFrom(src)), "sql": text(src.SQL), "comment": textOrNull(src.Comment)}))
+	}
+	return out
+}
+
+// gatesFrom says where each gate version but the first begins: by partition, epoch and offset.
+func gatesFrom(s *fqgw.Source) []string {
+	out := make([]string, len(s.Earlier))
+	for i, g := range s.Earlier {
+		out[i] = fmt.Sprintf("%d from", i+2)
+		for p, m := range g.Until {
+			out[i] += fmt.Sprintf(" %d:%d/%d", p, m.Epoch, m.Next)
+		}
 	}
 	return out
 }
