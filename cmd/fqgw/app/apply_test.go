@@ -158,3 +158,22 @@ func TestApplyVersion(t *testing.T) {
 		}
 	})
 }
+
+// TestExample runs the example of the documentation as its CI does.
+func TestExample(t *testing.T) {
+	const dir = "../../../examples/clicks"
+	if code, out, errs := run(t, "test", "--apply", dir+"/definitions", dir); code != 0 {
+		t.Errorf("%d\n%s%s", code, out, errs)
+	}
+	wrong := filepath.Join(t.TempDir(), "wrong.test")
+	text := "query\nSELECT clicks_5m FROM user_clicks\n----\n1\n"
+	if err := os.WriteFile(wrong, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, _ := run(t, "test", "--apply", dir+"/definitions", wrong); code != 1 || !strings.Contains(out, "FAIL "+wrong) {
+		t.Errorf("%d: %s", code, out)
+	}
+	if code, _, errs := run(t, "test", wrong, "--apply"); code != 2 {
+		t.Errorf("%d: %s", code, errs)
+	}
+}

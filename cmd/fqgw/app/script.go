@@ -35,6 +35,11 @@ var Protocols = []string{"simple", "extended"}
 // by what came; with compact the histories are compacted after each sync, which
 // changes no answer.
 func RunScript(ctx context.Context, file, protocol string, rewrite, compact bool) (res ScriptResult, err error) {
+	return runScript(ctx, file, protocol, rewrite, compact, nil)
+}
+
+// runScript is RunScript over what the .sql files below definitions define.
+func runScript(ctx context.Context, file, protocol string, rewrite, compact bool, definitions []string) (res ScriptResult, err error) {
 	res = ScriptResult{File: file, Protocol: protocol}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -62,6 +67,11 @@ func RunScript(ctx context.Context, file, protocol string, rewrite, compact bool
 			return err
 		}
 		defer r.conn.Close(context.WithoutCancel(ctx))
+		if len(definitions) > 0 {
+			if err := applyFiles(ctx, append([]string{"--yes", "--address", a.Addr()}, definitions...), io.Discard, io.Discard); err != nil {
+				return err
+			}
+		}
 		for i := range steps {
 			r.run(ctx, &steps[i])
 			res.Steps++
@@ -399,19 +409,27 @@ func describeError(err error) string {
 	return err.Error()
 }
 
-const testUsage = `usage: fqgw test [-rewrite] DIR|FILE…
+const testUsage = `usage: fqgw test [--apply DIR]… [-rewrite] DIR|FILE…
 
 Runs every *.test script below, over the simple and the extended protocol, each
-against an embedded gateway of its own. -rewrite replaces the expected rows by
+against an embedded gateway of its own. --apply defines first what the .sql files
+below DIR say, as fqgw apply does. -rewrite replaces the expected rows by
 what came.
 `
 
 // test is the command: every *.test below the folders, over both protocols.
 func test(ctx context.Context, args []string, out, stderr io.Writer) error {
-	rewrite := false
-	var files []string
+	rewrite, takes := false, false
+	var files, definitions []string
 	for _, arg := range args {
+		if takes {
+			definitions, takes = append(definitions, arg), false
+			continue
+		}
 		switch arg {
+		case "-apply", "--apply":
+			takes = true
+			continue
 		case "-rewrite", "--rewrite":
 			rewrite = true
 			continue
@@ -432,14 +450,14 @@ func test(ctx context.Context, args []string, out, stderr io.Writer) error {
 			return err
 		}
 	}
-	if len(files) == 0 {
+	if len(files) == 0 || takes {
 		return usageError{fmt.Errorf("no *.test files; %s", testUsage)}
 	}
 	slog.SetDefault(slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	failed := 0
 	for _, f := range files {
 		for _, p := range Protocols {
-			res, err := RunScript(ctx, f, p, rewrite && p == Protocols[0], false)
+			res, err := runScript(ctx, f, p, rewrite && p == Protocols[0], false, definitions)
 			if err != nil {
 				return fmt.Errorf("%s: %w", f, err)
 			}
