@@ -2,14 +2,16 @@ package exec
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fqgw/fqgw"
 	"github.com/fqgw/fqgw/planner/plan"
 )
 
-// Rename gives a relation another name, a feature view's versions with it. Views are
-// kept by their texts: one that names the relation stands against it, 2BP01.
+// Rename gives a relation another name, a feature view's versions with it. Views and derived
+// sources are kept by their texts: one that names the relation stands against it, 2BP01.
 func (e *Engine) Rename(st *plan.Rename) Change {
 	return Change{
 		Tag: "ALTER " + strings.ToUpper(st.Kind),
@@ -23,6 +25,10 @@ func (e *Engine) Rename(st *plan.Rename) Change {
 				if err := taken(cat, name); err != nil {
 					return nil, nil, err
 				}
+			}
+			if detail := derivedFrom(cat, st.Name); len(detail) > 0 {
+				return nil, nil, fqgw.Errorf("2BP01", "cannot rename %s %s because other objects depend on it", st.Kind, st.Name).
+					WithDetail("%s", strings.Join(detail, "\n")).WithHint("DROP the derived source, and CREATE it again with the new name after.")
 			}
 			after := cat.Clone()
 			if err := e.rebind(ctx, n, after, objects); err != nil {
@@ -43,6 +49,23 @@ func (e *Engine) Rename(st *plan.Rename) Change {
 			return objects, nil, nil
 		},
 	}
+}
+
+// derivedFrom are the derived sources that name a feature view or one of its versions.
+func derivedFrom(cat *fqgw.Catalog, name fqgw.QualifiedName) (detail []string) {
+	v := cat.Features[name]
+	if v == nil {
+		return nil
+	}
+	for of, s := range cat.Sources {
+		for _, x := range cat.VersionsOf(v) {
+			if s.Reads(x.Qualified()) {
+				detail = append(detail, fmt.Sprintf("source %s depends on feature view %s", of, x.Qualified()))
+			}
+		}
+	}
+	slices.Sort(detail)
+	return detail
 }
 
 // renamed are the objects of a relation and of its versions by their new names.

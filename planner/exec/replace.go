@@ -178,9 +178,11 @@ func (e *Engine) succeed(ctx context.Context, n *Numbers, cat *fqgw.Catalog, old
 // have other columns, with next in its place: their topics and histories have those that they have.
 func (e *Engine) underivable(cat *fqgw.Catalog, old, next *fqgw.FeatureView) (detail []string) {
 	trial := cat.Clone()
+	delete(trial.Features, next.Qualified())
+	trial.Features[fqgw.VersionName(old.Current(), old.Version)] = old
 	trial.Features[old.Current()] = next
 	for name, s := range cat.Sources {
-		if !s.Reads(old.Current()) {
+		if !s.Reads(old.Current()) && !s.Reads(next.Qualified()) {
 			continue
 		}
 		if _, err := e.o.Derive(trial, s); err != nil {
