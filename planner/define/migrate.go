@@ -102,7 +102,12 @@ func (m *migration) compare(prune bool) (err error) {
 		switch s := m.steps[t.Name]; {
 		case s == nil && t.Kind != "schema":
 			m.list = append(m.list, Step{Action: StepKeep, Kind: t.Kind, Name: t.Name, Text: -1})
-		case s != nil && s.Action == StepDrop:
+		case s != nil && s.Action == StepDrop && len(s.First) == 0:
+			m.list = append(m.list, *s)
+		}
+	}
+	for _, t := range m.now { // those that read last: First is run from the end
+		if s := m.steps[t.Name]; s != nil && s.Action == StepDrop && len(s.First) > 0 {
 			m.list = append(m.list, *s)
 		}
 	}
@@ -311,20 +316,28 @@ func commentChanges(kind string, name fqgw.QualifiedName, before, next any) (sql
 	return sql
 }
 
-// cascade makes anew what reads what is dropped to be made again.
+// cascade makes anew what reads what is dropped to be made again. What goes, and reads
+// what changes, goes first, as it could stand against the change.
 func (m *migration) cascade() error {
 	for _, t := range m.now { // each behind those that it reads
 		for _, r := range t.Reads {
 			below := m.steps[r]
-			if below == nil || len(below.First) == 0 {
+			if below == nil {
 				continue
 			}
-			switch s := m.steps[t.Name]; {
+			s := m.steps[t.Name]
+			if s != nil && s.Action == StepDrop && len(s.First) == 0 {
+				if len(below.First) > 0 || below.Action == StepChange && !m.readByWhatStays(t.Name) {
+					s.First, s.Then = s.Then, nil
+				}
+			}
+			if len(below.First) == 0 || s != nil && s.Action == StepDrop {
+				continue
+			}
+			switch {
 			case s == nil:
 				m.want.fault(below.Text, fqgw.Errorf("2BP01", "%s \"%s\" cannot be made again, because %s \"%s\" reads it, which no file defines",
 					below.Kind, r, t.Kind, t.Name).At(below.Pos).WithHint("Write that in a file too, or DROP it, or apply with --prune."))
-			case s.Action == StepDrop:
-				s.First, s.Then = s.Then, nil
 			case s.Action != StepReplace:
 				o := m.want.object(t.Name)
 				text, err := TextOf(m.want.Catalog, o.noun)
@@ -336,4 +349,12 @@ func (m *migration) cascade() error {
 		}
 	}
 	return nil
+}
+
+// readByWhatStays says whether something that is not dropped reads a relation now.
+func (m *migration) readByWhatStays(name fqgw.QualifiedName) bool {
+	return slices.ContainsFunc(m.now, func(t *Text) bool {
+		s := m.steps[t.Name]
+		return slices.Contains(t.Reads, name) && (s == nil || s.Action != StepDrop)
+	})
 }
