@@ -130,15 +130,6 @@ func (s *Source) ColumnNumber(i int) int {
 	return i
 }
 
-// Landed are the columns of the source's history: its own, and what the stream adds.
-func (s *Source) Landed() []Column {
-	own := s.Own()
-	if s.Changelog() {
-		own = append(own, SourceColumns...)
-	}
-	return append(own, HiddenColumns...)
-}
-
 // Takes says why the source cannot have such a change, nil if it can. One that is
 // append-only (SEMANTICS §3.7) has none but inserts: a row that came stays.
 func (s *Source) Takes(op Operation) error {

@@ -26,17 +26,6 @@ var HiddenColumns = []Column{
 	{Name: ColOperation, Type: Text}, {Name: ColKnownAt, Type: Timestamptz},
 }
 
-// The columns that rows of a changelog carry besides, before those: the place of the
-// change in the log of its database (SourcePos), NULL where it does not say. A history
-// that an older release has made does not have them.
-const (
-	ColSourceFile = "_fq_source_file" // long
-	ColSourcePos  = "_fq_source_pos"  // long
-)
-
-// SourceColumns are those columns, in order.
-var SourceColumns = []Column{{Name: ColSourceFile, Type: Int8}, {Name: ColSourcePos, Type: Int8}}
-
 // HiddenKnownAt is the place of the known time among them.
 const HiddenKnownAt = 5
 

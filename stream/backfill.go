@@ -244,9 +244,6 @@ func (s *source) needsHistory(at *incarnation, v *fqgw.FeatureView, shares []*sh
 	}
 	for _, sh := range shares {
 		for _, u := range sh.units {
-			if s.src().Changelog() && lacks(pl.snap.Landed, u.marks) > farAway { // they would all be kept in memory
-				return true
-			}
 			for p := range at.owned {
 				have, landed := u.marks.Of(int32(p)), pl.snap.Landed.Of(int32(p))
 				if have.Before(landed) && (p >= at.Partitions || have.Epoch != at.epoch || have.Next == 0 || have.Next < pl.first[p]) {
@@ -270,8 +267,8 @@ func untouched(shares []*share) bool {
 	return true
 }
 
-// fill folds what the units of a view lack of the history, which comes in any order, as a
-// rule all of it, and records the positions of the snapshot that it read with the states.
+// fill folds the history, which comes in any order, into the empty units of a
+// view, and records the positions of the snapshot that it read with the states.
 //
 // The state of an entity keeps the offset after its last event while any event
 // is inside a window. So the events inside come first, and then those that only
@@ -308,22 +305,16 @@ func (s *source) fill(ctx context.Context, at *incarnation, v *view, shares []*s
 	if err != nil {
 		return err
 	}
-	rest := len(shares[0].applied) > 0
-	have := shares[0].applied // by all of them
-	for _, sh := range shares {
-		have = least(have, sh.applied)
-	}
 	purse := s.p.budget.purse()
 	defer purse.close()
 	return s.withCrew(ctx, at, v, shares, &h, func(ctx context.Context, c *crew) error {
-		c.rest = rest
 		r := newRouter(s.p.o.Online.Shards(), len(c.folders), []*view{v})
 		var rows int64
 		began := time.Now()
 		name := s.p.keeper(v.v).Name
 		notice(howFar(name, 0, snap.Rows, began))
 		for _, pass := range passes {
-			err := s.sendHistory(ctx, c, r, purse, pass.without(have), func(more int64) {
+			err := s.sendHistory(ctx, c, r, purse, pass, func(more int64) {
 				rows += more
 				notice(howFar(name, rows, snap.Rows, began))
 			})
@@ -544,7 +535,7 @@ func (s *source) emitAt(rec arrow.RecordBatch, columns []fqgw.Column, places []i
 // catchUp follows the log with a view of its own until it is near the live
 // stream, so that joining it costs the others but a moment.
 func (s *source) catchUp(ctx context.Context, ses *session, v *view, shares []*share, notice func(string)) error {
-	for last := int64(math.MaxInt64); ; {
+	for {
 		target, gap := s.stats.positions(), int64(0)
 		from := make([]int64, ses.at.Partitions)
 		for p := range from {
@@ -560,19 +551,6 @@ func (s *source) catchUp(ctx context.Context, ses *session, v *view, shares []*s
 			return nil
 		}
 		notice(fmt.Sprintf("filling %s: %d records of the log behind", s.p.keeper(v.v).Name, gap))
-		if s.src().Changelog() { // what its records are the session alone can tell
-			if gap >= last { // what is left brought nothing that could land
-				return nil
-			}
-			last = gap
-			if err := ses.lander.wait(ctx); err != nil {
-				return err
-			}
-			if err := s.fill(ctx, ses.at, v, shares, notice); err != nil {
-				return err
-			}
-			continue
-		}
 		var f *feed
 		err := s.withCrew(ctx, ses.at, v, shares, nil, func(ctx context.Context, c *crew) (err error) {
 			if f, err = newFeed(ctx, s, c, nil, []*view{v}, from); err != nil {

@@ -36,14 +36,7 @@ type budget struct {
 	ahead, batches, landing, states *fqgw.Memory
 
 	feeds, landers, folders atomic.Int64 // that are at work
-	ledgers                 atomic.Int64 // bytes of states that are the tables of changelogs
 }
-
-// leastLedger is what a changelog's table may take in any case.
-const leastLedger = 4 << 20
-
-// ledger is how much one more table of a changelog may take.
-func (b *budget) ledger() int64 { return max(b.states.Limit()/2-b.ledgers.Load(), leastLedger) }
 
 func (b *budget) divide(whole *fqgw.Memory) {
 	part := func(who string, share int64) *fqgw.Memory { return whole.Part(who, memoryOption, max(share, 1)) }
@@ -76,10 +69,7 @@ func (b *budget) fetchBytes() int64 {
 }
 
 // forFolder is how much one of the folders may keep, in bytes.
-func (b *budget) forFolder() int64 {
-	limit := b.states.Limit()
-	return max(limit-b.ledgers.Load(), limit/2) / max(b.folders.Load(), 1)
-}
+func (b *budget) forFolder() int64 { return b.states.Limit() / max(b.folders.Load(), 1) }
 
 // purse pays for the batches of one reader, of a topic or of a history. One
 // goroutine pays; whoever is the last to be done with a batch gives back.

@@ -15,9 +15,7 @@ import (
 
 // lines is a format of the tests: a record has a JSON row in each line, so that it
 // carries none, one or several changes; the letter before says what it is if it is not
-// new: '-' gone, '<' before and '>' after an update, '^' an upsert, '~' gone by its key, '*' of
-// a snapshot, '!' truncated. "@7 " behind it is its place in the log of the database, "@7. " of
-// the last row of a snapshot, "@7+ " of a chunk. "?" before a column's name: its value is not told.
+// new: '-' gone, '<' before and '>' after an update, '^' an upsert, '~' gone by its key.
 type lines struct {
 	json decode.Decoder
 	away func() bool // what it takes to read a record cannot be reached
@@ -37,34 +35,15 @@ func (l *lines) Decode(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.Event, e
 			continue
 		}
 		one, op := *r, fqgw.Insert
-		if i := strings.IndexByte("<>-^~*!", line[0]); i >= 0 {
+		if i := strings.IndexByte("<>-^~*", line[0]); i >= 0 {
 			op, line = fqgw.UpdateBefore+fqgw.Operation(i), line[1:]
-		}
-		var at fqgw.SourcePos
-		var part fqgw.SnapshotPart
-		if rest, ok := bytes.CutPrefix(line, []byte("@")); ok {
-			var place []byte
-			place, line, _ = bytes.Cut(rest, []byte(" "))
-			part = fqgw.SnapshotPart(1 + strings.IndexByte(".+", place[len(place)-1]))
-			if _, err := fmt.Sscan(string(bytes.TrimRight(place, ".+")), &at.Pos); err != nil {
-				return changes, err
-			}
-		}
-		if op == fqgw.Truncate {
-			changes = append(changes, fqgw.Event{Op: op, Row: make([]fqgw.Value, 4), Source: at})
-			continue
-		}
-		var missing []int
-		if bytes.Contains(line, []byte(`"?v"`)) {
-			missing = []int{2}
 		}
 		one.Value = line
 		var err error
 		if changes, err = l.json.Decode(&one, changes); err != nil {
 			return changes, err
 		}
-		ev := &changes[len(changes)-1]
-		ev.Op, ev.Source, ev.Part, ev.Missing = op, at, part, missing
+		changes[len(changes)-1].Op = op
 	}
 	return changes, nil
 }

@@ -28,16 +28,11 @@ type feed struct {
 	fetch    int64 // bytes that the consumer may have fetched
 	consumer fqgw.Consumer
 	next     []int64                             // by partition: the record that is expected
-	floors   []int64                             // of a changelog, by partition: the known time of its last change
-	ledger   *ledger                             // of a changelog
-	past     map[fqgw.Position][]fqgw.Event      // of a changelog: changes that have landed, by their record,
-	landed   []int64                             // below here
-	had      []int64                             // of a changelog, by partition: what was applied when the session began
-	noted    int64                               // of the ledger, in the budget
+	floors   []int64                             // of a changelog, by partition: the known time of the last change before it
+	follower *follower                           // of a changelog, in a session
 	paused   []*pause                            // by partition: nil while it runs
 	reaches  []*reach                            // statements that wait
 	verdicts []deadLetter                        // of the batch in the making
-	turn     turn                                // of the batch in the making, of a changelog
 	said     time.Time                           // when refused records were last logged
 	unsaid   int                                 // refused since then
 	moved    func(error)                         // told when the topic is another one; nil: that is an error
@@ -72,6 +67,16 @@ func newFeed(ctx context.Context, s *source, c *crew, l *lander, views []*view, 
 		f.close()
 		return nil, err
 	}
+	if l != nil && s.src().Changelog() {
+		err := retry(ctx, nil, func() (err error) {
+			f.follower, err = s.newFollower(ctx, c.at.epoch, len(from))
+			return err
+		})
+		if err != nil {
+			f.close()
+			return nil, err
+		}
+	}
 	return f, nil
 }
 
@@ -84,7 +89,6 @@ func (f *feed) close() {
 	f.purse.close()
 	f.s.p.budget.batches.Give(f.fetch)
 	f.s.p.budget.feeds.Add(-1)
-	f.forget()
 }
 
 // seek consumes from other offsets, or from earlier ones.
@@ -93,12 +97,14 @@ func (f *feed) seek(ctx context.Context, from []int64) error {
 		f.consumer.Close()
 		f.consumer = nil
 	}
-	if f.s.src().Changelog() {
-		if err := retry(ctx, nil, func() error { return f.recall(ctx, from) }); err != nil {
-			return err
-		}
+	err := retry(ctx, nil, func() (err error) {
+		f.floors, err = f.s.floors(ctx, f.crew.at.epoch, from)
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	err := retry(ctx, f.trouble, func() (err error) {
+	err = retry(ctx, f.trouble, func() (err error) {
 		f.consumer, err = f.s.log.Consume(ctx, f.s.src().Topic, from, f.fetch/2) // what is polled keeps its fetch while the next one comes
 		return err
 	})
@@ -247,7 +253,7 @@ func (f *feed) pay(ctx context.Context, bytes int64) error {
 // what they are.
 func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, paid int64, polled time.Time) error {
 	b := &batch{events: make([]fqgw.Event, 0, len(recs)), polled: polled, purse: f.purse}
-	ok := f.judgeAll(b, recs)
+	gap, ok := f.judgeAll(b, recs)
 	f.purse.change(paid, b.bytes)
 	if !ok || len(b.spans) == 0 {
 		return nil
@@ -255,24 +261,23 @@ func (f *feed) take(ctx context.Context, recs []fqgw.LogRecord, paid int64, poll
 	if err := f.bury(ctx); err != nil {
 		return err
 	}
-	if f.ledger != nil {
-		return f.sendChanges(ctx, b)
+	if err := f.s.noteLapse(ctx, gap); err != nil {
+		return err
 	}
 	return f.send(ctx, b)
 }
 
 // judgeAll puts what records are into a batch, and notes what is refused; not ok where the
 // source has another definition, by which the next session reads them.
-func (f *feed) judgeAll(b *batch, recs []fqgw.LogRecord) (ok bool) {
+func (f *feed) judgeAll(b *batch, recs []fqgw.LogRecord) (gap *lapse, ok bool) {
 	f.s.judging.RLock()
 	defer f.s.judging.RUnlock()
 	if f.s.next.Load() != nil || f.s.src() != f.gates.src {
-		return false
+		return nil, false
 	}
 	in := f.moment()
 	f.verdicts = f.verdicts[:0]
 	var at *span
-	f.turn = turn{}
 	for i := range recs {
 		r := &recs[i]
 		if int(r.Partition) >= len(f.next) || r.Offset < f.next[r.Partition] || f.paused[r.Partition] != nil {
@@ -286,10 +291,6 @@ func (f *feed) judgeAll(b *batch, recs []fqgw.LogRecord) (ok bool) {
 			f.next[r.Partition] = at.next
 			continue
 		}
-		if f.early(r) {
-			f.pause(r.Partition, &pause{offset: r.Offset, early: true, again: time.Now().Add(lookAgain)})
-			continue
-		}
 		events, stop, err := f.judge(b.events, r, &in)
 		if stop != nil {
 			f.pause(r.Partition, stop)
@@ -300,9 +301,7 @@ func (f *feed) judgeAll(b *batch, recs []fqgw.LogRecord) (ok bool) {
 		}
 		at.next, at.stamp = r.Offset+1, r.Timestamp
 		f.next[r.Partition] = at.next
-		if f.ledger != nil {
-			f.follow(r, events[min(len(b.events), len(events)):], err)
-		}
+		gap = f.lapses(gap, r, events[min(len(b.events), len(events)):], err)
 		if err != nil {
 			f.refuse(r, err)
 			continue
@@ -314,9 +313,12 @@ func (f *feed) judgeAll(b *batch, recs []fqgw.LogRecord) (ok bool) {
 			at.add(&events[i])
 			b.bytes += f.router.bytes(&events[i])
 		}
+		if n := len(events); f.floors != nil && n > len(b.events) {
+			f.floors[r.Partition] = events[n-1].Known
+		}
 		b.events = events
 	}
-	return true
+	return gap, true
 }
 
 // moment is what a batch of records is judged in.
@@ -352,11 +354,8 @@ func (f *feed) judge(events []fqgw.Event, r *fqgw.LogRecord, in *moment) (out []
 		}
 	}()
 	g := f.gates.at(at)
-	past, landed := f.recalled(r)
-	switch out = append(events, past...); {
-	case landed:
-	case !f.s.replayedFor(r): // else it has no changes here
-		out, err = f.changesOf(g, events, r, at)
+	if out = events; !f.s.replayedFor(r) { // else it has no changes here
+		out, err = g.Decode(r, events)
 	}
 	if lost(err) {
 		return nil, &pause{offset: r.Offset, lacks: err.Error(), again: time.Now().Add(readAgain)}, nil
@@ -365,13 +364,21 @@ func (f *feed) judge(events []fqgw.Event, r *fqgw.LogRecord, in *moment) (out []
 	known, visible := int64(math.MinInt64), int64(math.MinInt64)
 	for i := range changes {
 		ev := &changes[i]
+		ev.Pos = at
+		at.Sub++
+		if err == nil {
+			err = g.Judge(ev, r.Timestamp)
+		}
 		known, visible = max(known, ev.Known), max(visible, ev.VisibleAt())
+	}
+	if err == nil {
+		g.now(changes)
 	}
 	switch {
 	case err != nil || len(changes) == 0:
 		known = knownOf(g, changes, r)
-	case f.floors != nil && !landed:
-		known = max(known, f.floors[r.Partition], f.ledger.plan.least)
+	case f.floors != nil:
+		known = max(known, f.floors[r.Partition])
 		visible = f.s.knownAt(changes, known)
 	}
 	switch {
@@ -504,11 +511,6 @@ func (f *feed) send(ctx context.Context, b *batch) error {
 		if err := put(ctx, f.lander.in, msg[*lander]{batch: b}); err != nil {
 			return err
 		}
-		if f.turn.cross { // another order would make other changes of it
-			if err := f.lander.wait(ctx); err != nil {
-				return err
-			}
-		}
 	}
 	return f.crew.send(ctx, b)
 }
@@ -574,7 +576,7 @@ func (f *feed) reached(end []int64, all bool) bool {
 func (f *feed) never(r *reach) error {
 	rate, set := f.s.p.o.Clock.IsSet()
 	for i, p := range f.paused {
-		if !r.all || p == nil || p.waits() || p.early || p.lacks != "" || p.full && !(set && rate == 0) || i >= len(r.end) || f.next[i] >= r.end[i] {
+		if !r.all || p == nil || p.waits() || p.lacks != "" || p.full && !(set && rate == 0) || i >= len(r.end) || f.next[i] >= r.end[i] {
 			continue
 		}
 		err := fqgw.Errorf(fqgw.CodeNotInState, "partition %d of source \"%s\" stands at offset %d, so that its %d records from there on are not applied: %s",

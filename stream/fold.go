@@ -25,7 +25,6 @@ type crew struct {
 	wg      sync.WaitGroup
 	live    bool   // of a session: its progress is the source's
 	horizon *int64 // the folders' horizon if it stands still; nil: the clock
-	rest    bool   // of the history what the units lack is folded, and not all of it
 }
 
 func newCrew(ctx context.Context, fail context.CancelCauseFunc, s *source, at *incarnation, live bool) *crew {
@@ -393,7 +392,7 @@ func (f *folder) fold() error {
 		f.hand = ev.Pos
 		for _, sh := range f.sets[r.set] {
 			u := sh.units[r.shard]
-			if (!b.whole || f.c.rest) && (sh.applied.Covers(ev.Pos) || u.marks.Covers(ev.Pos)) {
+			if !b.whole && (sh.applied.Covers(ev.Pos) || u.marks.Covers(ev.Pos)) {
 				continue
 			}
 			if n == len(f.jobs) {

@@ -26,7 +26,6 @@ type lander struct {
 	ctx      context.Context
 	in       chan msg[*lander]
 	builder  *array.RecordBuilder // of the source's columns
-	placed   bool                 // and of the places in the log of the database
 	hidden   fqgw.HiddenRows      // and of the others
 	rows     int
 	bytes    int64        // about what they take
@@ -61,11 +60,7 @@ func newLander(ctx context.Context, s *source, at *incarnation, landed fqgw.Mark
 	l := &lander{s: s, at: at, ctx: ctx, in: make(chan msg[*lander], 16), landed: landed, taken: landed,
 		over: make(chan *commit, 1), tokens: landBurst, counted: time.Now()}
 	l.mem = s.p.budget.landing.Part("rows of a source to be landed", memoryOption, 0)
-	own := s.src().Own()
-	if l.placed = s.placed.Load(); l.placed {
-		own = append(own, fqgw.SourceColumns...)
-	}
-	l.builder = array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(own))
+	l.builder = array.NewRecordBuilder(memory.DefaultAllocator, fqgw.ArrowSchema(s.src().Own()))
 	return l
 }
 
@@ -190,9 +185,6 @@ func (l *lander) take(b *batch) error {
 				return fmt.Errorf("column %s of source %s cannot be landed: %w", columns[c].Name, l.s.src().Name, err)
 			}
 		}
-		if l.placed {
-			appendPlace(fields[len(columns):], ev.Source)
-		}
 		l.hidden.Append(ev)
 		if l.rows++; l.rows == 1 {
 			l.first = time.Now()
@@ -215,17 +207,6 @@ func (l *lander) take(b *batch) error {
 		l.publish()
 	}
 	return nil
-}
-
-// appendPlace adds where a change was in the log of its database.
-func appendPlace(fields []array.Builder, at fqgw.SourcePos) {
-	for i, n := range []int64{at.File, at.Pos} {
-		if b := fields[i].(*array.Int64Builder); at.IsNone() {
-			b.AppendNull()
-		} else {
-			b.Append(n)
-		}
-	}
 }
 
 // settle starts a commit when one is due, and tells those whose rows are landed.

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"math"
 	"slices"
 	"strings"
@@ -12,179 +13,58 @@ import (
 
 // Windows over a changelog need every change of its rows, with the row before (SEMANTICS
 // §8): what was counted is taken back by it. A change that lacks its row before, a record
-// that was refused, and one that is missing, leave counted what is there no more: the
-// changes lapse. From the known time of the first one on windows over the source are not
-// read, and say why, until a snapshot of the whole table is complete, which tells every row
-// anew; views of its rows need nothing of it.
+// that was refused, and a snapshot of rows that came before, leave counted what is there no
+// more. From the known time of the first one on windows over the source are not read, and
+// say why; views of its rows need nothing of it.
 
-// lapse is from when on, and until when, the changes of a source do not tell which rows went.
+// lapse is from when on the changes of a source do not tell which rows went.
 type lapse struct {
-	known, until int64 // until: MaxInt64 while it goes on
-	last         int64 // known time of the last one but of those that the history tells (upserts and deletes by key)
-	why          string
-	old          bool // of a release that counted some changes twice: it does not end
+	known int64
+	why   string
 }
 
-// mostLapses are kept; of more the first become one.
-const mostLapses = 16
-
-// lapseFact are the lapses of a history, whatever source its records came from.
+// lapseFact is the lapse of a history, whatever source its records came from.
 func lapseFact(history string) string { return "lapse " + history }
 
-// lapseText outlives the process, version 2: a line "2 <known time> <until> <last> <why>" for each.
-// Version 1 was a line "1 <known time> <why>", of one that goes on.
-func lapseText(list []lapse) string {
-	var b strings.Builder
-	for _, l := range list {
-		if why := strings.ReplaceAll(l.why, "\n", " "); l.old {
-			fmt.Fprintf(&b, "1 %d %s\n", l.known, why)
-		} else {
-			fmt.Fprintf(&b, "2 %d %d %d %s\n", l.known, l.until, l.last, why)
-		}
-	}
-	return strings.TrimSuffix(b.String(), "\n")
-}
+// text outlives the process, version 1: "1 <known time> <why>".
+func (l *lapse) text() string { return fmt.Sprintf("1 %d %s", l.known, l.why) }
 
-// parseLapses is nil for "", and a lapse for ever for what it does not know.
-func parseLapses(text string) (list []lapse) {
+// parseLapse is nil for "", and a lapse for ever for what it does not know.
+func parseLapse(text string) *lapse {
 	if text == "" {
 		return nil
 	}
-	for line := range strings.SplitSeq(text, "\n") {
-		l := lapse{until: math.MaxInt64}
-		version, rest, _ := strings.Cut(line, " ")
-		known, rest, _ := strings.Cut(rest, " ")
-		_, err := fmt.Sscan(known, &l.known)
-		switch {
-		case err == nil && version == "1":
-			l.why, l.old = rest, true
-		case err == nil && version == "2":
-			words := strings.SplitN(rest, " ", 3)
-			if len(words) < 3 {
-				words = make([]string, 3)
-			}
-			l.why = words[2]
-			_, err = fmt.Sscan(words[0]+" "+words[1], &l.until, &l.last)
-		default:
-			err = fqgw.Errorf(fqgw.CodeDataCorrupted, "another release's")
+	var l lapse
+	if rest, ok := strings.CutPrefix(text, "1 "); ok {
+		known, why, _ := strings.Cut(rest, " ")
+		if _, err := fmt.Sscan(known, &l.known); err == nil {
+			l.why = why
+			return &l
 		}
-		if err != nil {
-			return []lapse{
-				{math.MinInt64, math.MaxInt64, math.MaxInt64, "the registry says so in a form of another release: " + text, true},
-			}
-		}
-		list = append(list, l)
 	}
-	return list
+	return &lapse{math.MinInt64, "the registry says so in a form of another release: " + text}
 }
 
-// restoreLapses takes up what noteLapse kept.
-func (s *source) restoreLapses(ctx context.Context) error {
+// restoreLapse takes up what noteLapse kept.
+func (s *source) restoreLapse(ctx context.Context) error {
 	text, err := s.p.o.Registry.Get(ctx, lapseFact(s.src().History))
-	if list := parseLapses(text); err == nil && list != nil {
-		s.lapses.Store(&list)
-	}
-	return err
-}
-
-func (s *source) lapsed() []lapse {
-	if list := s.lapses.Load(); list != nil {
-		return *list
-	}
-	return nil
-}
-
-func (s *source) keepLapses(ctx context.Context, list []lapse) error {
-	err := s.p.o.Registry.Put(ctx, lapseFact(s.src().History), lapseText(list))
-	if err == nil {
-		s.lapses.Store(&list)
+	if l := parseLapse(text); err == nil && l != nil {
+		s.lapse.Store(l)
 	}
 	return err
 }
 
 // noteLapse notes a lapse before what it is about can be read.
 func (s *source) noteLapse(ctx context.Context, l *lapse) error {
-	if l == nil {
+	if was := s.lapse.Load(); l == nil || was != nil && was.known <= l.known {
 		return nil
 	}
-	list := slices.Clone(s.lapsed())
-	for i := range list { // it is in one, or lengthens one
-		if was := &list[i]; l.known < was.until {
-			if l.known >= was.known && l.last <= was.last {
-				return nil
-			}
-			if was.last = max(was.last, l.last); l.known < was.known {
-				was.known, was.why = l.known, l.why
-			}
-			return s.keepLapses(ctx, list)
-		}
-	}
-	if list = append(list, *l); len(list) > mostLapses {
-		list[1].known, list[1].why = list[0].known, list[0].why
-		list = list[1:]
-	}
-	if err := s.keepLapses(ctx, list); err != nil {
+	if err := s.p.o.Registry.Put(ctx, lapseFact(s.src().History), l.text()); err != nil {
 		return err
 	}
-	s.p.o.Logger.Warn(
-		"windows over a changelog are not read any more",
-		"source",
-		s.src().Name,
-		"from",
-		fqgw.TimeText(l.known),
-		"reason",
-		l.why,
-	)
+	s.p.o.Logger.Warn("windows over a changelog are not read any more", "source", s.src().Name, "from", fqgw.TimeText(l.known), "reason", l.why)
+	s.lapse.Store(l)
 	return nil
-}
-
-// heal ends a lapse at a known time, from which on everything is right, once that can be
-// read: what was counted and was not there has been taken back by then.
-func (f *feed) heal(ctx context.Context, until int64) error {
-	s := f.s
-	list := slices.Clone(s.lapsed())
-	if len(list) == 0 {
-		return nil
-	}
-	last := &list[len(list)-1]
-	if last.old || last.until < math.MaxInt64 {
-		return nil
-	}
-	if err := f.crew.flush(ctx); err != nil {
-		return err
-	}
-	last.until = max(until, last.known)
-	if err := s.keepLapses(ctx, list); err != nil {
-		return err
-	}
-	s.p.o.Logger.Info("windows over a changelog are read again", "source", s.src().Name, "from", fqgw.TimeText(last.until))
-	return nil
-}
-
-// refusedFact is the known time of the record that was refused last, of a history: a
-// snapshot that has one does not tell which rows are gone. Version 1: "1 <known time>".
-func refusedFact(history string) string { return "refused " + history }
-
-func (s *source) restoreRefused(ctx context.Context) error {
-	text, err := s.p.o.Registry.Get(ctx, refusedFact(s.src().History))
-	if s.refused = math.MinInt64; err == nil && text != "" {
-		if _, e := fmt.Sscanf(text, "1 %d", &s.refused); e != nil {
-			s.refused = math.MaxInt64
-		}
-	}
-	return err
-}
-
-// noteRefused notes it before the record is passed.
-func (s *source) noteRefused(ctx context.Context, known int64) error {
-	if known <= s.refused {
-		return nil
-	}
-	err := s.p.o.Registry.Put(ctx, refusedFact(s.src().History), fmt.Sprintf("1 %d", known))
-	if err == nil {
-		s.refused = known
-	}
-	return err
 }
 
 // Follows is nil when what a view counts by what was known at k can be told; 55000 for
@@ -197,77 +77,179 @@ func (p *Pipeline) Follows(v *fqgw.FeatureView, k int64) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range s.lapsed() {
-		if k < l.known || k >= l.until && l.until < math.MaxInt64 {
-			continue
-		}
-		e := fqgw.Errorf(
-			fqgw.CodeNotInState,
-			"feature view \"%s\" has windows over changelog \"%s\", and cannot tell which rows are there since %s: %s",
-			v.Name,
-			s.src().Name,
-			fqgw.TimeText(l.known),
-			l.why,
-		)
-		if l.until < math.MaxInt64 {
-			return e.WithHint("It can again from %s on, by a snapshot.", fqgw.TimeText(l.until))
-		}
-		return e.WithHint("Windows need every change with its row before (REPLICA IDENTITY FULL) and no record that is refused. " +
-			"A new snapshot of the whole table, by a connector made again, mends it; AS OF reads what was before.")
+	l := s.lapse.Load()
+	if l == nil || k < l.known {
+		return nil
 	}
-	return nil
+	return fqgw.Errorf(fqgw.CodeNotInState, "feature view \"%s\" has windows over changelog \"%s\", and cannot tell which rows are there since %s: %s",
+		v.Name, s.src().Name, fqgw.TimeText(l.known), l.why).
+		WithHint("Windows need every change with its row before: REPLICA IDENTITY FULL, one snapshot, no record that is refused. Make the source anew over another topic; AS OF reads what was before.")
 }
 
-// turn is what a batch of a changelog's records brings besides its changes.
-type turn struct {
-	gap    *lapse
-	healed *int64 // from which known time on all is right again
-	cross  bool   // it is to land before it is applied
-	apart  bool   // and was applied by another order
+// exactly is how many rows of a snapshot are told from each other, one by one; of
+// more it is one of every sample.
+const (
+	exactly = 1 << 18
+	sample  = 64
+)
+
+// follower looks at the changes of a changelog for a lapse, in the order of a partition.
+// The feed's goroutine alone touches it.
+type follower struct {
+	src     *fqgw.Source
+	checked []int64             // by partition: what lies below was looked at
+	begun   []bool              // by partition: another change than a snapshot's came
+	some    []bool              // by partition: a change came
+	rows    map[uint64]struct{} // those of the snapshot; nil once every partition has begun
+	chain   *chain
+	key     []fqgw.Value // of the row at hand
 }
 
-// follow takes a record into the ledger that was judged, by its changes and why it was
-// refused, unless it has landed.
-func (f *feed) follow(r *fqgw.LogRecord, changes []fqgw.Event, refused error) {
-	l := f.ledger
-	if r.Offset < f.landed[r.Partition] {
-		return
+// newFollower takes up where the history is.
+func (s *source) newFollower(ctx context.Context, epoch int32, partitions int) (*follower, error) {
+	f := &follower{src: s.src(), checked: make([]int64, partitions), begun: make([]bool, partitions), some: make([]bool, partitions), rows: map[uint64]struct{}{},
+		chain: newChain(maphash.MakeSeed()), key: make([]fqgw.Value, len(s.src().PrimaryKey))}
+	snap, err := s.p.o.History.Current(ctx, s.src().History)
+	if err != nil || snap.ID == 0 {
+		return f, err
 	}
-	floor := &f.floors[r.Partition]
-	lapses := func(known, last int64, why string) {
-		gap := f.turn.gap
-		if gap == nil {
-			gap = &lapse{known: math.MaxInt64, until: math.MaxInt64, last: last}
-			f.turn.gap = gap
+	for p := range f.checked {
+		f.checked[p] = offsetIn(snap.Landed.Of(int32(p)), epoch)
+		f.begun[p] = epoch > 0 && snap.Rows > 0 // the topic before had them
+		f.some[p] = f.checked[p] > 0 || epoch > 0
+	}
+	if err := f.links(ctx, s, snap); err != nil {
+		return nil, err
+	}
+	open := func() bool {
+		return slices.ContainsFunc(f.checked, func(next int64) bool { return next > 0 }) && slices.Contains(f.begun, false)
+	}
+	for _, since := range s.lookBack() {
+		columns := slices.Clone(fqgw.HiddenColumns)
+		if since == math.MinInt64 { // it may still be going on
+			for _, c := range s.src().PrimaryKey {
+				columns = append(columns, s.src().Columns[c])
+			}
 		}
-		if gap.last = max(gap.last, last); known < gap.known {
-			gap.known, gap.why = known, fmt.Sprintf("the record at offset %d of partition %d %s", r.Offset, r.Partition, why)
+		if !open() {
+			break
 		}
+		err := s.knownSince(ctx, snap, since, columns, func(row []fqgw.Value) error {
+			h, err := fqgw.ReadHidden(func(i int) fqgw.Value { return row[i] })
+			if p := int(h.Pos.Partition); err == nil && !h.Pos.IsNone() && p < partitions {
+				if f.begun[p] = f.begun[p] || h.Op != fqgw.SnapshotRow; since == math.MinInt64 {
+					f.again(row[len(fqgw.HiddenColumns):])
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if !slices.Contains(f.begun, false) {
+		f.rows = nil
+	}
+	return f, nil
+}
+
+// links takes up how the rows were left that changed within the last hour.
+func (f *follower) links(ctx context.Context, s *source, snap fqgw.Snapshot) error {
+	type left struct {
+		pos fqgw.Position
+		row uint64
+	}
+	found := map[uint64]left{}
+	width := len(f.src.Columns)
+	err := s.knownSince(ctx, snap, s.lookBack()[0], slices.Concat(f.src.Columns, fqgw.HiddenColumns), func(row []fqgw.Value) error {
+		h, err := fqgw.ReadHidden(func(i int) fqgw.Value { return row[width+i] })
+		if err != nil {
+			return err
+		}
+		l := left{pos: h.Pos}
+		if !h.Op.Retracts() {
+			l.row = f.chain.hash(row[:width])
+		}
+		k := f.chain.hash(f.keyOf(row))
+		if was, ok := found[k]; ok && was.pos.Compare(h.Pos) < 0 || !ok && len(found) < chained {
+			found[k] = l
+		}
+		return nil
+	})
+	for k, l := range found {
+		f.chain.leave(k, l.row)
+	}
+	return err
+}
+
+// keyOf is the primary key of a row, until the next one.
+func (f *follower) keyOf(row []fqgw.Value) []fqgw.Value {
+	for n, c := range f.src.PrimaryKey {
+		f.key[n] = row[c]
+	}
+	return f.key
+}
+
+// again says whether the row of a primary key was in the snapshot before.
+func (f *follower) again(key []fqgw.Value) bool {
+	if f.rows == nil {
+		return false
+	}
+	h := f.chain.hash(key)
+	if _, again := f.rows[h]; again {
+		return true
+	}
+	if len(f.rows) < exactly || h%sample == 0 {
+		f.rows[h] = struct{}{}
+	}
+	return false
+}
+
+// look is what lapses with a record that has these changes, or was refused, and is
+// known at a time; nil for nothing.
+func (f *follower) look(r *fqgw.LogRecord, changes []fqgw.Event, known int64, refused error) *lapse {
+	p := r.Partition
+	if r.Offset < f.checked[p] {
+		return nil
+	}
+	f.checked[p] = r.Offset + 1
+	at := func(format string, args ...any) *lapse {
+		return &lapse{known, fmt.Sprintf("the record at offset %d of partition %d %s", r.Offset, p, fmt.Sprintf(format, args...))}
 	}
 	if refused != nil {
-		known := max(r.Timestamp, *floor)
-		l.trouble, l.refused = max(l.trouble, known), max(l.refused, known)
-		lapses(known, known, "was refused: "+fqgw.AsError(refused).Message)
-		return
+		return at("was refused: %s", fqgw.AsError(refused).Message)
 	}
-	if len(changes) == 0 && l.plan.again == 0 { // no change of a row
-		return
+	var found *lapse
+	for i := range changes {
+		ev := &changes[i]
+		first := !f.some[p]
+		f.some[p] = true
+		if ev.Op != fqgw.SnapshotRow {
+			f.begin(p)
+		}
+		key := f.keyOf(ev.Row)
+		follows := f.chain.follow(key, ev)
+		switch {
+		case ev.Op == fqgw.Upsert || ev.Op == fqgw.DeleteKey:
+			found = at("does not have the row before its change (%s)", ev.Op)
+		case first && ev.Op.Retracts():
+			found = at("is the first change of its partition and takes a row away that never came (%s): there was no snapshot, or its records are gone", ev.Op)
+		case ev.Op == fqgw.SnapshotRow && f.begun[p]:
+			found = at("is of a snapshot, behind changes of rows")
+		case ev.Op == fqgw.SnapshotRow:
+			if f.again(key) {
+				found = at("is of a row that a snapshot had before")
+			}
+		case !follows:
+			found = at("does not go on from the row as the change before it left it (%s): it was sent again, or one between is missing", ev.Op)
+		}
 	}
-	f.s.p.metrics.again.Add(int64(l.plan.again))
-	if len(changes) == 0 {
-		return
-	}
-	*floor = changes[len(changes)-1].Known
-	if why, told := l.commit(*floor); why != "" && told {
-		lapses(*floor, math.MinInt64, why)
-	} else if why != "" {
-		lapses(*floor, *floor, why)
-	}
-	f.account()
-	f.turn.cross = f.turn.cross || l.plan.cross
-	f.turn.apart = f.turn.apart || l.plan.cross && r.Offset < f.had[r.Partition]
-	if l.plan.whole != nil && l.trouble < l.plan.whole.since {
-		until := slices.Max(f.floors)
-		f.turn.healed = &until
+	return found
+}
+
+// begin says that the snapshot of a partition is over.
+func (f *follower) begin(p int32) {
+	if f.begun[p] = true; !slices.Contains(f.begun, false) {
+		f.rows = nil
 	}
 }

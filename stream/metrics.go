@@ -14,7 +14,6 @@ type counters struct {
 	flushes, flushKeys, flushBytes, flushMicros        atomic.Int64
 	landings, landedRows, fences                       atomic.Int64
 	derived, derivedFrom                               atomic.Int64
-	again                                              atomic.Int64
 
 	mu       sync.Mutex
 	rejected map[string]int64
@@ -46,7 +45,6 @@ type Metrics struct {
 	Derived     int64 // records written for derived sources
 	DerivedFrom int64 // records of their origins that passed, written or dropped
 	Fences      int64 // restarts because a store stood elsewhere than it was left
-	Again       int64 // changes of changelogs that a connector sent again, and that were not counted twice
 }
 
 // Metrics are the totals now.
@@ -57,5 +55,5 @@ func (p *Pipeline) Metrics() Metrics {
 	return Metrics{Events: c.events.Load(), Applied: c.applied.Load(), Rejected: maps.Clone(c.rejected), DeadLetters: c.deadLetters.Load(),
 		NullKeys: c.nullKeys.Load(), EvalErrors: c.evalErrors.Load(), Flushes: c.flushes.Load(), FlushKeys: c.flushKeys.Load(),
 		FlushBytes: c.flushBytes.Load(), FlushMicros: c.flushMicros.Load(), Landings: c.landings.Load(), LandedRows: c.landedRows.Load(),
-		Derived: c.derived.Load(), DerivedFrom: c.derivedFrom.Load(), Fences: c.fences.Load(), Again: c.again.Load()}
+		Derived: c.derived.Load(), DerivedFrom: c.derivedFrom.Load(), Fences: c.fences.Load()}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // pause says why a partition stands, for applying and landing alike: before which
-// offset, and one of five reasons.
+// offset, and one of four reasons.
 type pause struct {
 	offset int64
 	known  int64     // the set clock must come to it,
@@ -19,18 +19,14 @@ type pause struct {
 	lacks  string    // or what it takes to read the next record is away,
 	again  time.Time // which is tried again then,
 	broken string    // or the next record makes a panic: nothing helps but another program
-	early  bool      // or other partitions are not where they were, which is soon
 }
-
-// lookAgain is how long a partition stands before it is looked whether the others have come.
-const lookAgain = 2 * time.Millisecond
 
 // readAgain is how long a partition stands before a record that cannot be read for now.
 const readAgain = 250 * time.Millisecond
 
 // waits says whether the partition stands for the clock alone: what comes is
 // ahead of it, and nobody is to see it.
-func (p *pause) waits() bool { return !p.full && !p.early && p.broken == "" && p.lacks == "" }
+func (p *pause) waits() bool { return !p.full && p.broken == "" && p.lacks == "" }
 
 // over says whether the reason may be gone; room is whether there is some for
 // events ahead of their time.
@@ -38,7 +34,7 @@ func (p *pause) over(now int64, room bool) bool {
 	switch {
 	case p.broken != "":
 		return false
-	case p.lacks != "", p.early:
+	case p.lacks != "":
 		return !time.Now().Before(p.again)
 	case p.full:
 		return room
@@ -51,8 +47,6 @@ func (p *pause) text(budget int64) string {
 	switch {
 	case p.broken != "":
 		return p.broken
-	case p.early:
-		return "waits for the other partitions to come to where they were"
 	case p.lacks != "":
 		return "the next record cannot be read for now: " + p.lacks
 	case p.full:

@@ -89,23 +89,7 @@ func (s *source) open(ctx context.Context, fail context.CancelCauseFunc) (*sessi
 		return nil, err
 	}
 	ses.feed.moved = ses.retire
-	ses.feed.had = ses.before()
 	return ses, nil
-}
-
-// before is what the views had when the session began, of each partition.
-func (ses *session) before() []int64 {
-	had := make([]int64, ses.at.Partitions)
-	for _, f := range ses.crew.folders {
-		for _, sh := range f.shares {
-			for _, u := range sh.units {
-				for p := range had {
-					had[p] = max(had[p], offsetIn(u.marks.Of(int32(p)), ses.at.epoch))
-				}
-			}
-		}
-	}
-	return had
 }
 
 // cutShort says that the log ends before what was read from it: new records
@@ -264,11 +248,6 @@ func (ses *session) attach(ctx context.Context, v *view, shares []*share) error 
 		}
 		if !back {
 			return nil
-		}
-		if s.src().Changelog() { // what has landed is what it was (feed.recall)
-			if err := ses.lander.wait(ses.ctx); err != nil {
-				return err
-			}
 		}
 		return ses.feed.seek(ses.ctx, from)
 	})

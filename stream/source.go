@@ -27,12 +27,10 @@ type source struct {
 	frontier *frontier
 	kept     string // the frontier as the registry has it
 	stats    *stats
-	wanted   atomic.Int64            // statements that wait for a landing
-	since    atomic.Int64            // least known time of a record; MaxInt64 without any
-	unmet    bool                    // the history was away when the source was taken up; run's goroutine alone
-	lapses   atomic.Pointer[[]lapse] // of a changelog, in the order of time; of them the last may go on
-	refused  int64                   // of a changelog: known time of the record that was refused last; its session alone
-	placed   atomic.Bool             // of a changelog: its history has the places of changes
+	wanted   atomic.Int64          // statements that wait for a landing
+	since    atomic.Int64          // least known time of a record; MaxInt64 without any
+	unmet    bool                  // the history was away when the source was taken up; run's goroutine alone
+	lapse    atomic.Pointer[lapse] // of a changelog; nil: there is none
 
 	mu       sync.Mutex
 	session  *session      // nil between sessions
@@ -107,7 +105,7 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 		return nil, err
 	}
 	s.frontier.restore(s.kept)
-	if err := errors.Join(s.restoreLapses(ctx), s.restoreRefused(ctx)); err != nil {
+	if err := s.restoreLapse(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.restoreSince(ctx); err != nil {
@@ -120,11 +118,9 @@ func (p *Pipeline) newSource(ctx context.Context, src *fqgw.Source) (*source, er
 // meetHistory checks the source's history, or makes it, and finds the topic's number in
 // its positions.
 func (s *source) meetHistory(ctx context.Context, topic fqgw.Topic) error {
-	have, err := s.p.historyTable(ctx, s.src())
-	if err != nil {
+	if err := s.p.historyTable(ctx, s.src()); err != nil {
 		return err
 	}
-	s.placed.Store(slices.ContainsFunc(have, func(c fqgw.Column) bool { return c.Name == fqgw.ColSourcePos }))
 	at, err := s.p.number(ctx, s.src(), topic)
 	if err != nil {
 		return err
@@ -162,37 +158,34 @@ func (p *Pipeline) topic(ctx context.Context, src *fqgw.Source) (t fqgw.Topic, m
 }
 
 // historyTable makes the table of the source's history, or checks the one that
-// is there, and gives its columns. An older release made that of a changelog without the
-// places of its changes in the log of the database.
-func (p *Pipeline) historyTable(ctx context.Context, src *fqgw.Source) ([]fqgw.Column, error) {
-	want := src.Landed()
+// is there.
+func (p *Pipeline) historyTable(ctx context.Context, src *fqgw.Source) error {
+	want := slices.Concat(src.Own(), fqgw.HiddenColumns)
 	have, err := p.o.History.Describe(ctx, src.History)
 	if fqgw.UnlessMissing(err) != nil {
-		return nil, err
+		return err
 	}
 	if err != nil {
-		create := slices.Concat(src.FirstOwn(), want[len(src.Own()):])
-		if err = p.o.History.Create(ctx, src.History, create); err != nil || src.Steps == nil {
-			return want, err
+		if err = p.o.History.Create(ctx, src.History, slices.Concat(src.FirstOwn(), fqgw.HiddenColumns)); err != nil || src.Steps == nil {
+			return err
 		}
 	}
 	if src.Steps != nil {
 		if err := p.o.History.Evolve(ctx, src.History, src.Steps); err != nil {
-			return nil, err
+			return err
 		}
 		if have, err = p.o.History.Describe(ctx, src.History); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	want = slices.DeleteFunc(want, func(c fqgw.Column) bool { return c.Name == fqgw.ColSourceFile || c.Name == fqgw.ColSourcePos })
 	for _, w := range want {
 		i := slices.IndexFunc(have, func(h fqgw.Column) bool { return h.Name == w.Name })
 		if i < 0 || !fqgw.ArrowReads(fqgw.ArrowType(have[i].Type), w.Type) {
-			return nil, fqgw.Errorf(fqgw.CodeDatatypeMismatch, "history table %s of source %q does not have the column %s %s", src.History, src.Name, w.Name, w.Type).
+			return fqgw.Errorf(fqgw.CodeDatatypeMismatch, "history table %s of source %q does not have the column %s %s", src.History, src.Name, w.Name, w.Type).
 				WithHint("A source that was dropped without PURGE left it. WITH (history = 'lake.name') uses another table; to remove the old one, CREATE the source with its old columns and DROP SOURCE … PURGE.")
 		}
 	}
-	return have, nil
+	return nil
 }
 
 // begin records where a source that starts at the topic's end begins, in the
@@ -263,9 +256,6 @@ func (s *source) run() {
 				derr = s.p.o.Online.Drop(s.life, d.view.State)
 			}
 			err = errors.Join(err, derr)
-		}
-		if errors.As(err, new(apart)) {
-			err = errors.Join(err, s.anew(s.life))
 		}
 		if hasMoved(err) && s.next.Load() != nil {
 			s.p.o.Logger.Info("a source goes on by another definition", "source", s.src().Name, "gate version", s.newest().GateVersion)
@@ -413,21 +403,5 @@ type damaged struct {
 
 func (d *damaged) Error() string { return d.err.Error() }
 func (d *damaged) Unwrap() error { return d.err }
-
-// anew has every view made again from the history.
-func (s *source) anew(ctx context.Context) (err error) {
-	s.mu.Lock()
-	views := slices.Clone(s.views)
-	s.mu.Unlock()
-	for _, v := range views {
-		if err = s.p.makeUnfit(ctx, v.v); err == nil {
-			err = s.p.o.Online.Drop(ctx, v.v.State)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 var errSessionOver = errors.New("the stream restarts")

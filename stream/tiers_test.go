@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -27,7 +26,7 @@ func (h history) revive(_ context.Context, l *window.Layout, keys []fqgw.EntityK
 	for i, key := range keys {
 		r := stubs[i].Revive()
 		for _, row := range h.rows {
-			ev, ok, err := s.eventOf(unplaced(src, row))
+			ev, ok, err := s.eventOf(row)
 			if err != nil {
 				return nil, err
 			}
@@ -41,11 +40,6 @@ func (h history) revive(_ context.Context, l *window.Layout, keys []fqgw.EntityK
 		out[i] = r.Packed()
 	}
 	return out, nil
-}
-
-// unplaced is a row of a history without its place in the log of a database.
-func unplaced(src *fqgw.Source, row []fqgw.Value) []fqgw.Value {
-	return slices.Concat(row[:len(src.Columns)], row[len(row)-len(fqgw.HiddenColumns):])
 }
 
 // whole is what the store has of an entity, from the lake where there is a stub.

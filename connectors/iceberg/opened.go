@@ -112,7 +112,7 @@ func (l *Lake) openAdded(ctx context.Context, name string, p *projection, add []
 	if len(add) == 0 {
 		return nil
 	}
-	cols, err := l.runColumns(ctx, name)
+	cols, err := l.Describe(ctx, name)
 	if err != nil {
 		return err
 	}

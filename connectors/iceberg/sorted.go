@@ -225,16 +225,9 @@ func specOf(cols []fqgw.Column, k fqgw.RunKeys) (s runSpec, err error) {
 	return s, nil
 }
 
-// runColumns are the columns that the runs of a history have: all but the places of
-// changes in the log of a database, by which no view reads.
-func (l *Lake) runColumns(ctx context.Context, name string) ([]fqgw.Column, error) {
-	cols, err := l.Describe(ctx, name)
-	return slices.DeleteFunc(slices.Clone(cols), func(c fqgw.Column) bool { return c.Name == fqgw.ColSourceFile || c.Name == fqgw.ColSourcePos }), err
-}
-
 // WriteRun implements fqgw.SortedHistory.
 func (l *Lake) WriteRun(ctx context.Context, name string, k fqgw.RunKeys, rows fqgw.Records) (fqgw.RunFile, error) {
-	cols, err := l.runColumns(ctx, name)
+	cols, err := l.Describe(ctx, name)
 	if err != nil {
 		return nil, err
 	}

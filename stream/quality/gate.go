@@ -86,7 +86,7 @@ func (g *Gate) Judge(ev *fqgw.Event, timestamp int64) error {
 func (g *Gate) judgeBefore(ev *fqgw.Event, timestamp int64) error {
 	s := g.source
 	for _, i := range s.PrimaryKey {
-		if ev.Row[i].IsNull() && !ev.Op.IsMark() {
+		if ev.Row[i].IsNull() {
 			return refuse(fqgw.CodeNotNullViolation, s.Columns[i].Name,
 				"null value in column %q of relation %q violates not-null constraint", s.Columns[i].Name, s.Name)
 		}

@@ -87,11 +87,7 @@ func TestGolden(t *testing.T) {
 			l.Advance(s, s.Horizon()+hour)
 		}
 		if name == "deleted" || name == "table" {
-			ahead := fqgw.DeleteKey
-			if name == "table" { // whose windows count whole rows
-				ahead = fqgw.Delete
-			}
-			apply(t, l, s, ev(8, s.Horizon(), changed(fqgw.Delete)), ev(9, s.Horizon()+minute, changed(ahead)))
+			apply(t, l, s, ev(8, s.Horizon(), changed(fqgw.Delete)), ev(9, s.Horizon()+minute, changed(fqgw.DeleteKey)))
 		}
 		b := l.Encode(nil, s)
 		path := "testdata/state-" + name + ".golden"

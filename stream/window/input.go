@@ -75,9 +75,6 @@ func (l *Layout) Reduce(in *Input, ev *fqgw.Event) (keep bool, evalErrors int) {
 		return v
 	}
 	versions := l.versions()
-	if l.retracts() && partial(ev.Op) {
-		return false, 0
-	}
 	in.gone = ev.Op.Retracts()
 	if l.view.Where != nil && !(versions && in.gone) && !eval(l.view.Where).True() {
 		if !versions {

@@ -43,12 +43,6 @@ const (
 // retracts says that the layout is one of windows over a changelog.
 func (l *Layout) retracts() bool { return !l.view.Latest && l.view.Source.Changelog() }
 
-// partial says that windows do not count a change: it does not have the row before it, or
-// is of no row. What was counted before stays until a change takes it back.
-func partial(op fqgw.Operation) bool {
-	return op == fqgw.Upsert || op == fqgw.DeleteKey || op.IsMark()
-}
-
 // counted are the filters whose rows each ring counts.
 func (l *Layout) counted() []int {
 	if l.retracts() {

@@ -115,7 +115,6 @@ func (a *App) metrics() []metric {
 		one("fqgw_stream_flush_seconds_total", "Time that flushes took.", counter, func() float64 { return float64(a.pipeline.Metrics().FlushMicros) / 1e6 }),
 		stream("fqgw_stream_landings_total", "Commits to the histories.", func() int64 { return a.pipeline.Metrics().Landings }),
 		stream("fqgw_stream_landed_rows_total", "Rows committed to the histories.", func() int64 { return a.pipeline.Metrics().LandedRows }),
-		stream("fqgw_stream_sent_again_total", "Changes of changelogs that were sent again, and passed over.", func() int64 { return a.pipeline.Metrics().Again }),
 		stream("fqgw_stream_fences_total", "Restarts because a store stood elsewhere than it was left.", func() int64 { return a.pipeline.Metrics().Fences }),
 		{"fqgw_tier_entities", "Entities of feature views in the online store, by whether their state is there (hot) or in the lake (cold), when last counted.", gauge,
 			[]string{"view", "tier"}, func(send func(any, ...string)) {
