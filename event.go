@@ -43,12 +43,9 @@ const (
 	Upsert      // the row as it is now, whatever it was
 	DeleteKey   // the row that is gone: its primary key, and no more of it
 	SnapshotRow // the row as a snapshot of its table found it: changes before may have told of it
-	// Marks, which have no row: those that they are about have changes of their own.
-	Truncate    // every row that was there is gone
-	SnapshotEnd // a snapshot of the whole table has told its last row
 )
 
-var operations = [...]string{"insert", "update_before", "update_after", "delete", "upsert", "delete_key", "snapshot", "truncate", "snapshot_end"}
+var operations = [...]string{"insert", "update_before", "update_after", "delete", "upsert", "delete_key", "snapshot"}
 
 func (o Operation) String() string { return operations[o] }
 
@@ -59,12 +56,7 @@ func ParseOperation(s string) (o Operation, ok bool) {
 }
 
 // Retracts says that the change takes its row away: it is the row before.
-func (o Operation) Retracts() bool {
-	return o == UpdateBefore || o == Delete || o == DeleteKey || o.IsMark()
-}
-
-// IsMark says that the change is of no row: its values are NULL.
-func (o Operation) IsMark() bool { return o == Truncate || o == SnapshotEnd }
+func (o Operation) Retracts() bool { return o == UpdateBefore || o == Delete || o == DeleteKey }
 
 // Event is one accepted change of a source. A record carries none, one or several.
 type Event struct {
@@ -76,35 +68,7 @@ type Event struct {
 	// Missing are the columns of an Upsert, by their index and ascending, of which the
 	// record says nothing: they are as they were. They are NULL in Row.
 	Missing []int
-	// Of a change that a database has told of:
-	Source SourcePos    // where in its log
-	Part   SnapshotPart // of which snapshot a SnapshotRow is
 }
-
-// SourcePos is the place of a change in the log of the database that made it: changes of
-// one row are in its order, whatever became of them on their way. The zero value is of a
-// change of which nothing says where it was.
-type SourcePos struct {
-	File int64 // the number of a file of the log, where it has files
-	Pos  int64 // PostgreSQL's LSN; MySQL's place in the file, and which row of it
-}
-
-// IsNone says that nothing is known of the place.
-func (p SourcePos) IsNone() bool { return p == SourcePos{} }
-
-// Compare orders places of one log.
-func (p SourcePos) Compare(q SourcePos) int {
-	return cmp.Or(cmp.Compare(p.File, q.File), cmp.Compare(p.Pos, q.Pos))
-}
-
-// SnapshotPart says of which snapshot of its table a SnapshotRow is.
-type SnapshotPart uint8
-
-const (
-	SnapshotSome  SnapshotPart = iota // of the whole table, or of one that does not say
-	SnapshotLast                      // the last row of the whole table
-	SnapshotChunk                     // of some of its rows, between changes
-)
 
 // Compare is the order of events (SEMANTICS §1): event time, known time, position.
 func (e *Event) Compare(f *Event) int {

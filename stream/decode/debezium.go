@@ -19,17 +19,14 @@ type image struct {
 
 // envelope is one message that tells of a row.
 type envelope struct {
-	op            byte // c, r, u, d, t
+	op            byte // c, r, u, d
 	before, after image
 	key           image // the columns of the primary key in the record's key, where they were asked for
 	committed     int64 // when the source committed the change, in microseconds
-	at            fqgw.SourcePos
-	part          fqgw.SnapshotPart
 }
 
 // changelog turns envelopes into changes. It is a function of the source alone.
 type changelog struct {
-	width int
 	key   []int // the primary key
 	time  int   // the column of the event time
 	timed bool  // the event time is a field of the row, not of the envelope
@@ -41,7 +38,6 @@ type changelog struct {
 // are fields of the row, the others are the envelope's.
 func newChangelog(s *fqgw.Source, ofRow func(column int) bool) changelog {
 	return changelog{
-		width: len(s.Columns),
 		key:   s.PrimaryKey,
 		time:  s.EventTime,
 		timed: ofRow(s.EventTime),
@@ -88,10 +84,13 @@ func telling(v fqgw.Value) bool {
 // tells says whether an operation is a change of a row.
 func tells(op byte) (bool, error) {
 	switch op {
-	case 'c', 'r', 'u', 'd', 't':
+	case 'c', 'r', 'u', 'd':
 		return true, nil
 	case 'm': // a message that was written into the log
 		return false, nil
+	case 't':
+		return false, fqgw.Errorf(fqgw.CodeFeatureNotSupported, "the table was truncated, and the record does not say which rows are gone").
+			WithHint("Make the source again over a new snapshot. DELETE FROM leaves a record for each row; TRUNCATE does not.")
 	}
 	return false, fqgw.Errorf(fqgw.CodeInvalidText, "the record has the operation \"%c\", which Debezium does not have", op)
 }
@@ -113,18 +112,6 @@ func (c *changelog) hasKey(row []fqgw.Value) bool {
 
 // changes appends what the envelope says. Its images' rows are the events' from then on.
 func (c *changelog) changes(e *envelope, out []fqgw.Event) ([]fqgw.Event, error) {
-	n := len(out)
-	out, err := c.told(e, out)
-	for i := n; i < len(out); i++ {
-		out[i].Source, out[i].Part = e.at, e.part
-	}
-	return out, err
-}
-
-func (c *changelog) told(e *envelope, out []fqgw.Event) ([]fqgw.Event, error) {
-	if e.op == 't' {
-		return append(out, fqgw.Event{Op: fqgw.Truncate, Row: make([]fqgw.Value, c.width)}), nil
-	}
 	if e.op != 'd' && e.after.row == nil {
 		return out, fqgw.Errorf(fqgw.CodeInvalidText, "the record of operation \"%c\" has no row after the change", e.op)
 	}

@@ -31,11 +31,6 @@ const (
 	readMicros
 	readMillis
 	readNanos
-	readLSN
-	readFile
-	readPos
-	readRow
-	readSnapshot
 	readsBehind
 )
 
@@ -66,15 +61,13 @@ func newDebeziumAvro(s *fqgw.Source, m Maker) (Decoder, error) {
 		}
 	}
 	for at, path := range map[int][]string{readBefore: {"before"}, readAfter: {"after"}, readOp: {"op"}, readMicros: {"source", "ts_us"},
-		readMillis: {"source", "ts_ms"}, readNanos: {"source", "ts_ns"}, readLSN: {"source", "lsn"}, readFile: {"source", "file"},
-		readPos: {"source", "pos"}, readRow: {"source", "row"}, readSnapshot: {"source", "snapshot"}} {
+		readMillis: {"source", "ts_ms"}, readNanos: {"source", "ts_ns"}} {
 		if !d.flat {
 			paths[3*n+at] = [][]string{path}
 		}
 	}
 	if d.flat {
-		for at, name := range map[int]string{readOp: "__op", readDeleted: "__deleted", readMicros: "__source_ts_us", readMillis: "__source_ts_ms", readNanos: "__source_ts_ns",
-			readLSN: "__source_lsn", readFile: "__source_file", readPos: "__source_pos", readRow: "__source_row", readSnapshot: "__source_snapshot"} {
+		for at, name := range map[int]string{readOp: "__op", readDeleted: "__deleted", readMicros: "__source_ts_us", readMillis: "__source_ts_ms", readNanos: "__source_ts_ns"} {
 			paths[3*n+at] = [][]string{{name}}
 		}
 	}
@@ -99,7 +92,7 @@ func newDebeziumAvro(s *fqgw.Source, m Maker) (Decoder, error) {
 			ofEnvelope[i].unit = 1000
 		}
 	}
-	wide := slices.Concat(columns, columns, ofEnvelope, []column{{}, {}, word, word, long, long, long, long, word, long, long, word})
+	wide := slices.Concat(columns, columns, ofEnvelope, []column{{}, {}, word, word, long, long, long})
 	d.values = newAvroWriters(m, func(w *avroWriter) { d.plan(w, paths, wide) })
 	d.keys = newAvroWriters(m, func(w *avroWriter) { w.plan = newAvroPlan(w.typ, own, columns) })
 	d.changelog = newChangelog(s, func(i int) bool { return !slices.Contains(d.meta, i) })
@@ -136,8 +129,6 @@ func (d *debeziumAvro) Decode(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.E
 		return changes, err
 	}
 	e.committed = d.committed(r)
-	e.at = placeOf(d.count(readLSN), d.said(readFile).Str(), d.count(readPos), d.count(readRow))
-	e.part = partOf(d.said(readSnapshot).Str())
 	op := d.said(readOp).Str()
 	if d.flat {
 		return d.flatRow(r, &e, op, changes)
@@ -164,8 +155,7 @@ func (d *debeziumAvro) flatRow(r *fqgw.LogRecord, e *envelope, op string, change
 	switch {
 	case d.said(readDeleted).Str() == "true", op == "d":
 		if e.op = 'd'; at.keyErr == nil && d.hasKey(at.row) {
-			e.key = at
-			return d.changelog.changes(e, changes)
+			return append(changes, d.deleteKey(at.row, e.committed)), nil
 		}
 	case op == "c", op == "r":
 		e.op, e.after = op[0], at
@@ -193,14 +183,6 @@ func (d *debeziumAvro) keyed(r *fqgw.LogRecord, e *envelope, changes []fqgw.Even
 }
 
 func (d *debeziumAvro) said(at int) fqgw.Value { return d.all[3*d.n+at] }
-
-// count is a number that was said, 0 for none.
-func (d *debeziumAvro) count(at int) int64 {
-	if v := d.said(at); !v.IsNull() {
-		return v.Int()
-	}
-	return 0
-}
 
 // committed is when the source committed the change; the record's own time where it does
 // not say so.

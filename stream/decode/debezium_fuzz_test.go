@@ -95,7 +95,7 @@ func decodeOnce(d Decoder, key, value []byte) ([]fqgw.Event, error) {
 func outcome(s *fqgw.Source, changes []fqgw.Event, err error) string {
 	var b strings.Builder
 	for i := range changes {
-		b.WriteString(describe(s, &changes[i]) + placed(&changes[i]) + "\n")
+		b.WriteString(describe(s, &changes[i]) + "\n")
 	}
 	if err != nil {
 		b.WriteString(fqgw.AsError(err).Column + " " + err.Error())

@@ -53,11 +53,6 @@ const (
 	placeHeartbeat
 	placeStatus
 	placeID
-	placeLSN
-	placeFile
-	placePos
-	placeRow
-	placeSnapshot
 	placesBehind
 )
 
@@ -155,11 +150,6 @@ func (d *debeziumJSON) tree(s *fqgw.Source) (record, key field) {
 		add(placeMicros, "__source_ts_us")
 		add(placeMillis, "__source_ts_ms")
 		add(placeNanos, "__source_ts_ns")
-		add(placeLSN, "__source_lsn")
-		add(placeFile, "__source_file")
-		add(placePos, "__source_pos")
-		add(placeRow, "__source_row")
-		add(placeSnapshot, "__source_snapshot")
 	} else {
 		for _, i := range d.meta {
 			record.add(d.paths[i], 2*n+i)
@@ -168,11 +158,6 @@ func (d *debeziumJSON) tree(s *fqgw.Source) (record, key field) {
 		add(placeConnector, "source", "connector")
 		add(placeMicros, "source", "ts_us")
 		add(placeNanos, "source", "ts_ns")
-		add(placeLSN, "source", "lsn")
-		add(placeFile, "source", "file")
-		add(placePos, "source", "pos")
-		add(placeRow, "source", "row")
-		add(placeSnapshot, "source", "snapshot")
 		add(placeOp, "op")
 		add(placeHeartbeat, "ts_ms")
 		add(placeStatus, "status")
@@ -221,7 +206,6 @@ func (d *debeziumJSON) Decode(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqgw.E
 	if ok, err := tells(e.op); !ok {
 		return changes, err
 	}
-	d.placed(r.Value, &e)
 	forms, err := d.formsOf(r.Value, wrapped)
 	if err != nil {
 		return changes, err
@@ -253,54 +237,31 @@ func (d *debeziumJSON) tombstone(r *fqgw.LogRecord, changes []fqgw.Event) ([]fqg
 
 // row is a record that is the row itself.
 func (d *debeziumJSON) row(r *fqgw.LogRecord, e *envelope, changes []fqgw.Event) ([]fqgw.Event, error) {
+	text := func(place int) string {
+		if p := d.at(place); p.kind == plain || p.kind == boolean {
+			return string(r.Value[p.from:p.to])
+		}
+		return ""
+	}
 	forms, err := d.formsOf(r.Value, d.wrapped())
 	if err != nil {
 		return changes, err
 	}
 	e.committed = d.committed(r)
-	d.placed(r.Value, e)
 	n := len(d.columns)
 	at := d.image(r.Value, d.places[n:2*n], forms)
-	switch op := d.text(r.Value, placeOp); {
-	case d.text(r.Value, placeDeleted) == "true", op == "d":
-		e.op, e.key = 'd', at
-		if at.keyErr != nil || !d.hasKey(at.row) {
-			e.key = d.keyOf(r)
+	switch op := text(placeOp); {
+	case text(placeDeleted) == "true", op == "d":
+		if e.op = 'd'; at.keyErr == nil && d.hasKey(at.row) {
+			return append(changes, d.deleteKey(at.row, e.committed)), nil
 		}
+		e.key = d.keyOf(r)
 	case op == "c", op == "r":
 		e.op, e.after = op[0], at
 	default: // of which nothing says whether it is new
 		e.op, e.after = 'u', at
 	}
 	return d.changes(e, changes)
-}
-
-// text is a word of the record, "" for anything else.
-func (d *debeziumJSON) text(b []byte, place int) string {
-	if p := d.at(place); p.kind == plain || p.kind == boolean {
-		return string(b[p.from:p.to])
-	}
-	return ""
-}
-
-// number is a whole number of the record, 0 for anything else.
-func (d *debeziumJSON) number(b []byte, place int) int64 {
-	if p := d.at(place); p.kind == number {
-		if n, ok := integer(b[p.from:p.to]); ok {
-			return n
-		}
-	}
-	return 0
-}
-
-// placed notes where the change was in the log of its database.
-func (d *debeziumJSON) placed(b []byte, e *envelope) {
-	lsn := d.number(b, placeLSN)
-	if e.part = partOf(d.text(b, placeSnapshot)); lsn > 0 {
-		e.at = placeOf(lsn, "", 0, 0)
-		return
-	}
-	e.at = placeOf(0, d.text(b, placeFile), d.number(b, placePos), d.number(b, placeRow))
 }
 
 // locate finds the wanted fields of a record, or of its payload where it is wrapped

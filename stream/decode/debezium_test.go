@@ -237,7 +237,7 @@ func TestDebeziumSamples(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "%s\n", name)
 		for i := range changes {
-			b.WriteString("  " + describe(s, &changes[i]) + placed(&changes[i]) + "\n")
+			b.WriteString("  " + describe(s, &changes[i]) + "\n")
 		}
 		if err != nil {
 			e := fqgw.AsError(err)
@@ -263,14 +263,6 @@ func TestDebeziumSamples(t *testing.T) {
 		}
 		t.Fatalf("%d lines, want %d", len(got), len(lines))
 	}
-}
-
-// placed is where a change was in the log of its database.
-func placed(ev *fqgw.Event) (out string) {
-	if !ev.Source.IsNone() {
-		out = fmt.Sprintf(" @%d/%d", ev.Source.File, ev.Source.Pos)
-	}
-	return out + [...]string{"", " last", " chunk"}[ev.Part]
 }
 
 // describe is a change with the columns that are not NULL, in PostgreSQL's text.
