@@ -76,6 +76,10 @@ func (m *model) alter() {
 	if m.versions == nil {
 		m.versions = []version{{src: m.src}}
 	}
+	for _, z := range m.zombies { // another process would judge by the version that it knows
+		z.kill()
+	}
+	m.zombies = nil
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	m.produce(m.r.IntN(60))

@@ -64,6 +64,7 @@ type model struct {
 	altered  int       // how many came
 	newest   bool      // a mutant: the process judges by the newest alone
 	errorf   func(format string, args ...any)
+	zombies  []*process // that were halted, and may be awake again
 }
 
 func runModel(t *testing.T, seed uint64, tune func(*model)) *model {
@@ -327,6 +328,7 @@ func (m *model) crash() chan struct{} {
 	case halted:
 		free = f.free
 		m.t.Cleanup(func() { old.kill() })
+		m.zombies = append(m.zombies, old)
 	case old.plug.dead.Load() || m.r.IntN(2) == 0:
 		old.kill()
 	default:
