@@ -32,7 +32,7 @@ type building struct {
 // about the progress. When ctx ends the view is left as it is; another AddView
 // goes on, DropView cleans up.
 func (p *Pipeline) AddView(ctx context.Context, v *fqgw.FeatureView, notice func(string)) error {
-	if v.Options["online"] == "false" {
+	if v.Offline {
 		return nil
 	}
 	err := guarded(func() error {
@@ -420,14 +420,15 @@ type reader func(ctx context.Context, emit func(fqgw.Event) error) error
 // are known when it returns, and read later. Of the source's own columns the events have
 // those at places.
 func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, places []int, ranges ...[2]int64) (out []reader, err error) {
+	src := s.src()
 	for i := range fqgw.HiddenColumns {
-		places = append(places, len(s.src().Columns)+i)
+		places = append(places, len(src.Columns)+i)
 	}
 	for _, times := range ranges {
-		sc := fqgw.Scan{Table: s.src().History, Snapshot: snap.ID}
+		sc := fqgw.Scan{Table: src.History, Snapshot: snap.ID}
 		all := times == [2]int64{math.MinInt64, math.MaxInt64}
 		// Files are pruned by the event time, which the row before a change may lack.
-		if c := s.src().Columns[s.src().EventTime]; c.Type.Kind() == fqgw.KindTimestamp && !all && !s.src().Changelog() {
+		if c := src.Columns[src.EventTime]; c.Type.Kind() == fqgw.KindTimestamp && !all && !src.Changelog() {
 			sc.Time, sc.From, sc.To = c.Name, times[0], times[1]
 		}
 		batches, err := s.scanWide(ctx, sc, places)
@@ -452,23 +453,24 @@ func (s *source) plan(ctx context.Context, snap fqgw.Snapshot, places []int, ran
 // it: without an offset, or a known time, which is the event's then (SEMANTICS §1);
 // ok is false without an event time.
 func (s *source) eventOf(row []fqgw.Value) (ev fqgw.Event, ok bool, err error) {
-	width := len(s.src().Columns)
+	def := s.def.Load()
+	src, width := def.src, len(def.src.Columns)
 	h, err := fqgw.ReadHidden(func(i int) fqgw.Value { return row[width+i] })
 	if err == nil {
-		err = s.src().Takes(h.Op)
+		err = src.Takes(h.Op)
 	}
-	if err != nil || row[s.src().EventTime].IsNull() && !h.Op.Retracts() {
+	if err != nil || row[src.EventTime].IsNull() && !h.Op.Retracts() {
 		return ev, false, err
 	}
 	ev = fqgw.Event{Pos: h.Pos, Op: h.Op, Row: row[:width:width]}
-	if ev.Time = s.def.Load().gate.Time(ev.Row); h.Op.Retracts() {
-		ev.Time = fqgw.TimeBefore(row[s.src().EventTime], h.Known.Int())
+	if ev.Time = def.gate.Time(ev.Row); h.Op.Retracts() {
+		ev.Time = fqgw.TimeBefore(row[src.EventTime], h.Known.Int())
 	}
 	switch ev.Known = ev.Time; {
 	case !h.Known.IsNull():
 		ev.Known = h.Known.Int()
-	case s.src().Known == fqgw.KnownByColumn && !row[s.src().KnownColumn].IsNull():
-		ev.Known, _ = s.def.Load().gate.Known(ev.Row, ev.Time)
+	case src.Known == fqgw.KnownByColumn && !row[src.KnownColumn].IsNull():
+		ev.Known, _ = def.gate.Known(ev.Row, ev.Time)
 	}
 	return ev, true, nil
 }

@@ -283,7 +283,7 @@ func TestDropView(t *testing.T) {
 		t.Errorf("made anew: counted %d, want 2", n)
 	}
 	off := *views[1]
-	off.State, off.Options = 100, map[string]string{"online": "false"}
+	off.State, off.Offline = 100, true
 	if err := errors.Join(p.AddView(t.Context(), &off, nil), p.DropView(t.Context(), &off)); err != nil {
 		t.Error(err)
 	}
