@@ -29,17 +29,23 @@ var fixedOptions = map[string]string{
 
 // set is SET (option = value, …) of a source.
 func (a *altering) set(list []*pg.Node) error {
+	return a.each(list, func(s *fqgw.Source, o option) error {
+		s.Options[o.name] = o.value
+		return a.d.sourceOption(s, o)
+	})
+}
+
+// each changes the source by options, one after the other, that can be changed.
+func (a *altering) each(list []*pg.Node, change func(*fqgw.Source, option) error) error {
 	opts, err := a.d.optionList(list)
 	if err != nil {
 		return err
 	}
-	s := a.source
 	for _, o := range opts {
 		if err := a.changeable(o); err != nil {
 			return err
 		}
-		s.Options[o.name] = o.value
-		if err := a.d.sourceOption(s, o); err != nil {
+		if err := change(a.source, o); err != nil {
 			return err
 		}
 	}
@@ -57,15 +63,7 @@ func (a *altering) changeable(o option) error {
 
 // reset is RESET (option, …): the option is as if it had not been written.
 func (a *altering) reset(list []*pg.Node) error {
-	opts, err := a.d.optionList(list)
-	if err != nil {
-		return err
-	}
-	s := a.source
-	for _, o := range opts {
-		if err := a.changeable(o); err != nil {
-			return err
-		}
+	return a.each(list, func(s *fqgw.Source, o option) error {
 		delete(s.Options, o.name)
 		column, isField := strings.CutPrefix(o.name, "field.")
 		_, own := decode.Options(s.Format)[o.name]
@@ -83,8 +81,8 @@ func (a *altering) reset(list []*pg.Node) error {
 		case !own:
 			return a.d.unknownOption(o, append(slices.Clone(sourceOptions), names(decode.Options(s.Format))...)...)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 const defaultMaxFuture = 300 * second

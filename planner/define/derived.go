@@ -112,8 +112,9 @@ func (d *Definer) derive(s *fqgw.Source, sel *pg.SelectStmt, renamed []string, l
 	if err == nil {
 		err = d.derivable(&fqgw.Derivation{}, plain, loc)
 	}
+	var cols []fqgw.Column
 	if err == nil {
-		_, err = d.queryColumns(plain, renamed, loc)
+		cols, err = d.queryColumns(plain, renamed, loc)
 	}
 	if err == nil {
 		sel, err = withoutStars(b, sel)
@@ -134,7 +135,7 @@ func (d *Definer) derive(s *fqgw.Source, sel *pg.SelectStmt, renamed []string, l
 	if err := d.derivable(s.Derived, root, loc); err != nil {
 		return nil, err
 	}
-	return sel, d.derivedColumns(s, root, renamed, loc)
+	return sel, d.derivedColumns(s, root, cols, loc)
 }
 
 // fromDerived reads the FROM of a derived source.
@@ -275,26 +276,12 @@ func (d *Definer) derivable(of *fqgw.Derivation, n plan.Node, loc int32) error {
 	return nil
 }
 
-// derivedColumns names the columns, and finds the times and the key among them that are
-// the origin's.
-func (d *Definer) derivedColumns(s *fqgw.Source, root plan.Node, renamed []string, loc int32) error {
-	cols := root.Columns()
-	cols = cols[:len(cols)-2] // the record's place
-	if len(renamed) > len(cols) {
-		return d.fail(loc, fqgw.CodeSyntax, "too many column names were specified")
-	}
+// derivedColumns gives the source its columns, which those of root are but for the record's
+// place behind them, and finds the times and the key among them that are the origin's.
+func (d *Definer) derivedColumns(s *fqgw.Source, root plan.Node, cols []fqgw.Column, loc int32) error {
 	origin := s.Derived.Origin
 	s.MaxFuture, s.Known = origin.MaxFuture, origin.Known
-	names, locs := make([]string, len(cols)), make([]int32, len(cols))
-	for i, c := range cols {
-		if i < len(renamed) {
-			c.Name = renamed[i]
-		}
-		t, err := d.columnType(c.Type, c.Name, loc)
-		if err != nil {
-			return err
-		}
-		col := fqgw.Column{Name: c.Name, Type: t}
+	for i, col := range cols {
 		switch at := originColumn(root, i); {
 		case at < 0:
 		case at == origin.EventTime && s.EventTime < 0:
@@ -307,7 +294,6 @@ func (d *Definer) derivedColumns(s *fqgw.Source, root plan.Node, renamed []strin
 			col.NotNull = origin.Columns[at].NotNull
 		}
 		s.Columns = append(s.Columns, col)
-		names[i], locs[i] = c.Name, loc
 	}
 	if s.Known == fqgw.KnownByColumn && origin.KnownColumn == origin.EventTime {
 		s.KnownColumn = s.EventTime
@@ -316,7 +302,7 @@ func (d *Definer) derivedColumns(s *fqgw.Source, root plan.Node, renamed []strin
 		return d.fail(loc, fqgw.CodeInvalidDefinition, "source \"%s\" has no known time", s.Name).
 			WithHint("Put column \"%s\", the known time of source \"%s\", into the SELECT list.", origin.Columns[origin.KnownColumn].Name, origin.Qualified())
 	}
-	return d.columnNames(names, locs)
+	return nil
 }
 
 // originColumn is the column of the origin that column i of a plan is; -1 for none.

@@ -178,6 +178,11 @@ func (w *form) derived(s *fqgw.Source) {
 	if err == nil {
 		stmts, err = parse.Parse(stmts[0].Body())
 	}
+	w.statement(stmts, err)
+}
+
+// statement is the first of what was parsed, as the grammar reads it.
+func (w *form) statement(stmts []*parse.Statement, err error) {
 	var tree []byte
 	if err == nil {
 		tree, err = stmts[0].Form()
@@ -291,12 +296,5 @@ func (w *form) query(v *fqgw.View) {
 	if err == nil && len(stmts) != 1 {
 		err = fqgw.Errorf(fqgw.CodeDataCorrupted, "the text of view %q is not one query", v.Name)
 	}
-	var tree []byte
-	if err == nil {
-		tree, err = stmts[0].Form()
-	}
-	if err != nil && w.err == nil {
-		w.err = err
-	}
-	w.text(string(tree))
+	w.statement(stmts, err)
 }

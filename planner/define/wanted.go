@@ -1,6 +1,7 @@
 package define
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -69,26 +70,10 @@ func Want(cat *fqgw.Catalog, definer Definer, texts []string, keep func(fqgw.Qua
 
 // forget leaves of the relations of a catalog, which is the caller's own, those that keep says.
 func forget(cat *fqgw.Catalog, keep func(fqgw.QualifiedName) bool) {
-	for n := range cat.Sources {
-		if !keep(n) {
-			delete(cat.Sources, n)
-		}
-	}
-	for n := range cat.Tables {
-		if !keep(n) {
-			delete(cat.Tables, n)
-		}
-	}
-	for n := range cat.Features {
-		if !keep(n) {
-			delete(cat.Features, n)
-		}
-	}
-	for n := range cat.Views {
-		if !keep(n) {
-			delete(cat.Views, n)
-		}
-	}
+	maps.DeleteFunc(cat.Sources, func(n fqgw.QualifiedName, _ *fqgw.Source) bool { return !keep(n) })
+	maps.DeleteFunc(cat.Tables, func(n fqgw.QualifiedName, _ *fqgw.Table) bool { return !keep(n) })
+	maps.DeleteFunc(cat.Features, func(n fqgw.QualifiedName, _ *fqgw.FeatureView) bool { return !keep(n) })
+	maps.DeleteFunc(cat.Views, func(n fqgw.QualifiedName, _ *fqgw.View) bool { return !keep(n) })
 }
 
 func (w *Wanted) fault(text int, err error) {
