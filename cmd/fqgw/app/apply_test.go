@@ -53,18 +53,23 @@ func sets(t *testing.T) string {
 	return dir
 }
 
+// applied runs fqgw apply of a set, and logs what it prints and how it ends.
+func applied(t *testing.T, log *strings.Builder, addr, dir string) func(set string, flags ...string) {
+	return func(set string, flags ...string) {
+		t.Helper()
+		args := append(append([]string{"apply", "--address", addr}, flags...), filepath.Join(dir, set))
+		code, out, errs := run(t, args...)
+		errs = strings.ReplaceAll(errs, dir+"/", "")
+		fmt.Fprintf(log, "$ fqgw apply %s\n%s%s= %d\n\n", strings.Join(append(flags, set), " "), out, errs, code)
+	}
+}
+
 // TestApply takes a gateway from set to set, and pins what apply prints and how it ends.
 func TestApply(t *testing.T) {
 	dir := sets(t)
 	var log strings.Builder
 	embeddedGateway(t, func(addr string, _ *App) {
-		do := func(set string, flags ...string) {
-			t.Helper()
-			args := append(append([]string{"apply", "--address", addr}, flags...), filepath.Join(dir, set))
-			code, out, errs := run(t, args...)
-			errs = strings.ReplaceAll(errs, dir+"/", "")
-			fmt.Fprintf(&log, "$ fqgw apply %s\n%s%s= %d\n\n", strings.Join(append(flags, set), " "), out, errs, code)
-		}
+		do := applied(t, &log, addr, dir)
 		do("first", "--plan")
 		do("first") // nobody answers
 		do("first", "--yes")
@@ -101,13 +106,7 @@ func TestApplyAlter(t *testing.T) {
 	dir := sets(t)
 	var log strings.Builder
 	embeddedGateway(t, func(addr string, _ *App) {
-		do := func(set string, flags ...string) {
-			t.Helper()
-			args := append(append([]string{"apply", "--address", addr}, flags...), filepath.Join(dir, set))
-			code, out, errs := run(t, args...)
-			errs = strings.ReplaceAll(errs, dir+"/", "")
-			fmt.Fprintf(&log, "$ fqgw apply %s\n%s%s= %d\n\n", strings.Join(append(flags, set), " "), out, errs, code)
-		}
+		do := applied(t, &log, addr, dir)
 		do("first", "--yes")
 		sql(t, addr, "INSERT INTO labels VALUES (1, now(), 0.5)")
 		do("version", "--yes")
